@@ -1,0 +1,70 @@
+"""What one modality is: its name, its kind, its shape, and how its values are scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+from coral_plugin.errors import InputError
+
+Kind = Literal["sequence", "timeseries", "tabular", "image"]
+KINDS: tuple[str, ...] = get_args(Kind)
+_NDIM = {"sequence": 2, "timeseries": 2, "tabular": 1, "image": 3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Modality:
+    """One input of a multimodal sample.
+
+    Attributes:
+        name: How it is addressed everywhere; no slash, no blank at either end.
+        kind: ``sequence`` (T, d) of varying length, ``timeseries`` (T, d) of one length, ``tabular`` (d,) or
+            ``image`` (C, H, W) with values in [0, 1].
+        shape: Shape of one sample; T is the greatest length.
+        mean: Per feature (images: per channel), subtracted before the encoder sees a value.
+        std: Per feature (images: per channel), divided by.
+    """
+
+    name: str
+    kind: Kind
+    shape: tuple[int, ...]
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.name or self.name != self.name.strip() or any(c in self.name for c in "/\\\n\r\t\0="):
+            raise InputError(f"A modality's name must be plain text without slash, '=' or line break, got {self.name!r}.")
+        if self.kind not in KINDS:
+            raise InputError(f"Modality {self.name!r} is of unknown kind {self.kind!r}; known: {', '.join(KINDS)}.")
+        if len(self.shape) != _NDIM[self.kind] or min(self.shape) < 1:
+            raise InputError(
+                f"Modality {self.name!r} of kind {self.kind} needs {_NDIM[self.kind]} dimensions a sample, "
+                f"each at least 1, got {self.shape}."
+            )
+        for label, values in (("mean", self.mean), ("std", self.std)):
+            if values is not None and len(values) != self.features:
+                raise InputError(
+                    f"Modality {self.name!r} has {self.features} features, but its {label} has {len(values)} entries."
+                )
+
+    @property
+    def features(self) -> int:
+        """Feature size d; the number of channels of an image."""
+        return self.shape[0] if self.kind == "image" else self.shape[-1]
+
+    @property
+    def temporal(self) -> bool:
+        """Whether a sample has time steps."""
+        return self.kind in ("sequence", "timeseries")
+
+    def standardise(self, values: Tensor) -> Tensor:
+        """``(values - mean) / std`` per feature, for values ``(N, ..., d)`` or images ``(N, C, H, W)``."""
+        if self.mean is None or self.std is None:
+            return values
+        shape = (-1, 1, 1) if self.kind == "image" else (-1,)
+        mean = torch.tensor(self.mean, dtype=values.dtype, device=values.device).view(shape)
+        std = torch.tensor(self.std, dtype=values.dtype, device=values.device).view(shape)
+        return (values - mean) / std

@@ -1,0 +1,116 @@
+"""One split of a data set, held as one tensor per modality."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from coral_plugin.data.batch import MultimodalBatch
+from coral_plugin.errors import InputError
+
+
+@dataclass(frozen=True)
+class Column:
+    """The values of one modality in one split.
+
+    Attributes:
+        values: ``(M, ...)``; floating point, or ``uint8`` for images (scaled to [0, 1] when a batch is taken).
+        lengths: ``(M,)`` valid steps of each row, which start at step 0; None where every step is valid.
+        rows: ``(N,)`` row of ``values`` for each sample; None where sample i is row i. Pairs drawn from a bank of
+            images share their pixels through it.
+    """
+
+    values: Tensor
+    lengths: Tensor | None = None
+    rows: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.values if self.rows is None else self.rows)
+
+    def to(self, device: torch.device | str) -> Column:
+        """The same column on ``device``."""
+
+        def move(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device)
+
+        return Column(self.values.to(device), move(self.lengths), move(self.rows))
+
+    def subset(self, index: Tensor) -> Column:
+        """The samples at ``index`` (n,); the values are shared, not copied."""
+        return replace(self, rows=index if self.rows is None else self.rows[index])
+
+    def take(self, index: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Values ``(B, ...)`` and padding ``(B, T)`` of the samples at ``index``, cut to the longest of them."""
+        rows = index if self.rows is None else self.rows[index]
+        values = self.values[rows]
+        if values.dtype == torch.uint8:
+            values = values.float().div_(255)
+        if self.lengths is None:
+            return values, None
+        lengths = self.lengths[rows]
+        values = values[:, : int(lengths.max())]
+        steps = torch.arange(values.shape[1], device=values.device)
+        return values, steps[None, :] >= lengths[:, None]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Samples of one split: a column for each modality, a tensor for each task.
+
+    Attributes:
+        columns: ``{modality: Column}``, all of one length N.
+        targets: ``{task: (N,) or (N, L)}``; empty without labels.
+    """
+
+    columns: dict[str, Column]
+    targets: dict[str, Tensor]
+
+    def __post_init__(self) -> None:
+        sizes = [(name, len(part)) for part_of in (self.columns, self.targets) for name, part in part_of.items()]
+        if len({size for _, size in sizes}) > 1:
+            raise InputError(f"Every modality and target of a split needs the same number of samples, got {sizes}.")
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the values lie."""
+        return next(iter(self.columns.values())).values.device
+
+    def to(self, device: torch.device | str) -> Split:
+        """The whole split on ``device``."""
+        return Split(
+            {name: column.to(device) for name, column in self.columns.items()},
+            {name: target.to(device) for name, target in self.targets.items()},
+        )
+
+    def select(self, modalities: Iterable[str]) -> Split:
+        """The split with only the given modalities."""
+        return replace(self, columns={name: self.columns[name] for name in modalities})
+
+    def subset(self, index: Tensor) -> Split:
+        """The samples at ``index`` (n,)."""
+        index = index.to(self.device)
+        return Split(
+            {name: column.subset(index) for name, column in self.columns.items()},
+            {name: target[index] for name, target in self.targets.items()},
+        )
+
+    def batch(self, index: Tensor) -> MultimodalBatch:
+        """The samples at ``index`` (B,) as one batch, padded to the longest of them."""
+        values: dict[str, Tensor] = {}
+        padding: dict[str, Tensor] = {}
+        for name, column in self.columns.items():
+            values[name], mask = column.take(index)
+            if mask is not None:
+                padding[name] = mask
+        return MultimodalBatch(values, padding, {name: t[index] for name, t in self.targets.items()}, index)
+
+    def batches(self, size: int) -> Iterator[MultimodalBatch]:
+        """All samples in order, in batches of ``size`` (the last may be smaller)."""
+        for index in torch.arange(len(self), device=self.device).split(size):
+            yield self.batch(index)

@@ -1,0 +1,108 @@
+"""Names to objects through entry points, loaded one at a time and only when asked for."""
+
+from __future__ import annotations
+
+import difflib
+import threading
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from coral_plugin.errors import PluginError, UnknownNameError
+
+
+def suggest(name: str, known: list[str], kind: str) -> UnknownNameError:
+    """The error for an unknown ``name``: the closest match first, then every known name.
+
+    >>> print(suggest("corall", ["clip", "coral"], "objective"))
+    Unknown objective 'corall'. Did you mean 'coral'? Known: clip, coral.
+    """
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return UnknownNameError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(known)) or 'none'}.")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name: where it comes from, and its target ``module:attribute``."""
+
+    name: str
+    target: str
+    distribution: str
+
+
+class Registry:
+    """The names of one entry-point group. Listing imports nothing; ``get`` imports one plugin."""
+
+    def __init__(self, group: str, kind: str) -> None:
+        self.group = group
+        self.kind = kind
+        self._local: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def add(self, name: str, value: Any) -> None:
+        """Register ``value`` under ``name`` in this process (tests, notebooks).
+
+        Raises:
+            ValueError: the name is taken by another object.
+        """
+        with self._lock:
+            if self._local.get(name, value) is not value or (name not in self._local and name in self._points()):
+                raise ValueError(f"{self.kind} {name!r} is already registered; choose another name.")
+            self._local[name] = value
+
+    def remove(self, name: str) -> None:
+        """Take back an ``add``; unknown names are ignored."""
+        with self._lock:
+            self._local.pop(name, None)
+
+    def names(self) -> list[str]:
+        """Every registered name, sorted."""
+        return sorted({*self._points(), *self._local})
+
+    def entries(self) -> list[Entry]:
+        """Every registered name with its target and the distribution that brings it."""
+        points = [
+            Entry(name, point.value, _owner(point)) for name, claims in self._points().items() for point in claims
+        ]
+        local = [Entry(name, repr(value), "this process") for name, value in self._local.items()]
+        return sorted(points + local, key=lambda entry: entry.name)
+
+    def get(self, name: str) -> Any:
+        """The object registered under ``name``.
+
+        Raises:
+            UnknownNameError: nothing is registered under it.
+            PluginError: the plugin does not import; the others stay usable.
+        """
+        if name in self._local:
+            return self._local[name]
+        points = self._points().get(name, [])
+        if not points:
+            raise suggest(name, self.names(), self.kind)
+        if len({point.value for point in points}) > 1:
+            claims = " and ".join(f"{_owner(point)} ({point.value})" for point in points)
+            raise PluginError(f"{self.kind} {name!r} is claimed by {claims}; uninstall one of them.")
+        point = points[0]
+        try:
+            return point.load()
+        except Exception as error:  # a stranger's module may raise anything while it is imported
+            raise PluginError(
+                f"{self.kind} {name!r} from {_owner(point)} ({point.value}) does not load: "
+                f"{type(error).__name__}: {error}. Repair or uninstall {_owner(point)}."
+            ) from error
+
+    def _points(self) -> dict[str, list[EntryPoint]]:
+        points: dict[str, list[EntryPoint]] = {}
+        for point in entry_points(group=self.group):
+            points.setdefault(point.name, []).append(point)
+        return points
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "an unknown distribution"
+
+
+OBJECTIVES = Registry("multibench.objectives", "objective")
+DATASETS = Registry("multibench.datasets", "dataset")
+ENCODERS = Registry("multibench.encoders", "encoder")
