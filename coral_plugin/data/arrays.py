@@ -109,7 +109,9 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
             m.name: _column(
                 table,
                 m,
-                _spans(table[m.name], table.get(f"{m.name}/length"), f"{name}: {m.name}") if m.kind == "sequence" else None,
+                _spans(table[m.name], table.get(f"{m.name}/length"), f"{name}: {m.name}")
+                if m.kind == "sequence"
+                else None,
             )
             for m in modalities
         },
@@ -141,7 +143,9 @@ def carve(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Spl
     try:
         kept, held = train_test_split(np.arange(len(split)), test_size=share, random_state=seed, stratify=labels)
     except ValueError as error:
-        raise InputError(f"Cannot set a valid split aside from {len(split)} training samples: {error} Give a valid split.") from error
+        raise InputError(
+            f"Cannot set a valid split aside from {len(split)} training samples: {error} Give a valid split."
+        ) from error
     return split.subset(torch.from_numpy(np.sort(kept))), split.subset(torch.from_numpy(np.sort(held)))
 
 
@@ -158,7 +162,9 @@ def _by_split(arrays: Mapping[str, Any], name: str) -> dict[str, dict[str, np.nd
             )
         tables.setdefault(parts[0], {})["/".join(parts[1:])] = _checked(value, key, name)
     if "train" not in tables:
-        raise InputError(f"{name} has no train split: give arrays under train/<modality>. It has {', '.join(arrays) or 'nothing'}.")
+        raise InputError(
+            f"{name} has no train split: give arrays under train/<modality>. It has {', '.join(arrays) or 'nothing'}."
+        )
     for label, table in tables.items():
         if orphans := [k for k in table if k.endswith("/length") and k.removesuffix("/length") not in table]:
             raise InputError(f"{name}: {label}/{orphans[0]} gives lengths for a modality that is not there.")
@@ -173,7 +179,9 @@ def _checked(value: Any, key: str, name: str) -> np.ndarray:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         count = int((~np.isfinite(array)).sum())
-        raise InputError(f"{name}: {key} holds {count} values that are not finite, the first ({array[place]}) at {list(place)}.")
+        raise InputError(
+            f"{name}: {key} holds {count} values that are not finite, the first ({array[place]}) at {list(place)}."
+        )
     if array.ndim == 0 or array.size == 0:
         raise InputError(f"{name}: {key} is empty (shape {array.shape}).")
     return array
@@ -197,7 +205,9 @@ def _modalities(tables: dict[str, dict[str, np.ndarray]], kinds: Mapping[str, Ki
         if extra := sorted(own - set(names)):
             raise InputError(f"{name}: split {label} has modality {', '.join(extra)}, which train lacks.")
     if unknown := [key for key in kinds if key not in names]:
-        raise InputError(f"{name}: a kind is given for {', '.join(unknown)}, but the modalities are {', '.join(names)}.")
+        raise InputError(
+            f"{name}: a kind is given for {', '.join(unknown)}, but the modalities are {', '.join(names)}."
+        )
     modalities = []
     for key in names:
         array = tables["train"][key]
@@ -215,9 +225,7 @@ def _modalities(tables: dict[str, dict[str, np.ndarray]], kinds: Mapping[str, Ki
     return modalities
 
 
-def _labels(
-    tables: dict[str, dict[str, np.ndarray]], classes: Any, name: str
-) -> tuple[Task | None, dict[str, Tensor]]:
+def _labels(tables: dict[str, dict[str, np.ndarray]], classes: Any, name: str) -> tuple[Task | None, dict[str, Tensor]]:
     present = [label for label, table in tables.items() if "labels" in table]
     if not present:
         return None, {}
@@ -237,7 +245,9 @@ def _labels(
     for label, value in arrays.items():
         if value.min() < 0 or (train.ndim == 2 and value.max() > 1):
             wanted = "0 or 1 (multilabel)" if train.ndim == 2 else "0, 1, 2, ..."
-            raise InputError(f"{name}: {label}/labels must be {wanted}, got values from {value.min()} to {value.max()}.")
+            raise InputError(
+                f"{name}: {label}/labels must be {wanted}, got values from {value.min()} to {value.max()}."
+            )
     count = train.shape[1] if train.ndim == 2 else 1 + max(int(v.max()) for v in arrays.values())
     if train.ndim == 1 and len(np.unique(train)) < 2:
         raise InputError(f"{name}: train/labels has one class only ({train[0]}); a probe needs two.")
@@ -285,7 +295,9 @@ def _spans(array: np.ndarray, given: np.ndarray | None, where: str) -> tuple[np.
     count, steps = array.shape[:2]
     if given is not None:
         if given.shape != (count,) or given.dtype.kind not in "iu" or given.min() < 1 or given.max() > steps:
-            raise InputError(f"{where}/length must be integers (N,) from 1 to {steps}, got {given.dtype} {given.shape}.")
+            raise InputError(
+                f"{where}/length must be integers (N,) from 1 to {steps}, got {given.dtype} {given.shape}."
+            )
         return np.zeros(count, dtype=np.int64), given.astype(np.int64)
     filled = (array != 0).any(axis=2)
     start = np.where(filled.any(axis=1), filled.argmax(axis=1), 0)

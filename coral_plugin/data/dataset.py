@@ -51,7 +51,9 @@ class MultimodalData:
             raise InputError(f"Modalities need different names, got {names}.")
         for label, split in self.splits().items():
             if list(split.columns) != names:
-                raise InputError(f"Split {label!r} of {self.name} has {list(split.columns)}, but its modalities are {names}.")
+                raise InputError(
+                    f"Split {label!r} of {self.name} has {list(split.columns)}, but its modalities are {names}."
+                )
             if not len(split):
                 raise InputError(f"Split {label!r} of {self.name} has no samples.")
 
@@ -92,8 +94,12 @@ def fingerprint(splits: Mapping[str, Split]) -> str:
     """sha256 (hex) over the names, shapes, types and bytes of all ``splits``, in order."""
     digest = hashlib.sha256()
     for label, split in splits.items():
-        parts = {f"{label}/{name}/{key}": tensor for name, column in split.columns.items()
-                 for key, tensor in vars(column).items() if tensor is not None}
+        parts = {
+            f"{label}/{name}/{key}": tensor
+            for name, column in split.columns.items()
+            for key, tensor in vars(column).items()
+            if tensor is not None
+        }
         parts |= {f"{label}/target/{name}": tensor for name, tensor in split.targets.items()}
         for key, tensor in parts.items():
             digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())

@@ -36,7 +36,9 @@ class Modality:
 
     def __post_init__(self) -> None:
         if not self.name or self.name != self.name.strip() or any(c in self.name for c in "/\\\n\r\t\0="):
-            raise InputError(f"A modality's name must be plain text without slash, '=' or line break, got {self.name!r}.")
+            raise InputError(
+                f"A modality's name must be plain text without slash, '=' or line break, got {self.name!r}."
+            )
         if self.kind not in KINDS:
             raise InputError(f"Modality {self.name!r} is of unknown kind {self.kind!r}; known: {', '.join(KINDS)}.")
         if len(self.shape) != _NDIM[self.kind] or min(self.shape) < 1:
