@@ -1,0 +1,85 @@
+"""Contrastive losses over a batch of positive pairs, as pure functions of two embeddings."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from coral_plugin.errors import InputError
+
+
+def check_pairs(anchors: Tensor, positives: Tensor, name: str) -> None:
+    """Both inputs are (N, d) and of one shape.
+
+    Raises:
+        InputError: they are not.
+    """
+    if anchors.ndim != 2 or anchors.shape != positives.shape:
+        raise InputError(
+            f"{name} needs two tensors of one shape (N, d), got {tuple(anchors.shape)} and {tuple(positives.shape)}."
+        )
+
+
+def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> Tensor:
+    r"""Normalised temperature-scaled cross-entropy (SimCLR, arXiv:2002.05709, eq. 1), symmetric in its arguments.
+
+    Row ``i`` of both inputs is a positive pair; the other ``2N - 2`` rows of both are its negatives, and the positive
+    is part of the denominator. This is the InfoNCE that the code of CoMM, InfMasking and COrAL computes.
+
+    Args:
+        anchors: Embeddings of view 1, ``(N, d)``. Need not be normalised.
+        positives: Embeddings of view 2, ``(N, d)``.
+        temperature: Divides the cosine similarities; positive.
+
+    Returns:
+        A scalar in float32 (float64 for float64 input).
+
+    Raises:
+        InputError: the shapes differ or are not ``(N, d)``.
+
+    Example:
+        >>> round(nt_xent(torch.eye(4), torch.eye(4), temperature=0.5).item(), 4)
+        0.5944
+    """
+    check_pairs(anchors, positives, "nt_xent")
+    count = len(anchors)
+    z = _normalised(torch.cat([anchors, positives]))  # (2N, d)
+    logits = (z @ z.T / temperature).fill_diagonal_(float("-inf"))  # (2N, 2N), no row with itself
+    target = torch.arange(2 * count, device=z.device).roll(count)  # i <-> i + N
+    return F.cross_entropy(logits, target)
+
+
+def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) -> Tensor:
+    r"""InfoNCE as equation 4 of the COrAL paper prints it: negatives of the other view only, and only they below.
+
+    .. math:: -\frac1N \sum_i \log \frac{\exp s(a_i, p_i)}{\sum_{j \neq i} \exp s(a_i, p_j)}
+
+    with the cosine similarity ``s``; ``temperature = 1`` is the paper's.
+
+    Args:
+        anchors: Embeddings of view 1, ``(N, d)``, N >= 2. Need not be normalised.
+        positives: Embeddings of view 2, ``(N, d)``.
+        temperature: Divides the cosine similarities; positive.
+
+    Returns:
+        A scalar; it can be negative, since the positive is not part of the denominator.
+
+    Raises:
+        InputError: the shapes differ, are not ``(N, d)``, or N is 1 (no negatives).
+
+    Example:
+        >>> round(info_nce(torch.eye(3), torch.eye(3)).item(), 4)  # log 2 - 1
+        -0.3069
+    """
+    check_pairs(anchors, positives, "info_nce")
+    if len(anchors) < 2:
+        raise InputError("info_nce needs at least two pairs: with one there are no negatives.")
+    logits = _normalised(anchors) @ _normalised(positives).T / temperature  # (N, N)
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    return (logits.masked_fill(own, float("-inf")).logsumexp(dim=1) - logits.diagonal()).mean()
+
+
+def _normalised(rows: Tensor) -> Tensor:
+    # similarities of half-precision rows are too coarse to be divided by a temperature
+    return F.normalize(rows if rows.dtype == torch.float64 else rows.float(), dim=-1)

@@ -1,0 +1,89 @@
+"""Multi-head attention and pre-norm blocks over padded tokens."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from coral_plugin.errors import InputError
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tensor | None, dropout: float = 0.0
+) -> Tensor:
+    """Scaled dot-product attention of several heads.
+
+    Args:
+        query: ``(B, Q, D)``.
+        key: ``(B, T, D)``.
+        value: ``(B, T, D)``.
+        heads: Divides D.
+        padding: ``(B, T)``, True for keys that nobody may attend to; each sample needs one key that is not.
+        dropout: Probability of dropping an attention weight.
+
+    Returns:
+        ``(B, Q, D)``.
+    """
+
+    def split(x: Tensor) -> Tensor:
+        return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, H, T, D / H)
+
+    mask = None if padding is None else ~padding[:, None, None, :]  # True: may be attended to
+    out = F.scaled_dot_product_attention(split(query), split(key), split(value), attn_mask=mask, dropout_p=dropout)
+    return out.transpose(1, 2).flatten(2)
+
+
+class QuickGELU(nn.Module):
+    """``x * sigmoid(1.702 x)``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Elementwise, any shape."""
+        return x * torch.sigmoid(1.702 * x)
+
+
+class FusionBlock(nn.Module):
+    """Pre-norm transformer block of the fusion: attention, then an MLP of four times the width (METHODS 1.5).
+
+    Args:
+        width: Token width D.
+        heads: Divides D.
+        depth: Number of blocks in the stack, which scales the initial deviation of the residual branches.
+
+    Raises:
+        InputError: ``heads`` does not divide ``width``.
+    """
+
+    def __init__(self, width: int, heads: int, depth: int) -> None:
+        super().__init__()
+        if width % heads:
+            raise InputError(f"A width of {width} cannot be split into {heads} attention heads; change network.width.")
+        self.heads = heads
+        self.norm_attention = nn.LayerNorm(width)
+        self.query_key_value = nn.Linear(width, 3 * width)
+        self.attention_out = nn.Linear(width, width)
+        self.norm_mlp = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), QuickGELU(), nn.Linear(4 * width, width))
+        residual = width**-0.5 * (2 * depth) ** -0.5
+        for layer, std in (
+            (self.query_key_value, width**-0.5),
+            (self.attention_out, residual),
+            (self.mlp[0], (2 * width) ** -0.5),
+            (self.mlp[2], residual),
+        ):
+            nn.init.normal_(layer.weight, std=std)  # type: ignore[arg-type]
+
+    def forward(self, tokens: Tensor, padding: Tensor | None = None, queries: int | None = None) -> Tensor:
+        """Tokens ``(B, T, D)`` to ``(B, T, D)``, or to the first ``queries`` of them: ``(B, queries, D)``."""
+        normed = self.norm_attention(tokens)
+        if queries is None:
+            query, key, value = self.query_key_value(normed).chunk(3, dim=-1)
+        else:
+            # only the outputs that somebody reads: a CLS token asks, all tokens answer
+            width = tokens.shape[-1]
+            weight, bias = self.query_key_value.weight, self.query_key_value.bias
+            query = F.linear(normed[:, :queries], weight[:width], bias[:width])
+            key, value = F.linear(normed, weight[width:], bias[width:]).chunk(2, dim=-1)
+            tokens = tokens[:, :queries]
+        tokens = tokens + self.attention_out(attend(query, key, value, self.heads, padding))
+        return tokens + self.mlp(self.norm_mlp(tokens))

@@ -1,0 +1,93 @@
+"""Encoders of time series and sequences: GRU and one-dimensional convolutions."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from coral_plugin.data import Modality
+from coral_plugin.errors import InputError
+
+
+def _needs_steps(modality: Modality, name: str) -> None:
+    if not modality.temporal:
+        raise InputError(f"{name} encodes series; {modality.name!r} is of kind {modality.kind}.")
+
+
+class GRU(nn.Module):
+    """Gated recurrent units; every state is a token (MIMIC's series in METHODS 1.6).
+
+    Runs forward in time over right-padded steps, so padding never reaches a valid state.
+
+    Args:
+        modality: Series (T, d).
+        width: Token width D, the default hidden size.
+        hidden: Hidden size.
+        layers: Number of layers.
+
+    Raises:
+        InputError: the modality has no time steps.
+    """
+
+    def __init__(self, modality: Modality, width: int, *, hidden: int | None = None, layers: int = 1) -> None:
+        super().__init__()
+        _needs_steps(modality, "gru")
+        self.gru = nn.GRU(modality.features, hidden or width, num_layers=layers, batch_first=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, T, d)`` to ``(B, T, hidden)``."""
+        states: Tensor = self.gru(x)[0]
+        return states
+
+
+class Conv1d(nn.Module):
+    """Strided convolutions over time with layer normalisation over the channels of a step.
+
+    A step's normalisation never looks at other steps, and padded steps are zeroed after every layer, so a
+    representation does not depend on what padding holds or how much of it there is.
+
+    Args:
+        modality: Series (T, d).
+        width: Token width D, the default number of channels of the last layer.
+        channels: Channels of each layer; the default doubles up to the width.
+        kernel: Kernel size; odd.
+        stride: Stride of each layer but where fewer than 4 steps would be left.
+
+    Raises:
+        InputError: the modality has no time steps, or an even kernel.
+    """
+
+    accepts_padding = True
+
+    def __init__(
+        self,
+        modality: Modality,
+        width: int,
+        *,
+        channels: tuple[int, ...] | None = None,
+        kernel: int = 5,
+        stride: int = 2,
+    ) -> None:
+        super().__init__()
+        _needs_steps(modality, "conv1d")
+        if kernel % 2 == 0:
+            raise InputError(f"conv1d needs an odd kernel, got {kernel}.")
+        sizes = channels or (max(width // 4, 8), max(width // 2, 8), width)
+        self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
+        steps, features = modality.shape[0], modality.features
+        for size in sizes:
+            own = stride if steps >= 4 * stride else 1
+            self.convolutions.append(nn.Conv1d(features, size, kernel, stride=own, padding=kernel // 2))
+            self.norms.append(nn.LayerNorm(size))
+            steps, features = -(-steps // own), size
+
+    def forward(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T', channels)`` with padding ``(B, T')``."""
+        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+            if padding is not None:
+                x = x.masked_fill(padding.unsqueeze(-1), 0.0)
+            x = F.gelu(norm(convolution(x.transpose(1, 2)).transpose(1, 2)))
+            if padding is not None:
+                # output step i is centred on input step i * stride
+                padding = padding[:, :: convolution.stride[0]]
+        return x, padding

@@ -1,0 +1,121 @@
+"""From names, modules or functions to the encoder of a modality; defaults by its kind."""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from coral_plugin.data import Modality
+from coral_plugin.errors import InputError
+from coral_plugin.registry import ENCODERS
+
+# a registered name with or without arguments, a module (copied), or a function of modality and width
+EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
+
+ALEXNET_FROM = 128
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSettings:
+    """Settings of the networks that every objective shares.
+
+    Attributes:
+        width: Token width D; 0 chooses by the kinds of the modalities (:func:`default_width`).
+        encoders: Encoder of a modality, ``name`` or ``name(key=value, ...)``; by kind where not named.
+        depth: Blocks of the fusion transformer.
+        heads: Attention heads of the fusion transformer.
+        head_hidden: Hidden units of the projection heads.
+        head_output: Width of the common space in which the losses live.
+    """
+
+    width: int = 0
+    encoders: dict[str, str] = field(default_factory=dict)
+    depth: int = 1
+    heads: int = 8
+    head_hidden: int = 512
+    head_output: int = 256
+
+    def __post_init__(self) -> None:
+        for name in ("depth", "heads", "head_hidden", "head_output"):
+            if getattr(self, name) < 1:
+                raise InputError(f"network.{name} must be at least 1, got {getattr(self, name)}.")
+        if self.width < 0:
+            raise InputError(f"network.width must be positive, or 0 to choose by the data, got {self.width}.")
+
+
+def default_width(modalities: tuple[Modality, ...]) -> int:
+    """512 with images from 128 px (the papers' Trifeature), 40 for sequences alone (their affect data), else 128."""
+    if any(m.kind == "image" and min(m.shape[1:]) >= ALEXNET_FROM for m in modalities):
+        return 512
+    return 40 if all(m.kind == "sequence" for m in modalities) else 128
+
+
+def default_encoder(modality: Modality) -> str:
+    """Name of the encoder that a modality gets by its kind and size."""
+    if modality.kind == "image":
+        return "alexnet" if min(modality.shape[1:]) >= ALEXNET_FROM else "small_conv"
+    return {"sequence": "affect_transformer", "timeseries": "conv1d", "tabular": "mlp"}[modality.kind]
+
+
+def resolve_encoders(
+    modalities: tuple[Modality, ...], chosen: Mapping[str, EncoderLike], width: int
+) -> dict[str, Callable[[], nn.Module]]:
+    """For each modality a function that builds a fresh encoder; called once for each pathway.
+
+    Args:
+        modalities: What is encoded.
+        chosen: ``{modality: name, module or function}``; modalities not named get :func:`default_encoder`.
+        width: Token width D, passed to the encoders.
+
+    Raises:
+        InputError: an encoder for a modality that is not there, an unknown name, or arguments it does not take.
+    """
+    names = [modality.name for modality in modalities]
+    if unknown := [name for name in chosen if name not in names]:
+        raise InputError(f"An encoder is given for {', '.join(unknown)}, but the modalities are {', '.join(names)}.")
+    return {m.name: _builder(chosen.get(m.name) or default_encoder(m), m, width) for m in modalities}
+
+
+def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], nn.Module]:
+    if isinstance(like, nn.Module):
+        module = like
+        return lambda: copy.deepcopy(module)
+    if callable(like):
+        function = like
+        return lambda: function(modality, width)
+    name, options = parse_encoder(like)
+    factory = ENCODERS.get(name)
+
+    def build() -> nn.Module:
+        try:
+            encoder: nn.Module = factory(modality, width, **options)
+        except TypeError as error:
+            raise InputError(f"Encoder {like!r} of {modality.name}: {error}.") from error
+        return encoder
+
+    return build
+
+
+def parse_encoder(text: str) -> tuple[str, dict[str, Any]]:
+    """``name(key=value, ...)`` to the name and its options; values are Python literals.
+
+    >>> parse_encoder("gru(hidden=64)")
+    ('gru', {'hidden': 64})
+
+    Raises:
+        InputError: the text is not of this form.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        if isinstance(tree, ast.Name):
+            return tree.id, {}
+        if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and not tree.args:
+            return tree.func.id, {str(k.arg): ast.literal_eval(k.value) for k in tree.keywords if k.arg}
+    except (SyntaxError, ValueError):
+        pass
+    raise InputError(f"Cannot read the encoder {text!r}; write NAME or NAME(key=value, ...), such as gru(hidden=64).")

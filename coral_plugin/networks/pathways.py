@@ -1,0 +1,127 @@
+"""A modality's values to tokens, and all modalities' tokens to the shared representation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
+from coral_plugin.networks.fusion import FusionTransformer
+from coral_plugin.networks.masking import mask_tokens
+from coral_plugin.networks.tokenizers import tokenizer_for
+
+
+class TokenEncoder(nn.Module):
+    """One modality's encoder and tokenizer: values ``(B, ...)`` to tokens ``(B, T, D)``.
+
+    What the encoder returns (a vector, a sequence or a feature map, alone or first in a tuple) is found out with one
+    probing batch. An encoder whose ``accepts_padding`` is true is called with values and padding and may return
+    ``(output, padding)``; any other is called with the values alone.
+
+    Args:
+        modality: What is encoded; images are scaled by its mean and deviation here.
+        encoder: Any module.
+        width: Token width D.
+
+    Raises:
+        InputError: the encoder fails on the modality's shape, or returns something that has no tokenizer.
+    """
+
+    def __init__(self, modality: Modality, encoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.modality = modality
+        self.encoder = encoder
+        self.accepts_padding = bool(getattr(encoder, "accepts_padding", False))
+        self.tokenizer = self._fitting_tokenizer(width)
+
+    def forward(self, values: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Values ``(B, ...)`` and padding ``(B, T)`` or None to tokens ``(B, T', D)`` and their padding."""
+        output, padding = self._encode(values, padding)
+        tokens = self.tokenizer(output)
+        if padding is not None and padding.shape[1] != tokens.shape[1]:
+            padding = None  # the encoder has pooled the steps away
+        return tokens, padding
+
+    def _encode(self, values: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        if self.modality.kind == "image":
+            values = self.modality.standardise(values)
+        if not self.accepts_padding:
+            output = self.encoder(values)
+            return (output[0] if isinstance(output, tuple) else output), padding
+        output = self.encoder(values, padding)
+        return output if isinstance(output, tuple) else (output, padding)
+
+    def _fitting_tokenizer(self, width: int) -> nn.Module:
+        name = f"{type(self.encoder).__name__} of {self.modality.name!r}"
+        training = self.encoder.training
+        self.encoder.eval()
+        try:
+            with torch.no_grad():
+                output, _ = self._encode(torch.zeros(2, *self.modality.shape), None)
+        except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            raise InputError(
+                f"Encoder {name} fails on a batch of shape (2, *{self.modality.shape}): {error}"
+            ) from error
+        finally:
+            self.encoder.train(training)
+        if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4) or len(output) != 2:
+            seen = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise InputError(
+                f"Encoder {name} must return (B, m), (B, T, m) or (B, C, h, w), got {seen} for a batch of 2."
+            )
+        return tokenizer_for(tuple(output.shape[1:]), width)
+
+
+def token_encoders(
+    modalities: Iterable[Modality], builders: Mapping[str, Callable[[], nn.Module]], width: int
+) -> nn.ModuleDict:
+    """A fresh :class:`TokenEncoder` for each modality."""
+    return nn.ModuleDict({safe(m.name): TokenEncoder(m, builders[m.name](), width) for m in modalities})
+
+
+def safe(name: str) -> str:
+    """A modality's name as a key of ``nn.ModuleDict``, which admits no dots and none of its own attributes."""
+    return "m_" + name.replace(".", "_dot_")
+
+
+class SharedPathway(nn.Module):
+    """Encoders, masking and fusion of all modalities: ``Z_SR`` of the paper.
+
+    Args:
+        modalities: In the order in which their tokens are concatenated.
+        builders: Function that makes an encoder, for each modality.
+        width: Token width D.
+        depth: Blocks of the fusion.
+        heads: Attention heads of the fusion.
+    """
+
+    def __init__(
+        self,
+        modalities: tuple[Modality, ...],
+        builders: Mapping[str, Callable[[], nn.Module]],
+        width: int,
+        depth: int = 1,
+        heads: int = 8,
+    ) -> None:
+        super().__init__()
+        self.encoders = token_encoders(modalities, builders, width)
+        self.fusion = FusionTransformer(width, depth, heads)
+
+    def forward(
+        self,
+        batch: MultimodalBatch,
+        mask_ratios: Mapping[str, float] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """The fused representation ``(B, D)``; ``mask_ratios`` names the modalities whose tokens are masked."""
+        tokens: dict[str, Tensor] = {}
+        padding: dict[str, Tensor | None] = {}
+        for name, values in batch.items():
+            tokens[name], padding[name] = self.encoders[safe(name)](values, batch.padding.get(name))
+            if mask_ratios and name in mask_ratios:
+                tokens[name] = mask_tokens(tokens[name], mask_ratios[name], generator)
+        fused: Tensor = self.fusion(tokens, padding)
+        return fused

@@ -1,0 +1,78 @@
+"""Unique pathways: the tokens of one modality to one vector, in the three designs of the paper's Table 5."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.errors import InputError
+from coral_plugin.networks.attention import FusionBlock
+
+UniqueDesign = Literal["mlp_half", "mlp_full", "transformer_half"]
+
+
+class AttentionPooling(nn.Module):
+    """Weighted mean of tokens; the weights are a softmax of dot products with one learned query (METHODS 6.8).
+
+    Args:
+        width: Token width.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query = nn.Parameter(torch.randn(width))
+
+    def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
+        """``(B, T, D)`` with padding ``(B, T)`` to ``(B, D)``; padded tokens have no weight."""
+        scores = tokens @ self.query  # (B, T)
+        if padding is not None:
+            scores = scores.masked_fill(padding, float("-inf"))
+        return torch.einsum("bt,btd->bd", scores.softmax(dim=1), tokens)
+
+
+class UniquePathway(nn.Module):
+    """Tokens of one modality to its unique representation.
+
+    ``mlp_half``: per token Linear(D, D), LayerNorm, GELU, Linear(D, D / 2), then attention pooling. ``mlp_full``: the
+    same at width D. ``transformer_half``: Linear(D, D / 2) and one transformer block, then attention pooling.
+
+    Args:
+        width: Token width D.
+        design: One of the three.
+        heads: Attention heads of ``transformer_half``.
+
+    Attributes:
+        output_width: D / 2, or D for ``mlp_full``.
+
+    Raises:
+        InputError: an unknown design, or an odd width that is to be halved.
+    """
+
+    def __init__(self, width: int, design: UniqueDesign = "mlp_half", heads: int = 8) -> None:
+        super().__init__()
+        if design not in get_args(UniqueDesign):
+            raise InputError(f"Unknown unique pathway {design!r}; known: {', '.join(get_args(UniqueDesign))}.")
+        if width % 2 and design != "mlp_full":
+            raise InputError(f"A width of {width} cannot be halved for the unique pathway; make network.width even.")
+        self.output_width = width if design == "mlp_full" else width // 2
+        self.block: nn.Module | None = None
+        if design == "transformer_half":
+            self.tokens: nn.Module = nn.Linear(width, self.output_width)
+            # half of D need not be divisible by the heads of D
+            fitting = max(h for h in range(1, heads + 1) if self.output_width % h == 0)
+            self.block = FusionBlock(self.output_width, fitting, depth=1)
+        else:
+            self.tokens = nn.Sequential(
+                nn.Linear(width, width), nn.LayerNorm(width), nn.GELU(), nn.Linear(width, self.output_width)
+            )
+        self.pool = AttentionPooling(self.output_width)
+
+    def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
+        """``(B, T, D)`` with padding ``(B, T)`` to ``(B, output_width)``."""
+        x = self.tokens(tokens)
+        if self.block is not None:
+            x = self.block(x, padding)
+        pooled: Tensor = self.pool(x, padding)
+        return pooled

@@ -1,0 +1,78 @@
+"""The contract of an objective: a loss on two views, and named parts of a representation."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.networks import EncoderLike, NetworkSettings
+
+
+class Objective(nn.Module, ABC):
+    """A self-supervised method. Training, probing, tables and plots use the calls below and nothing else.
+
+    A subclass is registered in the entry-point group ``multibench.objectives`` and is built as
+    ``Objective(modalities, network, settings, encoders)``.
+
+    Attributes:
+        Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
+        presets: ``{preset: {"method.key" | "training.key" | ...: value}}``, defaults that flags win over.
+    """
+
+    Settings: ClassVar[type]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+
+    @abstractmethod
+    def __init__(
+        self,
+        modalities: tuple[Modality, ...],
+        network: NetworkSettings,
+        settings: Any,
+        encoders: Mapping[str, EncoderLike] | None = None,
+    ) -> None:
+        super().__init__()
+
+    @abstractmethod
+    def loss(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Named scalar terms, unweighted, and their weighted sum ``"total"``.
+
+        Args:
+            first: One view of the batch.
+            second: Another view of the same samples.
+            progress: Share of the training that is over, in [0, 1]; drives schedules.
+            generator: Source of the step's randomness, on the batch's device.
+        """
+
+    @abstractmethod
+    def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """Named parts of the representation, each ``(B, d)``; concatenated in order they are the representation Z."""
+
+    def projected(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """The parts behind their projection heads, ``(B, d)`` of one width; empty where a method has none."""
+        del batch
+        return {}
+
+    def schedule(self, progress: float) -> dict[str, float]:
+        """What the method's schedules say at ``progress``, for the log."""
+        del progress
+        return {}
+
+
+def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Parameters with and without weight decay (METHODS 1.7): biases and vectors are not decayed."""
+    decayed, free = [], []
+    for name, parameter in module.named_parameters():
+        if parameter.requires_grad:
+            (decayed if parameter.ndim >= 2 and "bias" not in name else free).append(parameter)
+    return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -1,0 +1,217 @@
+"""COrAL: orthogonalised multimodal contrastive learning with asymmetric masking (arXiv:2602.14983)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
+from coral_plugin.losses import cosine_embedding, info_nce, nt_xent, squared_cosine
+from coral_plugin.networks import (
+    EncoderLike,
+    NetworkSettings,
+    SharedPathway,
+    UniqueDesign,
+    UniquePathway,
+    default_width,
+    projection_head,
+    resolve_encoders,
+)
+from coral_plugin.networks.masking import mask_ratio, partition
+from coral_plugin.networks.pathways import safe, token_encoders
+from coral_plugin.objectives.base import Objective
+
+_PENALTIES = {"cosine": cosine_embedding, "squared_cosine": squared_cosine}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoralSettings:
+    """Settings of COrAL; the defaults are the paper's.
+
+    Attributes:
+        contrast: ``nt_xent`` (what the released code computes, and with it the published results) or ``info_nce``
+            (equation 4 as printed: no negatives within a view, the positive not below).
+        temperature: Divides the similarities. The paper prints none; its code uses 0.1.
+        shared_weight: Weight of the contrastive loss of the shared pathway.
+        unique_weight: Weight of the summed contrastive losses of the unique pathways.
+        orthogonality: ``cosine`` = max(0, cos) (paper, equation 6) or ``squared_cosine`` (released code).
+        orthogonality_weight: 1 in the paper; 10 (MultiBench) or 1 (Trifeature) in the released code.
+        masking: ``increasing`` (the stages below), ``constant`` (``mask_ratio``) or ``none``.
+        mask_stages: Mask ratios of the schedule, each for an equal share of the training.
+        mask_ratio: The constant ratio.
+        mask_partition: ``random``: the modalities are split anew for each batch (paper); ``fixed``: the first half
+            of them is masked in the first view, the rest in the second (released code).
+        unique_pathway: Design of the unique pathways (Table 5).
+        copy_unique: Whether unique encoders, tokenizers and heads start as copies of the shared (first) ones, as in
+            the released code; otherwise each is initialised by itself.
+    """
+
+    contrast: Literal["nt_xent", "info_nce"] = "nt_xent"
+    temperature: float = 0.1
+    shared_weight: float = 1.0
+    unique_weight: float = 1.0
+    orthogonality: Literal["cosine", "squared_cosine"] = "cosine"
+    orthogonality_weight: float = 1.0
+    masking: Literal["increasing", "constant", "none"] = "increasing"
+    mask_stages: tuple[float, ...] = (0.05, 0.35, 0.55, 0.75)
+    mask_ratio: float = 0.75
+    mask_partition: Literal["random", "fixed"] = "random"
+    unique_pathway: UniqueDesign = "mlp_half"
+    copy_unique: bool = False
+
+    def __post_init__(self) -> None:
+        if self.temperature <= 0:
+            raise InputError(f"method.temperature must be positive, got {self.temperature}.")
+        for name in ("shared_weight", "unique_weight", "orthogonality_weight"):
+            if getattr(self, name) < 0:
+                raise InputError(f"method.{name} cannot be negative, got {getattr(self, name)}.")
+        if not self.mask_stages or not all(0 <= ratio <= 1 for ratio in (*self.mask_stages, self.mask_ratio)):
+            raise InputError(f"Mask ratios are shares in [0, 1], got {self.mask_stages} and {self.mask_ratio}.")
+
+
+class Coral(Objective):
+    """COrAL for any number of modalities n >= 2.
+
+    Args:
+        modalities: What is encoded, in order.
+        network: Width, encoders by name, fusion and heads.
+        settings: Of the method.
+        encoders: Modules or functions from Python; they win over the names in ``network``.
+
+    Raises:
+        InputError: fewer than two modalities, or settings that do not fit each other.
+    """
+
+    Settings = CoralSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {},
+        "released": {
+            "method.orthogonality": "squared_cosine",
+            "method.orthogonality_weight": 10.0,
+            "method.masking": "constant",
+            "method.mask_partition": "fixed",
+            "method.copy_unique": True,
+        },
+    }
+
+    def __init__(
+        self,
+        modalities: tuple[Modality, ...],
+        network: NetworkSettings,
+        settings: CoralSettings,
+        encoders: Mapping[str, EncoderLike] | None = None,
+    ) -> None:
+        super().__init__(modalities, network, settings, encoders)
+        if len(modalities) < 2:
+            raise InputError(
+                f"coral needs at least two modalities, got {len(modalities)} "
+                f"({', '.join(m.name for m in modalities) or 'none'})."
+            )
+        self.settings = settings
+        self.modalities = modalities
+        width = network.width or default_width(modalities)
+        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, width)
+        self.shared = SharedPathway(modalities, builders, width, network.depth, network.heads)
+        self.shared_head = projection_head(width, network.head_hidden, network.head_output)
+        self.unique_encoders = (
+            copy.deepcopy(self.shared.encoders) if settings.copy_unique else token_encoders(modalities, builders, width)
+        )
+        keys = [safe(m.name) for m in modalities]
+        self.unique = nn.ModuleDict({key: UniquePathway(width, settings.unique_pathway, network.heads) for key in keys})
+        self.unique_heads = nn.ModuleDict(
+            {
+                key: projection_head(self.unique[key].output_width, network.head_hidden, network.head_output)  # type: ignore[arg-type]
+                for key in keys
+            }
+        )
+        if settings.copy_unique:
+            for key in keys[1:]:
+                self.unique_heads[key].load_state_dict(self.unique_heads[keys[0]].state_dict())
+
+    def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """``shared`` (B, D) and ``unique/<modality>`` (B, D / 2), of the modalities that the batch has."""
+        return {
+            "shared": self.shared(batch),
+            **{f"unique/{name}": self._unique(batch, name) for name in batch},
+        }
+
+    def projected(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """The same parts behind their projection heads, each (B, head_output)."""
+        return self._project(self.embed(batch))
+
+    def loss(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8)."""
+        settings = self.settings
+        masks = self._masks(progress, generator)
+        views = [
+            self._project(
+                {
+                    "shared": self.shared(batch, mask, generator),
+                    **{f"unique/{name}": self._unique(batch, name) for name in batch},
+                }
+            )
+            for batch, mask in zip((first, second), masks, strict=True)
+        ]
+        one, two = views
+        contrast = {name: self._contrast(one[name], two[name]) for name in one}
+        shared = contrast.pop("shared")
+        unique = torch.stack(list(contrast.values())).sum()
+        # the shared part comes first, so the pairs are (shared, unique) and (unique, unique)
+        penalty = _PENALTIES[settings.orthogonality]
+        orthogonality = torch.stack(
+            [penalty(view[a], view[b]) for view in views for a, b in combinations(view, 2)]
+        ).sum()
+        total = (
+            settings.shared_weight * shared
+            + settings.unique_weight * unique
+            + settings.orthogonality_weight * orthogonality
+        )
+        return {"shared": shared, "unique": unique, "orthogonality": orthogonality, "total": total}
+
+    def schedule(self, progress: float) -> dict[str, float]:
+        """The mask ratio."""
+        return {"mask_ratio": self._ratio(progress)}
+
+    def _unique(self, batch: MultimodalBatch, name: str) -> Tensor:
+        tokens, padding = self.unique_encoders[safe(name)](batch[name], batch.padding.get(name))
+        vector: Tensor = self.unique[safe(name)](tokens, padding)
+        return vector
+
+    def _project(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        heads = {f"unique/{m.name}": self.unique_heads[safe(m.name)] for m in self.modalities}
+        return {name: heads.get(name, self.shared_head)(part) for name, part in parts.items()}
+
+    def _contrast(self, one: Tensor, two: Tensor) -> Tensor:
+        loss = nt_xent if self.settings.contrast == "nt_xent" else info_nce
+        return loss(one, two, temperature=self.settings.temperature)
+
+    def _ratio(self, progress: float) -> float:
+        match self.settings.masking:
+            case "none":
+                return 0.0
+            case "constant":
+                return self.settings.mask_ratio
+        return mask_ratio(progress, self.settings.mask_stages)
+
+    def _masks(self, progress: float, generator: torch.Generator | None) -> tuple[dict[str, float], dict[str, float]]:
+        names = [m.name for m in self.modalities]
+        if self.settings.mask_partition == "fixed":
+            half = (len(names) + 1) // 2
+            parts = names[:half], names[half:]
+        else:
+            parts = partition(names, generator)
+        ratio = self._ratio(progress)
+        return dict.fromkeys(parts[0], ratio), dict.fromkeys(parts[1], ratio)
