@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.errors import InputError
+from coral_plugin.networks.dropout import dropout
 
 
 def attend(
-    query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tensor | None, dropout: float = 0.0
+    query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tensor | None, p: float = 0.0
 ) -> Tensor:
     """Scaled dot-product attention of several heads.
 
@@ -20,7 +21,7 @@ def attend(
         value: ``(B, T, D)``.
         heads: Divides D.
         padding: ``(B, T)``, True for keys that nobody may attend to; each sample needs one key that is not.
-        dropout: Probability of dropping an attention weight.
+        p: Probability of dropping an attention weight.
 
     Returns:
         ``(B, Q, D)``.
@@ -29,8 +30,15 @@ def attend(
     def split(x: Tensor) -> Tensor:
         return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, H, T, D / H)
 
-    mask = None if padding is None else ~padding[:, None, None, :]  # True: may be attended to
-    out = F.scaled_dot_product_attention(split(query), split(key), split(value), attn_mask=mask, dropout_p=dropout)
+    q, k, v = split(query), split(key), split(value)
+    if p == 0:
+        mask = None if padding is None else ~padding[:, None, None, :]  # True: may be attended to
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    else:
+        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (B, H, Q, T)
+        if padding is not None:
+            scores = scores.masked_fill(padding[:, None, None, :], float("-inf"))
+        out = dropout(scores.softmax(dim=-1), p, training=True) @ v
     return out.transpose(1, 2).flatten(2)
 
 

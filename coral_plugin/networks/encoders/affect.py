@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 from coral_plugin.networks.attention import attend
-from coral_plugin.networks.dropout import relu_dropout
+from coral_plugin.networks.dropout import dropout, relu_dropout
 
 
 class AffectTransformer(nn.Module):
@@ -85,7 +85,7 @@ class _Layer(nn.Module):
         return attended
 
     def _drop(self, x: Tensor) -> Tensor:
-        return nn.functional.dropout(x, self.dropout, self.training)
+        return dropout(x, self.dropout, training=self.training)
 
 
 def _spread(steps: Tensor, shape: torch.Size, valid: Tensor | None) -> Tensor:

@@ -1,0 +1,77 @@
+"""Features of frozen networks, and of no network at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from torch import nn
+
+from coral_plugin.data import Modality, Split
+from coral_plugin.objectives import Objective
+
+ALL = "all"
+EMBED_BATCH = 256
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[nn.Module]:
+    """Evaluation mode and no gradients inside; every module's own mode is restored after.
+
+    ``no_grad``, not ``inference_mode``: a probe must be able to train on the features.
+    """
+    modes = {part: part.training for part in module.modules()}
+    module.eval()
+    try:
+        with torch.no_grad():
+            yield module
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
+
+
+def embed_split(objective: Objective, split: Split, *, projected: bool = False) -> dict[str, np.ndarray]:
+    """Each part of the representation of all samples, ``{part: (N, d)}`` of float32, in evaluation mode.
+
+    Args:
+        objective: On the device on which it computes.
+        split: Moved there batch by batch if it lies elsewhere.
+        projected: The parts behind their projection heads instead.
+    """
+    device = next(objective.parameters()).device
+    collected: dict[str, list[np.ndarray]] = {}
+    with frozen(objective):
+        for batch in split.batches(EMBED_BATCH):
+            moved = batch.to(device)
+            parts = objective.projected(moved) if projected else objective.embed(moved)
+            for name, part in parts.items():
+                collected.setdefault(name, []).append(part.float().cpu().numpy())
+    return {name: np.concatenate(pieces) for name, pieces in collected.items()}
+
+
+def concatenate(parts: dict[str, np.ndarray]) -> np.ndarray:
+    """The representation Z: all parts side by side, ``(N, sum of d)``."""
+    return np.concatenate(list(parts.values()), axis=1)
+
+
+def raw_features(split: Split, modalities: tuple[Modality, ...], *, most: int = 2048) -> dict[str, np.ndarray]:
+    """Flattened values of each modality, ``{modality: (N, d)}``: the floor under every representation.
+
+    Images with more than ``most`` values are averaged over square blocks until they have fewer. Padding is zero.
+    """
+    features = {}
+    for modality in modalities:
+        pieces = []
+        steps = modality.shape[0]
+        for batch in split.batches(EMBED_BATCH):
+            values = batch[modality.name].float().cpu()
+            if modality.kind == "image":
+                while values[0].numel() > most and min(values.shape[2:]) > 1:
+                    values = nn.functional.avg_pool2d(values, 2, ceil_mode=True)
+            elif modality.temporal and values.shape[1] < steps:
+                values = nn.functional.pad(values, (0, 0, 0, steps - values.shape[1]))
+            pieces.append(values.flatten(1).numpy())
+        features[modality.name] = np.concatenate(pieces)
+    return features

@@ -1,0 +1,99 @@
+"""Probe scores of a representation, part by part, and of raw features as the floor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from coral_plugin.data import MultimodalData, Split, Task
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.disentanglement import disentanglement
+from coral_plugin.evaluation.features import ALL, concatenate, embed_split, raw_features
+from coral_plugin.evaluation.probe import ProbeSettings, probe
+from coral_plugin.objectives import Objective
+
+Features = dict[str, dict[str, np.ndarray]]
+Scores = dict[str, dict[str, dict[str, Any]]]
+
+
+def probing_splits(data: MultimodalData) -> dict[str, Split]:
+    """The labelled splits: train, valid where there is one, test.
+
+    Raises:
+        InputError: nothing to score: no labels, or no test split.
+    """
+    if not data.tasks:
+        raise InputError(f"{data.name} has no labels, so there is nothing to probe.")
+    if data.test is None:
+        raise InputError(f"{data.name} has no test split, so there is nothing to score.")
+    return {label: split for label, split in data.splits().items() if label != "pretrain"}
+
+
+def embed_data(objective: Objective, data: MultimodalData) -> Features:
+    """``{split: {part: (N, d)}}`` of the labelled splits."""
+    return {label: embed_split(objective, split) for label, split in probing_splits(data).items()}
+
+
+def score_parts(
+    features: Features, data: MultimodalData, settings: ProbeSettings, parts: Iterable[str] | None = None
+) -> Scores:
+    """Probe every part, and all of them side by side (``"all"``), on every task.
+
+    Args:
+        features: ``{split: {part: (N, d)}}``.
+        data: Whose tasks and targets are used.
+        settings: Of the probe.
+        parts: Which of them; all by default.
+
+    Returns:
+        ``{part: {task: {"metric", "value", "also", "setting"}}}``, ``"all"`` first.
+    """
+    splits = probing_splits(data)
+    names = list(parts) if parts is not None else [ALL, *features["train"]]
+    scores: Scores = {}
+    for name in names:
+        own = {label: concatenate(f) if name == ALL else f[name] for label, f in features.items()}
+        scores[name] = {
+            task.name: score_task(own, {k: s.targets[task.name] for k, s in splits.items()}, task, settings, data)
+            for task in data.tasks
+        }
+    return scores
+
+
+def score_task(
+    features: Mapping[str, np.ndarray],
+    targets: Mapping[str, Tensor],
+    task: Task,
+    settings: ProbeSettings,
+    data: MultimodalData,
+) -> dict[str, Any]:
+    """One probe: ``{"metric", "value", "also", "setting"}`` of features ``{split: (N, d)}`` on one task."""
+    labelled = {label: (features[label], targets[label].cpu().numpy()) for label in features}
+    score = probe(
+        labelled["train"],
+        labelled.get("valid"),
+        labelled["test"],
+        task,
+        settings,
+        refit_on_valid=data.refit_on_valid,
+    )
+    return {"metric": score.metric, "value": score.value, "also": score.also, "setting": score.setting}
+
+
+def score_floor(data: MultimodalData, settings: ProbeSettings) -> Scores:
+    """The same probe on raw features: of each modality, and of all (``"all"``)."""
+    features = {label: raw_features(split, data.modalities) for label, split in probing_splits(data).items()}
+    return score_parts(features, data, settings)
+
+
+def separate(objective: Objective, data: MultimodalData) -> dict[str, Any]:
+    """Disentanglement of the probed parts and of the projected ones, on the test split."""
+    split = probing_splits(data)["test"]
+    measured = {"probed": disentanglement(embed_split(objective, split))}
+    projected = embed_split(objective, split, projected=True)
+    if projected:
+        measured["projected"] = disentanglement(projected)
+    return measured

@@ -1,0 +1,162 @@
+"""Everything that decides on a run, in one record that is saved and read back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
+from coral_plugin.training.settings import TrainingSettings
+
+GROUPS = ("method", "source", "network", "training", "probe")
+SEEDS = (41,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Settings of a run: what is trained, on what, how, and how it is scored.
+
+    Attributes:
+        objective: Registered name of the method.
+        dataset: Registered name of the data set.
+        data: Path of its files; None for data that are generated or come with a library.
+        modalities: Which of them, in this order; None takes all.
+        preset: Preset of the method that the defaults were taken from.
+        seeds: Trainings of their own, scored together.
+        views: Augmentation of all modalities, or ``{modality: augmentation}``.
+        method: Settings of the method (its ``Settings`` dataclass).
+        source: Settings of the data set (its ``settings`` dataclass).
+        network: Settings of the networks.
+        training: Settings of the training.
+        probe: Settings of the probe.
+    """
+
+    objective: str
+    dataset: str
+    data: str | None = None
+    modalities: tuple[str, ...] | None = None
+    preset: str = "paper"
+    seeds: tuple[int, ...] = SEEDS
+    views: str | dict[str, str] = field(default_factory=dict)
+    method: Any = None
+    source: Any = None
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    training: TrainingSettings = field(default_factory=TrainingSettings)
+    probe: ProbeSettings = field(default_factory=ProbeSettings)
+
+    def __post_init__(self) -> None:
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise InputError(f"Seeds must be different numbers from 0 on, at least one; got {list(self.seeds)}.")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain containers, defaults included."""
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return plain
+
+    def to_yaml(self) -> str:
+        """The text of ``config.yaml``, which ``coral train --config`` reads."""
+        return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True)
+
+
+def settings_classes(objective: str, dataset: str) -> dict[str, type]:
+    """The dataclass behind each group of settings, for these names.
+
+    Raises:
+        UnknownNameError: no such objective or data set.
+    """
+    return {
+        "method": OBJECTIVES.get(objective).Settings,
+        "source": DATASETS.get(dataset).settings,
+        "network": NetworkSettings,
+        "training": TrainingSettings,
+        "probe": ProbeSettings,
+    }
+
+
+def defaults(objective: str, dataset: str, preset: str) -> dict[str, Any]:
+    """Defaults as ``{"group.key": value}``: the data set's recipe, and over it the method's preset.
+
+    Raises:
+        InputError: an unknown preset.
+    """
+    presets = OBJECTIVES.get(objective).presets
+    if preset not in presets:
+        raise suggest(preset, list(presets), f"preset of {objective}")
+    return {**getattr(DATASETS.get(dataset), "recipe", {}), **presets[preset]}
+
+
+def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chosen: Any) -> RunSettings:
+    """Settings of a run from names and the values that differ from the defaults.
+
+    Args:
+        objective: Registered name.
+        dataset: Registered name.
+        preset: Of the method.
+        chosen: Fields of :class:`RunSettings`, or ``group__key`` for one setting: ``training__epochs=10``.
+
+    Raises:
+        InputError: an unknown name or a value out of range.
+    """
+    grouped: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    fields: dict[str, Any] = {}
+    for key, value in {**defaults(objective, dataset, preset), **chosen}.items():
+        group, _, name = key.replace("__", ".").partition(".")
+        if name:
+            grouped[group][name] = value
+        else:
+            fields[group] = value
+    for group, cls in settings_classes(objective, dataset).items():
+        if group not in fields:
+            fields[group] = build(cls, grouped[group], group)
+    return RunSettings(objective=objective, dataset=dataset, preset=preset, **fields)
+
+
+def build(cls: type, values: Mapping[str, Any], group: str) -> Any:
+    """An instance of a settings dataclass; lists become tuples where it holds tuples.
+
+    Raises:
+        InputError: a key that it does not have.
+    """
+    known = {f.name: f for f in dataclasses.fields(cls)}
+    for key in values:
+        if key not in known:
+            raise suggest(key, list(known), f"{group} setting")
+    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+
+
+def from_dict(saved: Mapping[str, Any]) -> RunSettings:
+    """Settings read back from ``config.yaml``.
+
+    Raises:
+        InputError: a key that the settings do not have, or a group that is no mapping.
+    """
+    saved = dict(saved)
+    for key in ("objective", "dataset"):
+        if not isinstance(saved.get(key), str):
+            raise InputError(f"The saved settings lack {key!r}.")
+    classes = settings_classes(saved["objective"], saved["dataset"])
+    for group, cls in classes.items():
+        values = saved.get(group, {})
+        if not isinstance(values, Mapping):
+            raise InputError(f"The saved settings {group!r} must be a mapping, got {type(values).__name__}.")
+        saved[group] = build(cls, values, group)
+    for key in ("seeds", "modalities"):
+        if saved.get(key) is not None:
+            saved[key] = tuple(saved[key])
+    settings: RunSettings = build(RunSettings, saved, "run")
+    return settings
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,51 @@
+"""Settings of a training run, whatever the objective."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from coral_plugin.errors import InputError
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """How the networks are trained; the defaults are those of the COrAL paper (METHODS 3).
+
+    Attributes:
+        epochs: Passes over the unlabelled samples.
+        batch_size: Samples a step; every other sample of a batch is a negative.
+        learning_rate: Of AdamW.
+        weight_decay: Of parameters with at least two dimensions that are no biases (METHODS 1.7).
+        schedule: Of the learning rate: ``constant``, or ``cosine`` to zero after ``warmup`` of linear increase.
+        warmup: Share of the steps that ``cosine`` spends on increasing.
+        gradient_clip: Greatest norm of the gradient; 0 leaves it alone.
+        device: ``auto`` takes a GPU where there is one.
+        precision: Lightning's name of the floating-point format; losses are computed in float32 all the same.
+        checkpoint_seconds: Least time between two checkpoints, in seconds; they are written between epochs.
+    """
+
+    epochs: int = 100
+    batch_size: int = 64
+    learning_rate: float = 1e-4
+    weight_decay: float = 1e-3
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup: float = 0.05
+    gradient_clip: float = 0.0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Precision = "32-true"
+    checkpoint_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1:
+            raise InputError(f"training.epochs must be at least 1, got {self.epochs}.")
+        if self.batch_size < 2:
+            raise InputError(f"training.batch_size must be at least 2, got {self.batch_size}: one sample has no negatives.")
+        if not self.learning_rate > 0:
+            raise InputError(f"training.learning_rate must be positive, got {self.learning_rate}.")
+        if self.weight_decay < 0 or self.gradient_clip < 0 or self.checkpoint_seconds < 0:
+            raise InputError("training.weight_decay, gradient_clip and checkpoint_seconds cannot be negative.")
+        if not 0 <= self.warmup < 1:
+            raise InputError(f"training.warmup is a share in [0, 1), got {self.warmup}.")
