@@ -1,6 +1,6 @@
 """Modalities, batches, splits and tasks."""
 
-from coral_plugin.data.arrays import as_split, carve, from_arrays
+from coral_plugin.data.arrays import SPLITS, as_split, carve, from_arrays
 from coral_plugin.data.batch import MultimodalBatch
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.modality import KINDS, Kind, Modality
@@ -9,6 +9,7 @@ from coral_plugin.data.task import Task
 
 __all__ = [
     "KINDS",
+    "SPLITS",
     "Column",
     "Kind",
     "Modality",

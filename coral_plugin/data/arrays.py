@@ -1,4 +1,4 @@
-"""From plain arrays to :class:`MultimodalData`: checks, kinds, padding, scaling, splits."""
+"""From plain arrays to :class:`MultimodalData`: keys, checks, kinds, splits."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coral_plugin.data.columns import Spans, make_column, spans, with_statistics
 from coral_plugin.data.dataset import MultimodalData, fingerprint
+from coral_plugin.data.labels import read_labels, whole_floats
 from coral_plugin.data.modality import Kind, Modality
-from coral_plugin.data.split import Column, Split
+from coral_plugin.data.split import Split
 from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError
 
@@ -32,18 +34,18 @@ def from_arrays(
 ) -> MultimodalData:
     """Build a data set from arrays keyed ``<split>/<modality>`` and ``<split>/labels``.
 
-    2-D arrays (N, d) are tabular, 3-D (N, T, d) series, 4-D (N, C, H, W) images. Rows of zeros at either end of a
-    series are padding unless ``<split>/<modality>/length`` says otherwise; a series in which no sample of any split
-    is padded is of kind ``timeseries``, any other ``sequence``. Labels: integers (N,) are classes, floats (N,) or
-    (N, L) are regression targets, 2-D integers of 0/1 are multilabel. A missing ``valid`` is carved out of train,
-    stratified by class.
+    2-D arrays (N, d) are tabular, 3-D (N, T, d) series, 4-D (N, C, H, W) images (floats in [0, 1], or whole numbers
+    from 0 to 255). Rows of zeros at either end of a series are padding unless ``<split>/<modality>/length`` says
+    otherwise; a series in which no sample of any split is padded is of kind ``timeseries``, any other ``sequence``.
+    Labels: integers (N,) are classes, floats (N,) or (N, L) are regression targets, 2-D integers of 0/1 are
+    multilabel. A missing ``valid`` is carved out of train, stratified by class.
 
     Args:
         arrays: The arrays (NumPy, torch, anything ``np.asarray`` takes); ``train`` is needed, ``valid`` and
             ``test`` are not; labels may be absent everywhere. ``classes``: names; ``meta/...``: ignored.
         name: For records and messages.
-        standardise: Scale tabular and series features, and images that are not in [0, 1], with the mean and
-            deviation of the training split.
+        standardise: Let the networks scale every feature (images: channel) with mean and deviation of the training
+            split. The values of the splits stay as they are, so that augmentations may work in physical units.
         kinds: ``{modality: kind}`` where the guess is wrong.
         valid_share: Share of train that becomes valid where valid is missing and there are labels.
         seed: Of that split.
@@ -52,23 +54,26 @@ def from_arrays(
         InputError: a key, shape, type or value is not as above; the message names the array and the place.
     """
     tables = _by_split(arrays, name)
-    modalities = _modalities(tables, kinds or {}, name)
-    task, targets = _labels(tables, arrays.get("classes"), name)
-    lengths, modalities = _lengths(tables, modalities, name)
-    splits: dict[str, Split] = {}
-    for label, table in tables.items():
-        columns = {m.name: _column(table, m, lengths[label].get(m.name)) for m in modalities}
-        splits[label] = Split(columns, {task.name: targets[label]} if task else {})
-    notes: list[str] = []
+    modalities, found = _with_spans(tables, _modalities(tables, kinds or {}, name), kinds or {}, name)
+    labels = {label: table["labels"] for label, table in tables.items() if "labels" in table}
+    task, targets = read_labels(labels, arrays.get("classes"), list(tables), name)
+    splits = {
+        label: Split(
+            {
+                m.name: make_column(table[m.name], m.kind, found[label].get(m.name), f"{name}: {label}/{m.name}")
+                for m in modalities
+            },
+            {task.name: targets[label]} if task else {},
+        )
+        for label, table in tables.items()
+    }
+    notes = _notes(splits["train"], modalities, task)
     if task is not None and "valid" not in splits:
         splits["train"], splits["valid"] = carve(splits["train"], task, valid_share, seed)
-        notes.append(
-            f"no valid split: {len(splits['valid'])} of train's samples were set aside "
-            f"({'stratified, ' if task.kind == 'classification' else ''}seed {seed})"
-        )
+        how = "stratified, " if task.kind == "classification" else ""
+        notes.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})")
     if standardise:
-        modalities = [_with_statistics(m, splits["train"].columns[m.name]) for m in modalities]
-        splits = {label: scale_split(split, modalities) for label, split in splits.items()}
+        modalities = [with_statistics(m, splits["train"].columns[m.name]) for m in modalities]
     splits = {label: splits[label] for label in SPLITS if label in splits}
     return MultimodalData(
         name=name,
@@ -83,88 +88,74 @@ def from_arrays(
 
 
 def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: str = "arrays") -> Split:
-    """One split from ``{modality: (N, ...)}``, checked and scaled as the training data of a run were.
+    """One split from ``{modality: (N, ...)}``, checked against the modalities that a run was trained on.
+
+    Series may have another number of steps T; ``<modality>/length`` may come with those of varying length.
 
     Raises:
         InputError: a modality is missing or differs in shape, or a value is not finite.
     """
     table: dict[str, np.ndarray] = {}
     for modality in modalities:
-        if modality.name not in arrays:
-            raise InputError(f"{name} has no modality {modality.name!r}; it has {', '.join(arrays) or 'none'}.")
-        value = _checked(arrays[modality.name], modality.name, name)
+        key = modality.name
+        if key not in arrays:
+            raise InputError(f"{name} has no modality {key!r}; it has {_listed(arrays)}.")
+        table[key] = value = _checked(arrays[key], key, name)
         fits = value.shape[1:] == modality.shape or (
             modality.temporal and value.ndim == 3 and value.shape[2] == modality.features
         )
         if not fits:
             raise InputError(
-                f"{name}: {modality.name} has samples of shape {value.shape[1:]}, the run was trained on {modality.shape}."
+                f"{name}: {key} has samples of shape {value.shape[1:]}, the run was trained on {modality.shape}."
             )
-        table[modality.name] = value
-        if f"{modality.name}/length" in arrays:
-            table[f"{modality.name}/length"] = np.asarray(arrays[f"{modality.name}/length"])
+        if f"{key}/length" in arrays:
+            table[f"{key}/length"] = _checked(arrays[f"{key}/length"], f"{key}/length", name)
     _same_count(table, "", name)
-    split = Split(
-        {
-            m.name: _column(
-                table,
-                m,
-                _spans(table[m.name], table.get(f"{m.name}/length"), f"{name}: {m.name}")
-                if m.kind == "sequence"
-                else None,
-            )
-            for m in modalities
-        },
-        {},
-    )
-    return scale_split(split, modalities)
-
-
-def scale_split(split: Split, modalities: tuple[Modality, ...] | list[Modality]) -> Split:
-    """``split`` with the features of series and tables standardised; images are scaled by the network."""
     columns = {}
     for modality in modalities:
-        column = split.columns[modality.name]
-        if modality.kind != "image" and modality.mean is not None:
-            column = replace(column, values=_clear_padding(modality.standardise(column.values), column.lengths))
-        columns[modality.name] = column
-    return Split(columns, split.targets)
+        where = f"{name}: {modality.name}"
+        span = _span(table, modality, where)
+        columns[modality.name] = make_column(table[modality.name], modality.kind, span, where)
+    return Split(columns, {})
 
 
 def carve(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Split]:
     """``split`` in two, the second with ``share`` of the samples; stratified where the task has classes.
 
     Raises:
-        InputError: too few samples to leave both parts one sample of each class.
+        InputError: a share outside (0, 1), or too few samples to leave both parts one sample of each class.
     """
     from sklearn.model_selection import train_test_split
 
+    if not 0 < share < 1:
+        raise InputError(f"The share of train that becomes valid must lie between 0 and 1, got {share}.")
     labels = split.targets[task.name].cpu().numpy() if task.kind == "classification" else None
     try:
         kept, held = train_test_split(np.arange(len(split)), test_size=share, random_state=seed, stratify=labels)
     except ValueError as error:
+        reason = " ".join(str(error).split())
         raise InputError(
-            f"Cannot set a valid split aside from {len(split)} training samples: {error} Give a valid split."
+            f"Cannot set a valid split aside from {len(split)} training samples: {reason} Give a valid split."
         ) from error
     return split.subset(torch.from_numpy(np.sort(kept))), split.subset(torch.from_numpy(np.sort(held)))
 
 
 def _by_split(arrays: Mapping[str, Any], name: str) -> dict[str, dict[str, np.ndarray]]:
+    """``{split: {"<modality>", "<modality>/length" or "labels": array}}``, in the order of ``SPLITS``."""
     tables: dict[str, dict[str, np.ndarray]] = {}
     for key, value in arrays.items():
-        if key == "classes" or key.startswith("meta/"):
+        split, _, rest = str(key).partition("/")
+        if key == "classes" or split == "meta":
             continue
-        parts = key.split("/")
-        if parts[0] not in SPLITS or not 2 <= len(parts) <= 3 or (len(parts) == 3 and parts[2] != "length"):
+        part, _, last = rest.partition("/")
+        if split not in SPLITS or not part or (last not in ("", "length")) or rest in ("labels/length", f"{part}/"):
             raise InputError(
-                f"{name}: unknown key {key!r}. Keys are <split>/<modality>, <split>/<modality>/length, "
+                f"{name}: unknown key {str(key)!r}. Keys are <split>/<modality>, <split>/<modality>/length, "
                 f"<split>/labels (splits: {', '.join(SPLITS)}), classes, meta/..."
             )
-        tables.setdefault(parts[0], {})["/".join(parts[1:])] = _checked(value, key, name)
+        tables.setdefault(split, {})[rest] = _checked(value, key, name)
     if "train" not in tables:
-        raise InputError(
-            f"{name} has no train split: give arrays under train/<modality>. It has {', '.join(arrays) or 'nothing'}."
-        )
+        raise InputError(f"{name} has no train split: give arrays under train/<modality>. It has {_listed(arrays)}.")
     for label, table in tables.items():
         if orphans := [k for k in table if k.endswith("/length") and k.removesuffix("/length") not in table]:
             raise InputError(f"{name}: {label}/{orphans[0]} gives lengths for a modality that is not there.")
@@ -173,18 +164,28 @@ def _by_split(arrays: Mapping[str, Any], name: str) -> dict[str, dict[str, np.nd
 
 
 def _checked(value: Any, key: str, name: str) -> np.ndarray:
-    array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    """``value`` as an array of finite numbers."""
+    try:
+        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
+    except (ValueError, TypeError) as error:  # rows of several lengths; a torch type that NumPy lacks
+        raise InputError(f"{name}: {key} is no array of numbers: {' '.join(str(error).split())}") from error
     if array.dtype.kind not in "fiub":
         raise InputError(f"{name}: {key} is of type {array.dtype}; only numbers are admitted, no objects or text.")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        place = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        count = int((~np.isfinite(array)).sum())
-        raise InputError(
-            f"{name}: {key} holds {count} values that are not finite, the first ({array[place]}) at {list(place)}."
-        )
     if array.ndim == 0 or array.size == 0:
         raise InputError(f"{name}: {key} is empty (shape {array.shape}).")
+    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise InputError(
+            f"{name}: {key} holds {int((~finite).sum())} values that are not finite, "
+            f"the first ({array[place]}) at {list(place)}."
+        )
     return array
+
+
+def _listed(arrays: Mapping[str, Any]) -> str:
+    """The first keys, for messages."""
+    keys = [str(key) for key in arrays]
+    return ", ".join(keys[:12] + ["..."] * (len(keys) > 12)) or "nothing"
 
 
 def _same_count(table: Mapping[str, np.ndarray], prefix: str, name: str) -> None:
@@ -195,6 +196,7 @@ def _same_count(table: Mapping[str, np.ndarray], prefix: str, name: str) -> None
 
 
 def _modalities(tables: dict[str, dict[str, np.ndarray]], kinds: Mapping[str, Kind], name: str) -> list[Modality]:
+    """The modalities of train, which every other split must have too."""
     names = [key for key in tables["train"] if key != "labels" and "/" not in key]
     if not names:
         raise InputError(f"{name}: the train split has no modality; give arrays under train/<modality>.")
@@ -208,137 +210,71 @@ def _modalities(tables: dict[str, dict[str, np.ndarray]], kinds: Mapping[str, Ki
         raise InputError(
             f"{name}: a kind is given for {', '.join(unknown)}, but the modalities are {', '.join(names)}."
         )
-    modalities = []
-    for key in names:
-        array = tables["train"][key]
-        if array.ndim not in _KIND_OF_NDIM:
+    return [_modality(tables, key, kinds, name) for key in names]
+
+
+def _modality(tables: dict[str, dict[str, np.ndarray]], key: str, kinds: Mapping[str, Kind], name: str) -> Modality:
+    """The modality ``key``; all splits agree on its shape."""
+    array = tables["train"][key]
+    if array.ndim not in _KIND_OF_NDIM:
+        raise InputError(
+            f"{name}: train/{key} has shape {array.shape}; "
+            "give (N, d) tabular, (N, T, d) series or (N, C, H, W) images."
+        )
+    kind = kinds.get(key, _KIND_OF_NDIM[array.ndim])
+    for label, table in tables.items():
+        other = table[key]
+        if other.shape[1:] != array.shape[1:]:
             raise InputError(
-                f"{name}: train/{key} has shape {array.shape}; give (N, d) tabular, (N, T, d) series or (N, C, H, W) images."
+                f"{name}: {label}/{key} has samples of shape {other.shape[1:]}, train has {array.shape[1:]}."
             )
-        for label, table in tables.items():
-            if table[key].shape[1:] != array.shape[1:]:
-                raise InputError(
-                    f"{name}: {label}/{key} has samples of shape {table[key].shape[1:]}, train has {array.shape[1:]}."
-                )
-        kind = kinds.get(key, _KIND_OF_NDIM[array.ndim])
-        modalities.append(Modality(name=key, kind=kind, shape=tuple(array.shape[1:])))
-    return modalities
-
-
-def _labels(tables: dict[str, dict[str, np.ndarray]], classes: Any, name: str) -> tuple[Task | None, dict[str, Tensor]]:
-    present = [label for label, table in tables.items() if "labels" in table]
-    if not present:
-        return None, {}
-    if missing := [label for label in tables if label not in present]:
-        raise InputError(f"{name}: {missing[0]}/labels is missing, while {present[0]}/labels is there.")
-    arrays = {label: table["labels"] for label, table in tables.items()}
-    arrays = {k: v[:, 0] if v.ndim == 2 and v.shape[1] == 1 else v for k, v in arrays.items()}
-    if len({(v.dtype.kind in "f", v.shape[1:]) for v in arrays.values()}) > 1 or arrays["train"].ndim > 2:
-        seen = ", ".join(f"{k}/labels {v.dtype} {v.shape}" for k, v in arrays.items())
-        raise InputError(f"{name}: labels need one type and shape in every split, (N,) or (N, L); got {seen}.")
-    train = arrays["train"]
-    given = None if classes is None else tuple(str(c) for c in np.asarray(classes).ravel())
-    if train.dtype.kind == "f":
-        outputs = tuple(str(i) for i in range(1 if train.ndim == 1 else train.shape[1]))
-        task = Task(name="label", kind="regression", classes=_named(given, len(outputs), name) or outputs)
-        return task, {k: torch.as_tensor(v.astype(np.float32)) for k, v in arrays.items()}
-    for label, value in arrays.items():
-        if value.min() < 0 or (train.ndim == 2 and value.max() > 1):
-            wanted = "0 or 1 (multilabel)" if train.ndim == 2 else "0, 1, 2, ..."
+        if kind == "image" and (other.dtype.kind in "iu") != (array.dtype.kind in "iu"):
             raise InputError(
-                f"{name}: {label}/labels must be {wanted}, got values from {value.min()} to {value.max()}."
+                f"{name}: {label}/{key} is {other.dtype}, train is {array.dtype}; whole numbers are pixels from 0 to "
+                "255, floats are taken as they are: save all splits in one way."
             )
-    count = train.shape[1] if train.ndim == 2 else 1 + max(int(v.max()) for v in arrays.values())
-    if train.ndim == 1 and len(np.unique(train)) < 2:
-        raise InputError(f"{name}: train/labels has one class only ({train[0]}); a probe needs two.")
-    if train.ndim == 1 and given is not None and len(given) > count:
-        count = len(given)
-    if train.ndim == 1 and count > 10_000:
-        raise InputError(f"{name}: labels reach {count - 1}; classes are numbered 0, 1, 2, ... without such gaps.")
-    task = Task(
-        name="label",
-        kind="multilabel" if train.ndim == 2 else "classification",
-        classes=_named(given, count, name) or tuple(str(i) for i in range(count)),
-    )
-    return task, {k: torch.as_tensor(v.astype(np.int64)) for k, v in arrays.items()}
+    return Modality(name=key, kind=kind, shape=tuple(array.shape[1:]))
 
 
-def _named(given: tuple[str, ...] | None, count: int, name: str) -> tuple[str, ...] | None:
-    if given is not None and len(given) != count:
-        raise InputError(f"{name}: classes has {len(given)} names, but the labels need {count}.")
-    return given
-
-
-def _lengths(
-    tables: dict[str, dict[str, np.ndarray]], modalities: list[Modality], name: str
-) -> tuple[dict[str, dict[str, tuple[np.ndarray, np.ndarray]]], list[Modality]]:
-    """Spans ``(start, length)`` of the series of each split, and the modalities with their final kind."""
-    spans: dict[str, dict[str, tuple[np.ndarray, np.ndarray]]] = {label: {} for label in tables}
-    final = []
+def _with_spans(
+    tables: dict[str, dict[str, np.ndarray]], modalities: list[Modality], kinds: Mapping[str, Kind], name: str
+) -> tuple[list[Modality], dict[str, dict[str, Spans]]]:
+    """The modalities with their final kind, and ``{split: {modality: spans}}`` of the series of varying length."""
+    final: list[Modality] = []
+    found: dict[str, dict[str, Spans]] = {label: {} for label in tables}
     for modality in modalities:
-        if modality.kind == "sequence":
-            for label, table in tables.items():
-                spans[label][modality.name] = _spans(
-                    table[modality.name], table.get(f"{modality.name}/length"), f"{name}: {label}/{modality.name}"
-                )
-            steps = modality.shape[0]
-            if all((spans[label][modality.name][1] == steps).all() for label in tables):
-                modality = replace(modality, kind="timeseries")
-                for label in tables:
-                    del spans[label][modality.name]
+        key = modality.name
+        own = {label: _span(table, modality, f"{name}: {label}/{key}") for label, table in tables.items()}
+        varying = {label: span for label, span in own.items() if span is not None}
+        whole = all((length == modality.shape[0]).all() for _, length in varying.values())
+        if varying and whole and key not in kinds:
+            modality, varying = replace(modality, kind="timeseries"), {}
+        for label, span in varying.items():
+            found[label][key] = span
         final.append(modality)
-    return spans, final
+    return final, found
 
 
-def _spans(array: np.ndarray, given: np.ndarray | None, where: str) -> tuple[np.ndarray, np.ndarray]:
-    """First valid step and number of valid steps of each sample; a sample of zeros only keeps one step."""
-    count, steps = array.shape[:2]
-    if given is not None:
-        if given.shape != (count,) or given.dtype.kind not in "iu" or given.min() < 1 or given.max() > steps:
-            raise InputError(
-                f"{where}/length must be integers (N,) from 1 to {steps}, got {given.dtype} {given.shape}."
+def _span(table: Mapping[str, np.ndarray], modality: Modality, where: str) -> Spans | None:
+    """Where the series of one split begin and end; None for what has no varying length."""
+    given = table.get(f"{modality.name}/length")
+    if modality.kind == "sequence":
+        return spans(table[modality.name], given, where)
+    if given is not None and not (modality.kind == "timeseries" and (given == table[modality.name].shape[1]).all()):
+        raise InputError(f"{where}/length is given, but {modality.name} is of kind {modality.kind}, of one length.")
+    return None
+
+
+def _notes(train: Split, modalities: list[Modality], task: Task | None) -> list[str]:
+    """What the user should hear about data that can be read in two ways."""
+    notes = []
+    for modality in modalities:
+        values = train.columns[modality.name].values
+        if modality.kind == "image" and values.dtype != torch.uint8 and not 0 <= values.min() <= values.max() <= 1:
+            notes.append(
+                f"image {modality.name} holds floats from {values.min():.3g} to {values.max():.3g}: "
+                "colour augmentations expect [0, 1] (or bytes)"
             )
-        return np.zeros(count, dtype=np.int64), given.astype(np.int64)
-    filled = (array != 0).any(axis=2)
-    start = np.where(filled.any(axis=1), filled.argmax(axis=1), 0)
-    stop = np.where(filled.any(axis=1), steps - filled[:, ::-1].argmax(axis=1), 1)
-    return start.astype(np.int64), (stop - start).astype(np.int64)
-
-
-def _column(table: Mapping[str, np.ndarray], modality: Modality, span: tuple[np.ndarray, np.ndarray] | None) -> Column:
-    array = table[modality.name]
-    if modality.kind == "image" and array.dtype == np.uint8:
-        return Column(torch.from_numpy(np.ascontiguousarray(array)))
-    if span is None:
-        return Column(torch.from_numpy(np.array(array, dtype=np.float32)))
-    start, length = span
-    steps = np.arange(array.shape[1])
-    source = np.minimum(start[:, None] + steps[None, :], array.shape[1] - 1)
-    values = np.take_along_axis(array, source[:, :, None], axis=1).astype(np.float32)
-    lengths = torch.from_numpy(length)
-    return Column(_clear_padding(torch.from_numpy(values), lengths), lengths)
-
-
-def _clear_padding(values: Tensor, lengths: Tensor | None) -> Tensor:
-    if lengths is None:
-        return values
-    padded = torch.arange(values.shape[1])[None, :] >= lengths[:, None]
-    return values.masked_fill(padded[:, :, None], 0.0)
-
-
-def _with_statistics(modality: Modality, column: Column) -> Modality:
-    """``modality`` with the mean and deviation of the (training) samples of ``column``; padding does not count."""
-    values = column.values if column.rows is None else column.values[column.rows]
-    lengths = column.lengths if column.lengths is None or column.rows is None else column.lengths[column.rows]
-    if values.dtype == torch.uint8:
-        values = values.double() / 255
-    values = values.double()
-    if modality.kind == "image":
-        values = values.movedim(1, -1)
-    elif lengths is not None:
-        values = values[torch.arange(values.shape[1])[None, :] < lengths[:, None]]
-    flat = values.reshape(-1, values.shape[-1])
-    mean, std = flat.mean(0), flat.std(0, correction=0)
-    # a constant feature is centred and keeps its scale
-    std = torch.where(std > 1e-8 * (1 + mean.abs()), std, torch.ones_like(std))
-    return replace(modality, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+    if whole_floats(task, train.targets.get("label")):
+        notes.append("labels are whole numbers saved as floats: taken as regression; save integers for classes")
+    return notes

@@ -40,6 +40,7 @@ class Run:
         data: What it was trained and scored on.
         metrics: The content of ``metrics.json``.
         objectives: ``{seed: trained objective}``.
+        histories: ``{seed: one record an epoch}``.
         folder: Where it was written; None if nowhere.
     """
 
@@ -47,6 +48,7 @@ class Run:
     data: MultimodalData
     metrics: dict[str, Any]
     objectives: dict[int, Objective]
+    histories: dict[int, list[dict[str, float]]]
     folder: Path | None
 
 
@@ -116,7 +118,7 @@ def run(
         rows = [{"seed": seed, **row} for seed, history in histories.items() for row in history]
         write_text(folder / LOG, table(rows))
         write_json(folder / METRICS, metrics)
-    return Run(settings, data, metrics, objectives, folder)
+    return Run(settings, data, metrics, objectives, histories, folder)
 
 
 def build_objective(

@@ -22,7 +22,7 @@ class TokenEncoder(nn.Module):
     ``(output, padding)``; any other is called with the values alone.
 
     Args:
-        modality: What is encoded; images are scaled by its mean and deviation here.
+        modality: What is encoded; values are scaled by its mean and deviation here, where it has them.
         encoder: Any module.
         width: Token width D.
 
@@ -46,8 +46,9 @@ class TokenEncoder(nn.Module):
         return tokens, padding
 
     def _encode(self, values: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        if self.modality.kind == "image":
-            values = self.modality.standardise(values)
+        values = self.modality.standardise(values)
+        if padding is not None and self.modality.mean is not None:
+            values = values.masked_fill(padding.unsqueeze(-1), 0.0)
         if not self.accepts_padding:
             output = self.encoder(values)
             return (output[0] if isinstance(output, tuple) else output), padding

@@ -1,0 +1,22 @@
+"""COrAL for MultiBench and for your own data: contrastive multimodal learning with shared and unique pathways.
+
+``fit`` trains on a dict of arrays; everything else is imported from the rooms of the package. Importing this module
+loads neither torch nor Lightning.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from coral_plugin.experiments.api import Fitted, fit
+
+__all__ = ["Fitted", "fit"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from coral_plugin.experiments import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'coral_plugin' has no attribute {name!r}")

@@ -1,0 +1,209 @@
+"""Flags, YAML and registered names to the settings of a run."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser
+
+from coral_plugin.errors import InputError
+from coral_plugin.experiments.settings import GROUPS, SEEDS, RunSettings, build, defaults, settings_classes
+from coral_plugin.files import read_text
+
+SHORT = {
+    "--epochs": "training.epochs",
+    "--batch-size": "training.batch_size",
+    "--device": "training.device",
+    "--precision": "training.precision",
+}
+NAMES = ("objective", "dataset", "preset")
+NAME_DEFAULTS = {"objective": "coral", "dataset": "trifeature", "preset": "paper"}
+
+
+def parse_run(argv: list[str], parser_of: Any = None) -> tuple[RunSettings, argparse.Namespace]:
+    """Settings of a run from its flags, and the flags that are no settings (``output``, ``resume``, ``quiet``).
+
+    The names of objective, data set and preset decide which settings there are, so they are read first; then a file
+    given with ``--config``; then every other flag.
+
+    Raises:
+        InputError: a flag, a value or a file is wrong.
+    """
+    names, rest = _names(argv)
+    file = _file(names.config)
+    for name in NAMES:
+        if getattr(names, name) is None:
+            value = file.get(name, NAME_DEFAULTS[name])
+            if not isinstance(value, str):
+                raise InputError(f"{name} in {names.config} must be a name, got {value!r}.")
+            setattr(names, name, value)
+    classes = settings_classes(names.objective, names.dataset)
+    parser = _parser(names, classes)
+    parser.set_defaults(_checked_defaults(names, classes, file))
+    if names.help:
+        parser.print_help()
+        raise SystemExit(0)
+    parsed = _parse(parser, _expand(rest))
+    return _settings(parsed, names, classes, file), argparse.Namespace(
+        output=parsed.output, resume=parsed.resume, quiet=parsed.quiet
+    )
+
+
+def _names(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in (*NAMES, "config"):
+        first.add_argument(f"--{name}")
+    first.add_argument("--help", "-h", action="store_true")
+    try:
+        return first.parse_known_args(argv)
+    except argparse.ArgumentError as error:
+        raise InputError(f"{error}.") from error
+
+
+def _file(path: str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        values = yaml.safe_load(read_text(Path(path)))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise InputError(f"{path} must hold a mapping of settings, such as config.yaml of a run.")
+    return values
+
+
+def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentParser:
+    parser = ArgumentParser(
+        prog="coral train",
+        description="Train an objective on a data set, score its representation with a probe, and write a run directory.",
+        exit_on_error=False,
+        allow_abbrev=False,
+        default_env=False,
+    )
+    # read before this parser is made; here for the help
+    parser.add_argument("--objective", type=str, default=names.objective, help="registered name of the method")
+    parser.add_argument("--dataset", type=str, default=names.dataset, help="registered name of the data set")
+    parser.add_argument("--preset", type=str, default=names.preset, help="paper, released, ...: defaults of the method")
+    parser.add_argument("--data", type=str | None, default=None, metavar="PATH", help="files of the data set")
+    parser.add_argument("--modalities", type=str | None, default=None, metavar="a,b", help="which of them, in this order")
+    parser.add_argument("--seeds", type=str, default=",".join(map(str, SEEDS)), metavar="41,42", help="one training each")
+    parser.add_argument("--epochs", type=int, metavar="N", help="short for --training.epochs")
+    parser.add_argument("--batch-size", type=int, metavar="N", help="short for --training.batch_size")
+    parser.add_argument("--device", type=str, metavar="auto|cpu|cuda", help="short for --training.device")
+    parser.add_argument("--precision", type=str, metavar="FORMAT", help="short for --training.precision")
+    parser.add_argument("--views", type=str | None, default=None, metavar="drop+noise", help="augmentation of all modalities")
+    parser.add_argument("--view", type=str, metavar="MODALITY=VIEW", help="augmentation of one modality (repeatable)")
+    parser.add_argument("--encoder", type=str, metavar="MODALITY=NAME", help="encoder of one modality (repeatable)")
+    parser.add_argument("--set", type=str, metavar="KEY=VALUE", help="one setting; without a group, of the method")
+    parser.add_argument("--config", type=str, metavar="FILE", help="YAML as in a run's config.yaml; later flags win")
+    parser.add_argument("--output", type=str | None, default=None, metavar="DIR", help="run directory (runs/... by default)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
+    parser.add_argument("--quiet", action="store_true", help="nothing on standard error but errors")
+    for group, cls in classes.items():
+        parser.add_class_arguments(cls, group, help=f"{group}: {cls.__name__}")
+    return parser
+
+
+def _checked_defaults(names: argparse.Namespace, classes: dict[str, type], file: dict[str, Any]) -> dict[str, Any]:
+    known = {*RunSettings.__dataclass_fields__, "output"}
+    if unknown := [key for key in file if key not in known]:
+        from coral_plugin.registry import suggest
+
+        raise suggest(unknown[0], sorted(known), f"setting in {names.config}")
+    chosen = {
+        key: value
+        for key, value in defaults(names.objective, names.dataset, names.preset).items()
+        if key.partition(".")[0] in GROUPS
+    }
+    for group in GROUPS:
+        values = file.get(group) or {}
+        if not isinstance(values, dict):
+            raise InputError(f"{group} in {names.config} must be a mapping of settings, got {values!r}.")
+        build_check = {key: value for key, value in values.items() if isinstance(key, str)}
+        fields = classes[group].__dataclass_fields__
+        if bad := [key for key in values if key not in fields]:
+            from coral_plugin.registry import suggest
+
+            raise suggest(str(bad[0]), list(fields), f"{group} setting")
+        chosen |= {f"{group}.{key}": value for key, value in build_check.items()}
+    return chosen
+
+
+def _expand(argv: list[str]) -> list[str]:
+    """Short flags to long ones, ``--set key=value`` to ``--group.key=value``, repeated pairs to one mapping."""
+    out: list[str] = []
+    pairs: dict[str, dict[str, str]] = {"--encoder": {}, "--view": {}}
+    rest = iter(argv)
+    for item in rest:
+        flag, equals, value = item.partition("=")
+        if flag not in SHORT and flag not in pairs and flag != "--set":
+            out.append(item)
+            continue
+        if not equals:
+            value = next(rest, "")
+        if flag in SHORT:
+            out.append(f"--{SHORT[flag]}={value}")
+            continue
+        key, sign, chosen = value.partition("=")
+        if not sign or not key or not chosen:
+            wanted = "KEY=VALUE" if flag == "--set" else "MODALITY=NAME"
+            raise InputError(f"{flag} needs {wanted}, got {value!r}.")
+        if flag == "--set":
+            out.append(f"--{key if key.partition('.')[0] in GROUPS else 'method.' + key}={chosen}")
+        else:
+            pairs[flag][key] = chosen
+    for key, chosen in pairs["--encoder"].items():
+        out.append(f"--network.encoders.{key}={chosen}")
+    if pairs["--view"]:
+        out += ["--view", yaml.safe_dump(pairs["--view"], default_flow_style=True)]
+    return out
+
+
+def _parse(parser: ArgumentParser, argv: list[str]) -> Any:
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            return parser.parse_args(argv)
+    except (ArgumentError, argparse.ArgumentError, TypeError, ValueError) as error:
+        raise InputError(_readable(str(error))) from error
+
+
+def _readable(text: str) -> str:
+    """jsonargparse's report of a wrong flag, without its line breaks and inner names."""
+    text = re.sub(r"\s+", " ", text.replace("Parser key", "Setting")).strip()
+    return text if text.endswith((".", "?")) else text + "."
+
+
+def _settings(parsed: Any, names: argparse.Namespace, classes: dict[str, type], file: dict[str, Any]) -> RunSettings:
+    plain = parsed.as_dict() if hasattr(parsed, "as_dict") else vars(parsed)
+    groups = {group: build(cls, dict(plain.get(group) or {}), group) for group, cls in classes.items()}
+    views = parsed.views if parsed.views is not None else file.get("views") or defaults(
+        names.objective, names.dataset, names.preset
+    ).get("views", {})
+    if parsed.view:
+        views = {**(views if isinstance(views, dict) else {}), **yaml.safe_load(parsed.view)}
+    modalities = parsed.modalities.split(",") if parsed.modalities else file.get("modalities")
+    return RunSettings(
+        objective=names.objective,
+        dataset=names.dataset,
+        preset=names.preset,
+        data=parsed.data if parsed.data is not None else file.get("data"),
+        modalities=tuple(name.strip() for name in modalities) if modalities else None,
+        seeds=_seeds(parsed.seeds, file.get("seeds")),
+        views=views,
+        **groups,
+    )
+
+
+def _seeds(text: str, saved: Any) -> tuple[int, ...]:
+    default = ",".join(map(str, SEEDS))
+    values = saved if text == default and saved is not None else text.split(",")
+    try:
+        return tuple(int(value) for value in values)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"--seeds needs whole numbers with commas between, such as 41,42,43; got {values!r}.") from error

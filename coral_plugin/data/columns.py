@@ -1,0 +1,107 @@
+"""From one checked array to a column: where a series begins and ends, its padding, its statistics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.split import Column
+from coral_plugin.errors import InputError
+
+Spans = tuple[np.ndarray, np.ndarray]
+_CHUNK = 1024  # samples that are held in double precision at a time
+
+
+def spans(array: np.ndarray, given: np.ndarray | None, where: str) -> Spans:
+    """First valid step and number of valid steps of each series; one of zeros only keeps one step.
+
+    Args:
+        array: ``(N, T, d)``; rows of zeros at either end are padding.
+        given: ``(N,)`` lengths that overrule the zeros; such series begin at step 0.
+        where: Name of the array, for messages.
+
+    Raises:
+        InputError: the given lengths are no integers from 1 to T.
+    """
+    count, steps = array.shape[:2]
+    if given is not None:
+        if given.shape != (count,) or given.dtype.kind not in "iu":
+            raise InputError(f"{where}/length must be integers of shape ({count},), got {given.dtype} {given.shape}.")
+        if given.min() < 1 or given.max() > steps:
+            raise InputError(f"{where}/length must be from 1 to {steps}, got {given.min()} to {given.max()}.")
+        return np.zeros(count, dtype=np.int64), given.astype(np.int64)
+    filled = (array != 0).any(axis=2)  # (N, T)
+    some = filled.any(axis=1)
+    start = np.where(some, filled.argmax(axis=1), 0)
+    stop = np.where(some, steps - filled[:, ::-1].argmax(axis=1), 1)
+    return start.astype(np.int64), (stop - start).astype(np.int64)
+
+
+def make_column(array: np.ndarray, kind: Kind, span: Spans | None, where: str) -> Column:
+    """The column of ``array`` (N, ...): 32-bit floats, series moved to step 0 and zero after their last step.
+
+    Whole numbers of an image are its pixels, 0 to 255, and stay bytes.
+
+    Raises:
+        InputError: a value that a 32-bit float or a pixel cannot hold.
+    """
+    if kind == "image" and array.dtype.kind in "iu":
+        if array.min() < 0 or array.max() > 255:
+            raise InputError(
+                f"{where} holds whole numbers from {array.min()} to {array.max()}, but pixels are 0 to 255; "
+                "give floats in [0, 1] for anything else."
+            )
+        # torch cannot share memory that is read-only
+        return Column(torch.from_numpy(np.require(array, dtype=np.uint8, requirements=["C", "W"])))
+    if span is None:
+        return Column(torch.from_numpy(_single(array, where)))
+    start, length = span
+    steps = np.arange(array.shape[1])
+    source = np.minimum(start[:, None] + steps, array.shape[1] - 1)  # (N, T)
+    values = _single(np.take_along_axis(array, source[:, :, None], axis=1), where)
+    values[steps >= length[:, None]] = 0.0
+    return Column(torch.from_numpy(values), torch.from_numpy(length))
+
+
+def _single(array: np.ndarray, where: str) -> np.ndarray:
+    with np.errstate(over="ignore"):
+        values = np.array(array, dtype=np.float32, order="C")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 4 and not np.isfinite(values).all():
+        raise InputError(f"{where} holds {np.abs(array).max():.3g}, which a 32-bit float cannot hold; rescale it.")
+    return values
+
+
+def with_statistics(modality: Modality, column: Column) -> Modality:
+    """``modality`` with mean and deviation of each feature (images: channel) over ``column``; padding does not count.
+
+    A constant feature is centred and keeps its scale.
+    """
+    count, total = 0, torch.zeros(modality.features, dtype=torch.float64)
+    for part in _parts(modality, column):
+        count, total = count + len(part), total + part.sum(0)
+    mean = total / count
+    # a second pass: the difference of squares would lose the deviation of features far from zero
+    squares = torch.zeros_like(total)
+    for part in _parts(modality, column):
+        squares += (part - mean).square().sum(0)
+    std = (squares / count).sqrt()
+    std = torch.where(std > 1e-8 * (1 + mean.abs()), std, torch.ones_like(std))
+    return replace(modality, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
+
+
+def _parts(modality: Modality, column: Column) -> Iterator[torch.Tensor]:
+    """The valid values of ``column`` in pieces ``(n, features)``."""
+
+    def flat(index: torch.Tensor) -> torch.Tensor:
+        values, padding = column.take(index)
+        if modality.kind == "image":
+            values = values.movedim(1, -1)
+        if padding is not None:
+            values = values[~padding]
+        return values.reshape(-1, values.shape[-1]).double()
+
+    return map(flat, torch.arange(len(column)).split(_CHUNK))

@@ -1,0 +1,85 @@
+"""Score a finished run again."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coral_plugin.data import MultimodalData
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.complexity import inference_cost
+from coral_plugin.evaluation.features import embed_split
+from coral_plugin.evaluation.plots import embedding_density
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.scoring import embed_data, probing_splits, score_floor, score_parts, separate
+from coral_plugin.experiments.pictures import PLOTS
+from coral_plugin.experiments.run import RESULT, load_data, load_objective, open_run, summarise
+from coral_plugin.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``coral evaluate`` found.
+
+    Attributes:
+        metrics: In the form of ``metrics.json``.
+        complexity: Cost of embedding one sample.
+    """
+
+    metrics: dict[str, Any]
+    complexity: dict[str, Any]
+
+
+def evaluate(folder: Path, probe: ProbeSettings, *, data_path: str | None = None, umap: bool = False) -> Evaluation:
+    """Probe every finished seed of the run in ``folder``; writes ``evaluation-<probe>.json`` there.
+
+    Args:
+        folder: Run directory.
+        probe: Which probe.
+        data_path: Where the data lie now, if they were moved.
+        umap: Also draw the embeddings of the first seed with UMAP.
+
+    Raises:
+        InputError: no run, no finished seed, other data than it was trained on, or nothing to score.
+    """
+    settings, record = open_run(folder)
+    if data_path is not None:
+        settings = dataclasses.replace(settings, data=data_path)
+    data = load_data(settings)
+    if data.fingerprint != record["fingerprint"]:
+        raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")
+    seeds = [seed for seed in settings.seeds if (folder / f"seed-{seed}" / RESULT).is_file()]
+    if not seeds:
+        raise InputError(f"{folder} has no finished seed; go on with coral train --resume.")
+    results = {}
+    for seed in seeds:
+        objective = load_objective(folder, seed)
+        finished = read_json(folder / f"seed-{seed}" / RESULT)
+        scores = score_parts(embed_data(objective, data), data, probe)
+        results[seed] = {**finished, "scores": scores, "disentanglement": separate(objective, data)}
+    metrics = summarise(settings, data, results, score_floor(data, probe))
+    metrics["probe"] = dataclasses.asdict(probe)
+    cost = _cost(folder, seeds[0], data)
+    write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
+    if umap:
+        _draw_umap(folder, seeds[0], data)
+    return Evaluation(metrics, cost)
+
+
+def _cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, Any]:
+    objective = load_objective(folder, seed)
+    split = probing_splits(data)["test"]
+    batch = split.batch(torch.arange(min(64, len(split))))
+    return inference_cost(objective, lambda: objective.embed(batch), batch.size)
+
+
+def _draw_umap(folder: Path, seed: int, data: MultimodalData) -> None:
+    objective = load_objective(folder, seed)
+    splits = probing_splits(data)
+    train = embed_split(objective, splits["train"], projected=True)
+    test = embed_split(objective, splits["test"], projected=True)
+    embedding_density(folder / PLOTS / "embeddings-umap", train, test, method="umap")

@@ -1,0 +1,24 @@
+"""The pictures of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coral_plugin.evaluation.features import embed_split
+from coral_plugin.evaluation.plots import write_run_plots
+from coral_plugin.experiments.run import Run
+
+PLOTS = "plots"
+
+
+def draw_run(finished: Run) -> list[Path]:
+    """Curves, scores by part and the density of the embeddings (first seed), into ``plots/`` of the run's folder."""
+    if finished.folder is None:
+        return []
+    objective = finished.objectives[finished.settings.seeds[0]]
+    test = finished.data.test
+    embeddings = None
+    if test is not None:
+        train = embed_split(objective, finished.data.train, projected=True)
+        embeddings = (train, embed_split(objective, test, projected=True)) if train else None
+    return write_run_plots(finished.folder / PLOTS, finished.metrics, finished.histories, embeddings)

@@ -1,0 +1,46 @@
+"""The house of DESIGN.md: imports run downward, the package stays light, every name resolves."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_imports_only_run_downward():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--config", ROOT / "pyproject.toml"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("module", ["coral_plugin", "coral_plugin.registry", "coral_plugin.objectives.coral"])
+def test_import_is_light_and_silent(module):
+    """Neither Lightning, scikit-learn nor matplotlib is loaded, and no warning is given."""
+    heavy = ["pytorch_lightning", "sklearn", "matplotlib", "torchmetrics", "umap"]
+    code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_every_registered_name_loads():
+    for registry in (OBJECTIVES, DATASETS, ENCODERS):
+        for name in registry.names():
+            assert callable(registry.get(name))
+    assert all(hasattr(DATASETS.get(name), "settings") for name in DATASETS.names())
+
+
+def test_every_package_folder_is_installed():
+    import tomllib
+
+    listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = {".".join(p.parent.relative_to(ROOT).parts) for p in ROOT.glob("coral_plugin/**/__init__.py")}
+    found |= {".".join(("coral_plugin", *p.parent.relative_to(ROOT).parts)) for p in ROOT.glob("adapters/**/__init__.py")}
+    assert found == listed
