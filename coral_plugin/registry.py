@@ -17,8 +17,9 @@ def suggest(name: str, known: list[str], kind: str) -> UnknownNameError:
     >>> print(suggest("corall", ["clip", "coral"], "objective"))
     Unknown objective 'corall'. Did you mean 'coral'? Known: clip, coral.
     """
-    close = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
+    folded = {each.casefold(): each for each in known}
+    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
     return UnknownNameError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(known)) or 'none'}.")
 
 
@@ -86,10 +87,11 @@ class Registry:
         point = points[0]
         try:
             return point.load()
-        except Exception as error:  # a stranger's module may raise anything while it is imported
+        except (Exception, SystemExit) as error:  # a stranger's module may raise anything while it is imported
+            reason = " ".join(str(error).split())
             raise PluginError(
                 f"{self.kind} {name!r} from {_owner(point)} ({point.value}) does not load: "
-                f"{type(error).__name__}: {error}. Repair or uninstall {_owner(point)}."
+                f"{type(error).__name__}: {reason.rstrip('.')}. Repair or uninstall {_owner(point)}."
             ) from error
 
     def _points(self) -> dict[str, list[EntryPoint]]:

@@ -1,5 +1,6 @@
 """The house of DESIGN.md: imports run downward, the package stays light, every name resolves."""
 
+import ast
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +20,16 @@ def test_imports_only_run_downward():
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_package_never_imports_the_adapters():
+    """It finds them by name, as it would a stranger's."""
+    for path in (ROOT / "coral_plugin").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [a.name for a in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom):
+                names.append(node.module or "")
+            assert not any("adapters" in name for name in names), path
 
 
 @pytest.mark.parametrize("module", ["coral_plugin", "coral_plugin.registry", "coral_plugin.objectives.coral"])

@@ -38,7 +38,9 @@ def embed(arguments: argparse.Namespace) -> int:
     objective = load_objective(folder, arguments.seed)
     written = {}
     for prefix, group in by_split(arrays, [m.name for m in modalities]).items():
-        parts = embed_split(objective, as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}"))
+        parts = embed_split(
+            objective, as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}")
+        )
         written |= {f"{prefix}{name}": part for name, part in {**parts, ALL: concatenate(parts)}.items()}
     write_npz(Path(arguments.output), written)
     for name, part in written.items():

@@ -10,7 +10,9 @@ REGISTRIES = {"objectives": OBJECTIVES, "datasets": DATASETS, "encoders": ENCODE
 
 def main(argv: list[str]) -> int:
     """Run ``coral list``; returns the exit status."""
-    parser = CommandParser(prog="coral list", description="List what can be selected by name, with where it comes from.")
+    parser = CommandParser(
+        prog="coral list", description="List what can be selected by name, with where it comes from."
+    )
     parser.add_argument("what", nargs="?", metavar="|".join(REGISTRIES), help="all three by default")
     what = parser.parse_args(argv).what
     if what is not None and what not in REGISTRIES:

@@ -19,7 +19,10 @@ COMMANDS = {
     "list": ("coral_plugin.cli.listing", "list registered objectives, datasets or encoders"),
     "doctor": ("coral_plugin.cli.doctor", "say what is installed, what is missing, and how to get it"),
     "demo": ("coral_plugin.cli.demo", "redundancy, uniqueness and synergy on Trifeature in a few minutes"),
-    "ablate": ("coral_plugin.cli.ablate", "the demo without masking, without orthogonality, and with other mask ratios"),
+    "ablate": (
+        "coral_plugin.cli.ablate",
+        "the demo without masking, without orthogonality, and with other mask ratios",
+    ),
 }
 
 

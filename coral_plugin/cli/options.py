@@ -91,18 +91,26 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
     parser.add_argument("--dataset", type=str, default=names.dataset, help="registered name of the data set")
     parser.add_argument("--preset", type=str, default=names.preset, help="paper, released, ...: defaults of the method")
     parser.add_argument("--data", type=str | None, default=None, metavar="PATH", help="files of the data set")
-    parser.add_argument("--modalities", type=str | None, default=None, metavar="a,b", help="which of them, in this order")
-    parser.add_argument("--seeds", type=str, default=",".join(map(str, SEEDS)), metavar="41,42", help="one training each")
+    parser.add_argument(
+        "--modalities", type=str | None, default=None, metavar="a,b", help="which of them, in this order"
+    )
+    parser.add_argument(
+        "--seeds", type=str, default=",".join(map(str, SEEDS)), metavar="41,42", help="one training each"
+    )
     parser.add_argument("--epochs", type=int, metavar="N", help="short for --training.epochs")
     parser.add_argument("--batch-size", type=int, metavar="N", help="short for --training.batch_size")
     parser.add_argument("--device", type=str, metavar="auto|cpu|cuda", help="short for --training.device")
     parser.add_argument("--precision", type=str, metavar="FORMAT", help="short for --training.precision")
-    parser.add_argument("--views", type=str | None, default=None, metavar="drop+noise", help="augmentation of all modalities")
+    parser.add_argument(
+        "--views", type=str | None, default=None, metavar="drop+noise", help="augmentation of all modalities"
+    )
     parser.add_argument("--view", type=str, metavar="MODALITY=VIEW", help="augmentation of one modality (repeatable)")
     parser.add_argument("--encoder", type=str, metavar="MODALITY=NAME", help="encoder of one modality (repeatable)")
     parser.add_argument("--set", type=str, metavar="KEY=VALUE", help="one setting; without a group, of the method")
     parser.add_argument("--config", type=str, metavar="FILE", help="YAML as in a run's config.yaml; later flags win")
-    parser.add_argument("--output", type=str | None, default=None, metavar="DIR", help="run directory (runs/... by default)")
+    parser.add_argument(
+        "--output", type=str | None, default=None, metavar="DIR", help="run directory (runs/... by default)"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     parser.add_argument("--quiet", action="store_true", help="nothing on standard error but errors")
     for group, cls in classes.items():
@@ -174,7 +182,7 @@ def _parse(parser: ArgumentParser, argv: list[str]) -> Any:
 
 
 def _readable(text: str) -> str:
-    """jsonargparse's report of a wrong flag, without its line breaks and inner names."""
+    """Jsonargparse's report of a wrong flag, without its line breaks and inner names."""
     text = re.sub(r"\s+", " ", text.replace("Parser key", "Setting")).strip()
     return text if text.endswith((".", "?")) else text + "."
 
@@ -182,9 +190,11 @@ def _readable(text: str) -> str:
 def _settings(parsed: Any, names: argparse.Namespace, classes: dict[str, type], file: dict[str, Any]) -> RunSettings:
     plain = parsed.as_dict() if hasattr(parsed, "as_dict") else vars(parsed)
     groups = {group: build(cls, dict(plain.get(group) or {}), group) for group, cls in classes.items()}
-    views = parsed.views if parsed.views is not None else file.get("views") or defaults(
-        names.objective, names.dataset, names.preset
-    ).get("views", {})
+    views = (
+        parsed.views
+        if parsed.views is not None
+        else file.get("views") or defaults(names.objective, names.dataset, names.preset).get("views", {})
+    )
     if parsed.view:
         views = {**(views if isinstance(views, dict) else {}), **yaml.safe_load(parsed.view)}
     modalities = parsed.modalities.split(",") if parsed.modalities else file.get("modalities")
@@ -206,4 +216,6 @@ def _seeds(text: str, saved: Any) -> tuple[int, ...]:
     try:
         return tuple(int(value) for value in values)
     except (TypeError, ValueError) as error:
-        raise InputError(f"--seeds needs whole numbers with commas between, such as 41,42,43; got {values!r}.") from error
+        raise InputError(
+            f"--seeds needs whole numbers with commas between, such as 41,42,43; got {values!r}."
+        ) from error

@@ -21,3 +21,15 @@ class CommandParser(argparse.ArgumentParser):
             InputError: always.
         """
         raise InputError(f"{message} ({self.prog} --help).")
+
+
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """``"41,42"`` to ``(41, 42)``.
+
+    Raises:
+        argparse.ArgumentTypeError: the text is no such list.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of whole numbers such as 41,42") from error

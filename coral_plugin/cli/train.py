@@ -26,7 +26,9 @@ def main(argv: list[str]) -> int:
     pictures = draw_run(finished)
     sys.stdout.flush()
     if not flags.quiet:
-        sys.stderr.write(f"{folder}: config.yaml, metrics.json, metrics.csv, weights by seed, {len(pictures)} pictures\n")
+        sys.stderr.write(
+            f"{folder}: config.yaml, metrics.json, metrics.csv, weights by seed, {len(pictures)} pictures\n"
+        )
     return 0
 
 

@@ -145,7 +145,7 @@ def _by_split(arrays: Mapping[str, Any], name: str) -> dict[str, dict[str, np.nd
     tables: dict[str, dict[str, np.ndarray]] = {}
     for key, value in arrays.items():
         split, _, rest = str(key).partition("/")
-        if key == "classes" or split == "meta":
+        if key == "classes" or str(key).startswith("meta/"):
             continue
         part, _, last = rest.partition("/")
         if split not in SPLITS or not part or (last not in ("", "length")) or rest in ("labels/length", f"{part}/"):

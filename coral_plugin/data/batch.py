@@ -16,44 +16,44 @@ class MultimodalBatch(Mapping[str, Tensor]):
     """An ordered mapping from modality name to values, with what belongs to them.
 
     Attributes:
-        values: ``{name: (B, ...)}``, in the order of the modalities.
+        tensors: ``{name: (B, ...)}``, in the order of the modalities.
         padding: ``{name: (B, T)}`` of bool, True where a step is padding; only for varying lengths.
         targets: ``{task: (B,) or (B, L)}``; empty when there are no labels.
         index: ``(B,)`` row of each sample in its split.
     """
 
-    values: dict[str, Tensor]
+    tensors: dict[str, Tensor]  # type: ignore[assignment]  # an attribute here, a method of Mapping
     padding: dict[str, Tensor] = field(default_factory=dict)
     targets: dict[str, Tensor] = field(default_factory=dict)
     index: Tensor | None = None
 
     def __post_init__(self) -> None:
-        sizes = {name: len(value) for name, value in self.values.items()}
+        sizes = {name: len(value) for name, value in self.tensors.items()}
         if len(set(sizes.values())) > 1:
             raise InputError(f"Every modality of a batch needs the same number of samples, got {sizes}.")
         for name, mask in self.padding.items():
-            if name not in self.values or mask.shape != self.values[name].shape[:2]:
-                seen = tuple(self.values[name].shape) if name in self.values else "no values"
+            if name not in self.tensors or mask.shape != self.tensors[name].shape[:2]:
+                seen = tuple(self.tensors[name].shape) if name in self.tensors else "no values"
                 raise InputError(f"Padding of {name!r} is {tuple(mask.shape)}, but its values are {seen}.")
 
     def __getitem__(self, name: str) -> Tensor:
-        return self.values[name]
+        return self.tensors[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.values)
+        return iter(self.tensors)
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.tensors)
 
     @property
     def size(self) -> int:
         """Number of samples B."""
-        return len(next(iter(self.values.values()))) if self.values else 0
+        return len(next(iter(self.tensors.values()))) if self.tensors else 0
 
     @property
     def device(self) -> torch.device:
         """Where the values lie."""
-        return next(iter(self.values.values())).device
+        return next(iter(self.tensors.values())).device
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MultimodalBatch:
         """The same batch on ``device``."""
@@ -62,7 +62,7 @@ class MultimodalBatch(Mapping[str, Tensor]):
             return {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in tensors.items()}
 
         index = None if self.index is None else self.index.to(device, non_blocking=non_blocking)
-        return MultimodalBatch(move(self.values), move(self.padding), move(self.targets), index)
+        return MultimodalBatch(move(self.tensors), move(self.padding), move(self.targets), index)
 
     def select(self, modalities: Iterable[str]) -> MultimodalBatch:
         """The batch with only the given modalities, in the given order.
@@ -71,14 +71,14 @@ class MultimodalBatch(Mapping[str, Tensor]):
             InputError: a name that the batch does not have.
         """
         names = list(modalities)
-        if missing := [name for name in names if name not in self.values]:
-            raise InputError(f"The batch lacks {', '.join(missing)}; it has {', '.join(self.values)}.")
+        if missing := [name for name in names if name not in self.tensors]:
+            raise InputError(f"The batch lacks {', '.join(missing)}; it has {', '.join(self.tensors)}.")
         return replace(
             self,
-            values={name: self.values[name] for name in names},
+            tensors={name: self.tensors[name] for name in names},
             padding={name: self.padding[name] for name in names if name in self.padding},
         )
 
     def with_values(self, values: dict[str, Tensor]) -> MultimodalBatch:
         """The same samples with other values (an augmented view); padding, targets and index stay."""
-        return replace(self, values=values)
+        return replace(self, tensors=values)

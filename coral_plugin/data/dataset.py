@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
@@ -79,15 +80,14 @@ class MultimodalData:
             raise InputError(f"{self.name} has no modality {', '.join(missing)}; it has {', '.join(known)}.")
         if not wanted or len(set(wanted)) != len(wanted):
             raise InputError(f"Name each modality once, and at least one; got {wanted}.")
-        return replace(
-            self,
-            modalities=tuple(known[name] for name in wanted),
-            **{label: split.select(wanted) for label, split in self.splits().items()},
-        )
+        chosen: dict[str, Any] = {label: split.select(wanted) for label, split in self.splits().items()}
+        return replace(self, modalities=tuple(known[name] for name in wanted), **chosen)
 
     def to(self, device: torch.device | str) -> MultimodalData:
         """The data set with every split on ``device``; splits that share tensors share them afterwards."""
-        return replace(self, **{label: split.to(device) for label, split in self.splits().items()})
+        copies: dict[int, Tensor] = {}
+        moved: dict[str, Any] = {label: split.to(device, copies) for label, split in self.splits().items()}
+        return replace(self, **moved)
 
 
 def fingerprint(splits: Mapping[str, Split]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -20,7 +21,7 @@ class Modality:
     """One input of a multimodal sample.
 
     Attributes:
-        name: How it is addressed everywhere; no slash, no blank at either end.
+        name: How it is addressed everywhere; no slash, comma or '=', no blank at either end.
         kind: ``sequence`` (T, d) of varying length, ``timeseries`` (T, d) of one length, ``tabular`` (d,) or
             ``image`` (C, H, W) with values in [0, 1].
         shape: Shape of one sample; T is the greatest length.
@@ -35,9 +36,16 @@ class Modality:
     std: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not self.name or self.name != self.name.strip() or any(c in self.name for c in "/\\\n\r\t\0="):
+        if self.name == "labels":
+            raise InputError("A modality cannot be called 'labels', which is the key of the targets.")
+        if (
+            not self.name
+            or self.name != self.name.strip()
+            or not self.name.isprintable()
+            or any(c in self.name for c in "/\\=,")
+        ):
             raise InputError(
-                f"A modality's name must be plain text without slash, '=' or line break, got {self.name!r}."
+                f"A modality's name must be plain text without slash, comma, '=' or line break, got {self.name!r}."
             )
         if self.kind not in KINDS:
             raise InputError(f"Modality {self.name!r} is of unknown kind {self.kind!r}; known: {', '.join(KINDS)}.")
@@ -51,6 +59,10 @@ class Modality:
                 raise InputError(
                     f"Modality {self.name!r} has {self.features} features, but its {label} has {len(values)} entries."
                 )
+        if self.std is not None and not all(0 < value < math.inf for value in self.std):
+            raise InputError(f"Modality {self.name!r} needs positive deviations to divide by, got {self.std}.")
+        if (self.mean is None) != (self.std is None):
+            raise InputError(f"Modality {self.name!r} needs both mean and std, or neither.")
 
     @property
     def features(self) -> int:

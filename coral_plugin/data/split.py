@@ -27,16 +27,20 @@ class Column:
     lengths: Tensor | None = None
     rows: Tensor | None = None
 
+    def __post_init__(self) -> None:
+        if self.lengths is not None and self.lengths.shape != self.values.shape[:1]:
+            raise InputError(
+                f"A column of {len(self.values)} rows needs as many lengths, got shape {tuple(self.lengths.shape)}."
+            )
+
     def __len__(self) -> int:
         return len(self.values if self.rows is None else self.rows)
 
-    def to(self, device: torch.device | str) -> Column:
-        """The same column on ``device``."""
-
-        def move(tensor: Tensor | None) -> Tensor | None:
-            return None if tensor is None else tensor.to(device)
-
-        return Column(self.values.to(device), move(self.lengths), move(self.rows))
+    def to(self, device: torch.device | str, copies: dict[int, Tensor] | None = None) -> Column:
+        """The same column on ``device``; see :meth:`Split.to` for ``copies``."""
+        lengths = None if self.lengths is None else _moved(self.lengths, device, copies)
+        rows = None if self.rows is None else _moved(self.rows, device, copies)
+        return Column(_moved(self.values, device, copies), lengths, rows)
 
     def subset(self, index: Tensor) -> Column:
         """The samples at ``index`` (n,); the values are shared, not copied."""
@@ -69,6 +73,8 @@ class Split:
     targets: dict[str, Tensor]
 
     def __post_init__(self) -> None:
+        if not self.columns:
+            raise InputError("A split needs at least one modality.")
         sizes = [(name, len(part)) for part_of in (self.columns, self.targets) for name, part in part_of.items()]
         if len({size for _, size in sizes}) > 1:
             raise InputError(f"Every modality and target of a split needs the same number of samples, got {sizes}.")
@@ -81,11 +87,17 @@ class Split:
         """Where the values lie."""
         return next(iter(self.columns.values())).values.device
 
-    def to(self, device: torch.device | str) -> Split:
-        """The whole split on ``device``."""
+    def to(self, device: torch.device | str, copies: dict[int, Tensor] | None = None) -> Split:
+        """The whole split on ``device``.
+
+        Args:
+            device: Where to.
+            copies: ``{id of a tensor here: the same tensor there}``, filled and read: with one dictionary for several
+                splits, what they share is moved once and shared there too.
+        """
         return Split(
-            {name: column.to(device) for name, column in self.columns.items()},
-            {name: target.to(device) for name, target in self.targets.items()},
+            {name: column.to(device, copies) for name, column in self.columns.items()},
+            {name: _moved(target, device, copies) for name, target in self.targets.items()},
         )
 
     def select(self, modalities: Iterable[str]) -> Split:
@@ -114,3 +126,11 @@ class Split:
         """All samples in order, in batches of ``size`` (the last may be smaller)."""
         for index in torch.arange(len(self), device=self.device).split(size):
             yield self.batch(index)
+
+
+def _moved(tensor: Tensor, device: torch.device | str, copies: dict[int, Tensor] | None) -> Tensor:
+    if copies is None:
+        return tensor.to(device)
+    if id(tensor) not in copies:
+        copies[id(tensor)] = tensor.to(device)
+    return copies[id(tensor)]

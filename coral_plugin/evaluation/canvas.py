@@ -66,7 +66,6 @@ def tidy(axes: Any, *, grid: str | None = "y") -> None:
 
 def save(figure: Figure, path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write ``<path>.png``, ``<path>.svg`` and ``<path>.csv``, the data behind the picture."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     for kind, metadata in (("png", {"Software": "coral-multibench"}), ("svg", {"Date": None})):
         with write_aside(path.with_name(f"{path.name}.{kind}")) as aside:
             # the name of the file that is renamed later need not end in its format

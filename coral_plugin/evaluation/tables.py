@@ -174,6 +174,20 @@ def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
     return Table(columns, rows, f"{_title(metrics)}, parts against each other", _caption(metrics))
 
 
+def complexity_table(cost: Mapping[str, Any]) -> Table:
+    """What embedding one sample costs, from :func:`coral_plugin.evaluation.complexity.inference_cost`."""
+    memory = cost.get("peak_memory_bytes")
+    rows = (
+        ("parameters", f"{cost['parameters']['total']:,}"),
+        ("of them trained", f"{cost['parameters']['trainable']:,}"),
+        ("MFLOPs a sample", f"{cost['flops_per_sample'] / 1e6:.2f}"),
+        ("milliseconds a sample", f"{cost['seconds_per_sample'] * 1e3:.3f}"),
+        ("peak memory, MiB", ABSENT if memory is None else f"{memory / 2**20:.1f}"),
+    )
+    said = f"Batches of {cost['batch_size']}; element-wise operations are not counted."
+    return Table(("cost", "value"), rows, "Embedding, evaluation mode", said)
+
+
 def _score(summary: Mapping[str, Any] | None, metric: str) -> str:
     return cell(summary["values"] if summary else [], percent=is_share(metric))
 

@@ -6,14 +6,16 @@ on unbiased pairs (METHODS 5.1).
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables import Table, cell
 from coral_plugin.experiments.pictures import draw_run
-from coral_plugin.experiments.run import Run, run
+from coral_plugin.experiments.run import CONFIG, Run, run
 from coral_plugin.experiments.settings import make_settings
 
 ARMS = {"unbiased": ("redundancy", "uniqueness"), "biased": ("synergy",)}
@@ -39,6 +41,7 @@ class Scale:
 
 
 PAPER = Scale(image_size=224, pairs=10_000, epochs={"unbiased": 100, "biased": 100}, chosen={})
+SMALL = Scale(image_size=48, pairs=10_000, epochs={"unbiased": 4, "biased": 8}, chosen={})
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,19 @@ def run_arms(
     return Arms(runs, summarise_arms({arm: finished.metrics for arm, finished in runs.items()}))
 
 
+def clear(folder: Path) -> None:
+    """Remove the run directories that an earlier :func:`run_arms` left in ``folder``, and nothing else there.
+
+    Raises:
+        InputError: ``folder`` is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; choose another --output.")
+    for arm in ARMS:
+        if (folder / arm / CONFIG).is_file():
+            shutil.rmtree(folder / arm)
+
+
 def summarise_arms(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Redundancy and uniqueness of the unbiased arm, synergy of the biased one."""
     summary = {}
@@ -114,8 +130,6 @@ def arms_table(variants: Mapping[str, Mapping[str, Mapping[str, Any]]], title: s
     """One row a variant, one column a kind of information, balanced accuracy in percent, chance in the last row."""
     kinds = list(TASK)
     first = next(iter(variants.values()))
-    rows = [[name, *(cell(summary[kind]["values"]) for kind in kinds)] for name, summary in variants.items()]
-    rows.append(["chance", *(cell([first[kind]["chance"]]) for kind in kinds)])
-    return Table(columns=["balanced accuracy, %", *(f"{kind} ↑" for kind in kinds)], rows=rows, title=title)
-
-
+    rows = [(name, *(cell(summary[kind]["values"]) for kind in kinds)) for name, summary in variants.items()]
+    rows.append(("chance", *(cell([first[kind]["chance"]]) for kind in kinds)))
+    return Table(columns=("balanced accuracy, %", *(f"{kind} ↑" for kind in kinds)), rows=tuple(rows), title=title)

@@ -135,7 +135,10 @@ def summarise(
     """The content of ``metrics.json`` (DESIGN.md; schema 1) from the results of the seeds."""
     seeds = list(results)
     parts = {
-        part: {task.name: _spread(task, [results[seed]["scores"][part][task.name] for seed in seeds]) for task in data.tasks}
+        part: {
+            task.name: _spread(task, [results[seed]["scores"][part][task.name] for seed in seeds])
+            for task in data.tasks
+        }
         for part in results[seeds[0]]["scores"]
     }
     training = [results[seed]["train"] for seed in seeds]
@@ -151,9 +154,7 @@ def summarise(
         "seeds": seeds,
         "tasks": parts.pop(ALL, {}),
         "parts": parts,
-        "floor": {
-            part: {task.name: _spread(task, [floor[part][task.name]]) for task in data.tasks} for part in floor
-        },
+        "floor": {part: {task.name: _spread(task, [floor[part][task.name]]) for task in data.tasks} for part in floor},
         "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
         "train": {
             "epochs": settings.training.epochs,
@@ -182,7 +183,9 @@ def open_run(folder: Path) -> tuple[RunSettings, dict[str, Any]]:
     return from_dict(saved), read_json(folder / DATA)
 
 
-def load_objective(folder: Path, seed: int | None = None, encoders: Mapping[str, EncoderLike] | None = None) -> Objective:
+def load_objective(
+    folder: Path, seed: int | None = None, encoders: Mapping[str, EncoderLike] | None = None
+) -> Objective:
     """The trained objective of one seed of a run (the first finished one by default), in evaluation mode.
 
     Raises:
@@ -193,7 +196,9 @@ def load_objective(folder: Path, seed: int | None = None, encoders: Mapping[str,
     if seed is None and finished:
         seed = finished[0]
     if seed not in finished:
-        raise InputError(f"{folder} has no trained seed{'' if seed is None else f' {seed}'}; it has {finished or 'none'}.")
+        raise InputError(
+            f"{folder} has no trained seed{'' if seed is None else f' {seed}'}; it has {finished or 'none'}."
+        )
     return _restore(settings, modalities_of(record), folder / f"seed-{seed}" / WEIGHTS, encoders).eval()
 
 
@@ -255,7 +260,9 @@ def _spread(task: Task, scores: list[dict[str, Any]]) -> dict[str, Any]:
         std = statistics.stdev(values) if len(values) > 1 else None
         return {"values": values, "mean": statistics.mean(values), "std": std}
 
-    also = {name: summary([score["also"][name] for score in scores if name in score["also"]]) for name in scores[0]["also"]}
+    also = {
+        name: summary([score["also"][name] for score in scores if name in score["also"]]) for name in scores[0]["also"]
+    }
     chance = {} if task.chance is None else {"chance": task.chance}
     return {"metric": scores[0]["metric"], **chance, **summary([score["value"] for score in scores]), "also": also}
 
@@ -271,7 +278,9 @@ def _open_folder(folder: Path, settings: RunSettings, data: MultimodalData, resu
     }
     if (folder / CONFIG).exists():
         if not resume:
-            raise InputError(f"{folder} holds a run already. Add --resume to go on with it, or choose another --output.")
+            raise InputError(
+                f"{folder} holds a run already. Add --resume to go on with it, or choose another --output."
+            )
         _refuse_other_run(folder, settings, record)
     write_text(folder / CONFIG, settings.to_yaml())
     write_json(folder / DATA, record)

@@ -10,9 +10,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.networks.dropout import dropout
 
 
-def attend(
-    query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tensor | None, p: float = 0.0
-) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tensor | None, p: float = 0.0) -> Tensor:
     """Scaled dot-product attention of several heads.
 
     Args:

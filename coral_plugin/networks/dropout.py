@@ -40,7 +40,7 @@ def relu_dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
         return F.relu_(x)
     if x.device.type != "cpu":
         return F.dropout(F.relu_(x), p, training=True)
-    result: Tensor = _ReluDropout.apply(x, p)  # type: ignore[no-untyped-call]
+    result: Tensor = _ReluDropout.apply(x, p)
     return result
 
 

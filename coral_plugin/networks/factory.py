@@ -78,7 +78,9 @@ def resolve_encoders(
     names = [modality.name for modality in modalities]
     if unknown := [name for name in chosen if name not in names]:
         raise InputError(f"An encoder is given for {', '.join(unknown)}, but the modalities are {', '.join(names)}.")
-    return {m.name: _builder(chosen.get(m.name) or default_encoder(m), m, width) for m in modalities}
+    # asked by membership: an empty nn.Sequential, which passes its input on, is false
+    likes = {m.name: chosen[m.name] if m.name in chosen else default_encoder(m) for m in modalities}
+    return {m.name: _builder(likes[m.name], m, width) for m in modalities}
 
 
 def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], nn.Module]:
@@ -94,7 +96,9 @@ def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], 
     def build() -> nn.Module:
         try:
             encoder: nn.Module = factory(modality, width, **options)
-        except TypeError as error:
+        except InputError:
+            raise
+        except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
             raise InputError(f"Encoder {like!r} of {modality.name}: {error}.") from error
         return encoder
 
@@ -115,7 +119,9 @@ def parse_encoder(text: str) -> tuple[str, dict[str, Any]]:
         if isinstance(tree, ast.Name):
             return tree.id, {}
         if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and not tree.args:
-            return tree.func.id, {str(k.arg): ast.literal_eval(k.value) for k in tree.keywords if k.arg}
-    except (SyntaxError, ValueError):
+            options = {k.arg: ast.literal_eval(k.value) for k in tree.keywords}
+            if None not in options and len(options) == len(tree.keywords):  # no **mapping, nothing twice
+                return tree.func.id, {str(key): value for key, value in options.items()}
+    except (SyntaxError, ValueError, TypeError):
         pass
     raise InputError(f"Cannot read the encoder {text!r}; write NAME or NAME(key=value, ...), such as gru(hidden=64).")

@@ -41,7 +41,7 @@ class TokenEncoder(nn.Module):
         """Values ``(B, ...)`` and padding ``(B, T)`` or None to tokens ``(B, T', D)`` and their padding."""
         output, padding = self._encode(values, padding)
         tokens = self.tokenizer(output)
-        if padding is not None and padding.shape[1] != tokens.shape[1]:
+        if padding is not None and (output.ndim != 3 or padding.shape[1] != tokens.shape[1]):
             padding = None  # the encoder has pooled the steps away
         return tokens, padding
 
@@ -57,7 +57,7 @@ class TokenEncoder(nn.Module):
 
     def _fitting_tokenizer(self, width: int) -> nn.Module:
         name = f"{type(self.encoder).__name__} of {self.modality.name!r}"
-        training = self.encoder.training
+        modes = {module: module.training for module in self.encoder.modules()}
         self.encoder.eval()
         try:
             with torch.no_grad():
@@ -67,7 +67,8 @@ class TokenEncoder(nn.Module):
                 f"Encoder {name} fails on a batch of shape (2, *{self.modality.shape}): {error}"
             ) from error
         finally:
-            self.encoder.train(training)
+            for module, training in modes.items():
+                module.training = training
         if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4) or len(output) != 2:
             seen = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise InputError(
@@ -84,8 +85,11 @@ def token_encoders(
 
 
 def safe(name: str) -> str:
-    """A modality's name as a key of ``nn.ModuleDict``, which admits no dots and none of its own attributes."""
-    return "m_" + name.replace(".", "_dot_")
+    """A modality's name as a key of ``nn.ModuleDict``, which admits no dots and none of its own attributes.
+
+    Different names have different keys.
+    """
+    return "m_" + name.replace("%", "%25").replace(".", "%2E")
 
 
 class SharedPathway(nn.Module):

@@ -71,8 +71,11 @@ class Objective(nn.Module, ABC):
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Parameters with and without weight decay (METHODS 1.7): biases and vectors are not decayed."""
-    decayed, free = [], []
+    decayed: list[nn.Parameter] = []
+    free: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            (decayed if parameter.ndim >= 2 and "bias" not in name else free).append(parameter)
+            # its own name, not the path: a modality may be called "bias"
+            own = name.rpartition(".")[2]
+            (decayed if parameter.ndim >= 2 and "bias" not in own else free).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -67,10 +67,13 @@ class CoralSettings:
     copy_unique: bool = False
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0:
+        for name, hint in get_type_hints(type(self)).items():
+            if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
+                raise InputError(f"method.{name} is one of {', '.join(get_args(hint))}, got {getattr(self, name)!r}.")
+        if not self.temperature > 0:
             raise InputError(f"method.temperature must be positive, got {self.temperature}.")
         for name in ("shared_weight", "unique_weight", "orthogonality_weight"):
-            if getattr(self, name) < 0:
+            if not getattr(self, name) >= 0:
                 raise InputError(f"method.{name} cannot be negative, got {getattr(self, name)}.")
         if not self.mask_stages or not all(0 <= ratio <= 1 for ratio in (*self.mask_stages, self.mask_ratio)):
             raise InputError(f"Mask ratios are shares in [0, 1], got {self.mask_stages} and {self.mask_ratio}.")

@@ -158,5 +158,3 @@ class _quiet_lightning:  # noqa: N801
     def __exit__(self, *details: Any) -> None:
         self._warnings.__exit__(*details)
         self._logger.setLevel(self._level)
-
-

@@ -42,7 +42,9 @@ class TrainingSettings:
         if self.epochs < 1:
             raise InputError(f"training.epochs must be at least 1, got {self.epochs}.")
         if self.batch_size < 2:
-            raise InputError(f"training.batch_size must be at least 2, got {self.batch_size}: one sample has no negatives.")
+            raise InputError(
+                f"training.batch_size must be at least 2, got {self.batch_size}: one sample has no negatives."
+            )
         if not self.learning_rate > 0:
             raise InputError(f"training.learning_rate must be positive, got {self.learning_rate}.")
         if self.weight_decay < 0 or self.gradient_clip < 0 or self.checkpoint_seconds < 0:

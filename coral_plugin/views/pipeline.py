@@ -133,12 +133,12 @@ class Views:
             InputError: other modalities than those built for, or an own augmentation changes the shape.
         """
         known = [m.name for group in self.groups for m in group.modalities] + list(self.custom)
-        if set(known) != set(batch.values):
+        if set(known) != set(batch.tensors):
             raise InputError(f"The views were built for {', '.join(known)}; the batch has {', '.join(batch)}.")
         lengths = {name: (~mask).sum(dim=1) for name, mask in batch.padding.items()}
         result: dict[str, Tensor] = {}
         for group in self.groups:
-            result |= group.apply(batch.values, lengths, generator)
+            result |= group.apply(batch.tensors, lengths, generator)
         for name, function in self.custom.items():
             # a stranger's function may write into what it gets
             result[name] = function(batch[name].clone(), lengths.get(name), generator)
@@ -147,7 +147,7 @@ class Views:
                     f"The augmentation of modality {name!r} made {tuple(result[name].shape)} of "
                     f"{tuple(batch[name].shape)}; it must keep the shape."
                 )
-        return batch.with_values({name: result[name] for name in batch.values})
+        return batch.with_values({name: result[name] for name in batch.tensors})
 
     def describe(self) -> dict[str, str]:
         """What each modality gets, probabilities included, and with whom it shares its coins."""

@@ -260,11 +260,11 @@ def test_no_global_state_of_matplotlib(tmp_path):
         "import sys, coral_plugin\n"
         "assert 'matplotlib' not in sys.modules\n"
         "import matplotlib\n"
-        "before = matplotlib.rcParams.copy()\n"
+        "before = repr(list(dict.items(matplotlib.rcParams)))\n"
         "from pathlib import Path\n"
         "from coral_plugin.evaluation.plots import bars\n"
         "bars(Path('bars'), {'a': [0.5]}, {}, '')\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
-        "assert matplotlib.rcParams == before\n"
+        "assert repr(list(dict.items(matplotlib.rcParams))) == before\n"
     )
     subprocess.run([sys.executable, "-W", "error::UserWarning", "-c", code], check=True, cwd=tmp_path)

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from coral_plugin.evaluation.tables import Table, also_table, cell, score_table
+from coral_plugin.evaluation.tables import Table, also_table, cell, complexity_table, disentanglement_table, score_table
 
 
 def summary(values, metric="balanced_accuracy", chance=None, also=None):
@@ -107,3 +107,37 @@ def test_text_is_aligned_and_puts_long_heads_on_two_lines():
         "all     10.25   3\n\n"
         "C.\n"
     )
+
+
+@pytest.mark.parametrize(("memory", "said"), [(None, "–"), (3 * 2**20, "3.0")])
+def test_complexity_table(memory, said):
+    cost = {
+        "parameters": {"total": 12345, "trainable": 12000},
+        "flops_per_sample": 2.5e6,
+        "seconds_per_sample": 0.0015,
+        "batch_size": 64,
+        "peak_memory_bytes": memory,
+    }
+    table = complexity_table(cost)
+    assert [value for _, value in table.rows] == ["12,345", "12,000", "2.50", "1.500", said]
+    assert "64" in table.caption
+
+
+def test_disentanglement_table(metrics):
+    def run(cka):
+        return {
+            "probed": {"shared|unique/text": {"cosine": None, "cka": cka}},
+            "projected": {"shared|unique/text": {"cosine": 0.25, "cka": 0.5}},
+        }
+
+    table = disentanglement_table({**metrics, "disentanglement": {"41": run(0.1), "42": run(0.3)}})
+    assert table.columns == ("parts", "space", "mean |cos|", "linear CKA")
+    assert table.rows == (
+        ("shared|unique/text", "probed", "–", "0.200 ± 0.141"),
+        ("shared|unique/text", "projected", "0.250 ± 0.000", "0.500 ± 0.000"),
+    )
+
+
+@pytest.mark.parametrize("nothing", [{}, {"disentanglement": {"41": {}}}])
+def test_disentanglement_of_nothing(metrics, nothing):
+    assert disentanglement_table({**metrics, **nothing}).rows == ()

@@ -26,7 +26,7 @@ class AffectTransformer(nn.Module):
         dropout: Probability, in the three places where ``nn.TransformerEncoderLayer`` has it.
 
     Raises:
-        InputError: the modality has no time steps.
+        InputError: the modality has no time steps, or the dropout is no probability below 1.
     """
 
     accepts_padding = True
@@ -44,6 +44,8 @@ class AffectTransformer(nn.Module):
         super().__init__()
         if not modality.temporal:
             raise InputError(f"affect_transformer encodes sequences; {modality.name!r} is of kind {modality.kind}.")
+        if not 0 <= dropout < 1:
+            raise InputError(f"affect_transformer needs a dropout in [0, 1), got {dropout}.")
         fitting = max(h for h in range(1, heads + 1) if width % h == 0)
         self.project = nn.Linear(modality.features, width, bias=False)
         self.layers = nn.ModuleList(_Layer(width, fitting, feedforward, dropout) for _ in range(layers))

@@ -74,20 +74,22 @@ class Conv1d(nn.Module):
             raise InputError(f"conv1d needs an odd kernel, got {kernel}.")
         sizes = channels or (max(width // 4, 8), max(width // 2, 8), width)
         self.convolutions, self.norms = nn.ModuleList(), nn.ModuleList()
+        self.strides: list[int] = []
         steps, features = modality.shape[0], modality.features
         for size in sizes:
             own = stride if steps >= 4 * stride else 1
             self.convolutions.append(nn.Conv1d(features, size, kernel, stride=own, padding=kernel // 2))
             self.norms.append(nn.LayerNorm(size))
+            self.strides.append(own)
             steps, features = -(-steps // own), size
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T', channels)`` with padding ``(B, T')``."""
-        for convolution, norm in zip(self.convolutions, self.norms, strict=True):
+        for convolution, norm, stride in zip(self.convolutions, self.norms, self.strides, strict=True):
             if padding is not None:
                 x = x.masked_fill(padding.unsqueeze(-1), 0.0)
             x = F.gelu(norm(convolution(x.transpose(1, 2)).transpose(1, 2)))
             if padding is not None:
                 # output step i is centred on input step i * stride
-                padding = padding[:, :: convolution.stride[0]]
+                padding = padding[:, ::stride]
         return x, padding

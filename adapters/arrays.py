@@ -1,0 +1,65 @@
+"""Your own arrays in one ``.npz`` file: any modalities, any number of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from coral_plugin.data import KINDS, Kind, MultimodalData, from_arrays
+from coral_plugin.errors import InputError
+from coral_plugin.files import read_npz
+from coral_plugin.registry import suggest
+
+LAYOUT = "keys train/<modality>, train/labels, and the same under test/ and, if you have it, valid/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArraysSettings:
+    """How an ``.npz`` is read.
+
+    Attributes:
+        standardise: Scale every feature (images: channel) with mean and deviation of the training split.
+        valid_share: Share of train that becomes valid where the file has no valid split.
+        seed: Of that split.
+        kinds: ``{modality: sequence, timeseries, tabular or image}`` where the dimensions do not tell.
+    """
+
+    standardise: bool = True
+    valid_share: float = 0.15
+    seed: int = 0
+    kinds: dict[str, Kind] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.valid_share < 1:
+            raise InputError(f"valid_share must lie between 0 and 1, got {self.valid_share}.")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
+        for kind in self.kinds.values():
+            if kind not in KINDS:
+                raise suggest(str(kind), list(KINDS), "kind of modality")
+
+
+def load(path: str | None = None, settings: ArraysSettings | None = None) -> MultimodalData:
+    """Read the data set of an ``.npz`` file; :func:`coral_plugin.data.from_arrays` describes its layout.
+
+    Args:
+        path: Of the file; its stem becomes the name of the data set.
+        settings: How it is read.
+
+    Raises:
+        InputError: no path, a file that cannot be read, or arrays that do not fit the layout.
+    """
+    if path is None:
+        raise InputError(f"Data set 'arrays' reads a file of yours: give --data FILE.npz ({LAYOUT}).")
+    settings = settings or ArraysSettings()
+    return from_arrays(
+        read_npz(path),
+        name=Path(path).stem,
+        standardise=settings.standardise,
+        kinds=settings.kinds,
+        valid_share=settings.valid_share,
+        seed=settings.seed,
+    )
+
+
+load.settings = ArraysSettings  # type: ignore[attr-defined]

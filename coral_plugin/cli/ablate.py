@@ -1,0 +1,79 @@
+"""``coral ablate``: the paper's Table 3 at a small scale."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from coral_plugin.cli.parser import CommandParser, whole_numbers
+
+
+def main(argv: list[str]) -> int:
+    """Run ``coral ablate``; returns the exit status."""
+    from coral_plugin.experiments.ablation import VARIANTS
+
+    parser = CommandParser(
+        prog="coral ablate",
+        description="Trifeature with each kind of masking and without orthogonality: what each of them is for.",
+        epilog=f"variants: {'; '.join(VARIANTS)}",
+    )
+    parser.add_argument("--output", default="runs/ablation", metavar="DIR", help="runs/ablation by default")
+    parser.add_argument("--seeds", type=whole_numbers, default=(41,), metavar="41,42", help="one pair of trainings each")
+    parser.add_argument("--variants", metavar="NAME;NAME", help="all by default")
+    parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
+    parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
+    parser.add_argument("--record", metavar="DIR", help="also copy table, numbers and environment there")
+    arguments = parser.parse_args(argv)
+    chosen = _variants(arguments.variants)
+    from coral_plugin.evaluation.plots import grouped_bars
+    from coral_plugin.experiments.ablation import leakage, leakage_table, run_ablation
+    from coral_plugin.experiments.arms import PAPER, SMALL, arms_table
+    from coral_plugin.experiments.environment import environment
+    from coral_plugin.files import write_json, write_text
+
+    folder = Path(arguments.output)
+    scale = PAPER if arguments.paper_scale else SMALL
+    arms = run_ablation(scale, variants=chosen, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
+    title = f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)"
+    tables = [
+        arms_table({name: both.summary for name, both in arms.items()}, title),
+        leakage_table(arms, f"{title}: what the parts share"),
+    ]
+    record = {
+        "environment": environment(),
+        "seeds": list(arguments.seeds),
+        "variants": {
+            name: {
+                "method": dict(chosen[name]),
+                "summary": both.summary,
+                "leakage": leakage(both.runs["unbiased"].metrics),
+            }
+            for name, both in arms.items()
+        },
+    }
+    for target in [folder, *([Path(arguments.record)] if arguments.record else [])]:
+        write_json(target / "ablation.json", record)
+        write_text(target / "ablation.md", "\n".join(table.markdown() for table in tables))
+        grouped_bars(
+            target / "ablation",
+            {name: {kind: e["values"] for kind, e in both.summary.items()} for name, both in arms.items()},
+            {kind: e["chance"] for kind, e in next(iter(arms.values())).summary.items()},
+            title,
+        )
+    print("\n".join(table.text() for table in tables))
+    sys.stdout.flush()
+    sys.stderr.write(f"{folder}: ablation.json, ablation.md, ablation.png\n")
+    return 0
+
+
+def _variants(text: str | None) -> dict[str, dict[str, object]]:
+    from coral_plugin.experiments.ablation import VARIANTS
+    from coral_plugin.registry import suggest
+
+    if text is None:
+        return VARIANTS
+    names = [name.strip() for name in text.split(";")]
+    for name in names:
+        if name not in VARIANTS:
+            raise suggest(name, list(VARIANTS), "variant")
+    return {name: VARIANTS[name] for name in names}

@@ -1,0 +1,99 @@
+"""What a network costs: parameters, floating-point operations, time and memory."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.features import frozen
+
+
+def count_parameters(module: nn.Module) -> dict[str, int]:
+    """``{"total", "trainable"}``; a parameter that is used in several places counts once.
+
+    >>> count_parameters(nn.Linear(3, 2))
+    {'total': 8, 'trainable': 8}
+    """
+    parameters = list(module.parameters())
+    return {
+        "total": sum(p.numel() for p in parameters),
+        "trainable": sum(p.numel() for p in parameters if p.requires_grad),
+    }
+
+
+def count_flops(function: Callable[[], Any]) -> int:
+    """Floating-point operations of one call: matrix products, convolutions and attention, two for a multiply-add.
+
+    Counted by PyTorch's own counter, which sees no element-wise operations.
+
+    Args:
+        function: Called once, without gradients.
+    """
+    from torch.utils.flop_counter import FlopCounterMode
+
+    counter = FlopCounterMode(display=False)
+    with torch.no_grad(), _no_fast_path(), counter:
+        function()
+    return int(counter.get_total_flops())
+
+
+def inference_cost(
+    module: nn.Module, function: Callable[[], Any], samples: int, *, repeats: int = 5
+) -> dict[str, Any]:
+    """Cost of embedding one sample, in evaluation mode and without gradients.
+
+    Args:
+        module: What computes; its modes are restored afterwards.
+        function: Embeds ``samples`` samples with it.
+        samples: How many.
+        repeats: Timed calls after one that warms up.
+
+    Returns:
+        ``parameters`` (``total``, ``trainable``), ``flops_per_sample``, ``seconds_per_sample`` (the median call),
+        ``batch_size`` and ``peak_memory_bytes`` (of CUDA's allocator; None on a processor, where none is kept).
+
+    Raises:
+        InputError: no samples or no repeats.
+    """
+    if samples < 1 or repeats < 1:
+        raise InputError(f"The cost needs at least one sample and one repeat, got {samples} and {repeats}.")
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    cuda = device.type == "cuda"
+    with frozen(module):
+        flops = count_flops(function)
+        if cuda:
+            torch.cuda.reset_peak_memory_stats(device)
+        seconds = [_seconds(function, device) for _ in range(repeats + 1)][1:]
+    return {
+        "parameters": count_parameters(module),
+        "flops_per_sample": flops / samples,
+        "seconds_per_sample": statistics.median(seconds) / samples,
+        "batch_size": samples,
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if cuda else None,
+    }
+
+
+def _seconds(function: Callable[[], Any], device: torch.device) -> float:
+    begin = time.perf_counter()
+    function()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - begin
+
+
+@contextmanager
+def _no_fast_path() -> Iterator[None]:
+    # in evaluation mode an nn.TransformerEncoderLayer is one fused operation that the counter does not know
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)

@@ -1,0 +1,176 @@
+"""How much the parts of a representation have in common, measured pair by pair on the same samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.estimators import ridge_path
+
+DIRECTIONS = 10
+_SPLIT_SEED = 48
+_RIDGE = 1.0
+# directions with less than this share of the greatest singular value are rounding noise, not part of the space
+_RANK_TOLERANCE = 1e-6
+
+
+def disentanglement(parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, float]]:
+    """Measures for each pair of parts, the first one named being the earlier of ``parts``.
+
+    * ``cosine``: mean ``|cos|`` of the two vectors of a sample; only where both parts are equally wide.
+    * ``cka``: :func:`linear_cka`, 0 (nothing linear in common) to 1 (equal up to rotation and scale).
+    * ``grassmann``: :func:`grassmann_distance` of the leading directions, 0 (the same) to 1 (orthogonal).
+    * ``r2_forward``, ``r2_backward``: :func:`cross_prediction` of the second part from the first, and back.
+
+    A measure that is not defined (a part that does not vary, fewer than four samples for R²) is left out.
+
+    Args:
+        parts: ``{part: (N, d_i)}``, row i of all of them from sample i.
+
+    Returns:
+        ``{"a | b": {measure: value}}``; empty for fewer than two parts.
+
+    Raises:
+        InputError: parts of different length, not two-dimensional, or not finite.
+    """
+    _check(parts)
+    pairs = combinations({name: np.asarray(part, np.float64) for name, part in parts.items()}.items(), 2)
+    return {f"{first} | {second}": _measure(a, b) for (first, a), (second, b) in pairs}
+
+
+def mean_cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean of ``|cos|`` over row pairs; a zero row has cosine 0 with everything.
+
+    Args:
+        a: ``(N, d)``.
+        b: ``(N, d)``.
+    """
+    lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    return float((np.abs((a * b).sum(axis=1)) / np.where(lengths > 0, lengths, 1.0)).mean())
+
+
+def linear_cka(a: np.ndarray, b: np.ndarray) -> float | None:
+    """Centred kernel alignment with linear kernels, ``|AᵀB|²_F / (|AᵀA|_F |BᵀB|_F)`` of centred columns.
+
+    Kornblith et al. 2019 (arXiv:1905.00414), section 3, in the form that needs no N x N matrix.
+
+    Args:
+        a: ``(N, d)``.
+        b: ``(N, e)``.
+
+    Returns:
+        In [0, 1]; None where a part does not vary.
+
+    >>> x = np.array([[0.0, 1.0], [2.0, 3.0], [4.0, -1.0]])
+    >>> round(linear_cka(x, 5 * x[:, ::-1] + 7), 12)
+    1.0
+    """
+    a, b = _scaled(a), _scaled(b)
+    if not (a.any() and b.any()):
+        return None
+    own = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    return float(min(1.0, np.linalg.norm(a.T @ b) ** 2 / own))
+
+
+def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) -> float | None:
+    """Geodesic distance between the leading column spaces, as a share of the greatest possible one.
+
+    The spaces are spanned in R^N by the first k left singular vectors of the centred parts, k the smaller of the two
+    ranks and ``directions``. With the k principal angles t between them the distance is ``|t|₂ / (sqrt(k) pi / 2)``.
+
+    Two unrelated parts are not at distance 1 but near it, ever nearer the more samples there are.
+
+    Args:
+        a: ``(N, d)``.
+        b: ``(N, e)``.
+        directions: Most directions that are compared.
+
+    Returns:
+        In [0, 1]; None where a part does not vary.
+    """
+    first, second = _leading(a), _leading(b)
+    k = min(first.shape[1], second.shape[1], directions)
+    if not k:
+        return None
+    first, second = first[:, :k], second[:, :k]
+    cosines = np.linalg.svd(first.T @ second, compute_uv=False).clip(0, 1)
+    # the arc cosine loses half of the digits at small angles, where the sine keeps them
+    sines = np.sort(np.linalg.svd(second - first @ (first.T @ second), compute_uv=False).clip(0, 1))
+    angles = np.where(cosines**2 > 0.5, np.arcsin(sines), np.arccos(cosines))
+    return float(np.linalg.norm(angles) / (np.sqrt(k) * np.pi / 2))
+
+
+def cross_prediction(a: np.ndarray, b: np.ndarray) -> float | None:
+    """R² of predicting ``b`` from ``a`` by ridge regression on the half of the samples that it was not fitted on.
+
+    Columns of ``a`` are standardised on the fitted half (a fixed random one), alpha is 1. The outputs are weighted
+    by their variance: ``1 - sum of squared errors / sum of squared deviations`` over all of them. A prediction that
+    is worse than the mean counts as 0.
+
+    Args:
+        a: ``(N, d)``.
+        b: ``(N, e)``.
+
+    Returns:
+        In [0, 1]; None for fewer than four samples or where ``b`` does not vary on the held-out half.
+    """
+    if len(a) < 4:
+        return None
+    order = np.random.default_rng(_SPLIT_SEED).permutation(len(a))
+    fit, held = order[: len(a) // 2], order[len(a) // 2 :]
+    scale = a[fit].std(axis=0)
+    # a column that is constant but for rounding says nothing
+    scale[scale <= 1e-9 * np.abs(a[fit]).max(axis=0)] = np.inf
+    inputs = (a - a[fit].mean(axis=0)) / scale
+    predicted = next(iter(ridge_path(inputs[fit], b[fit], [_RIDGE])))(inputs[held])
+    spread = _spread(b[held])
+    if spread == 0:
+        return None
+    error = ((b[held] - predicted) ** 2).sum()
+    return float(max(0.0, 1 - error / spread))
+
+
+def _measure(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+    measures = {
+        "cosine": mean_cosine(a, b) if a.shape[1] == b.shape[1] else None,
+        "cka": linear_cka(a, b),
+        "grassmann": grassmann_distance(a, b),
+        "r2_forward": cross_prediction(a, b),
+        "r2_backward": cross_prediction(b, a),
+    }
+    return {name: value for name, value in measures.items() if value is not None}
+
+
+def _centred(part: np.ndarray) -> np.ndarray:
+    """Columns around 0; those that vary by rounding only are 0."""
+    centred = part - part.mean(axis=0)
+    noise = np.abs(centred).max(axis=0) <= 1e-12 * np.abs(part).max(axis=0)
+    return np.where(noise, 0.0, centred)
+
+
+def _scaled(part: np.ndarray) -> np.ndarray:
+    centred = _centred(part)
+    # fourth powers of the values are summed: scaled, none of them leaves the range
+    return centred / (np.abs(centred).max() or 1.0)
+
+
+def _spread(part: np.ndarray) -> float:
+    return float((_centred(part) ** 2).sum())
+
+
+def _leading(part: np.ndarray) -> np.ndarray:
+    """Orthonormal basis ``(N, rank)`` of the centred columns, the directions of most variance first."""
+    vectors, values, _ = np.linalg.svd(_scaled(part), full_matrices=False)
+    return vectors[:, values > _RANK_TOLERANCE * max(values[0], 1e-300)]
+
+
+def _check(parts: Mapping[str, np.ndarray]) -> None:
+    shapes = {name: np.shape(part) for name, part in parts.items()}
+    if any(len(shape) != 2 or 0 in shape for shape in shapes.values()) or len({s[0] for s in shapes.values()}) > 1:
+        raise InputError(f"Parts must be (samples, width) with the same samples in each, got {shapes}.")
+    for name, part in parts.items():
+        if not np.isfinite(part).all():
+            raise InputError(f"Part {name!r} holds values that are not finite.")

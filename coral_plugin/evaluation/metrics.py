@@ -1,0 +1,108 @@
+"""Scores of predictions, as plain numbers with the names that ``metrics.json`` uses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+Scores = dict[str, float]
+
+
+def classification_scores(
+    labels: np.ndarray, predictions: np.ndarray, probabilities: np.ndarray | None, classes: int
+) -> Scores:
+    """Scores of one class for each sample.
+
+    ``balanced_accuracy`` is the mean recall over the classes that occur in ``labels``; ``auroc`` is the ordinary one
+    of two classes, else the mean over the occurring classes of each one against the rest. It is absent where it is
+    not defined: no probabilities, or a single class in ``labels``.
+
+    Args:
+        labels: True classes ``(N,)``, integers from 0.
+        predictions: Predicted classes ``(N,)``.
+        probabilities: ``(N, classes)``, only their order matters; None where there are none.
+        classes: How many there are.
+
+    Returns:
+        ``balanced_accuracy``, ``accuracy``, ``macro_f1`` and, where defined, ``auroc``.
+
+    >>> classification_scores(np.array([0, 0, 0, 1]), np.array([0, 0, 0, 0]), None, 2)["balanced_accuracy"]
+    0.5
+    """
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    present = np.unique(labels)
+    scores = {
+        # scikit-learn's own balanced accuracy warns when a class is predicted that does not occur
+        "balanced_accuracy": recall_score(labels, predictions, labels=present, average="macro", zero_division=0),
+        "accuracy": accuracy_score(labels, predictions),
+        "macro_f1": f1_score(labels, predictions, average="macro", zero_division=0),
+    }
+    if probabilities is not None and len(present) > 1:
+        scores["auroc"] = _auroc(labels, probabilities, present, classes)
+    return _plain(scores)
+
+
+def multilabel_scores(labels: np.ndarray, predictions: np.ndarray) -> Scores:
+    """Scores of any number of labels for each sample; the F1 of a label without positives anywhere is 0.
+
+    Args:
+        labels: 0 or 1, ``(N, L)``.
+        predictions: 0 or 1, ``(N, L)``.
+
+    Returns:
+        ``weighted_f1`` (by the frequency of the labels), ``macro_f1``, ``subset_accuracy`` (all labels of a sample
+        right) and ``macro_accuracy`` (mean over the labels).
+    """
+    from sklearn.metrics import f1_score
+
+    truth, guess = labels.astype(np.int64), predictions.astype(np.int64)
+    each = np.array([f1_score(t, g, zero_division=0) for t, g in zip(truth.T, guess.T, strict=True)])
+    support = truth.sum(axis=0)
+    return _plain(
+        {
+            "weighted_f1": (each * support).sum() / max(support.sum(), 1),
+            "macro_f1": each.mean(),
+            "subset_accuracy": (truth == guess).all(axis=1).mean(),
+            "macro_accuracy": (truth == guess).mean(),
+        }
+    )
+
+
+def regression_scores(targets: np.ndarray, predictions: np.ndarray) -> Scores:
+    """Scores of one or more numbers for each sample, averaged over the outputs.
+
+    Args:
+        targets: ``(N,)`` or ``(N, L)``.
+        predictions: Of the same shape.
+
+    Returns:
+        ``mse``, ``mae``; ``r2`` where there are two samples; ``pearson`` over the outputs that vary on both sides.
+    """
+    from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
+
+    truth, guess = (np.asarray(v, np.float64).reshape(len(v), -1) for v in (targets, predictions))
+    scores = {"mse": mean_squared_error(truth, guess), "mae": mean_absolute_error(truth, guess)}
+    if len(truth) > 1:
+        scores["r2"] = r2_score(truth, guess)
+        correlated = [_pearson(t, g) for t, g in zip(truth.T, guess.T, strict=True) if np.ptp(t) > 0 and np.ptp(g) > 0]
+        if correlated:
+            scores["pearson"] = np.mean(correlated)
+    return _plain(scores)
+
+
+def _auroc(labels: np.ndarray, probabilities: np.ndarray, present: np.ndarray, classes: int) -> float:
+    from sklearn.metrics import roc_auc_score
+
+    positive = [1] if classes == 2 else present
+    return float(np.mean([roc_auc_score(labels == c, probabilities[:, c]) for c in positive]))
+
+
+def _pearson(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    # scaled first: the square of a tiny deviation would underflow
+    a, b = a / np.abs(a).max(), b / np.abs(b).max()
+    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+
+
+def _plain(scores: dict[str, float]) -> Scores:
+    return {name: float(value) for name, value in scores.items()}

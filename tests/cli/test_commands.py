@@ -1,0 +1,104 @@
+"""``coral evaluate``, ``embed``, ``list`` and ``doctor`` on a finished run."""
+
+import json
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize("probe", ["linear", "knn"])
+def test_evaluate_scores_every_part_again(coral, run_folder, probe):
+    status, out, _ = coral("evaluate", run_folder, "--probe", probe, "--disentanglement", "--complexity")
+    assert status == 0
+    for text in ("all parts", "unique/wave", "CKA", "FLOPs"):
+        assert text in out
+    written = json.loads((run_folder / f"evaluation-{probe}.json").read_text())
+    assert written["tasks"]["label"]["mean"] > 1 / 3
+    assert written["probe"]["kind"] == probe
+
+
+def test_the_linear_probe_repeats_what_the_training_found(coral, run_folder):
+    coral("evaluate", run_folder)
+    again = json.loads((run_folder / "evaluation-linear.json").read_text())
+    first = json.loads((run_folder / "metrics.json").read_text())
+    assert again["tasks"] == first["tasks"]
+    assert again["parts"] == first["parts"]
+
+
+def test_evaluate_refuses_other_data(coral, run_folder, npz, tmp_path):
+    arrays = dict(np.load(npz))
+    arrays["test/table"][0] += 1
+    np.savez(tmp_path / "other.npz", **arrays)
+    status, _, err = coral("evaluate", run_folder, "--data", tmp_path / "other.npz")
+    assert status == 2
+    assert "fingerprint differs" in err
+
+
+def test_embed_writes_every_part(coral, run_folder, npz, tmp_path):
+    status, out, _ = coral("embed", run_folder, "--data", npz, "--output", tmp_path / "z.npz")
+    assert status == 0
+    written = np.load(tmp_path / "z.npz")
+    assert {key: written[key].shape for key in written if key.startswith("test/")} == {
+        "test/shared": (30, 16), "test/unique/table": (30, 8), "test/unique/wave": (30, 8), "test/all": (30, 32),
+    }  # fmt: skip
+    np.testing.assert_array_equal(written["test/all"][:, :16], written["test/shared"])
+    assert "test/all  30 x 32" in out
+
+
+def test_embed_takes_plain_modalities_too(coral, run_folder, npz, tmp_path):
+    arrays = dict(np.load(npz))
+    np.savez(tmp_path / "new.npz", table=arrays["test/table"], wave=arrays["test/wave"])
+    coral("embed", run_folder, "--data", npz, "--output", tmp_path / "z.npz")
+    status, _, _ = coral("embed", run_folder, "--data", tmp_path / "new.npz", "--output", tmp_path / "new-z.npz")
+    assert status == 0
+    np.testing.assert_allclose(np.load(tmp_path / "new-z.npz")["all"], np.load(tmp_path / "z.npz")["test/all"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments", "text"),
+    [
+        ("evaluate", ["/nowhere"], "/nowhere holds no run"),
+        ("evaluate", [], "RUN_DIR"),
+        ("evaluate", ["RUN", "--probe", "linea"], "linea"),
+        ("embed", ["RUN", "--data", "/nowhere.npz", "--output", "z.npz"], "/nowhere.npz"),
+        ("embed", ["RUN", "--data", "NPZ", "--output", "/dev/null/z.npz"], "/dev/null"),
+        ("embed", ["RUN", "--data", "NPZ", "--output", "z.npz", "--seed", "7"], "no trained seed 7"),
+        ("embed", ["RUN", "--output", "z.npz"], "--data"),
+        ("list", ["objectivs"], "Did you mean 'objectives'"),
+    ],
+)
+def test_mistakes_are_one_line(coral, run_folder, npz, tmp_path, monkeypatch, command, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    arguments = [str({"RUN": run_folder, "NPZ": npz}.get(a, a)) for a in arguments]
+    status, out, err = coral(command, *arguments)
+    assert (status in (1, 2), out) == (True, "")
+    assert err.count("\n") == 1
+    assert text in err
+
+
+def test_embed_says_which_modality_is_missing_or_differs(coral, run_folder, tmp_path):
+    for arrays, text in (
+        ({"table": np.zeros((3, 4))}, "no modality 'wave'"),
+        ({"table": np.zeros((3, 5)), "wave": np.zeros((3, 12, 2))}, "table has samples of shape (5,)"),
+        ({"table": np.zeros((2, 4)), "wave": np.zeros((3, 12, 2))}, "unequal numbers of samples"),
+    ):
+        np.savez(tmp_path / "x.npz", **arrays)
+        status, _, err = coral("embed", run_folder, "--data", tmp_path / "x.npz", "--output", tmp_path / "z.npz")
+        assert status == 2
+        assert text in err
+        assert not (tmp_path / "z.npz").exists()
+
+
+def test_list_names_what_is_registered(coral):
+    _, out, _ = coral("list")
+    for name in ("coral", "trifeature", "digits", "arrays", "affect_transformer"):
+        assert name in out
+    _, out, _ = coral("list", "objectives")
+    assert out.startswith("coral ")
+
+
+def test_doctor_finds_everything_here(coral):
+    status, out, _ = coral("doctor")
+    assert status == 0, out
+    assert "ok      torch" in out
+    assert "MISSING" not in out

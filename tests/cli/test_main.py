@@ -1,0 +1,75 @@
+"""The command itself: help, version, unknown commands, exit status, one line of error."""
+
+import subprocess
+import sys
+
+import pytest
+
+from coral_plugin.cli import main as module
+from coral_plugin.cli.main import COMMANDS
+from coral_plugin.errors import MachineError
+
+
+def test_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        module.main(["--help"])
+    assert stopped.value.code == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {name} " in out for name in COMMANDS)
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS])
+def test_every_command_explains_itself(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        module.main([name, "--help"])
+    assert stopped.value.code == 0
+    assert f"coral {name}" in capsys.readouterr().out
+
+
+def test_version(coral):
+    assert coral("--version") == (0, "coral-multibench 0.1.0\n", "")
+
+
+def test_no_command_is_a_wrong_input(coral):
+    status, out, _ = coral()
+    assert status == 2
+    assert "usage: coral" in out
+
+
+def test_an_unknown_command_is_answered_in_one_line(coral):
+    status, out, err = coral("trian")
+    assert (status, out) == (2, "")
+    assert err == f"coral: Unknown command 'trian'. Did you mean 'train'? Known: {', '.join(sorted(COMMANDS))}.\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "text"),
+    [
+        (MachineError("the disk is full"), 1, "coral: the disk is full\n"),
+        (KeyboardInterrupt(), 1, "--resume"),
+        (OSError(28, "No space left on device"), 1, "No space left on device"),
+        (RuntimeError("two\nlines"), 1, "RuntimeError: two lines (--debug"),
+    ],
+)
+def test_failures_are_one_line_and_status_1(coral, monkeypatch, error, status, text):
+    def fail(arguments):
+        raise error
+
+    monkeypatch.setattr(module, "_run", fail)
+    seen, _, err = coral("list")
+    assert (seen, err.count("\n")) == (status, 1)
+    assert text in err
+
+
+def test_debug_shows_where(coral):
+    status, _, err = coral("list", "objectivs", "--debug")
+    assert status == 2
+    assert "Traceback" in err
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    done = subprocess.run(
+        f"{sys.executable} -m coral_plugin.cli.main list | head -1", shell=True, capture_output=True, text=True
+    )
+    assert done.stdout == "objectives:\n"
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,131 @@
+"""``coral train``: flags and files to settings, results to the right streams, mistakes to one line."""
+
+import json
+
+import numpy as np
+import pytest
+import yaml
+
+from coral_plugin.cli.options import parse_run
+from coral_plugin.cli.train import fresh_folder
+from coral_plugin.errors import InputError
+
+
+def settings_of(*argv):
+    return parse_run(list(argv))[0]
+
+
+def test_results_go_to_stdout_and_nothing_else_does(coral, npz, flags, tmp_path):
+    status, out, err = coral("train", "--dataset", "arrays", "--data", npz, "--output", tmp_path / "run", *flags)
+    assert (status, err) == (0, "")
+    for row in ("all parts", "shared", "unique/table", "unique/wave", "raw: all", "chance"):
+        assert row in out
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert f"{100 * metrics['tasks']['label']['mean']:.1f}" in out
+    pictures = {p.name for p in (tmp_path / "run" / "plots").glob("*.png")}
+    assert len(pictures) >= 3
+
+
+def test_progress_goes_to_stderr(coral, npz, flags, tmp_path):
+    flags.remove("--quiet")
+    _, out, err = coral("train", "--dataset", "arrays", "--data", npz, "--output", tmp_path / "run", *flags)
+    assert "seed 41  epoch 1/1" in err
+    assert "epoch" not in out
+
+
+def test_flags_reach_their_settings():
+    settings = settings_of(
+        "--dataset", "digits", "--epochs", "7", "--batch-size=32", "--seeds", "1,2", "--modalities", "bottom,top",
+        "--set", "temperature=0.2", "--set", "training.learning_rate=0.01", "--method.masking", "none",
+        "--encoder", "top=small_conv(channels=8)", "--view", "top=noise", "--source.parts", "halves",
+    )  # fmt: skip
+    assert (settings.training.epochs, settings.training.batch_size, settings.seeds) == (7, 32, (1, 2))
+    assert (settings.method.temperature, settings.method.masking) == (0.2, "none")
+    assert settings.training.learning_rate == 0.01
+    assert settings.modalities == ("bottom", "top")
+    assert settings.network.encoders == {"top": "small_conv(channels=8)"}
+    assert settings.views == {"top": "noise"}
+
+
+def test_a_saved_config_gives_the_same_settings_and_flags_win(run_folder, npz):
+    config = str(run_folder / "config.yaml")
+    same = settings_of("--config", config)
+    assert same.as_dict() == yaml.safe_load((run_folder / "config.yaml").read_text())
+    changed = settings_of("--config", config, "--epochs", "9", "--seeds", "5", "--set", "mask_ratio=0.1")
+    assert (changed.training.epochs, changed.seeds, changed.method.mask_ratio) == (9, (5,), 0.1)
+    assert changed.network == same.network
+
+
+def test_presets_change_the_defaults_and_flags_win():
+    released = settings_of("--dataset", "digits", "--preset", "released", "--set", "mask_ratio=0.5")
+    assert (released.method.orthogonality_weight, released.method.mask_ratio) == (10.0, 0.5)
+
+
+WRONG = [
+    (["--objective", "corall"], "Did you mean 'coral'"),
+    (["--dataset", "digit"], "Did you mean 'digits'"),
+    (["--preset", "papr"], "Did you mean 'paper'"),
+    (["--dataset", "digits", "--epochs", "many"], "epochs"),
+    (["--dataset", "digits", "--epochs", "0"], "epochs must be at least 1"),
+    (["--dataset", "digits", "--batch-size", "1"], "batch_size must be at least 2"),
+    (["--dataset", "digits", "--seeds", "a,b"], "--seeds needs whole numbers"),
+    (["--dataset", "digits", "--seeds", "1,1"], "different numbers"),
+    (["--dataset", "digits", "--set", "temperature"], "KEY=VALUE"),
+    (["--dataset", "digits", "--set", "temprature=1"], "temprature"),
+    (["--dataset", "digits", "--set", "temperature=-1"], "must be positive"),
+    (["--dataset", "digits", "--method.masking", "sometimes"], "sometimes"),
+    (["--dataset", "digits", "--encoder", "top"], "MODALITY=NAME"),
+    (["--dataset", "digits", "--encoder", "top=small_con"], "Did you mean 'small_conv'"),
+    (["--dataset", "digits", "--encoder", "left=small_conv"], "given for left"),
+    (["--dataset", "digits", "--encoder", "top=gru"], "gru encodes series"),
+    (["--dataset", "digits", "--encoder", "top=small_conv(chanels=3)"], "chanels"),
+    (["--dataset", "digits", "--views", "dropp"], "dropp"),
+    (["--dataset", "digits", "--modalities", "top,left"], "no modality left"),
+    (["--dataset", "digits", "--modalities", "top"], "at least two modalities"),
+    (["--dataset", "digits", "--device", "tpu"], "tpu"),
+    (["--dataset", "digits", "--nonsense"], "nonsense"),
+    (["--dataset", "digits", "--config", "/nowhere/config.yaml"], "/nowhere/config.yaml"),
+    (["--dataset", "arrays"], "--data"),
+    (["--dataset", "arrays", "--data", "/nowhere/a.npz"], "/nowhere/a.npz"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "text"), WRONG, ids=[" ".join(a) for a, _ in WRONG])
+def test_mistakes_are_one_line_and_status_2(coral, tmp_path, arguments, text):
+    status, out, err = coral("train", "--output", tmp_path / "run", "--quiet", *arguments)
+    assert (status, out) == (2, ""), err
+    assert err.count("\n") == 1
+    assert text in err
+    assert not (tmp_path / "run" / "metrics.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("{", "not valid YAML"),
+        ("- 1", "must hold a mapping"),
+        ("epoch: 3", "epoch"),
+        ("training: 3", "must be a mapping"),
+        ("training: {epohs: 3}", "Did you mean 'epochs'"),
+        ("objective: 3", "must be a name"),
+    ],
+)
+def test_a_wrong_config_is_one_line(text, match, tmp_path):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputError, match=match):
+        settings_of("--dataset", "digits", "--config", str(tmp_path / "c.yaml"))
+
+
+def test_a_damaged_file_is_one_line(coral, tmp_path):
+    np.savez(tmp_path / "a.npz", **{"train/a": np.full((4, 2), np.inf), "train/labels": np.arange(4) % 2})
+    status, _, err = coral("train", "--dataset", "arrays", "--data", tmp_path / "a.npz", "--output", tmp_path / "run")
+    assert status == 2
+    assert "train/a holds 8 values that are not finite" in err
+
+
+def test_the_default_folder_is_a_fresh_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    first = fresh_folder("coral", "digits", None)
+    assert str(first) == "runs/coral-digits"
+    first.mkdir(parents=True)
+    assert str(fresh_folder("coral", "digits", None)) == "runs/coral-digits-2"

@@ -1,0 +1,63 @@
+"""A batch is an ordered mapping that keeps padding, targets and index beside its values."""
+
+import pytest
+import torch
+
+from coral_plugin.data import MultimodalBatch
+from coral_plugin.errors import InputError
+
+
+@pytest.fixture
+def batch():
+    return MultimodalBatch(
+        values={"text": torch.randn(4, 5, 2), "table": torch.randn(4, 3)},
+        padding={"text": torch.zeros(4, 5, dtype=torch.bool)},
+        targets={"label": torch.arange(4)},
+        index=torch.arange(4),
+    )
+
+
+def test_mapping(batch):
+    assert list(batch) == ["text", "table"]
+    assert len(batch) == 2
+    assert batch["table"] is batch.tensors["table"]
+    assert dict(batch.items()).keys() == batch.tensors.keys()
+    assert "audio" not in batch
+    assert (batch.size, batch.device.type) == (4, "cpu")
+    assert MultimodalBatch({}).size == 0
+
+
+def test_select_keeps_what_belongs(batch):
+    table = batch.select(["table"])
+    assert (list(table), table.padding, table.targets) == (["table"], {}, batch.targets)
+    assert list(batch.select(("table", "text"))) == ["table", "text"]
+    assert batch.select(["text"]).padding["text"] is batch.padding["text"]
+    with pytest.raises(InputError, match="lacks audio; it has text, table"):
+        batch.select(["audio", "text"])
+
+
+def test_to_moves_everything(batch):
+    moved = batch.to("meta")
+    tensors = [*moved.values(), *moved.padding.values(), *moved.targets.values(), moved.index]
+    assert {tensor.device.type for tensor in tensors} == {"meta"}
+    assert MultimodalBatch(batch.tensors).to("cpu").index is None
+
+
+def test_a_view_has_other_values_only(batch):
+    values = {name: value + 1 for name, value in batch.items()}
+    view = batch.with_values(values)
+    assert view["text"] is values["text"]
+    assert (view.padding, view.index) == (batch.padding, batch.index)
+
+
+def test_unequal_sizes_are_refused():
+    with pytest.raises(InputError, match=r"same number of samples, got {'a': 2, 'b': 3}"):
+        MultimodalBatch({"a": torch.zeros(2, 1), "b": torch.zeros(3, 1)})
+
+
+def test_padding_that_fits_nothing_is_refused():
+    mask = torch.zeros(2, 4, dtype=torch.bool)
+    with pytest.raises(InputError, match=r"Padding of 'a' is \(2, 4\), but its values are \(2, 3, 1\)"):
+        MultimodalBatch({"a": torch.zeros(2, 3, 1)}, {"a": mask})
+    with pytest.raises(InputError, match="no values"):
+        MultimodalBatch({"a": torch.zeros(2, 3, 1)}, {"b": mask})

@@ -1,0 +1,30 @@
+"""Tasks know their metric, its direction and its level of chance."""
+
+import pytest
+
+from coral_plugin.data import Task
+from coral_plugin.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("kind", "metric", "higher", "chance"),
+    [
+        ("classification", "balanced_accuracy", True, 0.25),
+        ("multilabel", "weighted_f1", True, None),
+        ("regression", "mse", False, None),
+    ],
+)
+def test_kinds(kind, metric, higher, chance):
+    task = Task(name="label", kind=kind, classes=("a", "b", "c", "d"))
+    assert (task.metric, task.higher_is_better, task.chance) == (metric, higher, chance)
+
+
+def test_unknown_kind():
+    with pytest.raises(InputError, match="unknown kind 'ranking'; known: classification, multilabel, regression"):
+        Task(name="label", kind="ranking", classes=("a", "b"))
+
+
+def test_one_class_is_no_classification():
+    with pytest.raises(InputError, match="one class only"):
+        Task(name="label", kind="classification", classes=("a",))
+    assert Task(name="label", kind="multilabel", classes=("a",)).classes == ("a",)

@@ -1,0 +1,72 @@
+"""``coral_plugin.fit``: arrays in, representations and scores out."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import coral_plugin
+from coral_plugin.errors import InputError
+
+
+def test_a_dict_of_arrays_is_enough(arrays, tiny):
+    plain = {name: arrays[f"train/{name}"] for name in ("table", "wave")}
+    fitted = coral_plugin.fit(plain, epochs=1, quiet=True, **tiny)
+    representation = fitted.embed({name: arrays[f"test/{name}"] for name in plain})
+    assert representation.shape == (30, 16 + 8 + 8)
+    assert fitted.metrics["tasks"] == {}
+
+
+def test_splits_and_labels_are_scored(arrays, tiny):
+    fitted = coral_plugin.fit(arrays, epochs=2, quiet=True, **tiny)
+    assert fitted.metrics["tasks"]["label"]["mean"] > 1 / 3
+    parts = fitted.embed_parts({name: arrays[f"test/{name}"] for name in ("table", "wave")})
+    assert {name: part.shape for name, part in parts.items()} == {
+        "shared": (30, 16),
+        "unique/table": (30, 8),
+        "unique/wave": (30, 8),
+    }
+
+
+def test_own_encoder_and_own_augmentation(arrays, tiny):
+    calls = []
+
+    def augment(values, lengths, generator):
+        calls.append(values.shape)
+        return values + 0.1 * torch.randn(values.shape, generator=generator)
+
+    fitted = coral_plugin.fit(
+        arrays, epochs=1, quiet=True, encoders={"table": nn.Linear(4, 24)}, views={"table": augment}, **tiny
+    )
+    assert calls
+    assert any(isinstance(m, nn.Linear) and m.out_features == 24 for m in fitted.objective.modules())
+
+
+def test_embedding_a_sample_does_not_depend_on_its_batch(arrays, tiny):
+    fitted = coral_plugin.fit(arrays, epochs=1, quiet=True, **tiny)
+    test = {name: arrays[f"test/{name}"] for name in ("table", "wave")}
+    alone = fitted.embed({name: values[:1] for name, values in test.items()})
+    np.testing.assert_allclose(alone, fitted.embed(test)[:1], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "match"),
+    [
+        ({}, {"epoch": 3}, "fit has no argument 'epoch'"),
+        ({}, {"labels": [1]}, "Give labels inside the data"),
+        ({}, {"objective": "corl"}, "Did you mean 'coral'"),
+        ({}, {"encoders": {"vision": "mlp"}}, "given for vision"),
+        ({}, {"views": "dropp"}, "Did you mean 'drop'"),
+        ({"train/table": np.full((60, 4), np.nan)}, {}, "not finite"),
+    ],
+)
+def test_mistakes_are_one_clear_line(arrays, tiny, change, options, match):
+    with pytest.raises(InputError, match=match) as caught:
+        coral_plugin.fit({**arrays, **change}, quiet=True, epochs=1, **options, **tiny)
+    assert "\n" not in str(caught.value)
+
+
+def test_data_that_fit_made_cannot_be_embedded_with_a_modality_missing(arrays, tiny):
+    fitted = coral_plugin.fit(arrays, epochs=1, quiet=True, **tiny)
+    with pytest.raises(InputError, match="no modality 'wave'"):
+        fitted.embed({"table": arrays["test/table"]})

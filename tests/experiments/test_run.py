@@ -1,0 +1,141 @@
+"""A whole run: what is written, what is scored, what is resumed, what is refused."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from coral_plugin.data import from_arrays
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.features import embed_split
+from coral_plugin.experiments.run import load_objective, open_run, run
+from coral_plugin.experiments.settings import make_settings
+
+
+@pytest.fixture
+def settings(tiny):
+    return make_settings("coral", "arrays", seeds=(41, 42), training__epochs=2, **tiny)
+
+
+@pytest.fixture
+def data(arrays):
+    return from_arrays(arrays, name="tiny")
+
+
+def test_the_run_directory_is_complete(settings, data, tmp_path):
+    finished = run(settings, folder=tmp_path, data=data, quiet=True)
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "config.yaml", "data.json", "environment.json", "metrics.json", "metrics.csv", "seed-41", "seed-42",
+    }  # fmt: skip
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics == json.loads(json.dumps(finished.metrics))
+    assert (metrics["schema"], metrics["objective"], metrics["modalities"]) == (1, "coral", ["table", "wave"])
+    task = metrics["tasks"]["label"]
+    assert (task["metric"], task["chance"], len(task["values"])) == ("balanced_accuracy", pytest.approx(1 / 3), 2)
+    assert task["mean"] == pytest.approx(np.mean(task["values"]))
+    assert task["std"] == pytest.approx(np.std(task["values"], ddof=1))
+    assert {"accuracy", "macro_f1", "auroc"} <= set(task["also"])
+    assert set(metrics["parts"]) == {"shared", "unique/table", "unique/wave"}
+    assert set(metrics["floor"]) == {"all", "table", "wave"}
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text())["training"]["epochs"] == 2
+    assert not list(tmp_path.rglob("*.tmp*")) and not list(tmp_path.rglob("last.ckpt"))
+
+
+def test_the_csv_has_a_row_for_each_seed_and_epoch(settings, data, tmp_path):
+    run(settings, folder=tmp_path, data=data, quiet=True)
+    with (tmp_path / "metrics.csv").open() as file:
+        rows = [(int(r["seed"]), int(r["epoch"])) for r in csv.DictReader(file)]
+    assert rows == [(41, 0), (41, 1), (42, 0), (42, 1)]
+
+
+def test_a_separable_task_is_solved(settings, data):
+    assert run(settings, data=data, quiet=True).metrics["tasks"]["label"]["mean"] > 0.9
+
+
+def test_loaded_weights_give_the_same_representation(settings, data, tmp_path):
+    finished = run(settings, folder=tmp_path, data=data, quiet=True)
+    for seed in (41, 42):
+        loaded = embed_split(load_objective(tmp_path, seed), data.test)
+        for name, part in embed_split(finished.objectives[seed], data.test).items():
+            np.testing.assert_array_equal(part, loaded[name])
+
+
+def test_resume_trains_only_what_is_missing(settings, data, tmp_path, monkeypatch):
+    whole = run(settings, folder=tmp_path / "whole", data=data, quiet=True)
+    from coral_plugin.experiments import run as module
+
+    trained = []
+    original = module.train
+
+    def counting(build, split, views, training, seed, **options):
+        trained.append(seed)
+        if len(trained) == 2:
+            raise KeyboardInterrupt
+        return original(build, split, views, training, seed, **options)
+
+    monkeypatch.setattr(module, "train", counting)
+    with pytest.raises(KeyboardInterrupt):
+        run(settings, folder=tmp_path / "stopped", data=data, quiet=True)
+    assert not (tmp_path / "stopped" / "metrics.json").exists()
+    resumed = run(settings, folder=tmp_path / "stopped", data=data, quiet=True, resume=True)
+    assert trained == [41, 42, 42]
+    assert resumed.metrics["tasks"] == whole.metrics["tasks"]
+
+
+def test_a_folder_with_a_run_is_not_overwritten(settings, data, tmp_path):
+    run(settings, folder=tmp_path, data=data, quiet=True)
+    with pytest.raises(InputError, match="holds a run already. Add --resume"):
+        run(settings, folder=tmp_path, data=data, quiet=True)
+
+
+def test_resume_refuses_other_settings_and_other_data(settings, data, arrays, tiny, tmp_path):
+    run(settings, folder=tmp_path, data=data, quiet=True)
+    other = make_settings("coral", "arrays", seeds=(41, 42), training__epochs=2, method__temperature=0.2, **tiny)
+    with pytest.raises(InputError, match=r"method.temperature: saved 0.1, asked 0.2"):
+        run(other, folder=tmp_path, data=data, quiet=True, resume=True)
+    arrays["train/table"][0, 0] += 1
+    with pytest.raises(InputError, match="data fingerprint"):
+        run(settings, folder=tmp_path, data=from_arrays(arrays, name="tiny"), quiet=True, resume=True)
+
+
+def test_labels_are_not_needed(settings, arrays, tmp_path):
+    unlabelled = from_arrays({k: v for k, v in arrays.items() if k.startswith("train") and "labels" not in k})
+    metrics = run(settings, folder=tmp_path, data=unlabelled, quiet=True).metrics
+    assert (metrics["tasks"], metrics["floor"]) == ({}, {})
+    assert (tmp_path / "seed-42" / "model.safetensors").exists()
+
+
+def test_training_never_sees_the_labels(settings, arrays):
+    rng = np.random.default_rng(1)
+    shuffled = {k: rng.permutation(v) if k == "train/labels" else v for k, v in arrays.items()}
+    one = run(settings, data=from_arrays(arrays), quiet=True).objectives[41].state_dict()
+    two = run(settings, data=from_arrays(shuffled), quiet=True).objectives[41].state_dict()
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+@pytest.mark.parametrize(
+    ("damage", "match"),
+    [
+        (lambda p: (p / "config.yaml").unlink(), "holds no run"),
+        (lambda p: (p / "config.yaml").write_text("{"), "not valid YAML"),
+        (lambda p: (p / "config.yaml").write_text("[1]"), "must hold a mapping"),
+        (lambda p: (p / "data.json").write_text("{"), "data.json"),
+        (lambda p: (p / "seed-41" / "model.safetensors").write_bytes(b"xx"), "cannot be loaded"),
+        (lambda p: (p / "seed-41" / "model.safetensors").unlink(), "no trained seed 41; it has"),
+    ],
+)
+def test_a_damaged_run_is_refused_in_one_line(settings, data, tmp_path, damage, match):
+    run(settings, folder=tmp_path, data=data, quiet=True)
+    damage(tmp_path)
+    with pytest.raises(InputError, match=match):
+        load_objective(tmp_path, 41)
+
+
+def test_open_run_tells_settings_and_data(settings, data, tmp_path):
+    run(settings, folder=tmp_path, data=data, quiet=True)
+    saved, record = open_run(tmp_path)
+    assert saved == settings
+    assert record["fingerprint"] == data.fingerprint

@@ -1,0 +1,69 @@
+"""Settings of a run: defaults, presets, saving and reading back."""
+
+import pytest
+import yaml
+
+from coral_plugin.errors import InputError, UnknownNameError
+from coral_plugin.experiments.settings import from_dict, make_settings
+
+
+def test_the_papers_preset_is_the_default():
+    settings = make_settings("coral", "digits")
+    assert (settings.preset, settings.seeds) == ("paper", (41,))
+    assert (settings.method.orthogonality, settings.method.masking) == ("cosine", "increasing")
+
+
+def test_the_released_preset_differs_where_the_code_does():
+    method = make_settings("coral", "digits", preset="released").method
+    assert (method.orthogonality, method.orthogonality_weight) == ("squared_cosine", 10.0)
+    assert (method.masking, method.mask_ratio, method.mask_partition) == ("constant", 0.75, "fixed")
+
+
+def test_chosen_values_win_over_the_preset():
+    settings = make_settings("coral", "digits", preset="released", method__mask_ratio=0.5, training__epochs=3)
+    assert (settings.method.mask_ratio, settings.training.epochs) == (0.5, 3)
+
+
+def test_saved_settings_are_read_back_the_same():
+    settings = make_settings(
+        "coral", "digits", seeds=(1, 2), views={"top": "noise"}, network__encoders={"top": "small_conv"}
+    )
+    assert from_dict(yaml.safe_load(settings.to_yaml())) == settings
+
+
+def test_every_default_is_in_the_saved_text():
+    saved = yaml.safe_load(make_settings("coral", "digits").to_yaml())
+    assert saved["method"]["mask_stages"] == [0.05, 0.35, 0.55, 0.75]
+    assert saved["training"]["learning_rate"] == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "match"),
+    [
+        ({"objective": "corall"}, UnknownNameError, "Did you mean 'coral'"),
+        ({"dataset": "digit"}, UnknownNameError, "Did you mean 'digits'"),
+        ({"preset": "papers"}, UnknownNameError, "Did you mean 'paper'"),
+        ({"method__mask_ration": 0.5}, UnknownNameError, "Did you mean 'mask_ratio'"),
+        ({"method__mask_ratio": 1.5}, InputError, r"shares in \[0, 1\]"),
+        ({"seeds": ()}, InputError, "at least one"),
+        ({"seeds": (1, 1)}, InputError, "different"),
+        ({"seeds": (-1,)}, InputError, "from 0 on"),
+    ],
+)
+def test_wrong_settings_are_refused(arguments, error, match):
+    arguments = {"objective": "coral", "dataset": "digits", **arguments}
+    with pytest.raises(error, match=match):
+        make_settings(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("saved", "match"),
+    [
+        ({}, "lack 'objective'"),
+        ({"objective": "coral", "dataset": "digits", "method": 3}, "must be a mapping"),
+        ({"objective": "coral", "dataset": "digits", "sede": [1]}, "Did you mean 'seeds'"),
+    ],
+)
+def test_damaged_saved_settings_are_refused(saved, match):
+    with pytest.raises(InputError, match=match):
+        from_dict(saved)

@@ -1,0 +1,184 @@
+"""The affect transformer against torch's own pre-norm layers (METHODS 1.6)."""
+
+import pytest
+import torch
+from torch import nn
+
+from coral_plugin.data import Modality
+from coral_plugin.errors import InputError
+from coral_plugin.networks.encoders.affect import AffectTransformer
+
+SEQUENCE = Modality(name="text", kind="sequence", shape=(7, 6))
+LENGTHS = torch.tensor([7, 1, 4, 2])
+
+
+def a_batch(steps=7):
+    torch.manual_seed(1)
+    padding = torch.arange(steps)[None] >= LENGTHS[:, None]
+    return torch.randn(4, steps, 6, dtype=torch.float64), padding
+
+
+def a_pair(width=20, layers=3, feedforward=32, dropout=0.1):
+    """Ours and torch's, with the same weights; torch's map to the width is a convolution of kernel 1."""
+    torch.manual_seed(0)
+    ours = AffectTransformer(SEQUENCE, width, layers=layers, feedforward=feedforward, dropout=dropout).double()
+    for parameter in ours.parameters():
+        if parameter.ndim == 1:  # norms and biases must matter
+            nn.init.normal_(parameter)
+    convolution = nn.Conv1d(6, width, 1, bias=False).double()
+    stack = nn.ModuleList(
+        nn.TransformerEncoderLayer(
+            width, 5, dim_feedforward=feedforward, dropout=dropout, norm_first=True, batch_first=True
+        )
+        for _ in range(layers)
+    ).double()
+    with torch.no_grad():
+        convolution.weight.copy_(ours.project.weight[:, :, None])
+        for own, layer in zip(ours.layers, stack, strict=True):
+            own_layers = (own.query_key_value, own.attention_out, own.linear1, own.linear2, own.norm1, own.norm2)
+            attention = layer.self_attn
+            attention.in_proj_weight.copy_(own_layers[0].weight)
+            attention.in_proj_bias.copy_(own_layers[0].bias)
+            others = (attention.out_proj, layer.linear1, layer.linear2, layer.norm1, layer.norm2)
+            for source, target in zip(own_layers[1:], others, strict=True):
+                target.load_state_dict(source.state_dict())
+
+    def reference(x, padding=None):
+        steps = convolution(x.transpose(1, 2)).transpose(1, 2)
+        for layer in stack:
+            steps = layer(steps, src_key_padding_mask=padding)
+        return steps
+
+    return ours, reference, stack
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_equals_torchs_layers_in_evaluation_mode(padded):
+    ours, reference, stack = a_pair()
+    x, padding = a_batch()
+    mask = padding if padded else None
+    ours.eval(), stack.eval()
+    valid = ~padding if padded else torch.ones_like(padding)
+    assert torch.allclose(ours(x, mask)[valid], reference(x, mask)[valid], atol=1e-10)
+
+
+def test_gradients_equal_those_of_torchs_layers():
+    ours, reference, stack = a_pair(dropout=0.0)
+    x, padding = a_batch()
+    ours(x, padding)[~padding].square().sum().backward()
+    reference(x, padding)[~padding].square().sum().backward()
+    for own, layer in zip(ours.layers, stack, strict=True):
+        assert torch.allclose(own.query_key_value.weight.grad, layer.self_attn.in_proj_weight.grad, atol=1e-9)
+        assert torch.allclose(own.attention_out.weight.grad, layer.self_attn.out_proj.weight.grad, atol=1e-9)
+        assert torch.allclose(own.linear1.bias.grad, layer.linear1.bias.grad, atol=1e-9)
+        assert torch.allclose(own.norm1.weight.grad, layer.norm1.weight.grad, atol=1e-9)
+
+
+def test_dropout_moves_the_output_as_much_as_torchs_does():
+    """Mean and deviation over many draws, with a probability that 1/256 divides; a missing place would show."""
+    ours, reference, _ = a_pair(width=10, layers=1, feedforward=8, dropout=0.25)
+    x, padding = (t[2:3].expand(20_000, *t.shape[1:]) for t in a_batch(steps=5))
+    with torch.no_grad():
+        got, want = (module(x, padding)[:, :4] for module in (ours, reference))
+    error = want.std(0) / len(want) ** 0.5
+    assert ((got.mean(0) - want.mean(0)).abs() < 7 * error).all()
+    assert torch.allclose(got.std(0), want.std(0), rtol=0.06)
+
+
+def test_training_is_random_and_repeats_with_the_seed():
+    ours, _, _ = a_pair()
+    x, padding = a_batch()
+    torch.manual_seed(3)
+    first, second = ours(x, padding), ours(x, padding)
+    torch.manual_seed(3)
+    assert torch.equal(first, ours(x, padding))
+    assert not torch.allclose(first, second)
+    ours.eval()
+    assert not torch.allclose(first, ours(x, padding))
+    assert torch.equal(ours(x, padding), ours(x, padding))
+
+
+def test_gradient_with_dropout_against_finite_differences():
+    ours, _, _ = a_pair(width=5, layers=2, feedforward=4, dropout=0.3)
+    x, padding = (t[1:3] for t in a_batch(steps=4))
+
+    def seeded(values):
+        torch.manual_seed(5)
+        return ours(values, padding)
+
+    assert torch.autograd.gradcheck(seeded, x.requires_grad_())
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_what_lies_under_the_padding_is_never_seen(training):
+    ours, _, _ = a_pair()
+    ours.train(training)
+    x, padding = a_batch()
+    torch.manual_seed(4)
+    out = ours(x, padding)
+    torch.manual_seed(4)
+    other = ours(torch.where(padding[..., None], float("nan"), x), padding)
+    assert torch.equal(out, other)
+    assert (out[padding] == 0).all()
+
+
+def test_amount_of_padding_changes_nothing():
+    ours, _, _ = a_pair()
+    ours.eval()
+    x, padding = a_batch()
+    longer = torch.cat([x, torch.randn(4, 9, 6, dtype=torch.float64)], dim=1)
+    more = torch.cat([padding, torch.ones(4, 9, dtype=torch.bool)], dim=1)
+    out = ours(x, padding)
+    assert torch.allclose(ours(longer, more)[:, :7], out, atol=1e-6)
+    for sample, length in enumerate(LENGTHS.tolist()):
+        alone = ours(x[sample : sample + 1, :length])
+        assert torch.allclose(alone[0], out[sample, :length], atol=1e-6)
+
+
+def test_permutation_of_the_steps_permutes_the_output():
+    ours, _, _ = a_pair()
+    ours.eval()
+    x, _ = a_batch()
+    order = torch.randperm(7)
+    assert torch.allclose(ours(x[:, order]), ours(x)[:, order], atol=1e-10)
+
+
+def test_defaults_are_the_papers():
+    encoder = AffectTransformer(Modality(name="text", kind="sequence", shape=(50, 300)), 40)
+    layer = nn.TransformerEncoderLayer(40, 5, dim_feedforward=2048)
+    count = 300 * 40 + 5 * sum(p.numel() for p in layer.parameters())
+    assert sum(p.numel() for p in encoder.parameters()) == count
+    assert [(x.heads, x.dropout) for x in encoder.layers] == [(5, 0.1)] * 5
+
+
+def test_starts_like_torchs_layers():
+    torch.manual_seed(0)
+    own = AffectTransformer(SEQUENCE, 40, layers=1).layers[0]
+    layer = nn.TransformerEncoderLayer(40, 5, dim_feedforward=2048)
+    for ours, theirs in (
+        (own.query_key_value.weight, layer.self_attn.in_proj_weight),
+        (own.attention_out.weight, layer.self_attn.out_proj.weight),
+        (own.linear1.weight, layer.linear1.weight),
+        (own.linear2.weight, layer.linear2.weight),
+    ):
+        assert ours.std().item() == pytest.approx(theirs.std().item(), rel=0.05)
+        assert ours.abs().max().item() == pytest.approx(theirs.abs().max().item(), rel=0.02)
+    assert not own.query_key_value.bias.any()
+    assert not own.attention_out.bias.any()
+
+
+@pytest.mark.parametrize(("width", "heads"), [(40, 5), (16, 4), (7, 1)])
+def test_most_heads_up_to_five_that_divide_the_width(width, heads):
+    assert AffectTransformer(SEQUENCE, width, layers=1, feedforward=4).layers[0].heads == heads
+
+
+@pytest.mark.parametrize(("kind", "shape"), [("tabular", (5,)), ("image", (3, 8, 8))])
+def test_wrong_kind(kind, shape):
+    with pytest.raises(InputError, match=f"encodes sequences; 'm' is of kind {kind}"):
+        AffectTransformer(Modality(name="m", kind=kind, shape=shape), 8)
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.0, 1.5])
+def test_dropout_is_a_probability(p):
+    with pytest.raises(InputError, match=r"dropout in \[0, 1\), got"):
+        AffectTransformer(SEQUENCE, 8, dropout=p)

@@ -1,0 +1,75 @@
+"""Image encoders: shapes, parameters and sizes that do not fit."""
+
+import pytest
+import torch
+
+from coral_plugin.data import Modality
+from coral_plugin.errors import InputError
+from coral_plugin.networks.encoders.images import AlexNet, SmallConv
+
+
+def image(*shape):
+    return Modality(name="scan", kind="image", shape=shape)
+
+
+def test_alexnet_at_224_is_the_papers():
+    encoder = AlexNet(image(3, 224, 224), 512)
+    assert encoder(torch.rand(1, 3, 224, 224)).shape == (1, 256, 6, 6)
+    layers = [(3, 64, 11), (64, 192, 5), (192, 384, 3), (384, 256, 3), (256, 256, 3)]
+    assert sum(p.numel() for p in encoder.parameters()) == sum(i * o * k * k + o for i, o, k in layers)
+
+
+@pytest.mark.parametrize(("size", "grid"), [((63, 63), (1, 1)), ((63, 127), (1, 3)), ((128, 128), (3, 3))])
+def test_alexnet_of_other_sizes_and_channels(size, grid):
+    assert AlexNet(image(1, *size), 512)(torch.rand(2, 1, *size)).shape == (2, 256, *grid)
+
+
+@pytest.mark.parametrize("size", [(62, 62), (62, 224), (224, 8)])
+def test_alexnet_too_small(size):
+    with pytest.raises(InputError, match=r"at least 63 px, 'scan' has .*--encoder scan=small_conv"):
+        AlexNet(image(3, *size), 512)
+
+
+@pytest.mark.parametrize(
+    ("size", "grid"),
+    [
+        ((4, 4), (4, 4)),
+        ((8, 8), (4, 4)),
+        ((16, 16), (4, 4)),
+        ((32, 32), (4, 4)),
+        ((64, 64), (4, 4)),
+        ((8, 32), (4, 16)),
+        ((64, 16), (16, 4)),
+        ((1, 1), (1, 1)),
+    ],
+)
+def test_small_conv(size, grid):
+    encoder = SmallConv(image(3, *size), 40)
+    out = encoder(torch.rand(2, 3, *size))
+    assert out.shape == (2, out.shape[1], *grid)
+    assert out.isfinite().all()
+    assert torch.equal(encoder.eval()(torch.rand(1, 3, *size)).sign().clamp_max(0), torch.zeros(1, *out.shape[1:]))
+
+
+@pytest.mark.parametrize("side", [9, 12, 15, 17, 20, 28, 31, 33, 48, 63, 65, 100, 127])
+def test_small_conv_leaves_four_to_seven_cells_a_side(side):
+    grid = SmallConv(image(1, side, side), 40)(torch.rand(2, 1, side, side)).shape[2:]
+    assert 4 <= grid[0] <= 7
+    assert grid[0] == grid[1]
+
+
+def test_small_conv_options():
+    assert SmallConv(image(1, 32, 32), 40, channels=8, most=16)(torch.rand(2, 1, 32, 32)).shape == (2, 16, 4, 4)
+
+
+def test_every_pixel_of_a_small_image_counts():
+    x = torch.rand(1, 3, 16, 16, requires_grad=True)
+    SmallConv(image(3, 16, 16), 40).eval()(x).square().sum().backward()
+    assert (x.grad.abs().sum(1) > 0).all()
+
+
+@pytest.mark.parametrize("encoder", [AlexNet, SmallConv])
+@pytest.mark.parametrize(("kind", "shape"), [("tabular", (5,)), ("sequence", (64, 64)), ("timeseries", (64, 64))])
+def test_wrong_kind(encoder, kind, shape):
+    with pytest.raises(InputError, match=f"encodes images; 'm' is of kind {kind}"):
+        encoder(Modality(name="m", kind=kind, shape=shape), 8)

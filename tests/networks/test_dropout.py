@@ -1,0 +1,118 @@
+"""Dropout from cheap bits: shares, scale and gradient against the definition."""
+
+import pytest
+import torch
+
+from coral_plugin.networks.dropout import dropout, relu_dropout
+
+DROPPED = 26 / 256  # 0.1 to the next multiple of 1/256
+SCALE = 256 / 230
+COUNT = 800_000
+
+
+def within(share, expected, count, sigmas=5):
+    return abs(share - expected) <= sigmas * (expected * (1 - expected) / count) ** 0.5
+
+
+def test_share_scale_and_expectation():
+    torch.manual_seed(0)
+    out = dropout(torch.ones(COUNT, dtype=torch.float64), 0.1, training=True)
+    assert set(out.unique().tolist()) == {0.0, SCALE}
+    assert within((out == 0).double().mean().item(), DROPPED, COUNT)
+    assert out.mean().item() == pytest.approx(1, abs=5 * SCALE * (DROPPED * (1 - DROPPED) / COUNT) ** 0.5)
+
+
+@pytest.mark.parametrize("p", [0.1, 0.5, 0.9])
+def test_each_byte_of_a_word_is_uniform_and_neighbours_are_independent(p):
+    torch.manual_seed(1)
+    zero = (dropout(torch.ones(COUNT), p, training=True) == 0).double().view(-1, 8)
+    share = round(p * 256) / 256
+    assert all(within(lane, share, len(zero)) for lane in zero.mean(0).tolist())
+    assert all(within(both, share**2, len(zero)) for both in (zero[:, :-1] * zero[:, 1:]).mean(0).tolist())
+
+
+@pytest.mark.parametrize(("p", "kept"), [(1e-6, 255 / 256), (0.9999, 1 / 256)])
+def test_extreme_probabilities_neither_keep_nor_drop_everything(p, kept):
+    torch.manual_seed(2)
+    out = dropout(torch.ones(COUNT, dtype=torch.float64), p, training=True)
+    assert set(out.unique().tolist()) == {0.0, 1 / kept}
+    assert within((out != 0).double().mean().item(), kept, COUNT)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5, 7), (0, 4), (8, 2)])
+@pytest.mark.parametrize("function", [dropout, relu_dropout])
+def test_any_shape_and_the_same_mask_for_the_same_seed(function, shape):
+    x = torch.rand(shape) + 1
+    torch.manual_seed(3)
+    first = function(x.clone(), 0.5, training=True)
+    torch.manual_seed(3)
+    assert first.shape == x.shape
+    assert torch.equal(first, function(x.clone(), 0.5, training=True))
+
+
+def test_two_draws_differ():
+    x = torch.ones(1000)
+    assert not torch.equal(dropout(x, 0.5, training=True), dropout(x, 0.5, training=True))
+
+
+@pytest.mark.parametrize(("p", "training"), [(0.0, True), (0.0, False), (0.7, False)])
+def test_without_dropping_it_is_the_identity_and_relu(p, training):
+    x = torch.randn(50)
+    assert torch.equal(dropout(x, p, training=training), x)
+    assert torch.equal(relu_dropout(x.clone(), p, training=training), x.clamp_min(0))
+
+
+def test_dropout_leaves_its_input_alone():
+    x = torch.randn(50)
+    before = x.clone()
+    dropout(x, 0.5, training=True)
+    assert torch.equal(x, before)
+
+
+def test_gradient_is_mask_times_scale():
+    x = torch.randn(4000, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4000, dtype=torch.float64)
+    out = dropout(x, 0.1, training=True)
+    (grad,) = torch.autograd.grad((out * weight).sum(), x)
+    assert torch.allclose(grad, weight * (out != 0) * SCALE, rtol=1e-14)
+
+
+def test_relu_dropout_is_a_scaled_mask_of_relu_and_so_is_its_gradient():
+    x = torch.randn(4000, dtype=torch.float64, requires_grad=True)
+    weight = torch.randn(4000, dtype=torch.float64)
+    out = relu_dropout(x * 1, 0.1, training=True)
+    kept = out != 0
+    assert torch.allclose(out[kept], x[kept] * SCALE, rtol=1e-14)
+    assert not (kept & (x <= 0)).any()
+    positive = int((x > 0).sum())
+    assert within(1 - kept.sum().item() / positive, DROPPED, positive)
+    (grad,) = torch.autograd.grad((out * weight).sum(), x)
+    assert torch.allclose(grad, weight * kept * SCALE, rtol=1e-14)
+
+
+@pytest.mark.parametrize("function", [dropout, relu_dropout])
+@pytest.mark.parametrize("training", [True, False])
+def test_gradient_against_finite_differences(function, training):
+    def seeded(x):
+        torch.manual_seed(4)
+        return function(x * 1, 0.3, training=training).square()
+
+    x = torch.randn(5, 7, dtype=torch.float64)
+    x = torch.where(x.abs() < 0.05, 0.5, x).requires_grad_()  # away from the kink
+    assert torch.autograd.gradcheck(seeded, x)
+
+
+def test_relu_dropout_between_two_linear_layers_trains_like_its_parts():
+    """Written in place into the first layer's output: the layers' gradients must not notice."""
+    torch.manual_seed(5)
+    first, second = torch.nn.Linear(6, 40).double(), torch.nn.Linear(40, 3).double()
+    x = torch.randn(9, 6, dtype=torch.float64)
+    state = torch.get_rng_state()
+    second(relu_dropout(first(x), 0.4, training=True)).square().sum().backward()
+    got = [p.grad.clone() for p in (*first.parameters(), *second.parameters())]
+    first.zero_grad(), second.zero_grad()
+    torch.set_rng_state(state)
+    mask = dropout(torch.ones(9, 40, dtype=torch.float64), 0.4, training=True)
+    second(first(x).relu() * mask).square().sum().backward()
+    for a, p in zip(got, (*first.parameters(), *second.parameters()), strict=True):
+        assert torch.allclose(a, p.grad)

@@ -1,0 +1,126 @@
+"""Names come from installed distributions; a broken one is named and harms nobody."""
+
+import sys
+
+import pytest
+
+from coral_plugin.errors import InputError, PluginError, UnknownNameError
+from coral_plugin.registry import OBJECTIVES, Entry, Registry
+
+GROUP = "multibench.things"
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """A function that makes a distribution with entry points, as pip would."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(distribution: str, points: dict[str, str], **modules: str) -> None:
+        folder = tmp_path / f"{distribution}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        lines = [f"{name} = {target}" for name, target in points.items()]
+        (folder / "entry_points.txt").write_text("\n".join([f"[{GROUP}]", *lines, ""]))
+        for name, source in modules.items():
+            (tmp_path / f"{name}.py").write_text(source)
+
+    before = set(sys.modules)
+    yield write
+    for name in set(sys.modules) - before:
+        if name.startswith("things_"):
+            del sys.modules[name]
+
+
+@pytest.fixture
+def things():
+    return Registry(GROUP, "thing")
+
+
+def test_a_strangers_name_loads(install, things):
+    install("acme", {"acme": "things_acme:make"}, things_acme="def make(): return 7")
+    assert things.names() == ["acme"]
+    assert things.entries() == [Entry("acme", "things_acme:make", "acme")]
+    assert things.get("acme")() == 7
+
+
+def test_listing_imports_nothing(install, things):
+    install("acme", {"acme": "things_loud:make"}, things_loud="raise SystemExit('imported')")
+    assert things.names() == ["acme"]
+    assert things.entries()[0].distribution == "acme"
+    assert "things_loud" not in sys.modules
+
+
+def test_an_unknown_name_is_answered(install, things):
+    install("acme", {"coral": "a:b", "clip": "a:b"})
+    with pytest.raises(
+        UnknownNameError, match=r"^Unknown thing 'corall'\. Did you mean 'coral'\? Known: clip, coral\.$"
+    ):
+        things.get("corall")
+    with pytest.raises(UnknownNameError, match="Did you mean 'clip'"):
+        things.get("CLIP")
+    with pytest.raises(UnknownNameError, match=r"^Unknown thing 'zzz'\. Known: clip, coral\.$"):
+        things.get("zzz")
+
+
+def test_an_empty_registry_says_so(things):
+    with pytest.raises(UnknownNameError, match=r"Known: none\."):
+        things.get("any")
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "reason"),
+    [
+        ("things_a:Loss", "import things_none", "ModuleNotFoundError: No module named 'things_none'"),
+        ("things_b:Loss", "", "AttributeError: module 'things_b' has no attribute 'Loss'"),
+        ("things_c:Loss", "def f(:", "SyntaxError"),
+        ("things_d:Loss", "raise RuntimeError('two\\n  lines.')", r"RuntimeError: two lines\. Repair"),
+        ("things_e:Loss", "raise SystemExit(3)", "SystemExit: 3"),
+        ("not a target!", "", "AttributeError"),
+    ],
+)
+def test_a_broken_plugin_is_named_and_harmless(install, things, target, source, reason):
+    name = target.partition(":")[0]
+    install("broken-things", {"broken": target}, **({name: source} if name.isidentifier() else {}))
+    install("sound", {"sound": "things_sound:VALUE"}, things_sound="VALUE = 1")
+    with pytest.raises(PluginError, match=rf"^thing 'broken' from broken-things \({target}\).*{reason}") as caught:
+        things.get("broken")
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, InputError)
+    assert things.get("sound") == 1
+    assert things.names() == ["broken", "sound"]
+
+
+def test_two_claims_on_one_name_are_refused(install, things):
+    install("one", {"same": "things_one:A"}, things_one="A = 1")
+    install("two", {"same": "things_two:A", "other": "things_two:A"}, things_two="A = 2")
+    with pytest.raises(
+        PluginError, match=r"one \(things_one:A\).*two \(things_two:A\)|two .* and one .*; uninstall one"
+    ):
+        things.get("same")
+    assert things.get("other") == 2
+
+
+def test_the_same_target_twice_is_one_claim(install, things):
+    install("one", {"same": "things_one:A"}, things_one="A = 1")
+    install("two", {"same": "things_one:A"})
+    assert things.get("same") == 1
+
+
+def test_add_and_remove(install, things):
+    install("acme", {"acme": "things_acme:A"})
+    value = object()
+    things.add("mine", value)
+    things.add("mine", value)
+    assert things.get("mine") is value
+    assert things.names() == ["acme", "mine"]
+    assert [entry.distribution for entry in things.entries()] == ["acme", "this process"]
+    for name in ("mine", "acme"):
+        with pytest.raises(ValueError, match=f"thing '{name}' is already registered; choose another name"):
+            things.add(name, object())
+    things.remove("mine")
+    things.remove("mine")
+    assert things.names() == ["acme"]
+
+
+def test_our_own_names_are_there():
+    assert "coral" in OBJECTIVES.names()
