@@ -44,9 +44,7 @@ def count_flops(function: Callable[[], Any]) -> int:
     return int(counter.get_total_flops())
 
 
-def inference_cost(
-    module: nn.Module, function: Callable[[], Any], samples: int, *, repeats: int = 5
-) -> dict[str, Any]:
+def inference_cost(module: nn.Module, function: Callable[[], Any], samples: int, *, repeats: int = 5) -> dict[str, Any]:
     """Cost of embedding one sample, in evaluation mode and without gradients.
 
     Args:

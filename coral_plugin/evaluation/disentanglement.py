@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.estimators import ridge_path
+from coral_plugin.evaluation.estimators import one_thread, ridge_path
 
 DIRECTIONS = 10
 _SPLIT_SEED = 48
@@ -37,8 +37,13 @@ def disentanglement(parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, floa
         InputError: parts of different length, not two-dimensional, or not finite.
     """
     _check(parts)
-    pairs = combinations({name: np.asarray(part, np.float64) for name, part in parts.items()}.items(), 2)
-    return {f"{first} | {second}": _measure(a, b) for (first, a), (second, b) in pairs}
+    with one_thread():
+        known = {name: np.asarray(part, np.float64) for name, part in parts.items()}
+        bases = {name: _leading(part) for name, part in known.items()} if len(known) > 1 else {}
+        return {
+            f"{first} | {second}": _measure((a, bases[first]), (b, bases[second]))
+            for (first, a), (second, b) in combinations(known.items(), 2)
+        }
 
 
 def mean_cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -72,7 +77,7 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float | None:
     if not (a.any() and b.any()):
         return None
     own = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
-    return float(min(1.0, np.linalg.norm(a.T @ b) ** 2 / own))
+    return min(1.0, float(np.linalg.norm(a.T @ b) ** 2 / own))
 
 
 def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) -> float | None:
@@ -91,16 +96,7 @@ def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTION
     Returns:
         In [0, 1]; None where a part does not vary.
     """
-    first, second = _leading(a), _leading(b)
-    k = min(first.shape[1], second.shape[1], directions)
-    if not k:
-        return None
-    first, second = first[:, :k], second[:, :k]
-    cosines = np.linalg.svd(first.T @ second, compute_uv=False).clip(0, 1)
-    # the arc cosine loses half of the digits at small angles, where the sine keeps them
-    sines = np.sort(np.linalg.svd(second - first @ (first.T @ second), compute_uv=False).clip(0, 1))
-    angles = np.where(cosines**2 > 0.5, np.arcsin(sines), np.arccos(cosines))
-    return float(np.linalg.norm(angles) / (np.sqrt(k) * np.pi / 2))
+    return _distance(_leading(a), _leading(b), directions)
 
 
 def cross_prediction(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -133,15 +129,29 @@ def cross_prediction(a: np.ndarray, b: np.ndarray) -> float | None:
     return float(max(0.0, 1 - error / spread))
 
 
-def _measure(a: np.ndarray, b: np.ndarray) -> dict[str, float]:
+def _measure(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+    """All measures of two parts, each with its basis, which is the costly thing."""
+    (a, a_basis), (b, b_basis) = first, second
     measures = {
         "cosine": mean_cosine(a, b) if a.shape[1] == b.shape[1] else None,
         "cka": linear_cka(a, b),
-        "grassmann": grassmann_distance(a, b),
+        "grassmann": _distance(a_basis, b_basis),
         "r2_forward": cross_prediction(a, b),
         "r2_backward": cross_prediction(b, a),
     }
     return {name: value for name, value in measures.items() if value is not None}
+
+
+def _distance(first: np.ndarray, second: np.ndarray, directions: int = DIRECTIONS) -> float | None:
+    k = min(first.shape[1], second.shape[1], directions)
+    if not k:
+        return None
+    first, second = first[:, :k], second[:, :k]
+    cosines = np.linalg.svd(first.T @ second, compute_uv=False).clip(0, 1)
+    # the arc cosine loses half of the digits at small angles, where the sine keeps them
+    sines = np.sort(np.linalg.svd(second - first @ (first.T @ second), compute_uv=False).clip(0, 1))
+    angles = np.where(cosines**2 > 0.5, np.arcsin(sines), np.arccos(cosines))
+    return float(np.linalg.norm(angles) / (np.sqrt(k) * np.pi / 2))
 
 
 def _centred(part: np.ndarray) -> np.ndarray:

@@ -7,7 +7,6 @@ features are standardised; :mod:`coral_plugin.evaluation.reference_probe` says h
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal
@@ -23,6 +22,7 @@ from coral_plugin.evaluation.estimators import (
     labels_path,
     logistic_path,
     neighbours_path,
+    one_thread,
     ridge_path,
 )
 from coral_plugin.evaluation.metrics import Scores, classification_scores, multilabel_scores, regression_scores
@@ -87,8 +87,7 @@ def probe(
     """Choose the setting on ``valid``, fit again, and score ``test`` once.
 
     Features are standardised with the statistics of ``train`` for logistic and ridge regression. Without ``valid``,
-    a fifth of ``train`` (stratified, always the same one) chooses the setting. Of equal values the first wins: the
-    strongest penalty on a class, the weakest on numbers, the fewest neighbours.
+    a fifth of ``train`` (stratified, always the same one) chooses the setting. Of equals the smallest value wins.
 
     Args:
         train: Features ``(N, d)`` and targets.
@@ -105,7 +104,7 @@ def probe(
     valid = _checked(valid, "valid", task) if valid is not None else None
     _check_widths(train, valid, test)
     family = _family(task, settings)
-    with _one_thread() if settings.kind != "reference" else nullcontext():
+    with one_thread():
         if family.standardise:
             train, valid, test = _standardise(train, valid, test)
         chosen, chosen_on = _choose(family, train, valid, task, settings)
@@ -132,9 +131,7 @@ def _family(task: Task, settings: ProbeSettings) -> Family:
     if settings.kind == "knn":
         values = (settings.neighbours,) if settings.neighbours else NEIGHBOURS
         default = settings.neighbours or ProbeSettings().neighbours
-        return Family(
-            setting="neighbours", values=values, default=default, path=neighbours_path, standardise=False
-        )
+        return Family(setting="neighbours", values=values, default=default, path=neighbours_path, standardise=False)
     if settings.kind == "ridge" or task.kind == "regression":
         alphas = reference.COARSE if published else ALPHAS
         return Family(setting="alpha", values=alphas, default=1.0, path=ridge_path, standardise=not published)
@@ -157,9 +154,7 @@ def _family(task: Task, settings: ProbeSettings) -> Family:
     return Family(setting="C", values=costs, default=1.0, path=path, standardise=not published)
 
 
-def _choose(
-    family: Family, train: Pair, valid: Pair | None, task: Task, settings: ProbeSettings
-) -> tuple[float, str]:
+def _choose(family: Family, train: Pair, valid: Pair | None, task: Task, settings: ProbeSettings) -> tuple[float, str]:
     if len(family.values) == 1:
         return family.values[0], "nothing: given"
     said = "valid"
@@ -184,7 +179,8 @@ def _carve(train: Pair, task: Task, *, published: bool) -> tuple[Pair, Pair, str
     x, y = train
     if published:
         fit, held = reference.reference_split(y, classes=task.kind == "classification")
-        return (x[fit], y[fit]), (x[held], y[held]), "40 % of train" if task.kind == "classification" else "20 % of train"
+        share = round(100 * len(held) / len(y))
+        return (x[fit], y[fit]), (x[held], y[held]), f"{share}% of train"
     rng = np.random.default_rng(reference.SPLIT_SEED)
     groups = y if task.kind == "classification" else np.zeros(len(y), np.int64)
     held = np.zeros(len(y), bool)
@@ -193,7 +189,7 @@ def _carve(train: Pair, task: Task, *, published: bool) -> tuple[Pair, Pair, str
         # a class with one sample stays where it can be learnt
         count = max(1, round(_CARVED * len(members))) if len(members) > 1 else 0
         held[members[:count]] = True
-    return (x[~held], y[~held]), (x[held], y[held]), "20 % of train"
+    return (x[~held], y[~held]), (x[held], y[held]), f"{_CARVED:.0%} of train"
 
 
 def _score(predictor: Predictor, split: Pair, task: Task) -> tuple[np.ndarray, Scores]:
@@ -271,11 +267,3 @@ def _check_widths(train: Pair, valid: Pair | None, test: Pair) -> None:
     if any(own != shapes["train"] for own in shapes.values()):
         listed = "; ".join(f"{name} {own[0]} and {own[1]}" for name, own in shapes.items())
         raise InputError(f"Features and targets of a sample must have one shape in every split, got {listed}.")
-
-
-def _one_thread() -> Any:
-    from threadpoolctl import threadpool_limits
-
-    # NumPy and SciPy each bring a pool of BLAS threads; on few or busy cores they wait for each other,
-    # which made a sweep of 6,000 samples thirty times slower
-    return threadpool_limits(1)

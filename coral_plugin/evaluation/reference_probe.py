@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.estimators import Predictor
+from coral_plugin.evaluation.estimators import Predictor, softmax
 
 COARSE = (1e-6, 1e-4, 1e-2, 1.0, 1e2, 1e4, 1e6)
 MAX_ITERATIONS = 100
@@ -68,7 +69,7 @@ def reference_path(x: np.ndarray, y: np.ndarray, values: Iterable[float], *, cla
     features, labels = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64))
     for value in values:
         weight, bias = (p.numpy() for p in fit_reference(features, labels, value, classes))
-        yield lambda new, w=weight, b=bias: _softmax(new @ w.T + b)
+        yield partial(_probabilities, weight, bias)
 
 
 def sweep_costs(score: Callable[[float], float]) -> float:
@@ -122,7 +123,9 @@ def reference_split(y: np.ndarray, *, classes: bool = True) -> tuple[np.ndarray,
         fit, valid = next(splitter.split(np.zeros(len(y)), y))
     except ValueError as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"The reference probe cannot split these training samples: {reason} Give a valid split.") from error
+        raise InputError(
+            f"The reference probe cannot split these training samples: {reason} Give a valid split."
+        ) from error
     return fit, valid
 
 
@@ -132,6 +135,5 @@ def _norm(weight: Tensor) -> Tensor:
     return torch.where(total > 0, torch.where(total > 0, total, 1.0).sqrt(), 0.0)
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    odds = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
+def _probabilities(weight: np.ndarray, bias: np.ndarray, new: np.ndarray) -> np.ndarray:
+    return softmax((new @ weight.T + bias).astype(np.float64))

@@ -23,7 +23,13 @@ _NAMES = {
 # metrics without a common scale; everything else is a share in [0, 1] of which more is better
 _ERRORS = {"mse", "mae", "rmse"}
 _UNSCALED = {*_ERRORS, "r2", "pearson", "correlation"}
-_MEASURES = {"cosine": "mean |cos|", "cka": "linear CKA", "grassmann": "Grassmann distance"}
+_MEASURES = {
+    "cosine": "mean |cos|",
+    "cka": "linear CKA",
+    "grassmann": "Grassmann distance",
+    "r2_forward": "R² 1st → 2nd",
+    "r2_backward": "R² 2nd → 1st",
+}
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,8 @@ def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
         for space in spaces
         for pair in dict.fromkeys(pair for run in runs for pair in run.get(space, {}))
     }
-    measures = list(dict.fromkeys(name for own in pairs.values() for record in own for name in record))
+    found = dict.fromkeys(name for own in pairs.values() for record in own for name in record)
+    measures = [*(name for name in _MEASURES if name in found), *(name for name in found if name not in _MEASURES)]
     rows = tuple(
         (pair, space, *(cell([record.get(m) for record in own], percent=False, decimals=3) for m in measures))
         for (space, pair), own in pairs.items()

@@ -124,7 +124,9 @@ def test_no_bar_is_refused(tmp_path):
 
 @pytest.mark.parametrize("variants", [2, 10])
 def test_grouped_bars(tmp_path, variants):
-    groups = {f"variant {i}": {name: [v * 0.9**i for v in own] for name, own in VALUES.items()} for i in range(variants)}
+    groups = {
+        f"variant {i}": {name: [v * 0.9**i for v in own] for name, own in VALUES.items()} for i in range(variants)
+    }
     del groups["variant 1"]["synergy"]
     grouped_bars(tmp_path / "groups", groups, CHANCES, "Ablations")
     rows = check_picture(tmp_path / "groups")

@@ -1,10 +1,13 @@
 """Tables, to the letter."""
+# ruff: noqa: RUF001 - the dash of an empty cell is meant
 
 import csv
 import io
 
+import numpy as np
 import pytest
 
+from coral_plugin.evaluation.disentanglement import disentanglement
 from coral_plugin.evaluation.tables import Table, also_table, cell, complexity_table, disentanglement_table, score_table
 
 
@@ -26,7 +29,10 @@ def metrics():
             "strength": summary([1.5, 1.7], "mse", also={"mae": [0.9, 1.1]}),
         },
         "parts": {"shared": {"label": summary([0.6, 0.62]), "strength": summary([2.0, 2.0], "mse")}},
-        "floor": {"all": {"label": summary([0.55]), "strength": summary([2.5], "mse")}, "text": {"label": summary([0.5])}},
+        "floor": {
+            "all": {"label": summary([0.55]), "strength": summary([2.5], "mse")},
+            "text": {"label": summary([0.5])},
+        },
     }
 
 
@@ -99,13 +105,7 @@ def test_csv_survives_commas_and_quotes():
 def test_text_is_aligned_and_puts_long_heads_on_two_lines():
     table = Table(("part", "label: MSE ↓", "b: F1"), (("shared", "1.5", "–"), ("all", "10.25", "3")), "T", "C.")
     assert table.text() == (
-        "T\n\n"
-        "        label   b\n"
-        "part    MSE ↓  F1\n"
-        "------  -----  --\n"
-        "shared    1.5   –\n"
-        "all     10.25   3\n\n"
-        "C.\n"
+        "T\n\n        label   b\npart    MSE ↓  F1\n------  -----  --\nshared    1.5   –\nall     10.25   3\n\nC.\n"
     )
 
 
@@ -126,18 +126,27 @@ def test_complexity_table(memory, said):
 def test_disentanglement_table(metrics):
     def run(cka):
         return {
-            "probed": {"shared|unique/text": {"cosine": None, "cka": cka}},
-            "projected": {"shared|unique/text": {"cosine": 0.25, "cka": 0.5}},
+            "probed": {"shared | unique/text": {"cka": cka, "r2_backward": 0.5}},
+            "projected": {"shared | unique/text": {"cosine": 0.25, "cka": 0.5}},
         }
 
     table = disentanglement_table({**metrics, "disentanglement": {"41": run(0.1), "42": run(0.3)}})
-    assert table.columns == ("parts", "space", "mean |cos|", "linear CKA")
+    assert table.columns == ("parts", "space", "mean |cos|", "linear CKA", "R² 2nd → 1st")
     assert table.rows == (
-        ("shared|unique/text", "probed", "–", "0.200 ± 0.141"),
-        ("shared|unique/text", "projected", "0.250 ± 0.000", "0.500 ± 0.000"),
+        ("shared | unique/text", "probed", "–", "0.200 ± 0.141", "0.500 ± 0.000"),
+        ("shared | unique/text", "projected", "0.250 ± 0.000", "0.500 ± 0.000", "–"),
     )
 
 
 @pytest.mark.parametrize("nothing", [{}, {"disentanglement": {"41": {}}}])
 def test_disentanglement_of_nothing(metrics, nothing):
     assert disentanglement_table({**metrics, **nothing}).rows == ()
+
+
+def test_every_measure_that_exists_has_a_head(metrics):
+    rng = np.random.default_rng(0)
+    measured = disentanglement({"shared": rng.normal(size=(20, 3)), "unique/text": rng.normal(size=(20, 3))})
+    table = disentanglement_table({**metrics, "disentanglement": {"41": {"probed": measured}}})
+    heads = ("mean |cos|", "linear CKA", "Grassmann distance", "R² 1st → 2nd", "R² 2nd → 1st")
+    assert table.columns[2:] == heads
+    assert "–" not in table.rows[0]

@@ -1,0 +1,90 @@
+"""Handwritten digits that come with scikit-learn, cut into halves or quarters: real data without a download."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from coral_plugin.data import Column, Modality, MultimodalData, Split, Task, carve, fingerprint
+from coral_plugin.data.columns import with_statistics
+from coral_plugin.errors import InputError
+from coral_plugin.registry import suggest
+
+Parts = Literal["halves", "quarters"]
+TASK = Task(name="digit", kind="classification", classes=tuple("0123456789"))
+# rows and columns of each modality
+_CUTS: dict[str, dict[str, tuple[slice, slice]]] = {
+    "halves": {"top": (slice(0, 4), slice(0, 8)), "bottom": (slice(4, 8), slice(0, 8))},
+    "quarters": {
+        f"{row}_{column}": (slice(i, i + 4), slice(j, j + 4))
+        for row, i in (("top", 0), ("bottom", 4))
+        for column, j in (("left", 0), ("right", 4))
+    },
+}
+_TEST, _VALID = 0.25, 0.15  # of all
+
+
+@dataclass(frozen=True, kw_only=True)
+class DigitsSettings:
+    """How the digits are cut and split.
+
+    Attributes:
+        parts: ``halves`` (top and bottom, 4 x 8 pixels) or ``quarters`` (four modalities of 4 x 4).
+        seed: Of the split into train, valid and test.
+    """
+
+    parts: Parts = "halves"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.parts not in get_args(Parts):
+            raise suggest(str(self.parts), list(get_args(Parts)), "cut of digits")
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
+
+
+def load(path: str | None = None, settings: DigitsSettings | None = None) -> MultimodalData:
+    """1797 handwritten digits of 8 x 8 pixels (UCI, Alpaydin & Kaynak 1998), 60 / 15 / 25 % stratified by class.
+
+    Args:
+        path: Must be None: the digits come with scikit-learn.
+        settings: How they are cut and split.
+
+    Returns:
+        Modalities of one channel, values in [0, 1], with the training split's mean and deviation; task ``digit``.
+
+    Raises:
+        InputError: a path was given.
+    """
+    from sklearn.datasets import load_digits
+
+    if path is not None:
+        raise InputError(f"Data set 'digits' comes with scikit-learn and reads no file: leave out --data {path}.")
+    settings = settings or DigitsSettings()
+    found: Any = load_digits()
+    images = torch.from_numpy(found.images.astype(np.float32) / 16)[:, None]  # (1797, 1, 8, 8)
+    columns = {
+        name: Column(images[:, :, rows, across].contiguous()) for name, (rows, across) in _CUTS[settings.parts].items()
+    }
+    everything = Split(columns, {TASK.name: torch.from_numpy(found.target.astype(np.int64))})
+    rest, test = carve(everything, TASK, _TEST, settings.seed)
+    train, valid = carve(rest, TASK, _VALID / (1 - _TEST), settings.seed)
+    modalities = tuple(
+        with_statistics(Modality(name=name, kind="image", shape=tuple(column.values.shape[1:])), train.columns[name])
+        for name, column in columns.items()
+    )
+    return MultimodalData(
+        name="digits",
+        modalities=modalities,
+        tasks=(TASK,),
+        train=train,
+        valid=valid,
+        test=test,
+        fingerprint=fingerprint({"train": train, "valid": valid, "test": test}),
+    )
+
+
+load.settings = DigitsSettings  # type: ignore[attr-defined]

@@ -1,0 +1,143 @@
+"""Trifeature as a data set: pairs of images with known redundancy, uniqueness and synergy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import torch
+from torch import Tensor
+
+from coral_plugin.data import Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.errors import InputError, MachineError
+from coral_plugin.registry import suggest
+
+from .cache import cached_banks
+from .pairs import candidates, labels, sample, texture_to_colour
+from .render import Bank
+from .shapes import SHAPES
+from .textures import PERIOD, TEXTURES
+
+Arm = Literal["unbiased", "biased"]
+MODALITIES = ("image1", "image2")
+TASKS = (
+    Task(name="redundancy", kind="classification", classes=SHAPES),
+    Task(name="uniqueness1", kind="classification", classes=TEXTURES),
+    Task(name="uniqueness2", kind="classification", classes=TEXTURES),
+    Task(name="synergy", kind="classification", classes=("mismatch", "match")),
+)
+# of ImageNet, as in the reference
+_MEAN = (0.485, 0.456, 0.406)
+_STD = (0.229, 0.224, 0.225)
+_TRAIN_SHARE = 0.6  # of the probing pairs; the rest chooses the probe's setting (METHODS 4.8b)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrifeatureSettings:
+    """What is generated; the defaults are those of the papers.
+
+    Attributes:
+        image_size: Pixels each way, S. Shapes scale with it, textures do not.
+        arm: Pairs of the self-supervised training: ``unbiased``, any two images of one shape (redundancy and
+            uniqueness), or ``biased``, only those in which the second image's colour belongs to the first one's
+            texture (synergy).
+        pairs: Number of them.
+        probe_pairs: Labelled pairs of training images for the probe, always unbiased; 60 % to fit it, 40 % to choose
+            its setting.
+        texture_period: Pixels after which a texture repeats; None is 10 at every image size.
+        seed: Of combinations, images, map and pairs, each from a stream of its own.
+        cache: Keep the images in the user's cache (``CORAL_CACHE``).
+    """
+
+    image_size: int = 224
+    arm: Arm = "unbiased"
+    pairs: int = 10_000
+    probe_pairs: int = 10_000
+    texture_period: int | None = None
+    seed: int = 42
+    cache: bool = True
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.image_size <= 1024:
+            raise InputError(f"image_size must be from 16 to 1024 pixels, got {self.image_size}.")
+        if self.arm not in get_args(Arm):
+            raise suggest(str(self.arm), list(get_args(Arm)), "arm of trifeature")
+        if self.pairs < 1:
+            raise InputError(f"pairs must be at least 1, got {self.pairs}.")
+        if self.probe_pairs < 10:
+            raise InputError(f"probe_pairs must be at least 10, got {self.probe_pairs}.")
+        if self.texture_period is not None and not 4 <= self.texture_period <= self.image_size:
+            raise InputError(
+                f"texture_period must be from 4 to {self.image_size} pixels (image_size), got {self.texture_period}."
+            )
+        if not 0 <= self.seed < 2**32:
+            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
+
+
+def load(path: str | None = None, settings: TrifeatureSettings | None = None) -> MultimodalData:
+    """Generate Trifeature pairs (Hermann & Lampinen 2020; as pairs: CoMM, arXiv:2409.07402; METHODS 5.1).
+
+    ``pretrain`` holds the pairs of the chosen arm; ``train`` and ``valid`` unbiased pairs of the same 2400 images;
+    ``test`` every unbiased pair of 200 images of combinations that are never trained on. The probe is refitted on
+    train and valid: both are pairs of training images, and the test stays untouched (METHODS 4.8b).
+
+    The fingerprint is taken over pairs, targets and the sha256 of each bank of images, which many columns share.
+
+    Args:
+        path: Must be None: nothing is read.
+        settings: What is generated.
+
+    Raises:
+        InputError: a path was given.
+        MachineError: the images do not fit into memory.
+    """
+    if path is not None:
+        raise InputError(f"Data set 'trifeature' is generated and reads no file: leave out --data {path}.")
+    settings = settings or TrifeatureSettings()
+    size, seed = settings.image_size, settings.seed
+    try:
+        (train, test), digests, notes = cached_banks(size, seed, settings.texture_period or PERIOD, settings.cache)
+    except MemoryError as error:
+        need = 2600 * 3 * size**2 / 2**30
+        raise MachineError(f"Trifeature at image_size {size} needs {need:.1f} GiB; choose a smaller one.") from error
+    colour_of = texture_to_colour(seed)
+    unbiased = candidates(train.attributes)
+    allowed = unbiased if settings.arm == "unbiased" else candidates(train.attributes, colour_of)
+    for wanted, there, what in ((settings.pairs, allowed, settings.arm), (settings.probe_pairs, unbiased, "probing")):
+        if wanted > len(there):
+            notes.append(f"{wanted} {what} pairs were asked for; all {len(there)} that exist are used")
+    probing = sample(unbiased, settings.probe_pairs, seed, "probing pairs")
+    fitted = int(_TRAIN_SHARE * len(probing))  # already in random order
+    chosen = {
+        "pretrain": (sample(allowed, settings.pairs, seed, "training pairs"), train, digests[0]),
+        "train": (probing[:fitted], train, digests[0]),
+        "valid": (probing[fitted:], train, digests[0]),
+        "test": (candidates(test.attributes), test, digests[1]),
+    }
+    splits: dict[str, Any] = {label: _split(pairs, bank, colour_of) for label, (pairs, bank, _) in chosen.items()}
+    return MultimodalData(
+        name="trifeature",
+        modalities=tuple(
+            Modality(name=name, kind="image", shape=(3, size, size), mean=_MEAN, std=_STD) for name in MODALITIES
+        ),
+        tasks=TASKS,
+        refit_on_valid=True,
+        notes=tuple(notes),
+        fingerprint=fingerprint({label: _stand_in(splits[label], digest) for label, (_, _, digest) in chosen.items()}),
+        **splits,
+    )
+
+
+load.settings = TrifeatureSettings  # type: ignore[attr-defined]
+
+
+def _split(pairs: Tensor, bank: Bank, colour_of: Tensor) -> Split:
+    """Pairs (P, 2) of a bank, whose pixels both columns share."""
+    columns = {name: Column(bank.pixels, rows=pairs[:, at].clone()) for at, name in enumerate(MODALITIES)}
+    return Split(columns, labels(pairs, bank.attributes, colour_of))
+
+
+def _stand_in(split: Split, digest: str) -> Split:
+    """The split with the digest of its images in their place: hashing 400 MB eight times would take seconds."""
+    values = torch.tensor(list(bytes.fromhex(digest)), dtype=torch.uint8)
+    return Split({name: Column(values, rows=column.rows) for name, column in split.columns.items()}, split.targets)

@@ -1,0 +1,89 @@
+"""A picture of Trifeature: its shapes, textures and colours, and a few pairs.
+
+``python -m coral_plugin.adapters.trifeature.sheet OUT.png --size 64``
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from coral_plugin.files import write_aside
+
+from .pairs import candidates, labels, sample, texture_to_colour
+from .render import COLOURS, render, render_banks
+from .shapes import SHAPES
+from .textures import PERIOD, TEXTURES
+
+_PAIRS = 5  # of either kind
+_NAMES = (SHAPES, TEXTURES, tuple(COLOURS))
+_WHITE = list(COLOURS).index("white")
+
+
+def draw_sheet(path: Path | str, size: int = 64, *, seed: int = 42, texture_period: int = PERIOD) -> None:
+    """Write a picture with the ten shapes, the ten textures, the ten colours and ten pairs.
+
+    Args:
+        path: Of the picture; the ending names its format.
+        size: Pixels of each image, which are shown without smoothing.
+        seed: Of images, map and pairs.
+        texture_period: In pixels.
+
+    Raises:
+        InputError: the path cannot be written to.
+        MachineError: no space or no rights.
+    """
+    figure = Figure(figsize=(15, 10.5), layout="constrained")
+    axes = figure.subplots(6, 10)
+    # shapes solid and white; textures on a white square; colours of a solid circle
+    shown = [(i, 0, _WHITE) for i in range(10)] + [(1, i, _WHITE) for i in range(10)] + [(3, 0, i) for i in range(10)]
+    images = render(torch.tensor(shown), size, seed, texture_period)
+    for number, image in enumerate(images):
+        _show(axes[divmod(number, 10)], image, _NAMES[number // 10][number % 10])
+    bank, _ = render_banks(size, seed, texture_period)
+    colour_of = texture_to_colour(seed)
+    _show_pairs(axes[3:].reshape(-1, 2), bank.pixels, bank.attributes, colour_of, seed)
+    figure.suptitle(f"Trifeature at {size} x {size} pixels, texture period {texture_period}, seed {seed}")
+    with write_aside(path) as aside:
+        figure.savefig(aside, dpi=100)
+
+
+def _show_pairs(axes: Any, pixels: Tensor, attributes: Tensor, colour_of: Tensor, seed: int) -> None:
+    """As many pairs as there are rows of ``axes`` (n, 2): a row of the sheet without a match, then with, then any."""
+    unbiased = candidates(attributes)
+    match = labels(unbiased, attributes, colour_of)["synergy"].bool()
+    chosen = [sample(kind, _PAIRS, seed, "training pairs") for kind in (unbiased[~match], unbiased[match], unbiased)]
+    pairs = torch.cat(chosen)
+    synergy = labels(pairs, attributes, colour_of)["synergy"].tolist()
+    for cells, pair, found in zip(axes, pairs, synergy, strict=True):
+        shape, texture, colour = attributes[pair].T.tolist()
+        _show(cells[0], pixels[pair[0]], f"{SHAPES[shape[0]]}: {TEXTURES[texture[0]]}")
+        named = _NAMES[2][colour[1]]
+        _show(cells[1], pixels[pair[1]], f"{TEXTURES[texture[1]]}, {named}: {'match' if found else 'mismatch'}")
+
+
+def _show(axes: Any, image: Tensor, title: str) -> None:
+    axes.imshow(np.moveaxis(image.numpy(), 0, -1), interpolation="nearest")
+    axes.set_title(title, fontsize=8)
+    axes.set_axis_off()
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Draw the sheet that the command line asks for."""
+    parser = argparse.ArgumentParser(description="Draw Trifeature's shapes, textures, colours and some pairs.")
+    parser.add_argument("path", help="picture to write, such as sheet.png")
+    parser.add_argument("--size", type=int, default=64, help="pixels of each image (default 64)")
+    parser.add_argument("--seed", type=int, default=42)
+    parser.add_argument("--texture-period", type=int, default=PERIOD)
+    chosen = parser.parse_args(arguments)
+    draw_sheet(chosen.path, chosen.size, seed=chosen.seed, texture_period=chosen.texture_period)
+
+
+if __name__ == "__main__":
+    main()

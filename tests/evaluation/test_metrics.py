@@ -1,0 +1,110 @@
+"""Scores against their definitions."""
+
+import numpy as np
+import pytest
+
+from coral_plugin.evaluation.metrics import classification_scores, multilabel_scores, regression_scores
+
+
+def naive_balanced_accuracy(labels, predictions):
+    recalls = []
+    for c in set(labels.tolist()):
+        mine = [p for t, p in zip(labels, predictions, strict=True) if t == c]
+        recalls.append(sum(p == c for p in mine) / len(mine))
+    return sum(recalls) / len(recalls)
+
+
+def naive_auroc(positive, score):
+    wins = [1.0 if a > b else 0.5 if a == b else 0.0 for a in score[positive] for b in score[~positive]]
+    return sum(wins) / len(wins)
+
+
+def naive_f1(truth, guess):
+    tp = ((truth == 1) & (guess == 1)).sum()
+    wrong = (truth != guess).sum()
+    return 2 * tp / (2 * tp + wrong) if 2 * tp + wrong else 0.0
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_classification_is_its_definition(classes):
+    rng = np.random.default_rng(classes)
+    labels = rng.integers(0, classes, 60)
+    probabilities = rng.integers(1, 6, (60, classes)) / 10
+    predictions = probabilities.argmax(axis=1)
+    scores = classification_scores(labels, predictions, probabilities, classes)
+    assert scores["balanced_accuracy"] == pytest.approx(naive_balanced_accuracy(labels, predictions))
+    assert scores["accuracy"] == (labels == predictions).mean()
+    each = [naive_f1((labels == c) * 1, (predictions == c) * 1) for c in range(classes)]
+    assert scores["macro_f1"] == pytest.approx(np.mean(each))
+    rest = [1] if classes == 2 else range(classes)
+    assert scores["auroc"] == pytest.approx(np.mean([naive_auroc(labels == c, probabilities[:, c]) for c in rest]))
+    assert all(type(value) is float for value in scores.values())
+
+
+def test_a_constant_guess_has_half_of_two_classes_whatever_their_sizes():
+    """Trifeature's synergy labels: 9.9 % positives."""
+    labels = np.repeat([0, 1], [901, 99])
+    scores = classification_scores(labels, np.zeros(1000, int), np.tile([0.9, 0.1], (1000, 1)), 2)
+    assert (scores["balanced_accuracy"], scores["accuracy"], scores["auroc"]) == (0.5, 0.901, 0.5)
+
+
+def test_classes_that_do_not_occur_do_not_count():
+    """Class 2 is predicted and never true: a mistake of class 1, no class of its own; AUROC is over classes 0 and 1."""
+    labels, predictions = np.array([0, 0, 1, 1]), np.array([0, 0, 1, 2])
+    probabilities = np.eye(4)[predictions]
+    scores = classification_scores(labels, predictions, probabilities, 4)
+    assert scores["balanced_accuracy"] == 0.75
+    assert scores["auroc"] == pytest.approx((1.0 + 0.75) / 2)
+
+
+def test_auroc_is_absent_where_it_is_not_defined():
+    one = np.zeros(3, int)
+    assert "auroc" not in classification_scores(one, one, np.full((3, 2), 0.5), 2)
+    assert "auroc" not in classification_scores(np.array([0, 1]), np.array([0, 1]), None, 2)
+
+
+def test_multilabel_is_its_definition():
+    rng = np.random.default_rng(0)
+    labels, guesses = rng.integers(0, 2, (40, 5)), rng.integers(0, 2, (40, 5))
+    labels[:, 3] = guesses[:, 3] = 0
+    each = np.array([naive_f1(labels[:, i], guesses[:, i]) for i in range(5)])
+    assert multilabel_scores(labels, guesses) == pytest.approx(
+        {
+            "weighted_f1": np.average(each, weights=labels.sum(axis=0)),
+            "macro_f1": each.mean(),
+            "subset_accuracy": np.mean([(a == b).all() for a, b in zip(labels, guesses, strict=True)]),
+            "macro_accuracy": (labels == guesses).mean(),
+        }
+    )
+
+
+def test_no_positive_label_at_all():
+    zeros = np.zeros((3, 2), int)
+    scores = multilabel_scores(zeros, zeros)
+    assert (scores["weighted_f1"], scores["subset_accuracy"]) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("shape", [(50,), (50, 1), (50, 3)])
+def test_regression_is_its_definition(shape):
+    rng = np.random.default_rng(1)
+    targets = rng.normal(size=shape)
+    predictions = targets + rng.normal(size=shape)
+    t, p = targets.reshape(50, -1), predictions.reshape(50, -1)
+    r2 = [1 - ((a - b) ** 2).sum() / ((a - a.mean()) ** 2).sum() for a, b in zip(t.T, p.T, strict=True)]
+    pearson = [np.corrcoef(a, b)[0, 1] for a, b in zip(t.T, p.T, strict=True)]
+    assert regression_scores(targets, predictions) == pytest.approx(
+        {"mse": ((t - p) ** 2).mean(), "mae": np.abs(t - p).mean(), "r2": np.mean(r2), "pearson": np.mean(pearson)}
+    )
+
+
+def test_regression_leaves_out_what_is_not_defined():
+    assert set(regression_scores(np.array([1.0]), np.array([2.0]))) == {"mse", "mae"}
+    constant = regression_scores(np.array([1.0, 2.0]), np.array([1.5, 1.5]))
+    assert constant["r2"] == 0
+    assert "pearson" not in constant
+
+
+@pytest.mark.parametrize("scale", [1e-180, 1e150])
+def test_correlation_of_extreme_numbers(scale):
+    targets = np.array([[0.0], [1.0], [2.0]])
+    assert regression_scores(targets, targets * scale if scale < 1 else targets * 1e100)["pearson"] == pytest.approx(1)

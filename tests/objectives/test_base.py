@@ -1,0 +1,96 @@
+"""Weight decay by METHODS 1.7, and the contract."""
+
+import pytest
+import torch
+from torch import nn
+
+from coral_plugin.data import Modality
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import Objective, parameter_groups
+from coral_plugin.objectives.coral import Coral, CoralSettings
+
+MODALITIES = (
+    Modality(name="bias", kind="sequence", shape=(6, 4)),
+    Modality(name="table", kind="tabular", shape=(5,)),
+    Modality(name="series", kind="timeseries", shape=(12, 3)),
+    Modality(name="scan", kind="image", shape=(3, 8, 8)),
+)
+ENCODERS = {"bias": "affect_transformer(layers=1, feedforward=8)", "series": "gru"}
+NETWORK = NetworkSettings(width=16, heads=4, head_hidden=8, head_output=4, encoders=ENCODERS)
+
+
+def groups_by_name(module, weight_decay=0.5):
+    decayed, free = parameter_groups(module, weight_decay)
+    assert (decayed["weight_decay"], free["weight_decay"]) == (weight_decay, 0.0)
+    names = {id(p): name for name, p in module.named_parameters()}
+    return [{names[id(p)] for p in group["params"]} for group in (decayed, free)]
+
+
+def test_every_parameter_of_coral_by_its_name_and_dimensions():
+    objective = Coral(MODALITIES, NETWORK, CoralSettings())
+    decayed, free = groups_by_name(objective)
+    everything = dict(objective.named_parameters())
+    assert not decayed & free
+    assert decayed | free == set(everything)
+    vectors = {name for name, p in everything.items() if p.ndim < 2}
+    # two-dimensional biases: the feature tokenizers'
+    tables = {f"{path}.m_table.tokenizer.bias" for path in ("shared.encoders", "unique_encoders")}
+    assert all(everything[name].ndim == 2 for name in tables)
+    assert free == vectors | tables
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("shared.fusion.cls", 0),
+        ("shared.encoders.m_table.tokenizer.weight", 0),
+        ("shared.encoders.m_table.tokenizer.bias", 1),
+        ("unique.m_bias.pool.query", 1),
+        ("shared.fusion.norm.weight", 1),
+        ("shared_head.1.weight", 1),
+        ("shared_head.0.weight", 0),
+        ("shared_head.0.bias", 1),
+        ("shared.encoders.m_bias.encoder.project.weight", 0),  # a modality may be called "bias"
+        ("shared.encoders.m_series.encoder.gru.weight_hh_l0", 0),
+        ("shared.encoders.m_series.encoder.gru.bias_hh_l0", 1),
+        ("shared.encoders.m_scan.tokenizer.project.weight", 0),
+    ],
+)
+def test_examples(name, group):
+    assert name in groups_by_name(Coral(MODALITIES, NETWORK, CoralSettings()))[group]
+
+
+def test_frozen_parameters_are_skipped():
+    module = nn.Linear(3, 2)
+    module.weight.requires_grad_(False)
+    assert groups_by_name(module) == [set(), {"bias"}]
+
+
+def test_an_optimiser_takes_the_groups_and_decays_one_of_them():
+    module = nn.Linear(3, 2)
+    weight, bias = module.weight.clone(), module.bias.clone()
+    optimiser = torch.optim.AdamW(parameter_groups(module, 0.5), lr=0.1)
+    for parameter in module.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    assert torch.allclose(module.weight, weight * (1 - 0.1 * 0.5))
+    assert torch.equal(module.bias, bias)
+
+
+def test_objective_is_abstract_and_its_defaults_are_empty():
+    with pytest.raises(TypeError, match="abstract"):
+        Objective(MODALITIES, NETWORK, None)
+
+    class Nothing(Objective):
+        Settings, presets = object, {}
+
+        def __init__(self):
+            super().__init__(MODALITIES, NETWORK, None)
+
+        def loss(self, first, second, progress, generator=None):
+            return {}
+
+        def embed(self, batch):
+            return {}
+
+    assert (Nothing().projected(None), Nothing().schedule(0.5)) == ({}, {})
