@@ -58,8 +58,9 @@ def _show_pairs(axes: Any, pixels: Tensor, attributes: Tensor, colour_of: Tensor
     """As many pairs as there are rows of ``axes`` (n, 2): a row of the sheet without a match, then with, then any."""
     unbiased = candidates(attributes)
     match = labels(unbiased, attributes, colour_of)["synergy"].bool()
-    chosen = [sample(kind, _PAIRS, seed, "training pairs") for kind in (unbiased[~match], unbiased[match], unbiased)]
-    pairs = torch.cat(chosen)
+    kinds = (unbiased[~match], unbiased[match], unbiased)
+    # a seed for each, or all rows would begin with the same images
+    pairs = torch.cat([sample(kind, _PAIRS, seed + k, "training pairs") for k, kind in enumerate(kinds)])
     synergy = labels(pairs, attributes, colour_of)["synergy"].tolist()
     for cells, pair, found in zip(axes, pairs, synergy, strict=True):
         shape, texture, colour = attributes[pair].T.tolist()

@@ -14,9 +14,8 @@ _STREAMS: tuple[str, ...] = get_args(Stream)
 def generator(seed: int, stream: Stream) -> np.random.Generator:
     """The generator of one named stream of ``seed``.
 
-    >>> a, b = generator(42, "images"), generator(42, "images")
-    >>> a.integers(1000) == b.integers(1000) != generator(42, "map").integers(1000)
-    True
+    >>> [int(generator(42, stream).integers(1000)) for stream in ("images", "images", "map")]
+    [703, 703, 74]
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(_STREAMS.index(stream),))
     return np.random.Generator(np.random.PCG64(sequence))

@@ -36,10 +36,12 @@ def count_flops(function: Callable[[], Any]) -> int:
     Args:
         function: Called once, without gradients.
     """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
-    with torch.no_grad(), _no_fast_path(), counter:
+    # of the attention kernels only this one is counted on every device
+    with torch.no_grad(), _no_fast_path(), sdpa_kernel(SDPBackend.MATH), counter:
         function()
     return int(counter.get_total_flops())
 

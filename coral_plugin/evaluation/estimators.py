@@ -62,9 +62,8 @@ def logistic_path(
         certain = np.eye(classes)[present[0]]
         yield from (partial(_affine, np.zeros((x.shape[1], classes)), certain) for _ in values)
         return
-    # the penalty is blind to rotations, and the weights lie in the span of the samples: N dimensions are enough
-    basis = np.linalg.qr(x.T)[0] if x.shape[1] > len(x) else None
-    inner = x if basis is None else x @ basis
+    wide = x.shape[1] > len(x)
+    inner, mix = _span(x) if wide else (x, np.empty(0))
     model = LogisticRegression(max_iter=max_iterations, warm_start=True)
     for value in values:
         model.set_params(C=value)
@@ -72,7 +71,7 @@ def logistic_path(
             # almost without a penalty, separable classes have no optimum to converge to
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(inner, y)
-        weights = model.coef_.T.copy() if basis is None else basis @ model.coef_.T
+        weights = (x.T @ (mix @ model.coef_.T).astype(x.dtype)) if wide else model.coef_.T.copy()
         yield partial(_probabilities, weights, model.intercept_.copy(), present, classes)
 
 
@@ -143,6 +142,21 @@ def one_thread() -> Iterator[None]:
             yield
     finally:
         torch.set_num_threads(threads)
+
+
+def _span(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates ``(N, r)`` of the samples in their own span, and what maps weights there to combinations of samples.
+
+    A penalty on the length of the weights is blind to rotations, and the best weights lie in the span of the samples:
+    a fit on the coordinates is the fit on the features, in at most N dimensions.
+    """
+    wide = x.astype(np.float64, copy=False)
+    squares, vectors = np.linalg.eigh(wide @ wide.T)
+    kept = squares > 1e-12 * max(squares[-1], 1e-300)
+    if not kept.any():  # all features are 0
+        return np.zeros((len(x), 1), x.dtype), np.zeros((len(x), 1))
+    lengths, vectors = np.sqrt(squares[kept]), vectors[:, kept]
+    return (vectors * lengths).astype(x.dtype), vectors / lengths
 
 
 def _probabilities(

@@ -70,7 +70,7 @@ def test_grassmann_of_different_angles_is_their_norm():
 
 def test_grassmann_compares_the_leading_directions_only():
     basis = centred_basis(60, 24)
-    a = basis[:, :12] * np.array([10.0] * 2 + [0.1] * 10)
+    a = basis[:, :12] * np.array([20.0, 10.0] + [0.1] * 10)
     b = np.concatenate([basis[:, :2] * 10, basis[:, 12:22] * 0.1], axis=1)
     assert grassmann_distance(a, b, directions=2) == pytest.approx(0, abs=1e-7)
     assert grassmann_distance(a, b, directions=10) == pytest.approx(np.sqrt(0.8))

@@ -1,0 +1,14 @@
+"""One thread: the tensors here are tiny, and threads that wait for each other cost ten times the arithmetic."""
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
