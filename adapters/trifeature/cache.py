@@ -11,7 +11,7 @@ import torch
 from coral_plugin.errors import CoralError
 from coral_plugin.files import cache_folder, read_npz, write_npz
 
-from .render import VERSION, Bank, render_banks
+from .render import TRAIN_RENDERS, VERSION, Bank, render_banks
 
 Banks = tuple[Bank, Bank]
 
@@ -26,7 +26,7 @@ def bank_digest(bank: Bank) -> str:
 
 
 def cached_banks(
-    image_size: int, seed: int, texture_period: int, cache: bool = True
+    image_size: int, seed: int, texture_period: int, cache: bool = True, renders: int = TRAIN_RENDERS
 ) -> tuple[Banks, tuple[str, str], list[str]]:
     """The training and the test bank, from the cache where it has them.
 
@@ -37,20 +37,21 @@ def cached_banks(
         seed: Of the images.
         texture_period: In pixels.
         cache: Whether to read and write the cache at all.
+        renders: Images of each training combination.
 
     Returns:
         The banks, the digest of each, and what there is to say about the cache, one line each.
     """
     notes: list[str] = []
-    path = cache_path(image_size, seed, texture_period)
+    path = cache_path(image_size, seed, texture_period, renders)
     if cache:
         try:
             if path.exists():
-                banks, digests = _read(path, image_size)
+                banks, digests = _read(path, image_size, renders)
                 return banks, digests, notes
         except (CoralError, OSError, ValueError) as error:
             notes.append(f"the cached images were rendered again: {error}")
-    banks = render_banks(image_size, seed, texture_period)
+    banks = render_banks(image_size, seed, texture_period, renders)
     digests = bank_digest(banks[0]), bank_digest(banks[1])
     if cache:
         try:
@@ -60,9 +61,11 @@ def cached_banks(
     return banks, digests, notes
 
 
-def cache_path(image_size: int, seed: int, texture_period: int) -> Path:
+def cache_path(image_size: int, seed: int, texture_period: int, renders: int = TRAIN_RENDERS) -> Path:
     """The file of these images."""
-    return cache_folder() / f"trifeature-v{VERSION}-{image_size}px-period{texture_period}-seed{seed}.npz"
+    return (
+        cache_folder() / f"trifeature-v{VERSION}-{image_size}px-period{texture_period}-renders{renders}-seed{seed}.npz"
+    )
 
 
 def _arrays(banks: Banks, digests: tuple[str, str]) -> dict[str, np.ndarray]:
@@ -74,7 +77,7 @@ def _arrays(banks: Banks, digests: tuple[str, str]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _read(path: Path, image_size: int) -> tuple[Banks, tuple[str, str]]:
+def _read(path: Path, image_size: int, renders: int) -> tuple[Banks, tuple[str, str]]:
     """The banks in a file.
 
     Raises:
@@ -83,7 +86,7 @@ def _read(path: Path, image_size: int) -> tuple[Banks, tuple[str, str]]:
     """
     arrays = read_npz(path)
     banks, digests = [], []
-    for label, count in (("train", 2400), ("test", 200)):
+    for label, count in (("train", 800 * renders), ("test", 200)):
         try:
             pixels, attributes, kept = (arrays[f"{label}/{key}"] for key in ("pixels", "attributes", "sha256"))
         except KeyError as error:

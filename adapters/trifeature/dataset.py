@@ -14,7 +14,7 @@ from coral_plugin.registry import suggest
 
 from .cache import cached_banks
 from .pairs import candidates, labels, sample, texture_to_colour
-from .render import Bank
+from .render import TRAIN_RENDERS, Bank
 from .shapes import SHAPES
 from .textures import PERIOD, TEXTURES
 
@@ -45,6 +45,8 @@ class TrifeatureSettings:
         probe_pairs: Labelled pairs of training images for the probe, always unbiased; 60 % to fit it, 40 % to choose
             its setting.
         texture_period: Pixels after which a texture repeats; None is 10 at every image size.
+        renders: Images of each training combination: 3 in the papers; more where a short training on small images
+            would otherwise learn them by heart.
         seed: Of combinations, images, map and pairs, each from a stream of its own.
         cache: Keep the images in the user's cache (``CORAL_CACHE``).
     """
@@ -54,6 +56,7 @@ class TrifeatureSettings:
     pairs: int = 10_000
     probe_pairs: int = 10_000
     texture_period: int | None = None
+    renders: int = TRAIN_RENDERS
     seed: int = 42
     cache: bool = True
 
@@ -70,6 +73,8 @@ class TrifeatureSettings:
             raise InputError(
                 f"texture_period must be from 4 to {self.image_size} pixels (image_size), got {self.texture_period}."
             )
+        if not 1 <= self.renders <= 50:
+            raise InputError(f"renders must be from 1 to 50, got {self.renders}.")
         if not 0 <= self.seed < 2**32:
             raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
 
@@ -77,7 +82,7 @@ class TrifeatureSettings:
 def load(path: str | None = None, settings: TrifeatureSettings | None = None) -> MultimodalData:
     """Generate Trifeature pairs (Hermann & Lampinen 2020; as pairs: CoMM, arXiv:2409.07402; METHODS 5.1).
 
-    ``pretrain`` holds the pairs of the chosen arm; ``train`` and ``valid`` unbiased pairs of the same 2400 images;
+    ``pretrain`` holds the pairs of the chosen arm; ``train`` and ``valid`` unbiased pairs of the same training images;
     ``test`` every unbiased pair of 200 images of combinations that are never trained on. The probe is refitted on
     train and valid: both are pairs of training images, and the test stays untouched (METHODS 4.8b).
 
@@ -96,9 +101,11 @@ def load(path: str | None = None, settings: TrifeatureSettings | None = None) ->
     settings = settings or TrifeatureSettings()
     size, seed = settings.image_size, settings.seed
     try:
-        (train, test), digests, notes = cached_banks(size, seed, settings.texture_period or PERIOD, settings.cache)
+        (train, test), digests, notes = cached_banks(
+            size, seed, settings.texture_period or PERIOD, settings.cache, settings.renders
+        )
     except MemoryError as error:
-        need = 2600 * 3 * size**2 / 2**30
+        need = (800 * settings.renders + 200) * 3 * size**2 / 2**30
         raise MachineError(f"Trifeature at image_size {size} needs {need:.1f} GiB; choose a smaller one.") from error
     colour_of = texture_to_colour(seed)
     unbiased = candidates(train.attributes)

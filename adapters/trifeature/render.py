@@ -74,14 +74,14 @@ class Poses:
     phase_x: NDArray[np.int64]
 
 
-def split_combinations(seed: int) -> tuple[Tensor, Tensor]:
-    """Attributes of the training images (2400, 3), each combination thrice, and of the test images (200, 3).
+def split_combinations(seed: int, renders: int = TRAIN_RENDERS) -> tuple[Tensor, Tensor]:
+    """Attributes of the training images (800 renders, 3), combination by combination, and of the test images (200, 3).
 
     A random fifth of the 1000 combinations of shape, texture and colour is for the test alone.
     """
     drawn = generator(seed, "split").permutation(1000)
     test, train = np.sort(drawn[:TEST_COMBINATIONS]), np.sort(drawn[TEST_COMBINATIONS:])
-    train = np.repeat(train, TRAIN_RENDERS)
+    train = np.repeat(train, renders)
 
     def digits(combination: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(np.stack([combination // 100, combination // 10 % 10, combination % 10], axis=1))
@@ -89,15 +89,18 @@ def split_combinations(seed: int) -> tuple[Tensor, Tensor]:
     return digits(train), digits(test)
 
 
-def render_banks(image_size: int, seed: int, texture_period: int = PERIOD) -> tuple[Bank, Bank]:
-    """The training bank (2400 images) and the test bank (200 images) of a seed.
+def render_banks(
+    image_size: int, seed: int, texture_period: int = PERIOD, renders: int = TRAIN_RENDERS
+) -> tuple[Bank, Bank]:
+    """The training bank (800 renders images) and the test bank (200 images) of a seed.
 
     Args:
         image_size: Pixels each way, S.
         seed: Of the combinations, the poses, and the noise.
         texture_period: In pixels.
+        renders: Images of each training combination.
     """
-    train, test = split_combinations(seed)
+    train, test = split_combinations(seed, renders)
     attributes = torch.cat([train, test])
     pixels = render(attributes, image_size, seed, texture_period)
     count = len(train)

@@ -88,6 +88,7 @@ _IMAGES = {
     "grayscale": Operation(colour.grayscale, probability=0.2, fits=_colour),
     "blur": Operation(images.blur),
     "flip": Operation(images.flip),
+    "shift": Operation(images.shift, probability=1.0),
     "noise": Operation(images.noise),
 }
 

@@ -48,6 +48,16 @@ def plain_crop(images: Tensor, generator: torch.Generator | None, *, scale: Pair
     return resized_crop(images, generator, scale=scale)
 
 
+def shift(images: Tensor, generator: torch.Generator | None, *, fraction: float = 0.25) -> Tensor:
+    """Each image moved by up to ``fraction`` of its size along either axis, its border repeated outwards.
+
+    Takes away where something is and nothing else: for small images, in which a crop would leave too few pixels.
+    """
+    draw = torch.rand(2, len(images), device=images.device, generator=generator)
+    left, top = (2 * draw - 1) * fraction
+    return _sample(images, left, top, torch.ones_like(left), torch.ones_like(top))
+
+
 def flip(images: Tensor, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
     """Left and right exchanged; nothing is drawn."""
     return images.flip(-1)

@@ -9,8 +9,8 @@ from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 
 ALEXNET_SMALLEST = 63
-# of the small network: cells a side at most, side from which the first layer strides by 4, modules of a layer
-GRID, LARGE, LAYER = 7, 64, 3
+# cells along the short side at which the small network stops
+GRID = 4
 
 
 def _needs_image(modality: Modality, name: str) -> None:
@@ -57,40 +57,51 @@ class AlexNet(nn.Sequential):
 
 
 class SmallConv(nn.Module):
-    """Strided convolutions with batch normalisation for small images, until a grid of 4 to 7 cells a side is left.
+    """Convolutions with batch normalisation for small images, down to a grid of at most 4 cells along the short side.
 
-    From 64 px on the first layer is 7x7 with stride 4, as in AlexNet most of the arithmetic would otherwise go into
-    the finest grid; all other layers are 3x3 with stride 2.
+    The first layer is 5x5 with few channels; every further halving of the grid doubles the channels and, while more
+    halvings follow, adds a second layer at the new size. Depth pays here: on Trifeature at 64 px this reaches in 50,000
+    supervised samples what three wide layers do not reach in 150,000.
 
     Args:
         modality: Image (C, H, W), any size.
         width: Not used; the patch tokenizer brings the channels to the width.
-        channels: Channels of the first layer, doubled at every further one up to ``most``.
+        channels: Channels of the first layer.
         most: Greatest number of channels.
 
     Raises:
-        InputError: the modality is not an image.
+        InputError: the modality is not an image, or a number of channels below 1.
     """
 
-    def __init__(self, modality: Modality, width: int, *, channels: int = 32, most: int = 128) -> None:  # noqa: ARG002
+    def __init__(self, modality: Modality, width: int, *, channels: int = 16, most: int = 128) -> None:  # noqa: ARG002
         super().__init__()
         _needs_image(modality, "small_conv")
-        layers: list[nn.Module] = []
-        inputs, outputs, side = modality.shape[0], channels, min(modality.shape[1:])
-        while side > GRID or len(layers) < 2 * LAYER:
-            first_of_large = not layers and side >= LARGE
-            stride = 4 if first_of_large else 2 if side > GRID else 1
-            kernel = 7 if first_of_large else 3
-            layers += [
-                nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(inplace=True),
-            ]
-            inputs, outputs, side = outputs, min(2 * outputs, most), -(-side // stride)
+        if min(channels, most) < 1:
+            raise InputError(f"small_conv needs at least one channel, got channels={channels}, most={most}.")
+        side = min(modality.shape[1:])
+        stride = 2 if side > 2 * GRID else 1
+        layers = _layer(modality.shape[0], channels, kernel=5, stride=stride)
+        side = -(-side // stride)
+        inputs, outputs = channels, min(2 * channels, most)
+        layers += _layer(inputs, outputs, stride=2 if side > GRID else 1)
+        side = -(-side // 2) if side > GRID else side
+        while side > GRID:
+            layers += _layer(outputs, outputs)
+            inputs, outputs, side = outputs, min(2 * outputs, most), -(-side // 2)
+            layers += _layer(inputs, outputs, stride=2)
         # on a CPU convolutions are a third faster with the channels innermost
-        self.net = nn.Sequential(*layers).to(memory_format=torch.channels_last)
+        self.net = nn.Sequential(*layers)
+        self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, channels, h, w)``."""
         features: Tensor = self.net(x.contiguous(memory_format=torch.channels_last))
         return features
+
+
+def _layer(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
+    return [
+        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    ]
