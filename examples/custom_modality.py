@@ -1,6 +1,6 @@
 """A modality of your own: its encoder, its augmentation, and a second modality beside it.
 
-    python examples/custom_modality.py
+python examples/custom_modality.py
 """
 
 import torch

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +31,9 @@ def tiny_arrays() -> dict[str, np.ndarray]:
         arrays[f"{split}/image"] = generator.integers(0, 256, (count, 3, 8, 8), dtype=np.uint8)
         arrays[f"{split}/labels"] = np.arange(count) % 2
     return arrays
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> None:
+    """The tensors here are tiny, and threads that wait for each other cost ten times the arithmetic."""
+    torch.set_num_threads(1)

@@ -53,5 +53,7 @@ def test_every_package_folder_is_installed():
 
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     found = {".".join(p.parent.relative_to(ROOT).parts) for p in ROOT.glob("coral_plugin/**/__init__.py")}
-    found |= {".".join(("coral_plugin", *p.parent.relative_to(ROOT).parts)) for p in ROOT.glob("adapters/**/__init__.py")}
+    found |= {
+        ".".join(("coral_plugin", *p.parent.relative_to(ROOT).parts)) for p in ROOT.glob("adapters/**/__init__.py")
+    }
     assert found == listed

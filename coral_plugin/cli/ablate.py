@@ -18,7 +18,9 @@ def main(argv: list[str]) -> int:
         epilog=f"variants: {'; '.join(VARIANTS)}",
     )
     parser.add_argument("--output", default="runs/ablation", metavar="DIR", help="runs/ablation by default")
-    parser.add_argument("--seeds", type=whole_numbers, default=(41,), metavar="41,42", help="one pair of trainings each")
+    parser.add_argument(
+        "--seeds", type=whole_numbers, default=(41,), metavar="41,42", help="one pair of trainings each"
+    )
     parser.add_argument("--variants", metavar="NAME;NAME", help="all by default")
     parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
     parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")

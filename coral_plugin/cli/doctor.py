@@ -29,7 +29,8 @@ def main(argv: list[str]) -> int:
     """Run ``coral doctor``; returns 0 if everything that is needed works, else 1."""
     CommandParser(prog="coral doctor", description=__doc__).parse_args(argv)
     print(f"coral-multibench {version('coral-multibench')}, Python {platform.python_version()}, {platform.platform()}")
-    whole = all([_package(name, module, None) for name, module in NEEDED.items()])
+    works = [_package(name, module, None) for name, module in NEEDED.items()]  # every line is printed
+    whole = all(works)
     for name, (module, extra) in OPTIONAL.items():
         _package(name, module, extra)
     import torch

@@ -5,7 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from coral_plugin.cli.parser import CommandParser
+
+Arrays = dict[str, np.ndarray]
 
 
 def main(argv: list[str]) -> int:
@@ -36,7 +40,7 @@ def embed(arguments: argparse.Namespace) -> int:
     modalities = modalities_of(record)
     arrays = read_npz(Path(arguments.data))
     objective = load_objective(folder, arguments.seed)
-    written = {}
+    written: dict[str, np.ndarray] = {}
     for prefix, group in by_split(arrays, [m.name for m in modalities]).items():
         parts = embed_split(
             objective, as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}")
@@ -48,11 +52,11 @@ def embed(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def by_split(arrays: dict, names: list[str]) -> dict[str, dict]:  # type: ignore[type-arg]
+def by_split(arrays: Arrays, names: list[str]) -> dict[str, Arrays]:
     """Arrays of each split by modality, ``{"train/": {...}}``; ``{"": arrays}`` where keys are plain modalities."""
     if any(name in arrays for name in names):
         return {"": arrays}
-    groups: dict[str, dict] = {}  # type: ignore[type-arg]
+    groups: dict[str, Arrays] = {}
     for key, value in arrays.items():
         split, slash, rest = key.partition("/")
         if slash and split in ("train", "valid", "test") and rest != "labels":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import io
 import re
 from pathlib import Path
@@ -26,7 +27,7 @@ NAMES = ("objective", "dataset", "preset")
 NAME_DEFAULTS = {"objective": "coral", "dataset": "trifeature", "preset": "paper"}
 
 
-def parse_run(argv: list[str], parser_of: Any = None) -> tuple[RunSettings, argparse.Namespace]:
+def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
     """Settings of a run from its flags, and the flags that are no settings (``output``, ``resume``, ``quiet``).
 
     The names of objective, data set and preset decide which settings there are, so they are read first; then a file
@@ -81,7 +82,7 @@ def _file(path: str | None) -> dict[str, Any]:
 def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentParser:
     parser = ArgumentParser(
         prog="coral train",
-        description="Train an objective on a data set, score its representation with a probe, and write a run directory.",
+        description="Train an objective on a data set, score its representation, and write a run directory.",
         exit_on_error=False,
         allow_abbrev=False,
         default_env=False,
@@ -134,11 +135,11 @@ def _checked_defaults(names: argparse.Namespace, classes: dict[str, type], file:
         if not isinstance(values, dict):
             raise InputError(f"{group} in {names.config} must be a mapping of settings, got {values!r}.")
         build_check = {key: value for key, value in values.items() if isinstance(key, str)}
-        fields = classes[group].__dataclass_fields__
+        fields = [field.name for field in dataclasses.fields(classes[group])]
         if bad := [key for key in values if key not in fields]:
             from coral_plugin.registry import suggest
 
-            raise suggest(str(bad[0]), list(fields), f"{group} setting")
+            raise suggest(str(bad[0]), fields, f"{group} setting")
         chosen |= {f"{group}.{key}": value for key, value in build_check.items()}
     return chosen
 

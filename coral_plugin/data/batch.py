@@ -22,7 +22,7 @@ class MultimodalBatch(Mapping[str, Tensor]):
         index: ``(B,)`` row of each sample in its split.
     """
 
-    tensors: dict[str, Tensor]  # type: ignore[assignment]  # an attribute here, a method of Mapping
+    tensors: dict[str, Tensor]  # an attribute here, a method of Mapping
     padding: dict[str, Tensor] = field(default_factory=dict)
     targets: dict[str, Tensor] = field(default_factory=dict)
     index: Tensor | None = None

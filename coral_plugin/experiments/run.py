@@ -204,10 +204,11 @@ def load_objective(
 
 def modalities_of(record: Mapping[str, Any]) -> tuple[Modality, ...]:
     """Modalities from the record of the data."""
-    return tuple(
-        Modality(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
-        for entry in record["modalities"]
-    )
+    modalities = []
+    for entry in record["modalities"]:
+        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
+        modalities.append(Modality(**fields))
+    return tuple(modalities)
 
 
 def _restore(

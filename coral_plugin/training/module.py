@@ -100,6 +100,7 @@ class ObjectiveModule(pl.LightningModule):
         bad = [name for name, term in terms.items() if not torch.isfinite(term)]
         samples = [] if batch.index is None else batch.index[:8].tolist()
         raise DivergedError(
-            f"The loss is not finite at step {self.global_step} of epoch {self.current_epoch} (terms: {', '.join(bad)}; "
-            f"samples {samples}...). Lower training.learning_rate or set training.gradient_clip."
+            f"The loss is not finite at step {self.global_step} of epoch {self.current_epoch} "
+            f"(terms: {', '.join(bad)}; samples {samples}...). "
+            f"Lower training.learning_rate or set training.gradient_clip."
         )

@@ -51,7 +51,9 @@ def test_embed_takes_plain_modalities_too(coral, run_folder, npz, tmp_path):
     coral("embed", run_folder, "--data", npz, "--output", tmp_path / "z.npz")
     status, _, _ = coral("embed", run_folder, "--data", tmp_path / "new.npz", "--output", tmp_path / "new-z.npz")
     assert status == 0
-    np.testing.assert_allclose(np.load(tmp_path / "new-z.npz")["all"], np.load(tmp_path / "z.npz")["test/all"], atol=1e-5)
+    np.testing.assert_allclose(
+        np.load(tmp_path / "new-z.npz")["all"], np.load(tmp_path / "z.npz")["test/all"], atol=1e-5
+    )
 
 
 @pytest.mark.parametrize(

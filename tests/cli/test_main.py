@@ -18,7 +18,7 @@ def test_help_lists_every_command(capsys):
     assert all(f"\n  {name} " in out for name in COMMANDS)
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS])
+@pytest.mark.parametrize("name", list(COMMANDS))
 def test_every_command_explains_itself(name, capsys):
     with pytest.raises(SystemExit) as stopped:
         module.main([name, "--help"])

@@ -41,7 +41,8 @@ def test_the_run_directory_is_complete(settings, data, tmp_path):
     assert set(metrics["parts"]) == {"shared", "unique/table", "unique/wave"}
     assert set(metrics["floor"]) == {"all", "table", "wave"}
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["training"]["epochs"] == 2
-    assert not list(tmp_path.rglob("*.tmp*")) and not list(tmp_path.rglob("last.ckpt"))
+    assert not list(tmp_path.rglob("*.tmp*"))
+    assert not list(tmp_path.rglob("last.ckpt"))
 
 
 def test_the_csv_has_a_row_for_each_seed_and_epoch(settings, data, tmp_path):
@@ -87,7 +88,7 @@ def test_resume_trains_only_what_is_missing(settings, data, tmp_path, monkeypatc
 
 def test_a_folder_with_a_run_is_not_overwritten(settings, data, tmp_path):
     run(settings, folder=tmp_path, data=data, quiet=True)
-    with pytest.raises(InputError, match="holds a run already. Add --resume"):
+    with pytest.raises(InputError, match=r"holds a run already\. Add --resume"):
         run(settings, folder=tmp_path, data=data, quiet=True)
 
 
