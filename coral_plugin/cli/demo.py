@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from coral_plugin.cli.parser import CommandParser, whole_numbers
+from coral_plugin.errors import InputError
 
 
 def main(argv: list[str]) -> int:
@@ -21,17 +22,20 @@ def main(argv: list[str]) -> int:
         "--seeds", type=whole_numbers, default=(41,), metavar="41,42", help="one pair of trainings each"
     )
     parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
+    parser.add_argument("--longer", type=int, default=1, metavar="N", help="N times as many epochs: better, slower")
     parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
     arguments = parser.parse_args(argv)
     from coral_plugin.evaluation.plots import bars
-    from coral_plugin.experiments.arms import PAPER, SMALL, arms_table, clear, run_arms
+    from coral_plugin.experiments.arms import PAPER, SMALL, arms_table, clear, longer, run_arms
     from coral_plugin.files import write_json, write_text
 
     started = time.monotonic()
     folder = Path(arguments.output)
     if not arguments.resume:
         clear(folder)
-    scale = PAPER if arguments.paper_scale else SMALL
+    if arguments.longer < 1:
+        raise InputError(f"--longer must be at least 1, got {arguments.longer}.")
+    scale = longer(PAPER if arguments.paper_scale else SMALL, arguments.longer)
     arms = run_arms(scale, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
     table = arms_table({"COrAL": arms.summary}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
     write_json(folder / "summary.json", arms.summary)

@@ -27,7 +27,9 @@ OPTIONAL = {"umap-learn": ("umap", "umap"), "tensorboard": ("tensorboard", "tens
 
 def main(argv: list[str]) -> int:
     """Run ``coral doctor``; returns 0 if everything that is needed works, else 1."""
-    CommandParser(prog="coral doctor", description=__doc__).parse_args(argv)
+    CommandParser(
+        prog="coral doctor", description="Say what is installed, what is missing, and how to get it."
+    ).parse_args(argv)
     print(f"coral-multibench {version('coral-multibench')}, Python {platform.python_version()}, {platform.platform()}")
     works = [_package(name, module, None) for name, module in NEEDED.items()]  # every line is printed
     whole = all(works)

@@ -15,11 +15,16 @@ def main(argv: list[str]) -> int:
     parser = CommandParser(
         prog="coral evaluate",
         description="Probe the trained seeds of a run on the data they were trained on, part by part.",
-        epilog="Writes evaluation-<probe>.json and pictures into RUN_DIR; metrics.json stays as the training left it.",
+        epilog="Writes evaluation-<probe>.json into RUN_DIR (--umap: a picture too); metrics.json stays as it is.",
     )
     parser.add_argument("run", metavar="RUN_DIR", help="directory that coral train wrote")
     parser.add_argument("--probe", choices=get_args(ProbeKind), default="linear", help="linear by default")
-    parser.add_argument("--neighbours", type=int, default=ProbeSettings().neighbours, help="of the kNN probe")
+    parser.add_argument(
+        "--neighbours",
+        type=int,
+        default=ProbeSettings().neighbours,
+        help="of the kNN probe, %(default)s by default; 0 chooses",
+    )
     parser.add_argument("--data", metavar="PATH", help="where the data lie now, if they were moved")
     parser.add_argument("--disentanglement", action="store_true", help="how much the parts share: |cos|, CKA, R2, ...")
     parser.add_argument("--complexity", action="store_true", help="parameters, FLOPs and time of a sample")

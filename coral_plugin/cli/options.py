@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import difflib
 import io
 import re
 from pathlib import Path
@@ -44,6 +45,11 @@ def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
             if not isinstance(value, str):
                 raise InputError(f"{name} in {names.config} must be a name, got {value!r}.")
             setattr(names, name, value)
+        elif name == "preset" and file.get(name, names.preset) != names.preset:
+            raise InputError(
+                f"{names.config} holds every setting of preset {file[name]!r}, which would win over --preset "
+                f"{names.preset}; leave one of the two out."
+            )
     classes = settings_classes(names.objective, names.dataset)
     parser = _parser(names, classes)
     parser.set_defaults(_checked_defaults(names, classes, file))
@@ -96,7 +102,11 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
         "--modalities", type=str | None, default=None, metavar="a,b", help="which of them, in this order"
     )
     parser.add_argument(
-        "--seeds", type=str, default=",".join(map(str, SEEDS)), metavar="41,42", help="one training each"
+        "--seeds",
+        type=str | None,
+        default=None,
+        metavar="41,42",
+        help=f"one training each, {','.join(map(str, SEEDS))} where neither this nor a file names them",
     )
     parser.add_argument("--epochs", type=int, metavar="N", help="short for --training.epochs")
     parser.add_argument("--batch-size", type=int, metavar="N", help="short for --training.batch_size")
@@ -120,7 +130,7 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
 
 
 def _checked_defaults(names: argparse.Namespace, classes: dict[str, type], file: dict[str, Any]) -> dict[str, Any]:
-    known = {*RunSettings.__dataclass_fields__, "output"}
+    known = set(RunSettings.__dataclass_fields__)
     if unknown := [key for key in file if key not in known]:
         from coral_plugin.registry import suggest
 
@@ -155,7 +165,9 @@ def _expand(argv: list[str]) -> list[str]:
             out.append(item)
             continue
         if not equals:
-            value = next(rest, "")
+            if (following := next(rest, None)) is None:
+                raise InputError(f"{flag} needs a value (coral train --help).")
+            value = following
         if flag in SHORT:
             out.append(f"--{SHORT[flag]}={value}")
             continue
@@ -179,12 +191,23 @@ def _parse(parser: ArgumentParser, argv: list[str]) -> Any:
         with contextlib.redirect_stderr(io.StringIO()):
             return parser.parse_args(argv)
     except (ArgumentError, argparse.ArgumentError, TypeError, ValueError) as error:
-        raise InputError(_readable(str(error))) from error
+        raise InputError(_readable(str(error), parser)) from error
 
 
-def _readable(text: str) -> str:
+def _readable(text: str, parser: ArgumentParser) -> str:
     """Jsonargparse's report of a wrong flag, without its line breaks and inner names."""
     text = re.sub(r"\s+", " ", text.replace("Parser key", "Setting")).strip()
+    if found := re.match(r"unrecognized arguments: (--[^\s=]+)", text):
+        flag = found[1]
+        known = re.findall(r"--[a-z][\w.-]*", parser.format_usage())
+        close = difflib.get_close_matches(flag, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        return f"Unknown flag {flag!r}.{hint} coral train --help lists them all."
+    if found := re.match(r"unrecognized arguments: (.+)", text):
+        return f"Unexpected {found[1]!r}: what follows a flag is one word, a list has commas without blanks (41,42)."
+    text = re.sub(r"<class '(\w+)'>", r"value of type \1", text)
+    text = re.sub(r"typing\.Literal\[(.*?)\]", r"value out of \1", text)
+    text = re.sub(r"Got value:$", "Got nothing", text)
     return text if text.endswith((".", "?")) else text + "."
 
 
@@ -198,7 +221,9 @@ def _settings(parsed: Any, names: argparse.Namespace, classes: dict[str, type], 
     )
     if parsed.view:
         views = {**(views if isinstance(views, dict) else {}), **yaml.safe_load(parsed.view)}
-    modalities = parsed.modalities.split(",") if parsed.modalities else file.get("modalities")
+    modalities = parsed.modalities.split(",") if parsed.modalities is not None else file.get("modalities")
+    if not isinstance(modalities, list | None) or not all(isinstance(name, str) for name in modalities or ()):
+        raise InputError(f"modalities in {names.config} must be a list of names, got {modalities!r}.")
     return RunSettings(
         objective=names.objective,
         dataset=names.dataset,
@@ -211,12 +236,15 @@ def _settings(parsed: Any, names: argparse.Namespace, classes: dict[str, type], 
     )
 
 
-def _seeds(text: str, saved: Any) -> tuple[int, ...]:
-    default = ",".join(map(str, SEEDS))
-    values = saved if text == default and saved is not None else text.split(",")
+def _seeds(text: str | None, saved: Any) -> tuple[int, ...]:
+    if text is None and saved is None:
+        return SEEDS
+    values = saved if text is None else text.split(",")
+    if text is None and not (isinstance(saved, list) and all(type(value) is int for value in saved)):
+        raise InputError(f"seeds in the file must be a list of whole numbers, got {saved!r}.")
     try:
         return tuple(int(value) for value in values)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise InputError(
             f"--seeds needs whole numbers with commas between, such as 41,42,43; got {values!r}."
         ) from error

@@ -17,8 +17,8 @@ from coral_plugin.evaluation.plots import embedding_density
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.scoring import embed_data, probing_splits, score_floor, score_parts, separate
 from coral_plugin.experiments.pictures import PLOTS
-from coral_plugin.experiments.run import RESULT, load_data, load_objective, open_run, summarise
-from coral_plugin.files import read_json, write_json
+from coral_plugin.experiments.run import RESULT, load_data, load_objective, open_run, read_result, summarise
+from coral_plugin.files import write_json
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def evaluate(folder: Path, probe: ProbeSettings, *, data_path: str | None = None
     results = {}
     for seed in seeds:
         objective = load_objective(folder, seed)
-        finished = read_json(folder / f"seed-{seed}" / RESULT)
+        finished = read_result(folder / f"seed-{seed}")
         scores = score_parts(embed_data(objective, data), data, probe)
         results[seed] = {**finished, "scores": scores, "disentanglement": separate(objective, data)}
     metrics = summarise(settings, data, results, score_floor(data, probe))

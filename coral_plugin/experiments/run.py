@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from collections.abc import Callable, Mapping
@@ -9,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 import yaml
 from safetensors.torch import load_file, save_file
 
@@ -23,12 +25,13 @@ from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.training.callbacks import table
-from coral_plugin.training.fit import CHECKPOINT, Trained, train
+from coral_plugin.training.fit import CHECKPOINT, Trained, pick_device, train
 from coral_plugin.views import build_views
 
 SCHEMA = 1
 CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
 WEIGHTS, RESULT = "model.safetensors", "result.json"
+_RESULT_KEYS = {"scores": dict, "disentanglement": dict, "train": dict, "history": list}
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,7 @@ def run(
     for note in data.notes:
         say(f"{data.name}: {note}")
     views = build_views(_views_spec(settings, augmentations), data.modalities)
+    _check(settings, data, encoders)
     if folder is not None:
         _open_folder(folder, settings, data, resume)
     results, objectives, histories = {}, {}, {}
@@ -94,7 +98,7 @@ def run(
     for seed in settings.seeds:
         own = folder / f"seed-{seed}" if folder is not None else None
         if own is not None and resume and (own / RESULT).exists():
-            results[seed] = read_json(own / RESULT)
+            results[seed] = read_result(own)
             objectives[seed] = _restore(settings, data.modalities, own / WEIGHTS, encoders)
             say(f"seed {seed}: finished already, not trained again")
         else:
@@ -172,7 +176,7 @@ def open_run(folder: Path) -> tuple[RunSettings, dict[str, Any]]:
     Raises:
         InputError: the folder holds no run, or a damaged one.
     """
-    if not (folder / CONFIG).is_file():
+    if not os.path.isfile(folder / CONFIG):  # noqa: PTH113 - False, not an error, for a name that is too long
         raise InputError(f"{folder} holds no run: there is no {CONFIG} in it. Give the folder that coral train wrote.")
     try:
         saved = yaml.safe_load(read_text(folder / CONFIG))
@@ -180,7 +184,29 @@ def open_run(folder: Path) -> tuple[RunSettings, dict[str, Any]]:
         raise InputError(f"{folder / CONFIG} is not valid YAML: {' '.join(str(error).split())}.") from error
     if not isinstance(saved, dict):
         raise InputError(f"{folder / CONFIG} must hold a mapping of settings.")
-    return from_dict(saved), read_json(folder / DATA)
+    try:
+        settings = from_dict(saved)
+    except InputError as error:
+        raise InputError(f"{folder / CONFIG}: {error}") from error
+    record = read_json(folder / DATA)
+    if not isinstance(record, dict) or not {"fingerprint", "modalities"} <= set(record):
+        raise InputError(f"{folder / DATA} is damaged: it lacks the record of the data. Train the run again.")
+    return settings, record
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a finished seed from its folder.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    result = read_json(folder / RESULT)
+    if not isinstance(result, dict) or not all(isinstance(result.get(key), kind) for key, kind in _RESULT_KEYS.items()):
+        raise InputError(
+            f"{folder / RESULT} is damaged: it lacks one of {', '.join(_RESULT_KEYS)}. "
+            f"Remove {folder} and go on with coral train --resume."
+        )
+    return result
 
 
 def load_objective(
@@ -203,11 +229,18 @@ def load_objective(
 
 
 def modalities_of(record: Mapping[str, Any]) -> tuple[Modality, ...]:
-    """Modalities from the record of the data."""
+    """Modalities from the record of the data.
+
+    Raises:
+        InputError: the record is damaged.
+    """
     modalities = []
-    for entry in record["modalities"]:
-        fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
-        modalities.append(Modality(**fields))
+    try:
+        for entry in record["modalities"]:
+            fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
+            modalities.append(Modality(**fields))
+    except (AttributeError, TypeError) as error:
+        raise InputError(f"{DATA} of the run is damaged ({error}). Train the run again.") from error
     return tuple(modalities)
 
 
@@ -219,7 +252,9 @@ def _restore(
         objective.load_state_dict(load_file(path))
     except Exception as error:  # safetensors and torch raise types of their own
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"The weights {path} cannot be loaded: {reason}.") from error
+        raise InputError(
+            f"The weights {path} cannot be loaded: {reason}. Remove {path.parent} and go on with coral train --resume."
+        ) from error
     return objective
 
 
@@ -250,6 +285,15 @@ def _finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> 
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
 
+def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> None:
+    """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder."""
+    pick_device(settings.training.device)
+    if len(data.unlabelled) < 2:
+        raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
+    with torch.random.fork_rng(devices=[]):
+        build_objective(settings, data.modalities, encoders)
+
+
 def _can_score(data: MultimodalData) -> bool:
     return bool(data.tasks) and data.test is not None
 
@@ -277,7 +321,7 @@ def _open_folder(folder: Path, settings: RunSettings, data: MultimodalData, resu
         "samples": {label: len(split) for label, split in data.splits().items()},
         "notes": list(data.notes),
     }
-    if (folder / CONFIG).exists():
+    if os.path.exists(folder / CONFIG):  # noqa: PTH110 - False, not an error, for a name that is too long
         if not resume:
             raise InputError(
                 f"{folder} holds a run already. Add --resume to go on with it, or choose another --output."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,8 @@ from coral_plugin.training.settings import TrainingSettings
 
 GROUPS = ("method", "source", "network", "training", "probe")
 SEEDS = (41,)
+# types of settings whose values are checked here; what a flag gives has the right type already
+_SIMPLE: dict[Any, Any] = {int: int, float: (int, float), str: str, bool: bool}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +55,15 @@ class RunSettings:
     probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     def __post_init__(self) -> None:
+        if not all(type(seed) is int for seed in self.seeds):
+            raise InputError(f"Seeds must be whole numbers, got {list(self.seeds)}.")
+        for key in ("data", "preset"):
+            if not isinstance(getattr(self, key), str | None):
+                raise InputError(f"{key} must be a text, got {getattr(self, key)!r}.")
+        if not all(isinstance(name, str) for name in self.modalities or ()):
+            raise InputError(f"modalities must be names, got {list(self.modalities or ())}.")
+        if isinstance(self.views, dict) and not all(isinstance(name, str) for name in self.views):
+            raise InputError(f"views must name modalities, got {list(self.views)}.")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise InputError(f"Seeds must be different numbers from 0 on, at least one; got {list(self.seeds)}.")
 
@@ -122,12 +134,18 @@ def build(cls: type, values: Mapping[str, Any], group: str) -> Any:
     """An instance of a settings dataclass; lists become tuples where it holds tuples.
 
     Raises:
-        InputError: a key that it does not have.
+        InputError: a key that it does not have, or a value of another type.
     """
     known = {f.name: f for f in dataclasses.fields(cls)}
     for key in values:
         if key not in known:
             raise suggest(key, list(known), f"{group} setting")
+    hints = typing.get_type_hints(cls)
+    for key, value in values.items():
+        if (kind := _SIMPLE.get(hints[key])) and (not isinstance(value, kind) or _is_bool(value, hints[key])):
+            raise InputError(f"{group}.{key} must be of type {hints[key].__name__}, got {value!r}.")
+        if typing.get_origin(hints[key]) is typing.Literal and value not in (known_ones := typing.get_args(hints[key])):
+            raise suggest(str(value), [str(each) for each in known_ones], f"value of {group}.{key}")
     return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
 
 
@@ -149,9 +167,15 @@ def from_dict(saved: Mapping[str, Any]) -> RunSettings:
         saved[group] = build(cls, values, group)
     for key in ("seeds", "modalities"):
         if saved.get(key) is not None:
+            if not isinstance(saved[key], list | tuple):
+                raise InputError(f"The saved settings {key!r} must be a list, got {saved[key]!r}.")
             saved[key] = tuple(saved[key])
     settings: RunSettings = build(RunSettings, saved, "run")
     return settings
+
+
+def _is_bool(value: Any, hint: Any) -> bool:
+    return isinstance(value, bool) and hint is not bool
 
 
 def _plain(value: Any) -> Any:

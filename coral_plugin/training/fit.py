@@ -117,6 +117,8 @@ def train(
             torch.cuda.reset_peak_memory_stats(device)
         try:
             trainer.fit(module, train_dataloaders=loader, ckpt_path=start, weights_only=True if start else None)
+        except SystemExit as error:  # Lightning's silent end: status 0 for SIGTERM, 1 for Ctrl-C
+            raise KeyboardInterrupt from error
         finally:
             progress.close()
         if trainer.interrupted:

@@ -1,6 +1,7 @@
 """``coral evaluate``, ``embed``, ``list`` and ``doctor`` on a finished run."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -104,3 +105,27 @@ def test_doctor_finds_everything_here(coral):
     assert status == 0, out
     assert "ok      torch" in out
     assert "MISSING" not in out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "resume"])
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [
+        ("config.yaml", "- 41", "- x"),
+        ("config.yaml", "epochs: 1", "epochs: x"),
+        ("config.yaml", "width: 16", "width: null"),
+        ("data.json", '"fingerprint"', '"f"'),
+        ("seed-41/result.json", '"history"', '"h"'),
+        ("seed-41/result.json", '"train"', '"t"'),
+    ],
+)
+def test_a_damaged_run_is_one_line(coral, run_folder, tmp_path, command, name, old, new):
+    damaged = tmp_path / "run"
+    shutil.copytree(run_folder, damaged)
+    text = (damaged / name).read_text()
+    assert old in text
+    (damaged / name).write_text(text.replace(old, new))
+    resume = ["train", "--config", run_folder / "config.yaml", "--output", damaged, "--resume", "--quiet"]
+    status, out, err = coral(*(resume if command == "resume" else ["evaluate", damaged]))
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert str(damaged) in err

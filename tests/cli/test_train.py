@@ -129,3 +129,60 @@ def test_the_default_folder_is_a_fresh_one(tmp_path, monkeypatch):
     assert str(first) == "runs/coral-digits"
     first.mkdir(parents=True)
     assert str(fresh_folder("coral", "digits", None)) == "runs/coral-digits-2"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--seeds", "41", "42"], "commas without blanks"),
+        (["--epochs"], "--epochs needs a value"),
+        (["--epochs", "x"], "value of type int"),
+        (["--set", "mask_rati=1"], "Did you mean '--method.mask_ratio'"),
+        (["--modalities", ""], "has no modality"),
+        (["--modalities", "table"], "at least two modalities"),
+        (["--encoder", "table=nope"], "Unknown encoder 'nope'"),
+        (["--network.width", "7"], "heads"),
+    ],
+)
+def test_a_refused_command_says_so_and_writes_nothing(coral, npz, flags, tmp_path, arguments, text):
+    folder = tmp_path / "run"
+    status, out, err = coral("train", "--dataset", "arrays", "--data", npz, "--output", folder, *flags, *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert text in err
+    assert not folder.exists()
+
+
+def test_an_output_name_that_is_too_long_is_the_users_mistake(coral, npz, flags):
+    status, _, err = coral("train", "--dataset", "arrays", "--data", npz, "--output", "x" * 300, *flags)
+    assert (status, err.count("\n")) == (2, 1)
+
+
+def test_seeds_on_the_command_line_win_over_a_file_even_where_they_are_the_default(npz, tmp_path):
+    config = tmp_path / "c.yaml"
+    config.write_text("dataset: arrays\nseeds: [41, 42]\n")
+    assert parse_run(["--config", str(config)])[0].seeds == (41, 42)
+    assert parse_run(["--config", str(config), "--seeds", "41"])[0].seeds == (41,)
+
+
+@pytest.mark.parametrize(
+    ("lines", "arguments"),
+    [
+        ("modalities: 3", []),
+        ("modalities: table", []),
+        ("modalities: [1, 2]", []),
+        ("views: {1: a}", []),
+        ("data: 5", []),
+        ("seeds: [1.5]", []),
+        ("seeds: '12'", []),
+        ("training: {epochs: x}", []),
+        ("training: {epochs: null}", []),
+        ("output: elsewhere", []),
+        ("preset: paper", ["--preset", "released"]),
+    ],
+)
+def test_a_wrong_value_in_a_file_is_one_line(coral, tmp_path, lines, arguments):
+    config = tmp_path / "c.yaml"
+    config.write_text(f"dataset: arrays\n{lines}\n")
+    status, out, err = coral("train", "--config", config, "--output", tmp_path / "run", *arguments)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "reads a file of yours" not in err

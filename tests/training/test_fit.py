@@ -2,6 +2,8 @@
 
 import csv
 import math
+import os
+import signal
 
 import pytest
 import torch
@@ -155,3 +157,13 @@ def test_bfloat16_agrees_with_float32(split):
 def test_a_gpu_that_is_not_there_is_refused():
     with pytest.raises(InputError, match="torch sees no GPU"):
         pick_device("cuda")
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_is_an_interruption_and_not_a_finished_training(split, tmp_path, monkeypatch, sent):
+    def stop(self, trainer, module):
+        os.kill(os.getpid(), sent)
+
+    monkeypatch.setattr(TimedCheckpoint, "on_train_epoch_end", stop)
+    with pytest.raises(KeyboardInterrupt):
+        run(split, tmp_path)

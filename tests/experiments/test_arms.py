@@ -1,0 +1,102 @@
+"""Both arms of Trifeature, the demo and the ablation, at a scale of seconds."""
+
+import json
+
+import pytest
+
+from coral_plugin.cli.main import main
+from coral_plugin.errors import InputError
+from coral_plugin.experiments import arms as module
+from coral_plugin.experiments.ablation import VARIANTS, leakage_table, run_ablation, slug
+from coral_plugin.experiments.arms import PAPER, Scale, arms_table, clear, longer, run_arms, summarise_arms
+
+TINY = Scale(
+    image_size=16,
+    pairs=64,
+    epochs={"unbiased": 1, "biased": 1},
+    chosen={
+        "source.renders": 1,
+        "source.probe_pairs": 300,
+        "network.width": 16,
+        "network.head_hidden": 16,
+        "network.head_output": 8,
+        "training.batch_size": 32,
+        "training.device": "cpu",
+    },
+)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("CORAL_CACHE", str(tmp_path / "cache"))
+
+
+def metrics(redundancy, uniqueness, synergy):
+    def task(value, chance):
+        return {"mean": value, "std": None, "values": [value], "chance": chance}
+
+    return {
+        "tasks": {
+            "redundancy": task(redundancy, 0.1),
+            "uniqueness1": task(uniqueness, 0.1),
+            "synergy": task(synergy, 0.5),
+        }
+    }
+
+
+def test_redundancy_and_uniqueness_come_from_unbiased_pairs_and_synergy_from_biased_ones():
+    summary = summarise_arms({"unbiased": metrics(0.9, 0.8, 0.1), "biased": metrics(0.2, 0.3, 0.7)})
+    assert {kind: entry["mean"] for kind, entry in summary.items()} == {
+        "redundancy": 0.9,
+        "uniqueness": 0.8,
+        "synergy": 0.7,
+    }
+    assert [entry["chance"] for entry in summary.values()] == [0.1, 0.1, 0.5]
+    text = arms_table({"COrAL": summary}, "title").text()
+    assert all(number in text for number in ("90.0", "80.0", "70.0", "10.0", "50.0"))
+
+
+def test_the_papers_scale_is_the_papers():
+    assert (PAPER.image_size, PAPER.pairs, PAPER.epochs) == (224, 10_000, {"unbiased": 100, "biased": 100})
+    assert longer(PAPER, 2).epochs == {"unbiased": 200, "biased": 200}
+
+
+def test_both_arms_differ_in_their_pairs_and_are_probed_on_the_same(tmp_path):
+    both = run_arms(TINY, folder=tmp_path / "arms", quiet=True)
+    records = [json.loads((tmp_path / "arms" / arm / "data.json").read_text()) for arm in ("unbiased", "biased")]
+    assert records[0]["samples"] == records[1]["samples"]
+    assert records[0]["fingerprint"] != records[1]["fingerprint"]
+    for entry in both.summary.values():
+        assert 0 <= entry["mean"] <= 1
+
+
+def test_clear_removes_runs_and_nothing_else(tmp_path):
+    run_arms(TINY, folder=tmp_path, quiet=True)
+    (tmp_path / "notes.txt").write_text("mine")
+    clear(tmp_path)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert not (tmp_path / "unbiased").exists()
+    with pytest.raises(InputError, match="is a file"):
+        clear(tmp_path / "notes.txt")
+
+
+def test_the_demo_leaves_its_summary_table_and_picture(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(module, "SMALL", TINY)
+    assert main(["demo", "--output", str(tmp_path / "demo")]) == 0
+    out = capsys.readouterr().out
+    summary = json.loads((tmp_path / "demo" / "summary.json").read_text())
+    assert list(summary) == ["redundancy", "uniqueness", "synergy"]
+    assert all(set(entry) == {"mean", "std", "values", "chance"} for entry in summary.values())
+    assert f"{100 * summary['redundancy']['mean']:.1f}" in out
+    assert "chance" in out
+    assert (tmp_path / "demo" / "information.png").stat().st_size > 5_000
+
+
+def test_the_ablation_trains_every_variant_with_its_own_settings(tmp_path):
+    chosen = {name: VARIANTS[name] for name in ("no masking", "no orthogonality")}
+    found = run_ablation(TINY, variants=chosen, seeds=(41,), folder=tmp_path, resume=False)
+    assert found["no masking"].runs["biased"].settings.method.masking == "none"
+    assert found["no orthogonality"].runs["unbiased"].settings.method.orthogonality_weight == 0
+    assert (tmp_path / slug("no masking") / "biased" / "metrics.json").exists()
+    text = leakage_table(found, "leaks").text()
+    assert all(name in text for name in ("no masking", "no orthogonality", "CKA"))
