@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
             name: {
                 "method": dict(chosen[name]),
                 "summary": both.summary,
-                "leakage": leakage(both.runs["unbiased"].metrics),
+                "leakage": leakage(both.metrics["unbiased"]),
             }
             for name, both in arms.items()
         },

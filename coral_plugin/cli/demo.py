@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
     arguments = parser.parse_args(argv)
     from coral_plugin.evaluation.plots import bars
-    from coral_plugin.experiments.arms import PAPER, SMALL, arms_table, clear, longer, run_arms
+    from coral_plugin.experiments.arms import PAPER, SMALL, arms_table, clear, longer, run_variants
     from coral_plugin.files import write_json, write_text
 
     started = time.monotonic()
@@ -36,7 +36,9 @@ def main(argv: list[str]) -> int:
     if arguments.longer < 1:
         raise InputError(f"--longer must be at least 1, got {arguments.longer}.")
     scale = longer(PAPER if arguments.paper_scale else SMALL, arguments.longer)
-    arms = run_arms(scale, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
+    arms = run_variants(scale, {"COrAL": {}}, {"COrAL": folder}, seeds=arguments.seeds, resume=arguments.resume)[
+        "COrAL"
+    ]
     table = arms_table({"COrAL": arms.summary}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
     write_json(folder / "summary.json", arms.summary)
     write_text(folder / "table.md", table.markdown())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_plugin.evaluation.tables import Table, cell
-from coral_plugin.experiments.arms import Arms, Scale, run_arms
+from coral_plugin.experiments.arms import Arms, Scale, run_variants
 
 # rows of the paper's Table 3, and the loss without its orthogonality term
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -25,10 +25,8 @@ def run_ablation(
     scale: Scale, *, variants: Mapping[str, Mapping[str, Any]], seeds: tuple[int, ...], folder: Path, resume: bool
 ) -> dict[str, Arms]:
     """Both arms of every variant; each variant has a folder of its own, so a stopped ablation resumes."""
-    return {
-        name: run_arms(scale, seeds=seeds, folder=folder / slug(name), resume=resume, method=method)
-        for name, method in variants.items()
-    }
+    folders = {name: folder / slug(name) for name in variants}
+    return run_variants(scale, variants, folders, seeds=seeds, resume=resume)
 
 
 def leakage(metrics: Mapping[str, Any]) -> dict[str, list[float]]:
@@ -50,7 +48,7 @@ def leakage(metrics: Mapping[str, Any]) -> dict[str, list[float]]:
 
 def leakage_table(arms: Mapping[str, Arms], title: str) -> Table:
     """One row a variant, on the unbiased arm, in percent."""
-    rows = {name: leakage(both.runs["unbiased"].metrics) for name, both in arms.items()}
+    rows = {name: leakage(both.metrics["unbiased"]) for name, both in arms.items()}
     kinds = list(next(iter(rows.values())))
     return Table(
         columns=("leakage, %", *(f"{kind} ↓" for kind in kinds)),

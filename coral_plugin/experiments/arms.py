@@ -6,17 +6,23 @@ on unbiased pairs (METHODS 5.1).
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables import Table, cell
 from coral_plugin.experiments.pictures import draw_run
-from coral_plugin.experiments.run import CONFIG, Run, run
-from coral_plugin.experiments.settings import make_settings
+from coral_plugin.experiments.run import CONFIG, run
+from coral_plugin.experiments.settings import RunSettings, make_settings
+from coral_plugin.training.fit import pick_device
 
 ARMS = {"unbiased": ("redundancy", "uniqueness"), "biased": ("synergy",)}
 # the papers' uniqueness is the texture of the first image
@@ -45,8 +51,8 @@ PAPER = Scale(image_size=224, pairs=10_000, epochs={"unbiased": 100, "biased": 1
 # what counts in a short training is the number of steps, hence small batches and a high rate that is annealed.
 SMALL = Scale(
     image_size=32,
-    pairs=40_000,
-    epochs={"unbiased": 2, "biased": 2},
+    pairs=20_000,
+    epochs={"unbiased": 4, "biased": 4},
     chosen={
         "source.texture_period": 8,
         "source.renders": 12,
@@ -67,58 +73,90 @@ class Arms:
     """Both trainings of one variant.
 
     Attributes:
-        runs: ``{arm: run}``.
+        metrics: ``{arm: content of metrics.json}``.
         summary: ``{kind of information: {"mean", "std", "values", "chance"}}``; shares, not percent.
     """
 
-    runs: dict[str, Run]
+    metrics: dict[str, dict[str, Any]]
     summary: dict[str, dict[str, Any]]
 
 
-def run_arms(
+@dataclass(frozen=True)
+class _Job:
+    """One training with its folder, as it is sent to a process."""
+
+    settings: RunSettings
+    folder: Path
+    label: str
+    resume: bool
+    threads: int
+
+
+def run_variants(
     scale: Scale,
+    variants: Mapping[str, Mapping[str, Any]],
+    folders: Mapping[str, Path],
     *,
-    objective: str = "coral",
-    preset: str = "paper",
     seeds: tuple[int, ...] = (41,),
-    folder: Path | None = None,
     resume: bool = False,
-    quiet: bool = False,
-    method: Mapping[str, Any] | None = None,
-) -> Arms:
-    """Train and probe both arms.
+    workers: int | None = None,
+) -> dict[str, Arms]:
+    """Train and probe both arms of COrAL with each variant's settings.
+
+    Without a GPU the trainings run beside each other, a process with one thread for each core: the networks are too
+    small to share their arithmetic between threads (at 32 px two threads are slower than one).
 
     Args:
         scale: Image size, pairs, epochs.
-        objective: Registered name of the method.
-        preset: Of the method.
+        variants: ``{variant: settings of the method that differ from the paper's preset}``.
+        folders: ``{variant: folder}``, which gets a run directory for each arm.
         seeds: One training of each arm for each.
-        folder: Gets a run directory for each arm; None writes nothing.
-        resume: Go on with what the folder holds.
-        quiet: Nothing on standard error.
-        method: Settings of the method that differ from the preset.
+        resume: Go on with what the folders hold.
+        workers: Processes; as many as there are cores by default, one with a GPU.
     """
-    runs: dict[str, Run] = {}
-    for arm in ARMS:
-        settings = make_settings(
-            objective,
-            "trifeature",
-            preset=preset,
-            seeds=seeds,
-            **{
-                "source.arm": arm,
-                "source.image_size": scale.image_size,
-                "source.pairs": scale.pairs,
-                "training.epochs": scale.epochs[arm],
-                **scale.chosen,
-                **{f"method.{key}": value for key, value in (method or {}).items()},
-            },
+    device = pick_device(scale.chosen.get("training.device", "auto"))
+    workers = workers or (1 if device.type == "cuda" else os.cpu_count() or 1)
+    jobs = {
+        (name, arm): _Job(
+            _settings(scale, arm, seeds, method),
+            folders[name] / arm,
+            f"{name}, {arm} pairs:" if len(variants) > 1 else f"{arm} pairs:",
+            resume,
+            1 if workers > 1 else torch.get_num_threads(),
         )
-        finished = run(settings, folder=folder / arm if folder else None, resume=resume, quiet=quiet)
-        draw_run(finished)
-        # pixels are shared by nobody from here on
-        runs[arm] = replace(finished, objectives={})
-    return Arms(runs, summarise_arms({arm: finished.metrics for arm, finished in runs.items()}))
+        for name, method in variants.items()
+        for arm in ARMS
+    }
+    if workers == 1:
+        found = [_run_job(job) for job in jobs.values()]
+    else:
+        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+            found = list(pool.map(_run_job, jobs.values()))
+    metrics = dict(zip(jobs, found, strict=True))
+    return {name: _arms({arm: metrics[name, arm] for arm in ARMS}) for name in variants}
+
+
+def _settings(scale: Scale, arm: str, seeds: tuple[int, ...], method: Mapping[str, Any]) -> RunSettings:
+    chosen = {
+        "source.arm": arm,
+        "source.image_size": scale.image_size,
+        "source.pairs": scale.pairs,
+        "training.epochs": scale.epochs[arm],
+        **scale.chosen,
+        **{f"method.{key}": value for key, value in method.items()},
+    }
+    return make_settings("coral", "trifeature", seeds=seeds, **chosen)
+
+
+def _run_job(job: _Job) -> dict[str, Any]:
+    torch.set_num_threads(job.threads)
+    finished = run(job.settings, folder=job.folder, resume=job.resume, label=job.label, floor=False)
+    draw_run(finished)
+    return finished.metrics
+
+
+def _arms(metrics: dict[str, dict[str, Any]]) -> Arms:
+    return Arms(metrics, summarise_arms(metrics))
 
 
 def longer(scale: Scale, factor: int) -> Scale:
@@ -127,7 +165,7 @@ def longer(scale: Scale, factor: int) -> Scale:
 
 
 def clear(folder: Path) -> None:
-    """Remove the run directories that an earlier :func:`run_arms` left in ``folder``, and nothing else there.
+    """Remove the run directories that an earlier run left in ``folder``, and nothing else there.
 
     Raises:
         InputError: ``folder`` is a file.

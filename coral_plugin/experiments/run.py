@@ -7,6 +7,7 @@ import statistics
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,8 @@ def run(
     folder: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
+    label: str = "",
+    floor: bool = True,
     data: MultimodalData | None = None,
     encoders: Mapping[str, EncoderLike] | None = None,
     augmentations: Mapping[str, Callable[..., Any]] | None = None,
@@ -78,6 +81,8 @@ def run(
         folder: Where it is written; None writes nothing.
         resume: Go on with what the folder holds: finished seeds are read, an unfinished one continues.
         quiet: Nothing on standard error.
+        label: Said in front of every line on standard error, where several runs share it.
+        floor: Probe the raw features too, which takes longer than the representation where they are wide.
         data: In place of what ``settings.dataset`` would load.
         encoders: Modules or functions from Python, by modality.
         augmentations: Functions from Python, by modality.
@@ -86,7 +91,7 @@ def run(
         InputError: settings and data that do not fit, or a folder that holds another run.
     """
     data = data if data is not None else load_data(settings)
-    say = _silent if quiet else _say
+    say = _silent if quiet else partial(_say, label)
     for note in data.notes:
         say(f"{data.name}: {note}")
     views = build_views(_views_spec(settings, augmentations), data.modalities)
@@ -94,7 +99,7 @@ def run(
     if folder is not None:
         _open_folder(folder, settings, data, resume)
     results, objectives, histories = {}, {}, {}
-    floor = score_floor(data, settings.probe) if _can_score(data) else {}
+    raw = score_floor(data, settings.probe) if floor and _can_score(data) else {}
     for seed in settings.seeds:
         own = folder / f"seed-{seed}" if folder is not None else None
         if own is not None and resume and (own / RESULT).exists():
@@ -111,13 +116,14 @@ def run(
                 folder=own,
                 resume=resume,
                 quiet=quiet,
+                label=label,
             )
             results[seed] = _score(trained, seed, data, settings)
             objectives[seed] = trained.objective
             if own is not None:
                 _finish_seed(own, trained.objective, results[seed])
         histories[seed] = results[seed]["history"]
-    metrics = summarise(settings, data, results, floor)
+    metrics = summarise(settings, data, results, raw)
     if folder is not None:
         rows = [{"seed": seed, **row} for seed, history in histories.items() for row in history]
         write_text(folder / LOG, table(rows))
@@ -361,8 +367,8 @@ def _views_spec(settings: RunSettings, augmentations: Mapping[str, Callable[...,
     return {**settings.views, **augmentations}
 
 
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
+def _say(label: str, line: str) -> None:
+    sys.stderr.write(f"{label} {line}\n".lstrip())
 
 
 def _silent(line: str) -> None:

@@ -96,13 +96,14 @@ class Progress:
         label: Of the run.
         epochs: How many there are.
         quiet: Say nothing.
+        bar: Draw the bar where there is a terminal.
     """
 
-    def __init__(self, label: str, epochs: int, *, quiet: bool = False) -> None:
+    def __init__(self, label: str, epochs: int, *, quiet: bool = False, bar: bool = True) -> None:
         self.label, self.epochs, self.quiet = label, epochs, quiet
         self._started = time.monotonic()
         self._bar: Any = None
-        if not quiet and sys.stderr.isatty():
+        if bar and not quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

@@ -69,6 +69,7 @@ def train(
     folder: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
+    label: str = "",
 ) -> Trained:
     """Train the objective that ``build`` makes on the samples of ``split``.
 
@@ -83,6 +84,7 @@ def train(
         folder: For ``metrics.csv``, the checkpoint and TensorBoard's log (where it is installed); None writes nothing.
         resume: Go on from the folder's checkpoint if there is one.
         quiet: No progress on standard error.
+        label: Said in front of every line, where several trainings share standard error; lines then, no bar.
 
     Raises:
         DivergedError: the loss is not finite.
@@ -94,7 +96,7 @@ def train(
         objective = build().to(device)
         loader = BatchLoader(split.to(device), settings.batch_size, seed)
         module = ObjectiveModule(objective, views, settings, seed, settings.epochs * len(loader))
-        progress = Progress(f"seed {seed}", settings.epochs, quiet=quiet)
+        progress = Progress(f"{label} seed {seed}".strip(), settings.epochs, quiet=quiet, bar=not label)
         log = EpochLog(folder / LOG if folder else None, progress)
         callbacks: list[pl.Callback] = [log]
         checkpoint = folder / CHECKPOINT if folder else None

@@ -8,7 +8,8 @@ from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
 from coral_plugin.experiments import arms as module
 from coral_plugin.experiments.ablation import VARIANTS, leakage_table, run_ablation, slug
-from coral_plugin.experiments.arms import PAPER, Scale, arms_table, clear, longer, run_arms, summarise_arms
+from coral_plugin.experiments.arms import ARMS, PAPER, Scale, arms_table, clear, longer, run_variants, summarise_arms
+from coral_plugin.experiments.run import open_run
 
 TINY = Scale(
     image_size=16,
@@ -29,6 +30,14 @@ TINY = Scale(
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("CORAL_CACHE", str(tmp_path / "cache"))
+
+
+def variant(scale, folder, workers=1):
+    return run_variants(scale, {"COrAL": {}}, {"COrAL": folder}, workers=workers)["COrAL"]
+
+
+def saved(folder, name, arm):
+    return open_run(folder / slug(name) / arm)[0]
 
 
 def metrics(redundancy, uniqueness, synergy):
@@ -62,7 +71,7 @@ def test_the_papers_scale_is_the_papers():
 
 
 def test_both_arms_differ_in_their_pairs_and_are_probed_on_the_same(tmp_path):
-    both = run_arms(TINY, folder=tmp_path / "arms", quiet=True)
+    both = variant(TINY, tmp_path / "arms")
     records = [json.loads((tmp_path / "arms" / arm / "data.json").read_text()) for arm in ("unbiased", "biased")]
     assert records[0]["samples"] == records[1]["samples"]
     assert records[0]["fingerprint"] != records[1]["fingerprint"]
@@ -70,8 +79,15 @@ def test_both_arms_differ_in_their_pairs_and_are_probed_on_the_same(tmp_path):
         assert 0 <= entry["mean"] <= 1
 
 
+def test_processes_find_what_one_after_the_other_finds(tmp_path):
+    together = variant(TINY, tmp_path / "together", workers=2)
+    assert together.summary == variant(TINY, tmp_path / "alone").summary
+
+
 def test_clear_removes_runs_and_nothing_else(tmp_path):
-    run_arms(TINY, folder=tmp_path, quiet=True)
+    for arm in ARMS:
+        (tmp_path / arm).mkdir()
+        (tmp_path / arm / "config.yaml").write_text("objective: coral\n")
     (tmp_path / "notes.txt").write_text("mine")
     clear(tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -82,6 +98,7 @@ def test_clear_removes_runs_and_nothing_else(tmp_path):
 
 def test_the_demo_leaves_its_summary_table_and_picture(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(module, "SMALL", TINY)
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
     assert main(["demo", "--output", str(tmp_path / "demo")]) == 0
     out = capsys.readouterr().out
     summary = json.loads((tmp_path / "demo" / "summary.json").read_text())
@@ -92,11 +109,12 @@ def test_the_demo_leaves_its_summary_table_and_picture(tmp_path, monkeypatch, ca
     assert (tmp_path / "demo" / "information.png").stat().st_size > 5_000
 
 
-def test_the_ablation_trains_every_variant_with_its_own_settings(tmp_path):
+def test_the_ablation_trains_every_variant_with_its_own_settings(tmp_path, monkeypatch):
+    monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
     chosen = {name: VARIANTS[name] for name in ("no masking", "no orthogonality")}
     found = run_ablation(TINY, variants=chosen, seeds=(41,), folder=tmp_path, resume=False)
-    assert found["no masking"].runs["biased"].settings.method.masking == "none"
-    assert found["no orthogonality"].runs["unbiased"].settings.method.orthogonality_weight == 0
+    assert saved(tmp_path, "no masking", "biased").method.masking == "none"
+    assert saved(tmp_path, "no orthogonality", "unbiased").method.orthogonality_weight == 0
     assert (tmp_path / slug("no masking") / "biased" / "metrics.json").exists()
     text = leakage_table(found, "leaks").text()
     assert all(name in text for name in ("no masking", "no orthogonality", "CKA"))
