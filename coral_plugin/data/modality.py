@@ -36,8 +36,8 @@ class Modality:
     std: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.name == "labels":
-            raise InputError("A modality cannot be called 'labels', which is the key of the targets.")
+        if self.name in ("labels", "all"):
+            raise InputError(f"A modality cannot be called {self.name!r}: targets or the whole representation are.")
         if (
             not self.name
             or self.name != self.name.strip()

@@ -40,6 +40,7 @@ def test_other_names_are_free(name):
     ("changes", "message"),
     [
         ({"name": "labels"}, "cannot be called 'labels'"),
+        ({"name": "all"}, "cannot be called 'all'"),
         ({"kind": "video"}, "unknown kind 'video'; known: sequence, timeseries, tabular, image"),
         ({"shape": (3,)}, r"needs 2 dimensions a sample, each at least 1, got \(3,\)"),
         ({"shape": (0, 3)}, "each at least 1"),

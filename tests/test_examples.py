@@ -1,0 +1,20 @@
+"""The examples run as they stand, from any folder."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@pytest.mark.slow
+def test_a_modality_with_an_encoder_and_an_augmentation_of_its_own(tmp_path):
+    script = EXAMPLES / "custom_modality.py"
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    score = float(done.stdout.split("balanced accuracy: ")[1].split()[0])
+    assert score > 0.6
+    code = [line for line in script.read_text().split('"""', 2)[2].splitlines() if line.strip()]
+    assert len(code) < 40
