@@ -10,7 +10,7 @@ from coral_plugin.errors import InputError
 @pytest.fixture
 def batch():
     return MultimodalBatch(
-        values={"text": torch.randn(4, 5, 2), "table": torch.randn(4, 3)},
+        tensors={"text": torch.randn(4, 5, 2), "table": torch.randn(4, 3)},
         padding={"text": torch.zeros(4, 5, dtype=torch.bool)},
         targets={"label": torch.arange(4)},
         index=torch.arange(4),
