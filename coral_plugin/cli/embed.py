@@ -32,7 +32,7 @@ def embed(arguments: argparse.Namespace) -> int:
     """Embed as the parsed ``arguments`` say."""
     from coral_plugin.data import as_split
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split
-    from coral_plugin.experiments.run import load_objective, modalities_of, open_run
+    from coral_plugin.experiments.folder import load_objective, modalities_of, open_run
     from coral_plugin.files import read_npz, write_npz
 
     folder = Path(arguments.run)

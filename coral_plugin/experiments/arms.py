@@ -19,8 +19,9 @@ import torch
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables import Table, cell
+from coral_plugin.experiments.folder import CONFIG
 from coral_plugin.experiments.pictures import draw_run
-from coral_plugin.experiments.run import CONFIG, run
+from coral_plugin.experiments.run import run
 from coral_plugin.experiments.settings import RunSettings, make_settings
 from coral_plugin.training.fit import pick_device
 

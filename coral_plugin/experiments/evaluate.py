@@ -16,8 +16,10 @@ from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.plots import embedding_density
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.scoring import embed_data, probing_splits, score_floor, score_parts, separate
+from coral_plugin.experiments.folder import RESULT, load_objective, open_run, read_result
 from coral_plugin.experiments.pictures import PLOTS
-from coral_plugin.experiments.run import RESULT, load_data, load_objective, open_run, read_result, summarise
+from coral_plugin.experiments.run import load_data
+from coral_plugin.experiments.summary import summarise
 from coral_plugin.files import write_json
 
 

@@ -9,7 +9,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.experiments import arms as module
 from coral_plugin.experiments.ablation import VARIANTS, leakage_table, run_ablation, slug
 from coral_plugin.experiments.arms import ARMS, PAPER, Scale, arms_table, clear, longer, run_variants, summarise_arms
-from coral_plugin.experiments.run import open_run
+from coral_plugin.experiments.folder import open_run
 
 TINY = Scale(
     image_size=16,

@@ -11,7 +11,8 @@ import yaml
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import embed_split
-from coral_plugin.experiments.run import load_objective, open_run, run
+from coral_plugin.experiments.folder import load_objective, open_run
+from coral_plugin.experiments.run import run
 from coral_plugin.experiments.settings import make_settings
 
 

@@ -1,0 +1,64 @@
+"""From the results of the seeds to the content of ``metrics.json``."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from coral_plugin.data import MultimodalData, Task
+from coral_plugin.evaluation.features import ALL
+from coral_plugin.experiments.settings import RunSettings
+
+SCHEMA = 1
+
+
+def summarise(
+    settings: RunSettings, data: MultimodalData, results: Mapping[int, Mapping[str, Any]], floor: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of ``metrics.json`` (DESIGN.md; schema 1) from the results of the seeds."""
+    seeds = list(results)
+    parts = {
+        part: {
+            task.name: _spread(task, [results[seed]["scores"][part][task.name] for seed in seeds])
+            for task in data.tasks
+        }
+        for part in results[seeds[0]]["scores"]
+    }
+    training = [results[seed]["train"] for seed in seeds]
+    return {
+        "schema": SCHEMA,
+        "objective": settings.objective,
+        "dataset": settings.dataset,
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "preset": settings.preset,
+        "modalities": [modality.name for modality in data.modalities],
+        "samples": {label: len(split) for label, split in data.splits().items()},
+        "seeds": seeds,
+        "tasks": parts.pop(ALL, {}),
+        "parts": parts,
+        "floor": {part: {task.name: _spread(task, [floor[part][task.name]]) for task in data.tasks} for part in floor},
+        "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
+        "train": {
+            "epochs": settings.training.epochs,
+            "samples_per_second": statistics.mean(t["samples_per_second"] for t in training),
+            "seconds": sum(t["seconds"] for t in training),
+            "peak_memory_bytes": max(t["peak_memory_bytes"] for t in training),
+            "parameters": training[0]["parameters"],
+        },
+    }
+
+
+def _spread(task: Task, scores: list[dict[str, Any]]) -> dict[str, Any]:
+    """Values of the seeds with mean and sample deviation (null for one seed), other metrics beside them."""
+
+    def summary(values: list[float]) -> dict[str, Any]:
+        std = statistics.stdev(values) if len(values) > 1 else None
+        return {"values": values, "mean": statistics.mean(values), "std": std}
+
+    also = {
+        name: summary([score["also"][name] for score in scores if name in score["also"]]) for name in scores[0]["also"]
+    }
+    chance = {} if task.chance is None else {"chance": task.chance}
+    return {"metric": scores[0]["metric"], **chance, **summary([score["value"] for score in scores]), "also": also}
