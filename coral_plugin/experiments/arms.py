@@ -105,7 +105,7 @@ def run_variants(
     """Train and probe both arms of COrAL with each variant's settings.
 
     Without a GPU the trainings run beside each other, a process with one thread for each core: the networks are too
-    small to share their arithmetic between threads (at 32 px two threads are slower than one).
+    small to share their arithmetic between threads.
 
     Args:
         scale: Image size, pairs, epochs.

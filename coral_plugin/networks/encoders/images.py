@@ -60,8 +60,7 @@ class SmallConv(nn.Module):
     """Convolutions with batch normalisation for small images, down to a grid of at most 4 cells along the short side.
 
     The first layer is 5x5 with few channels; every further halving of the grid doubles the channels and, while more
-    halvings follow, adds a second layer at the new size. Depth pays here: on Trifeature at 64 px this reaches in 50,000
-    supervised samples what three wide layers do not reach in 150,000.
+    halvings follow, adds a second layer at the new size.
 
     Args:
         modality: Image (C, H, W), any size.
