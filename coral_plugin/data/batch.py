@@ -20,12 +20,15 @@ class MultimodalBatch(Mapping[str, Tensor]):
         padding: ``{name: (B, T)}`` of bool, True where a step is padding; only for varying lengths.
         targets: ``{task: (B,) or (B, L)}``; empty when there are no labels.
         index: ``(B,)`` row of each sample in its split.
+        present: ``{name: (B,)}`` of bool, False where a sample lacks the modality and its values mean nothing; only for
+            modalities that some sample may lack.
     """
 
     tensors: dict[str, Tensor]  # an attribute here, a method of Mapping
     padding: dict[str, Tensor] = field(default_factory=dict)
     targets: dict[str, Tensor] = field(default_factory=dict)
     index: Tensor | None = None
+    present: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         sizes = {name: len(value) for name, value in self.tensors.items()}
@@ -35,6 +38,9 @@ class MultimodalBatch(Mapping[str, Tensor]):
             if name not in self.tensors or mask.shape != self.tensors[name].shape[:2]:
                 seen = tuple(self.tensors[name].shape) if name in self.tensors else "no values"
                 raise InputError(f"Padding of {name!r} is {tuple(mask.shape)}, but its values are {seen}.")
+        for name, mask in self.present.items():
+            if name not in self.tensors or mask.shape != self.tensors[name].shape[:1]:
+                raise InputError(f"Presence of {name!r} is {tuple(mask.shape)}, but the batch has {self.size} samples.")
 
     def __getitem__(self, name: str) -> Tensor:
         return self.tensors[name]
@@ -62,7 +68,7 @@ class MultimodalBatch(Mapping[str, Tensor]):
             return {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in tensors.items()}
 
         index = None if self.index is None else self.index.to(device, non_blocking=non_blocking)
-        return MultimodalBatch(move(self.tensors), move(self.padding), move(self.targets), index)
+        return MultimodalBatch(move(self.tensors), move(self.padding), move(self.targets), index, move(self.present))
 
     def select(self, modalities: Iterable[str]) -> MultimodalBatch:
         """The batch with only the given modalities, in the given order.
@@ -77,8 +83,14 @@ class MultimodalBatch(Mapping[str, Tensor]):
             self,
             tensors={name: self.tensors[name] for name in names},
             padding={name: self.padding[name] for name in names if name in self.padding},
+            present={name: self.present[name] for name in names if name in self.present},
         )
 
+    def having(self, *modalities: str) -> Tensor | None:
+        """``(B,)`` of bool, True for samples with all of ``modalities``; None where that is every sample."""
+        masks = [self.present[name] for name in modalities if name in self.present]
+        return torch.stack(masks).all(dim=0) if masks else None
+
     def with_values(self, values: dict[str, Tensor]) -> MultimodalBatch:
-        """The same samples with other values (an augmented view); padding, targets and index stay."""
+        """The same samples with other values (an augmented view); all else stays."""
         return replace(self, tensors=values)

@@ -21,26 +21,31 @@ class Column:
         lengths: ``(M,)`` valid steps of each row, which start at step 0; None where every step is valid.
         rows: ``(N,)`` row of ``values`` for each sample; None where sample i is row i. Pairs drawn from a bank of
             images share their pixels through it.
+        present: ``(M,)`` of bool, False for rows that stand for a missing modality; None where none is missing.
     """
 
     values: Tensor
     lengths: Tensor | None = None
     rows: Tensor | None = None
+    present: Tensor | None = None
 
     def __post_init__(self) -> None:
-        if self.lengths is not None and self.lengths.shape != self.values.shape[:1]:
-            raise InputError(
-                f"A column of {len(self.values)} rows needs as many lengths, got shape {tuple(self.lengths.shape)}."
-            )
+        for what, each in (("lengths", self.lengths), ("presence flags", self.present)):
+            if each is not None and each.shape != self.values.shape[:1]:
+                raise InputError(
+                    f"A column of {len(self.values)} rows needs as many {what}, got shape {tuple(each.shape)}."
+                )
 
     def __len__(self) -> int:
         return len(self.values if self.rows is None else self.rows)
 
     def to(self, device: torch.device | str, copies: dict[int, Tensor] | None = None) -> Column:
         """The same column on ``device``; see :meth:`Split.to` for ``copies``."""
-        lengths = None if self.lengths is None else _moved(self.lengths, device, copies)
-        rows = None if self.rows is None else _moved(self.rows, device, copies)
-        return Column(_moved(self.values, device, copies), lengths, rows)
+
+        def move(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else _moved(tensor, device, copies)
+
+        return Column(_moved(self.values, device, copies), move(self.lengths), move(self.rows), move(self.present))
 
     def subset(self, index: Tensor) -> Column:
         """The samples at ``index`` (n,); the values are shared, not copied."""
@@ -58,6 +63,12 @@ class Column:
         values = values[:, : int(lengths.max())]
         steps = torch.arange(values.shape[1], device=values.device)
         return values, steps[None, :] >= lengths[:, None]
+
+    def having(self, index: Tensor) -> Tensor | None:
+        """``(B,)`` of bool, whether the samples at ``index`` have this modality; None where all samples have it."""
+        if self.present is None:
+            return None
+        return self.present[index if self.rows is None else self.rows[index]]
 
 
 @dataclass(frozen=True)
@@ -116,11 +127,15 @@ class Split:
         """The samples at ``index`` (B,) as one batch, padded to the longest of them."""
         values: dict[str, Tensor] = {}
         padding: dict[str, Tensor] = {}
+        present: dict[str, Tensor] = {}
         for name, column in self.columns.items():
             values[name], mask = column.take(index)
             if mask is not None:
                 padding[name] = mask
-        return MultimodalBatch(values, padding, {name: t[index] for name, t in self.targets.items()}, index)
+            if (there := column.having(index)) is not None:
+                present[name] = there
+        targets = {name: target[index] for name, target in self.targets.items()}
+        return MultimodalBatch(values, padding, targets, index, present)
 
     def batches(self, size: int) -> Iterator[MultimodalBatch]:
         """All samples in order, in batches of ``size`` (the last may be smaller)."""

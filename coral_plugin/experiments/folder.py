@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from safetensors.torch import load_file, save_file
 
-from coral_plugin.data import Modality, MultimodalData
+from coral_plugin.data import Modality, MultimodalData, Task
 from coral_plugin.errors import InputError
 from coral_plugin.experiments.environment import environment
 from coral_plugin.experiments.settings import RunSettings, from_dict
@@ -81,7 +81,8 @@ def load_objective(
         raise InputError(
             f"{folder} has no trained seed{'' if seed is None else f' {seed}'}; it has {finished or 'none'}."
         )
-    return restore(settings, modalities_of(record), folder / f"seed-{seed}" / WEIGHTS, encoders).eval()
+    path = folder / f"seed-{seed}" / WEIGHTS
+    return restore(settings, modalities_of(record), tasks_of(record), path, encoders).eval()
 
 
 def modalities_of(record: Mapping[str, Any]) -> tuple[Modality, ...]:
@@ -100,23 +101,43 @@ def modalities_of(record: Mapping[str, Any]) -> tuple[Modality, ...]:
     return tuple(modalities)
 
 
+def tasks_of(record: Mapping[str, Any]) -> tuple[Task, ...]:
+    """Tasks from the record of the data.
+
+    Raises:
+        InputError: the record is damaged.
+    """
+    try:
+        return tuple(Task(**{**entry, "classes": tuple(entry["classes"])}) for entry in record["tasks"])
+    except (AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{DATA} of the run is damaged ({error}). Train the run again.") from error
+
+
 def build_objective(
-    settings: RunSettings, modalities: tuple[Modality, ...], encoders: Mapping[str, EncoderLike] | None = None
+    settings: RunSettings,
+    modalities: tuple[Modality, ...],
+    tasks: tuple[Task, ...] = (),
+    encoders: Mapping[str, EncoderLike] | None = None,
 ) -> Objective:
     """A fresh objective, its parameters drawn from torch's global generator."""
     objective: Objective = OBJECTIVES.get(settings.objective)(modalities, settings.network, settings.method, encoders)
+    objective.prepare(tasks)
     return objective
 
 
 def restore(
-    settings: RunSettings, modalities: tuple[Modality, ...], path: Path, encoders: Mapping[str, EncoderLike] | None
+    settings: RunSettings,
+    modalities: tuple[Modality, ...],
+    tasks: tuple[Task, ...],
+    path: Path,
+    encoders: Mapping[str, EncoderLike] | None,
 ) -> Objective:
     """A fresh objective with the weights in ``path``.
 
     Raises:
         InputError: the weights cannot be read, or are of another objective.
     """
-    objective = build_objective(settings, modalities, encoders)
+    objective = build_objective(settings, modalities, tasks, encoders)
     try:
         objective.load_state_dict(load_file(path))
     except Exception as error:  # safetensors and torch raise types of their own

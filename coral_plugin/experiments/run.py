@@ -30,7 +30,7 @@ from coral_plugin.experiments.summary import summarise
 from coral_plugin.files import write_json, write_text
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.registry import DATASETS
+from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.training.callbacks import table
 from coral_plugin.training.fit import Trained, pick_device, train
 from coral_plugin.views import build_views
@@ -105,12 +105,12 @@ def run(
         own = folder / f"seed-{seed}" if folder is not None else None
         if own is not None and resume and (own / RESULT).exists():
             results[seed] = read_result(own)
-            objectives[seed] = restore(settings, data.modalities, own / WEIGHTS, encoders)
+            objectives[seed] = restore(settings, data.modalities, data.tasks, own / WEIGHTS, encoders)
             say(f"seed {seed}: finished already, not trained again")
         else:
             trained = train(
-                lambda: build_objective(settings, data.modalities, encoders),
-                data.unlabelled,
+                lambda: build_objective(settings, data.modalities, data.tasks, encoders),
+                data.train if OBJECTIVES.get(settings.objective).needs_labels else data.unlabelled,
                 views,
                 settings.training,
                 seed,
@@ -157,7 +157,7 @@ def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, E
     if len(data.unlabelled) < 2:
         raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
     with torch.random.fork_rng(devices=[]):
-        build_objective(settings, data.modalities, encoders)
+        build_objective(settings, data.modalities, data.tasks, encoders)
 
 
 def _can_score(data: MultimodalData) -> bool:

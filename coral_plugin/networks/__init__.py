@@ -2,17 +2,19 @@
 
 from coral_plugin.networks.factory import EncoderLike, NetworkSettings, default_width, resolve_encoders
 from coral_plugin.networks.heads import projection_head
-from coral_plugin.networks.pathways import SharedPathway, TokenEncoder
+from coral_plugin.networks.pathways import PooledEncoder, SharedPathway, TokenEncoder, pooled_encoders
 from coral_plugin.networks.unique import UniqueDesign, UniquePathway
 
 __all__ = [
     "EncoderLike",
     "NetworkSettings",
+    "PooledEncoder",
     "SharedPathway",
     "TokenEncoder",
     "UniqueDesign",
     "UniquePathway",
     "default_width",
+    "pooled_encoders",
     "projection_head",
     "resolve_encoders",
 ]

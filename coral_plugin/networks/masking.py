@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from coral_plugin.distributed import agree
+
 
 def mask_tokens(tokens: Tensor, ratio: float, generator: torch.Generator | None = None) -> Tensor:
     """Tokens ``(B, T, D)`` with each token set to zero with probability ``ratio``, independently.
@@ -23,13 +25,14 @@ def mask_tokens(tokens: Tensor, ratio: float, generator: torch.Generator | None 
 def partition(names: Sequence[str], generator: torch.Generator | None = None) -> tuple[list[str], list[str]]:
     """The modalities split at random into two disjoint halves; sizes differ by one when their number is odd.
 
-    Which half is the greater one is random too, so that every modality is masked equally often.
+    Which half is the greater one is random too, so that every modality is masked equally often. Processes that train
+    together share one partition, since they share one batch.
     """
     device = generator.device if generator is not None else "cpu"
-    order = torch.randperm(len(names), device=device, generator=generator).tolist()
+    order = agree(torch.randperm(len(names), device=device, generator=generator)).tolist()
     half = len(names) // 2
     if len(names) % 2:
-        half += int(torch.randint(2, (), device=device, generator=generator))
+        half += int(agree(torch.randint(2, (), device=device, generator=generator)))
     return [names[i] for i in order[:half]], [names[i] for i in order[half:]]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ class TokenEncoder(nn.Module):
         super().__init__()
         self.modality = modality
         self.encoder = encoder
+        self.width = width
         self.accepts_padding = bool(getattr(encoder, "accepts_padding", False))
         self.tokenizer = self._fitting_tokenizer(width)
 
@@ -92,6 +94,59 @@ def safe(name: str) -> str:
     return "m_" + name.replace("%", "%25").replace(".", "%2E")
 
 
+def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, Tensor | None]:
+    """Tokens ``(B, T, D)`` of modality ``name`` and their padding ``(B, T)``.
+
+    The encoder sees only the samples that have the modality; the tokens of the others are zero and padding.
+    """
+    padding, present = batch.padding.get(name), batch.present.get(name)
+    if present is None:
+        tokens, padding = encoder(batch[name], padding)
+        return tokens, padding
+    rows = present.nonzero().squeeze(1)
+    if not len(rows):
+        return batch[name].new_zeros(batch.size, 1, encoder.width), present.new_ones(batch.size, 1)
+    tokens, padding = encoder(batch[name][rows], None if padding is None else padding[rows])
+    absent = present.new_ones(batch.size, tokens.shape[1])
+    absent[rows] = False if padding is None else padding
+    return spread(tokens, rows, batch.size), absent
+
+
+def spread(part: Tensor, rows: Tensor, size: int) -> Tensor:
+    """``part`` (R, ...) at ``rows`` (R,) of ``size`` rows; the others are zero."""
+    return part.new_zeros(size, *part.shape[1:]).index_copy(0, rows, part)
+
+
+class PooledEncoder(nn.Module):
+    """One modality to one vector: its encoder and tokenizer, then the mean over valid tokens (METHODS 2.4, 2.5).
+
+    Args:
+        modality: What is encoded.
+        encoder: Any module, as for :class:`TokenEncoder`.
+        width: Width D of tokens and vector.
+    """
+
+    def __init__(self, modality: Modality, encoder: nn.Module, width: int) -> None:
+        super().__init__()
+        self.name = modality.name
+        self.tokens = TokenEncoder(modality, encoder, width)
+
+    def forward(self, batch: MultimodalBatch) -> Tensor:
+        """``(B, D)``; zero for samples that lack the modality."""
+        tokens, padding = tokenise(self.tokens, batch, self.name)
+        if padding is None:
+            return tokens.mean(dim=1)
+        valid = (~padding).unsqueeze(-1)
+        return (tokens * valid).sum(dim=1) / valid.sum(dim=1).clamp(min=1)
+
+
+def pooled_encoders(
+    modalities: Iterable[Modality], builders: Mapping[str, Callable[[], nn.Module]], width: int
+) -> nn.ModuleDict:
+    """A fresh :class:`PooledEncoder` for each modality."""
+    return nn.ModuleDict({safe(m.name): PooledEncoder(m, builders[m.name](), width) for m in modalities})
+
+
 class SharedPathway(nn.Module):
     """Encoders, masking and fusion of all modalities: ``Z_SR`` of the paper.
 
@@ -122,11 +177,14 @@ class SharedPathway(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """The fused representation ``(B, D)``; ``mask_ratios`` names the modalities whose tokens are masked."""
-        tokens: dict[str, Tensor] = {}
-        padding: dict[str, Tensor | None] = {}
-        for name, values in batch.items():
-            tokens[name], padding[name] = self.encoders[safe(name)](values, batch.padding.get(name))
+        tokens, padding = self.tokenise(batch)
+        for name in tokens:
             if mask_ratios and name in mask_ratios:
                 tokens[name] = mask_tokens(tokens[name], mask_ratios[name], generator)
         fused: Tensor = self.fusion(tokens, padding)
         return fused
+
+    def tokenise(self, batch: MultimodalBatch) -> tuple[dict[str, Tensor], dict[str, Tensor | None]]:
+        """Tokens ``{modality: (B, T, D)}`` and their padding ``{modality: (B, T) or None}``, ready for ``fusion``."""
+        pairs = {name: tokenise(self.encoders[safe(name)], batch, name) for name in batch}
+        return {name: tokens for name, (tokens, _) in pairs.items()}, {name: mask for name, (_, mask) in pairs.items()}

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import Modality, MultimodalBatch, Task
+from coral_plugin.distributed import gather
+from coral_plugin.errors import InputError
 from coral_plugin.networks import EncoderLike, NetworkSettings
 
 
@@ -22,10 +24,14 @@ class Objective(nn.Module, ABC):
     Attributes:
         Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
         presets: ``{preset: {"method.key" | "training.key" | ...: value}}``, defaults that flags win over.
+        needs_raw: Whether ``loss`` is given the batch as it is, too, as ``raw``.
+        needs_labels: Whether it trains on the labelled split and reads the batch's targets.
     """
 
     Settings: ClassVar[type]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+    needs_raw: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
 
     @abstractmethod
     def __init__(
@@ -37,6 +43,18 @@ class Objective(nn.Module, ABC):
     ) -> None:
         super().__init__()
 
+    def prepare(self, tasks: tuple[Task, ...]) -> None:
+        """Build what depends on the labels; called once, after construction and before training or loading weights.
+
+        Args:
+            tasks: Of the data; empty where there are no labels.
+
+        Raises:
+            InputError: the method needs labels that the data do not have.
+        """
+        if self.needs_labels and not tasks:
+            raise InputError("This objective trains on labels, but the data have none; give <split>/labels.")
+
     @abstractmethod
     def loss(
         self,
@@ -44,14 +62,20 @@ class Objective(nn.Module, ABC):
         second: MultimodalBatch,
         progress: float,
         generator: torch.Generator | None = None,
+        *,
+        raw: MultimodalBatch | None = None,
     ) -> dict[str, Tensor]:
         """Named scalar terms, unweighted, and their weighted sum ``"total"``.
+
+        Under several processes each holds its share of the batch and the terms are those of the whole one
+        (:func:`over_batch`).
 
         Args:
             first: One view of the batch.
             second: Another view of the same samples.
             progress: Share of the training that is over, in [0, 1]; drives schedules.
             generator: Source of the step's randomness, on the batch's device.
+            raw: The samples without augmentation, where ``needs_raw`` is true; ``first`` stands in where it is None.
         """
 
     @abstractmethod
@@ -67,6 +91,26 @@ class Objective(nn.Module, ABC):
         """What the method's schedules say at ``progress``, for the log."""
         del progress
         return {}
+
+
+def over_batch(
+    loss: Callable[..., Tensor], *embeddings: Tensor, present: Tensor | None = None, least: int = 2
+) -> Tensor:
+    """``loss`` of the embeddings ``(B, ...)`` of the whole batch, of all processes, with what it needs of them.
+
+    Args:
+        loss: Function of as many tensors ``(N, ...)``; a scalar.
+        embeddings: Rows of this process.
+        present: ``(B,)`` of bool, which rows count (:meth:`MultimodalBatch.having`); None for all.
+        least: With fewer rows than this the loss is 0: there are no negatives, or nothing to compare.
+    """
+    rows = [gather(each) for each in embeddings]
+    if present is not None:
+        there = gather(present)
+        rows = [each[there] for each in rows]
+    if len(rows[0]) < least:
+        return torch.stack([each.sum() for each in rows]).sum() * 0.0
+    return loss(*rows)
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -25,8 +25,8 @@ from coral_plugin.networks import (
     resolve_encoders,
 )
 from coral_plugin.networks.masking import mask_ratio, partition
-from coral_plugin.networks.pathways import safe, token_encoders
-from coral_plugin.objectives.base import Objective
+from coral_plugin.networks.pathways import safe, spread, token_encoders, tokenise
+from coral_plugin.objectives.base import Objective, over_batch
 
 _PENALTIES = {"cosine": cosine_embedding, "squared_cosine": squared_cosine}
 
@@ -139,7 +139,10 @@ class Coral(Objective):
                 self.unique_heads[key].load_state_dict(self.unique_heads[keys[0]].state_dict())
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
-        """``shared`` (B, D) and ``unique/<modality>`` (B, D / 2), of the modalities that the batch has."""
+        """``shared`` (B, D) and ``unique/<modality>`` (B, D / 2), of the modalities that the batch has.
+
+        A unique part is zero where a sample lacks its modality.
+        """
         return {
             "shared": self.shared(batch),
             **{f"unique/{name}": self._unique(batch, name) for name in batch},
@@ -155,6 +158,8 @@ class Coral(Objective):
         second: MultimodalBatch,
         progress: float,
         generator: torch.Generator | None = None,
+        *,
+        raw: MultimodalBatch | None = None,  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8)."""
         settings = self.settings
@@ -169,13 +174,18 @@ class Coral(Objective):
             for batch, mask in zip((first, second), masks, strict=True)
         ]
         one, two = views
-        contrast = {name: self._contrast(one[name], two[name]) for name in one}
+        having = {"shared": None, **{f"unique/{name}": first.having(name) for name in first}}
+        contrast = {name: over_batch(self._contrast, one[name], two[name], present=having[name]) for name in one}
         shared = contrast.pop("shared")
         unique = torch.stack(list(contrast.values())).sum()
         # the shared part comes first, so the pairs are (shared, unique) and (unique, unique)
         penalty = _PENALTIES[settings.orthogonality]
         orthogonality = torch.stack(
-            [penalty(view[a], view[b]) for view in views for a, b in combinations(view, 2)]
+            [
+                over_batch(penalty, view[a], view[b], present=_both(having[a], having[b]), least=1)
+                for view in views
+                for a, b in combinations(view, 2)
+            ]
         ).sum()
         total = (
             settings.shared_weight * shared
@@ -189,9 +199,14 @@ class Coral(Objective):
         return {"mask_ratio": self._ratio(progress)}
 
     def _unique(self, batch: MultimodalBatch, name: str) -> Tensor:
-        tokens, padding = self.unique_encoders[safe(name)](batch[name], batch.padding.get(name))
-        vector: Tensor = self.unique[safe(name)](tokens, padding)
-        return vector
+        tokens, padding = tokenise(self.unique_encoders[safe(name)], batch, name)
+        pathway = self.unique[safe(name)]
+        present = batch.having(name)
+        if present is None:
+            vector: Tensor = pathway(tokens, padding)
+            return vector
+        rows = present.nonzero().squeeze(1)
+        return spread(pathway(tokens[rows], padding[rows]), rows, batch.size)  # type: ignore[index]
 
     def _project(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
         heads = {f"unique/{m.name}": self.unique_heads[safe(m.name)] for m in self.modalities}
@@ -218,3 +233,8 @@ class Coral(Objective):
             parts = partition(names, generator)
         ratio = self._ratio(progress)
         return dict.fromkeys(parts[0], ratio), dict.fromkeys(parts[1], ratio)
+
+
+def _both(one: Tensor | None, two: Tensor | None) -> Tensor | None:
+    """Samples that have both; None where that is every sample."""
+    return one if two is None else two if one is None else one & two

@@ -51,7 +51,8 @@ class ObjectiveModule(pl.LightningModule):
         torch.manual_seed(fold(self.seed, "dropout", step))
         stream = generator(self.seed, "step", step, batch.device)
         first, second = self.views(batch, stream), self.views(batch, stream)
-        terms = self.objective.loss(first, second, step / self.steps, stream)
+        raw = {"raw": batch} if self.objective.needs_raw else {}
+        terms = self.objective.loss(first, second, step / self.steps, stream, **raw)
         values = torch.stack([term.detach().float() for term in terms.values()])
         if not torch.isfinite(values).all():
             self._refuse(terms, batch)

@@ -89,6 +89,7 @@ _IMAGES = {
     "blur": Operation(images.blur),
     "flip": Operation(images.flip),
     "shift": Operation(images.shift, probability=1.0),
+    "pose": Operation(images.pose, probability=1.0),
     "noise": Operation(images.noise),
 }
 

@@ -58,6 +58,40 @@ def shift(images: Tensor, generator: torch.Generator | None, *, fraction: float 
     return _sample(images, left, top, torch.ones_like(left), torch.ones_like(top))
 
 
+def pose(
+    images: Tensor,
+    generator: torch.Generator | None,
+    *,
+    degrees: float = 30.0,
+    fraction: float = 0.15,
+    scale: Pair = (0.8, 1.25),
+) -> Tensor:
+    """Each image turned, moved and enlarged at random: another view of the same thing.
+
+    Takes away where something is, how it stands and how large it is, and keeps all of it in the picture, as a crop of a
+    small image does not. What comes into view from outside repeats the border.
+
+    Args:
+        images: ``(B, C, H, W)``.
+        generator: Source of randomness.
+        degrees: Greatest turn either way.
+        fraction: Greatest move along either axis, as a share of the side.
+        scale: Least and greatest enlargement, drawn logarithmically uniform.
+
+    Returns:
+        ``(B, C, H, W)``.
+    """
+    batch, device = len(images), images.device
+    angle = uniform(batch, (-math.radians(degrees), math.radians(degrees)), device, generator)
+    zoom = uniform(batch, (math.log(scale[0]), math.log(scale[1])), device, generator).exp()
+    right, down = (2 * torch.rand(2, batch, device=device, generator=generator) - 1) * (2 * fraction)
+    # grid_sample measures both sides from -1 to 1; pixels are square, so the sides' ratio enters the turn
+    ratio = images.shape[-2] / images.shape[-1]
+    cos, sin = angle.cos() / zoom, angle.sin() / zoom
+    rows = torch.stack([cos, -sin * ratio, right, sin / ratio, cos, down], dim=1)
+    return _warp(images, rows.view(batch, 2, 3))
+
+
 def flip(images: Tensor, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
     """Left and right exchanged; nothing is drawn."""
     return images.flip(-1)
@@ -151,7 +185,11 @@ def _sample(images: Tensor, left: Tensor, top: Tensor, width: Tensor, height: Te
     # grid_sample measures both sides from -1 to 1
     across = torch.stack([width, zero, 2 * left + width - 1], dim=1)
     down = torch.stack([zero, height, 2 * top + height - 1], dim=1)
-    affine = torch.stack([across, down], dim=1).to(images.dtype)  # (B, 2, 3)
-    grid = F.affine_grid(affine, list(images.shape), align_corners=False)
+    return _warp(images, torch.stack([across, down], dim=1))
+
+
+def _warp(images: Tensor, affine: Tensor) -> Tensor:
+    """``images`` read at the places to which ``affine`` (B, 2, 3) takes each pixel, bilinear."""
+    grid = F.affine_grid(affine.to(images.dtype), list(images.shape), align_corners=False)
     # rounding of the weights may leave [0, 1] by an ulp
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False).clamp_(0, 1)
