@@ -26,12 +26,14 @@ class Objective(nn.Module, ABC):
         presets: ``{preset: {"method.key" | "training.key" | ...: value}}``, defaults that flags win over.
         needs_raw: Whether ``loss`` is given the batch as it is, too, as ``raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets.
+        trains: Whether there is anything to train; False for a floor such as raw features.
     """
 
     Settings: ClassVar[type]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
     needs_raw: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
+    trains: ClassVar[bool] = True
 
     @abstractmethod
     def __init__(
