@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coral_plugin.data import KINDS, Kind, MultimodalData, from_arrays
+from coral_plugin.data import KINDS, SPLITS, Kind, MultimodalData, from_arrays
+from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.errors import InputError
 from coral_plugin.files import read_npz
 from coral_plugin.registry import suggest
@@ -62,4 +63,13 @@ def load(path: str | None = None, settings: ArraysSettings | None = None) -> Mul
     )
 
 
-load.settings = ArraysSettings  # type: ignore[attr-defined]
+def inspect(source: Source) -> Inspection | None:
+    """What ``coral data check`` says of an ``.npz`` in this layout; None for anything else."""
+    if source.kind != "npz" or not any(key.startswith("train/") for key in source.content):
+        return None
+    arrays = {key: value for key, value in source.content.items() if key.partition("/")[0] in SPLITS}
+    labels = {key.removesuffix("/labels"): value for key, value in arrays.items() if key.endswith("/labels")}
+    return Inspection(f"arrays ({LAYOUT})", ("arrays",), arrays, labels)
+
+
+load.settings, load.inspect = ArraysSettings, inspect  # type: ignore[attr-defined]

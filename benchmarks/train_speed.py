@@ -30,7 +30,6 @@ from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.coral import Coral, CoralSettings
 from coral_plugin.training.loader import BatchLoader
-from coral_plugin.training.module import ObjectiveModule
 from coral_plugin.training.randomness import generator
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.views import Views, build_views
@@ -99,9 +98,8 @@ def measure(shape: str, steps: int, threads: int) -> dict[str, Any]:
     views = build_views(spec, data.modalities)
     loader = BatchLoader(data.train, BATCH, seed=0)
     settings = TrainingSettings()
-    module = ObjectiveModule(objective, views, settings, seed=0, steps=100 * len(loader))
     optimiser = torch.optim.AdamW(objective.parameters(), lr=settings.learning_rate)
-    pipeline, model, flops = _timed(loader, views, objective, optimiser, module.steps, steps)
+    pipeline, model, flops = _timed(loader, views, objective, optimiser, 100 * len(loader), steps)
     peak = matmul_peak()
     return {
         "shape": shape,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import reprlib
+
 
 class CoralError(Exception):
     """Base of everything this package raises on purpose; its text is one clear line."""
@@ -29,3 +31,24 @@ class PluginError(InputError, ImportError):
 
 class DivergedError(CoralError, ArithmeticError):
     """A loss or gradient stopped being finite during training. Exit status 1."""
+
+
+class _Short(reprlib.Repr):
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = 100
+        self.maxlong = 60
+        self.maxlevel = 3
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write out the digits of a very large number
+        return f"a number of {x.bit_length()} bits" if x.bit_length() > 1000 else super().repr_int(x, level)
+
+
+def short(value: object) -> str:
+    """``repr`` of a value from outside, for a message: bounded in length and time, whatever the value is.
+
+    >>> short("x" * 200)[:6], len(short("x" * 200)), short(10**5000)
+    ("'xxxxx", 100, 'a number of 16610 bits')
+    """
+    return _Short().repr(value)

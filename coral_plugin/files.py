@@ -21,6 +21,7 @@ import numpy as np
 from coral_plugin.errors import CoralError, InputError, MachineError
 
 MAX_MEMBERS = 10_000
+MOST_TEXT = 1 << 28  # bytes of a text or of JSON: a history of 100,000 epochs has a tenth of it
 # deflate cannot shrink more than 1032 to 1: an archive that claims more than this lies
 _MAX_RATIO = 1100
 _NOT_NPZ = {
@@ -40,13 +41,15 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coral-multibench"
 
 
-def read_text(path: Path | str) -> str:
+def read_text(path: Path | str, most: int = MOST_TEXT) -> str:
     """The text of a UTF-8 file.
 
     Raises:
-        InputError: there is no such file, or it is no text.
+        InputError: there is no such file, it is no text, or it is longer than ``most`` bytes.
     """
-    content = _bytes(Path(path))
+    content = read_bytes(Path(path), most + 1)
+    if len(content) > most:
+        raise InputError(f"{path} is not read: it has more than {most} bytes, which no such file of ours has.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -61,7 +64,7 @@ def read_json(path: Path | str) -> Any:
     """
     text = read_text(path)
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=_once, parse_float=_number, parse_constant=_number)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path} is not valid JSON: {_line(error)}.") from error
 
@@ -78,10 +81,12 @@ def read_npz(path: Path | str) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: _array(archive, i, f"{path}: {name}") for name, i in _members(archive, path).items()}
-    except zipfile.BadZipFile as error:
-        raise InputError(f"{path} is cut off or damaged ({_line(error)}); fetch or write it again.") from error
+    except CoralError:
+        raise
     except OSError as error:
         raise _reading(error, path) from error
+    except Exception as error:  # a damaged directory makes zipfile raise a dozen types beside its own
+        raise InputError(f"{path} is cut off or damaged ({_line(error)}); fetch or write it again.") from error
 
 
 @contextlib.contextmanager
@@ -93,10 +98,10 @@ def write_aside(path: Path | str) -> Iterator[Path]:
         removed if the block raises anything.
 
     Raises:
-        InputError: ``path`` is a folder or a device, or lies below a file.
+        InputError: ``path`` is a folder or a device, lies below a file, or is a link to a place outside its folder.
         MachineError: no space, no rights, a read-only disk.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
+    target = _target(Path(path))
     aside = target.with_name(f".{target.stem[:80]}.{os.getpid()}-{secrets.token_hex(4)}{target.suffix}")
     try:
         _make_room(target, path)
@@ -153,7 +158,7 @@ def write_npz(path: Path | str, arrays: Mapping[str, Any]) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
-def _bytes(path: Path, most: int = -1) -> bytes:
+def read_bytes(path: Path, most: int = -1) -> bytes:
     """The first bytes of an ordinary file; anything else is refused unopened (a pipe would wait for ever)."""
     try:
         mode = path.stat().st_mode
@@ -167,7 +172,7 @@ def _bytes(path: Path, most: int = -1) -> bytes:
 
 def _check_kind(path: Path) -> None:
     """Say what a file is that is no zip archive."""
-    head = _bytes(path, 512)
+    head = read_bytes(path, 512)
     if not head:
         raise InputError(f"{path} is empty; fetch or write it again.")
     for start, what in _NOT_NPZ.items():
@@ -211,7 +216,10 @@ def _plain_name(name: str) -> bool:
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.ndarray:
     """One member, whose header is held against its size before memory is taken for it."""
     try:
-        _check_header(archive, info, where)
+        try:
+            _check_header(archive, info, where)
+        except MemoryError as error:  # Python's parser says so of brackets nested without end
+            raise InputError(f"{where} is damaged: its header is no description of an array.") from error
         with archive.open(info) as member:
             array: np.ndarray = np.lib.format.read_array(member, allow_pickle=False)
     except MemoryError as error:
@@ -233,6 +241,18 @@ def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -
     size = dtype.itemsize * math.prod(shape)
     if size != left or min(shape, default=0) < 0:
         raise InputError(f"{where} claims shape {shape} of {dtype}, {size} bytes, but holds {left}; write it again.")
+
+
+def _target(path: Path) -> Path:
+    """Where ``path`` leads. A link stays a link, but nothing is written through one that leaves its folder."""
+    try:
+        os.fsencode(path)
+        target, home = Path(os.path.realpath(path)), Path(os.path.realpath(path.parent))
+    except ValueError as error:  # a null character, half a character
+        raise InputError(f"{str(path)!r} cannot be written: {_line(error)}; give another name.") from error
+    if os.path.islink(path) and not target.is_relative_to(home):  # noqa: PTH114 - False for a name that is too long
+        raise InputError(f"{path} is a link to {target}, outside its folder, and is not written through; remove it.")
+    return target
 
 
 def _make_room(target: Path, path: Path | str) -> None:
@@ -275,6 +295,20 @@ def _reason(error: OSError | ValueError) -> str:
 
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a key twice in one object")
+    return found
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
 
 
 def _plain(value: Any) -> Any:

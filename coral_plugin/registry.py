@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from coral_plugin.errors import PluginError, UnknownNameError
+from coral_plugin.errors import PluginError, UnknownNameError, short
 
 
-def suggest(name: str, known: list[str], kind: str) -> UnknownNameError:
+def suggest(name: object, known: list[str], kind: str) -> UnknownNameError:
     """The error for an unknown ``name``: the closest match first, then every known name.
 
     >>> print(suggest("corall", ["clip", "coral"], "objective"))
     Unknown objective 'corall'. Did you mean 'coral'? Known: clip, coral.
     """
     folded = {each.casefold(): each for each in known}
-    close = difflib.get_close_matches(name.casefold(), folded, n=1)
+    # a name may be any value of a user's file; matching takes time with the square of its length
+    close = difflib.get_close_matches(name[:100].casefold(), folded, n=1) if isinstance(name, str) else []
     hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
-    return UnknownNameError(f"Unknown {kind} {name!r}.{hint} Known: {', '.join(sorted(known)) or 'none'}.")
+    return UnknownNameError(f"Unknown {kind} {short(name)}.{hint} Known: {', '.join(sorted(known)) or 'none'}.")
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,18 @@ class Entry:
 
 
 class Registry:
-    """The names of one entry-point group. Listing imports nothing; ``get`` imports one plugin."""
+    """The names of one entry-point group. Listing imports nothing; ``get`` imports one plugin.
 
-    def __init__(self, group: str, kind: str) -> None:
+    Args:
+        group: Of the entry points.
+        kind: What is registered, for messages.
+        needs: Attributes that what a distribution registers must have; it must be callable in any case.
+    """
+
+    def __init__(self, group: str, kind: str, needs: tuple[str, ...] = ()) -> None:
         self.group = group
         self.kind = kind
+        self.needs = needs
         self._local: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -74,8 +82,11 @@ class Registry:
 
         Raises:
             UnknownNameError: nothing is registered under it.
-            PluginError: the plugin does not import; the others stay usable.
+            PluginError: the plugin does not import, is not what it should be, or two distributions claim its name;
+                the others stay usable.
         """
+        if not isinstance(name, str):
+            raise suggest(name, self.names(), self.kind)
         if name in self._local:
             return self._local[name]
         points = self._points().get(name, [])
@@ -86,13 +97,27 @@ class Registry:
             raise PluginError(f"{self.kind} {name!r} is claimed by {claims}; uninstall one of them.")
         point = points[0]
         try:
-            return point.load()
+            value = point.load()
         except (Exception, SystemExit) as error:  # a stranger's module may raise anything while it is imported
             reason = " ".join(str(error).split())
             raise PluginError(
                 f"{self.kind} {name!r} from {_owner(point)} ({point.value}) does not load: "
                 f"{type(error).__name__}: {reason.rstrip('.')}. Repair or uninstall {_owner(point)}."
             ) from error
+        if lacking := [need for need in ("__call__", *self.needs) if not hasattr(value, need)]:
+            raise PluginError(
+                f"{self.kind} {name!r} from {_owner(point)} ({point.value}) is no {self.kind}: it has no "
+                f"{', '.join(lacking)}. Repair or uninstall {_owner(point)}."
+            )
+        return value
+
+    def fault(self, name: str) -> str | None:
+        """Why the plugin registered under ``name`` cannot be used; None where it can. Imports it."""
+        try:
+            self.get(name)
+        except PluginError as error:
+            return str(error)
+        return None
 
     def _points(self) -> dict[str, list[EntryPoint]]:
         points: dict[str, list[EntryPoint]] = {}
@@ -102,9 +127,10 @@ class Registry:
 
 
 def _owner(point: EntryPoint) -> str:
-    return point.dist.name if point.dist else "an unknown distribution"
+    # a damaged distribution may have lost its name
+    return getattr(point.dist, "name", None) or "an unknown distribution"
 
 
-OBJECTIVES = Registry("multibench.objectives", "objective")
-DATASETS = Registry("multibench.datasets", "dataset")
+OBJECTIVES = Registry("multibench.objectives", "objective", needs=("Settings", "presets"))
+DATASETS = Registry("multibench.datasets", "dataset", needs=("settings",))
 ENCODERS = Registry("multibench.encoders", "encoder")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from coral_plugin.cli.parser import CommandParser, whole_numbers
+from coral_plugin.cli.parser import CommandParser, seeds
+from coral_plugin.errors import InputError
 
 
 def main(argv: list[str]) -> int:
@@ -19,7 +20,7 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--output", default="runs/ablation", metavar="DIR", help="runs/ablation by default")
     parser.add_argument(
-        "--seeds", type=whole_numbers, default=(41,), metavar="41,42", help="one pair of trainings each"
+        "--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each"
     )
     parser.add_argument("--variants", metavar="NAME;NAME", help="all by default")
     parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
@@ -34,6 +35,9 @@ def main(argv: list[str]) -> int:
     from coral_plugin.files import write_json, write_text
 
     folder = Path(arguments.output)
+    for target in [folder, *([Path(arguments.record)] if arguments.record else [])]:
+        if target.exists() and not target.is_dir():
+            raise InputError(f"{target} is a file; choose another folder.")
     scale = PAPER if arguments.paper_scale else SMALL
     arms = run_ablation(scale, variants=chosen, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
     title = f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)"
@@ -62,8 +66,7 @@ def main(argv: list[str]) -> int:
             {kind: e["chance"] for kind, e in next(iter(arms.values())).summary.items()},
             title,
         )
-    print("\n".join(table.text() for table in tables))
-    sys.stdout.flush()
+    print("\n".join(table.text() for table in tables), flush=True)
     sys.stderr.write(f"{folder}: ablation.json, ablation.md, ablation.png\n")
     return 0
 

@@ -6,8 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from coral_plugin.cli.parser import CommandParser, whole_numbers
-from coral_plugin.errors import InputError
+from coral_plugin.cli.parser import CommandParser, positive, seeds
 
 
 def main(argv: list[str]) -> int:
@@ -19,10 +18,10 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--output", default="runs/demo", metavar="DIR", help="runs/demo by default")
     parser.add_argument(
-        "--seeds", type=whole_numbers, default=(41,), metavar="41,42", help="one pair of trainings each"
+        "--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each"
     )
     parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
-    parser.add_argument("--longer", type=int, default=1, metavar="N", help="N times as many epochs: better, slower")
+    parser.add_argument("--longer", type=positive, default=1, metavar="N", help="N times as many epochs: better, slower")
     parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
     arguments = parser.parse_args(argv)
     from coral_plugin.evaluation.plots import bars
@@ -33,8 +32,6 @@ def main(argv: list[str]) -> int:
     folder = Path(arguments.output)
     if not arguments.resume:
         clear(folder)
-    if arguments.longer < 1:
-        raise InputError(f"--longer must be at least 1, got {arguments.longer}.")
     scale = longer(PAPER if arguments.paper_scale else SMALL, arguments.longer)
     arms = run_variants(scale, {"COrAL": {}}, {"COrAL": folder}, seeds=arguments.seeds, resume=arguments.resume)[
         "COrAL"
@@ -48,7 +45,6 @@ def main(argv: list[str]) -> int:
         {kind: entry["chance"] for kind, entry in arms.summary.items()},
         "What COrAL recovers of Trifeature",
     )
-    print(table.text())
-    sys.stdout.flush()
+    print(table.text(), flush=True)
     sys.stderr.write(f"{folder}: summary.json, information.png; {time.monotonic() - started:.0f} s\n")
     return 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from coral_plugin.cli.parser import CommandParser
+from coral_plugin.errors import InputError, short
 
 Arrays = dict[str, np.ndarray]
 
@@ -18,20 +21,28 @@ def main(argv: list[str]) -> int:
         prog="coral embed",
         description="Write the representation of every sample of an .npz to another .npz: one array a part, and 'all'.",
         epilog="The input holds one array a modality under its name, or <split>/<modality> as for coral train; "
-        "then the output's keys are <split>/<part>. Nothing is augmented or masked.",
+        "then the output's keys are <split>/<part>. Nothing is augmented or masked. Modalities may be left out, or "
+        "flagged by <modality>/present (N,): what is there is embedded, parts that tell of an absent modality alone "
+        "are zero, and <modality>/present in the output says which samples had it.",
     )
     parser.add_argument("run", metavar="RUN_DIR", help="directory that coral train wrote")
     parser.add_argument("--data", required=True, metavar="FILE.npz", help="arrays to embed")
     parser.add_argument("--output", required=True, metavar="FILE.npz", help="where to write the representations")
     parser.add_argument("--seed", type=int, help="which trained seed (the first finished one by default)")
     arguments = parser.parse_args(argv)
+    if not arguments.output.endswith(".npz") or not arguments.output.isprintable():
+        raise InputError(f"--output must be the name of an .npz file, got {short(arguments.output)}.")
+    if os.path.realpath(arguments.output) == os.path.realpath(arguments.data):
+        raise InputError(f"--output {arguments.output} is the input; give another name.")
     return embed(arguments)
 
 
 def embed(arguments: argparse.Namespace) -> int:
     """Embed as the parsed ``arguments`` say."""
     from coral_plugin.data import as_split
+    from coral_plugin.data.tables import PRESENT
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split
+    from coral_plugin.evaluation.missing import tell
     from coral_plugin.experiments.folder import load_objective, modalities_of, open_run
     from coral_plugin.files import read_npz, write_npz
 
@@ -41,14 +52,18 @@ def embed(arguments: argparse.Namespace) -> int:
     arrays = read_npz(Path(arguments.data))
     objective = load_objective(folder, arguments.seed)
     written: dict[str, np.ndarray] = {}
+    said: list[str] = []
     for prefix, group in by_split(arrays, [m.name for m in modalities]).items():
-        parts = embed_split(
-            objective, as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}")
-        )
+        split = as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}")
+        if line := tell(split):
+            said.append(f"{prefix and prefix.rstrip('/') + ': '}{line}\n")
+        parts = embed_split(objective, split)
         written |= {f"{prefix}{name}": part for name, part in {**parts, ALL: concatenate(parts)}.items()}
+        written |= {f"{prefix}{name}/{PRESENT}": there.numpy() for name, there in split.presence().items()}
     write_npz(Path(arguments.output), written)
+    sys.stderr.writelines(said)
     for name, part in written.items():
-        print(f"{name}  {part.shape[0]} x {part.shape[1]}")
+        print(f"{name}  {' x '.join(map(str, part.shape))}")
     return 0
 
 

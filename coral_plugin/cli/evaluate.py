@@ -28,9 +28,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--data", metavar="PATH", help="where the data lie now, if they were moved")
     parser.add_argument("--disentanglement", action="store_true", help="how much the parts share: |cos|, CKA, R2, ...")
     parser.add_argument("--complexity", action="store_true", help="parameters, FLOPs and time of a sample")
+    parser.add_argument(
+        "--missing",
+        metavar="all|a,b+c",
+        help="score the test samples from subsets of the modalities: all subsets, or those named",
+    )
     parser.add_argument("--umap", action="store_true", help="draw the embeddings with UMAP beside PCA")
     arguments = parser.parse_args(argv)
-    from coral_plugin.evaluation.tables import complexity_table, disentanglement_table, score_table
+    from coral_plugin.evaluation.tables import complexity_table, disentanglement_table, missing_table, score_table
     from coral_plugin.experiments.evaluate import evaluate
 
     result = evaluate(
@@ -38,8 +43,12 @@ def main(argv: list[str]) -> int:
         ProbeSettings(kind=arguments.probe, neighbours=arguments.neighbours),
         data_path=arguments.data,
         umap=arguments.umap,
+        missing=arguments.missing,
     )
     print(score_table(result.metrics).text())
+    if "missing" in result.metrics:
+        print()
+        print(missing_table(result.metrics).text())
     if arguments.disentanglement:
         print()
         print(disentanglement_table(result.metrics).text())

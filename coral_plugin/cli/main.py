@@ -1,21 +1,24 @@
-"""The command ``coral``: parses, calls, prints; exit status 0, 1 (failed) or 2 (the input is wrong)."""
+"""The command ``coral``: parses, calls, prints; exit status 0, 1 (failed), 2 (wrong input), 130 or 143 (stopped)."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
-from coral_plugin.errors import CoralError, InputError
+from coral_plugin.cli.parser import CommandParser
+from coral_plugin.errors import CoralError, InputError, MachineError
 
 # name -> (module, one line); a command is imported when it is called, so that --help is quick
 COMMANDS = {
     "train": ("coral_plugin.cli.train", "train an objective on a data set with one or more seeds, and score it"),
     "evaluate": ("coral_plugin.cli.evaluate", "score the representations of a run with another probe, and draw them"),
     "embed": ("coral_plugin.cli.embed", "write the representations of new data to an .npz file"),
+    "data": ("coral_plugin.cli.data", "data check PATH: what a file is and holds, and whether it can be trained on"),
     "list": ("coral_plugin.cli.listing", "list registered objectives, datasets or encoders"),
     "doctor": ("coral_plugin.cli.doctor", "say what is installed, what is missing, and how to get it"),
     "demo": ("coral_plugin.cli.demo", "redundancy, uniqueness and synergy on Trifeature in a few minutes"),
@@ -23,7 +26,12 @@ COMMANDS = {
         "coral_plugin.cli.ablate",
         "the demo without masking, without orthogonality, and with other mask ratios",
     ),
+    "bench": ("coral_plugin.cli.bench", "compare methods on data sets over seeds: one table with costs and tests"),
+    "reproduce": ("coral_plugin.cli.reproduce", "a table or figure of the papers, its numbers beside ours"),
 }
+
+
+_LONGEST = 1200  # characters of a line of error
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,20 +40,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
     try:
-        return _run(arguments)
+        try:
+            return _run(arguments)
+        finally:
+            _flush()
     except CoralError as error:
         if debug:
             traceback.print_exc()
         sys.stderr.write(f"coral: {_one_line(error)}\n")
         return 2 if isinstance(error, InputError) else 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         sys.stderr.write("coral: stopped. The same command with --resume goes on from the last checkpoint.\n")
-        return 1
+        return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
     except BrokenPipeError:
         # whoever read standard output has gone (coral list ... | head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except (OSError, MemoryError, RuntimeError) as error:
+    except Exception as error:  # the last resort: what should have been answered where it went wrong
         if debug:
             traceback.print_exc()
         sys.stderr.write(f"coral: {type(error).__name__}: {_one_line(error)} (--debug shows where)\n")
@@ -53,12 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = CommandParser(
         prog="coral",
         description="COrAL: multimodal contrastive learning with shared and unique pathways.",
         epilog="coral COMMAND --help explains a command. --debug shows the traceback behind an error.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     lines = "\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())
@@ -82,8 +92,26 @@ def _run(arguments: list[str]) -> int:
     return command(rest)
 
 
+def _flush() -> None:
+    """Write out what was printed, while there is still someone to say that it cannot be written."""
+    if sys.stdout is None:  # closed by whoever called
+        return
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # Python would try again at its end, and complain in lines of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise MachineError(f"Standard output cannot be written: {error.strerror}.") from error
+
+
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    """The text of ``error`` as one line of bounded length, in which names from files cannot command a terminal."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 if __name__ == "__main__":

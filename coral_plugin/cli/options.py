@@ -8,15 +8,15 @@ import dataclasses
 import difflib
 import io
 import re
-from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, short
+from coral_plugin.experiments.checks import check_fields
 from coral_plugin.experiments.settings import GROUPS, SEEDS, RunSettings, build, defaults, settings_classes
-from coral_plugin.files import read_text
+from coral_plugin.experiments.yamlfile import parse_yaml, read_yaml
 
 SHORT = {
     "--epochs": "training.epochs",
@@ -24,6 +24,7 @@ SHORT = {
     "--device": "training.device",
     "--precision": "training.precision",
 }
+_LONGEST = 10_000  # characters of one argument
 NAMES = ("objective", "dataset", "preset")
 NAME_DEFAULTS = {"objective": "coral", "dataset": "trifeature", "preset": "paper"}
 
@@ -37,13 +38,15 @@ def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
     Raises:
         InputError: a flag, a value or a file is wrong.
     """
+    if long := [item for item in argv if len(item) > _LONGEST]:
+        raise InputError(f"{short(long[0])} has {len(long[0])} characters; an argument has at most {_LONGEST}.")
     names, rest = _names(argv)
     file = _file(names.config)
     for name in NAMES:
         if getattr(names, name) is None:
             value = file.get(name, NAME_DEFAULTS[name])
             if not isinstance(value, str):
-                raise InputError(f"{name} in {names.config} must be a name, got {value!r}.")
+                raise InputError(f"{name} in {names.config} must be a name, got {short(value)}.")
             setattr(names, name, value)
         elif name == "preset" and file.get(name, names.preset) != names.preset:
             raise InputError(
@@ -57,6 +60,8 @@ def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
         parser.print_help()
         raise SystemExit(0)
     parsed = _parse(parser, _expand(rest))
+    if parsed.output is not None and not (parsed.output and parsed.output.isprintable()):
+        raise InputError(f"--output must name a folder in printable characters, got {short(parsed.output)}.")
     return _settings(parsed, names, classes, file), argparse.Namespace(
         output=parsed.output, resume=parsed.resume, quiet=parsed.quiet
     )
@@ -74,15 +79,7 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
 
 
 def _file(path: str | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    try:
-        values = yaml.safe_load(read_text(Path(path)))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise InputError(f"{path} is not valid YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
-        raise InputError(f"{path} must hold a mapping of settings, such as config.yaml of a run.")
-    return values
+    return {} if path is None else read_yaml(path)
 
 
 def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentParser:
@@ -143,13 +140,14 @@ def _checked_defaults(names: argparse.Namespace, classes: dict[str, type], file:
     for group in GROUPS:
         values = file.get(group) or {}
         if not isinstance(values, dict):
-            raise InputError(f"{group} in {names.config} must be a mapping of settings, got {values!r}.")
+            raise InputError(f"{group} in {names.config} must be a mapping of settings, got {short(values)}.")
         build_check = {key: value for key, value in values.items() if isinstance(key, str)}
         fields = [field.name for field in dataclasses.fields(classes[group])]
         if bad := [key for key in values if key not in fields]:
             from coral_plugin.registry import suggest
 
             raise suggest(str(bad[0]), fields, f"{group} setting")
+        check_fields(classes[group], build_check, group)
         chosen |= {f"{group}.{key}": value for key, value in build_check.items()}
     return chosen
 
@@ -187,11 +185,17 @@ def _expand(argv: list[str]) -> list[str]:
 
 
 def _parse(parser: ArgumentParser, argv: list[str]) -> Any:
+    for item in argv:
+        if "&" in item and "*" in item:  # what unfolds is repeated in messages
+            parse_yaml(item.partition("=")[2] or item, short(item))
     try:
         with contextlib.redirect_stderr(io.StringIO()):
             return parser.parse_args(argv)
     except (ArgumentError, argparse.ArgumentError, TypeError, ValueError) as error:
         raise InputError(_readable(str(error), parser)) from error
+    except (RecursionError, yaml.YAMLError, AttributeError, LookupError, ArithmeticError) as error:
+        # what its YAML loader raises passes through jsonargparse
+        raise InputError(f"The flags cannot be read ({type(error).__name__}: {short(str(error))}).") from error
 
 
 def _readable(text: str, parser: ArgumentParser) -> str:
@@ -223,7 +227,7 @@ def _settings(parsed: Any, names: argparse.Namespace, classes: dict[str, type], 
         views = {**(views if isinstance(views, dict) else {}), **yaml.safe_load(parsed.view)}
     modalities = parsed.modalities.split(",") if parsed.modalities is not None else file.get("modalities")
     if not isinstance(modalities, list | None) or not all(isinstance(name, str) for name in modalities or ()):
-        raise InputError(f"modalities in {names.config} must be a list of names, got {modalities!r}.")
+        raise InputError(f"modalities in {names.config} must be a list of names, got {short(modalities)}.")
     return RunSettings(
         objective=names.objective,
         dataset=names.dataset,
@@ -241,10 +245,10 @@ def _seeds(text: str | None, saved: Any) -> tuple[int, ...]:
         return SEEDS
     values = saved if text is None else text.split(",")
     if text is None and not (isinstance(saved, list) and all(type(value) is int for value in saved)):
-        raise InputError(f"seeds in the file must be a list of whole numbers, got {saved!r}.")
+        raise InputError(f"seeds in the file must be a list of whole numbers, got {short(saved)}.")
     try:
         return tuple(int(value) for value in values)
     except ValueError as error:
         raise InputError(
-            f"--seeds needs whole numbers with commas between, such as 41,42,43; got {values!r}."
+            f"--seeds needs whole numbers with commas between, such as 41,42,43; got {short(values)}."
         ) from error

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import argparse
+import shlex
 import sys
 from pathlib import Path
 
 from coral_plugin.cli.options import parse_run
+from coral_plugin.errors import InputError
+from coral_plugin.experiments.settings import RunSettings
 
 
 def main(argv: list[str]) -> int:
     """Run ``coral train``; returns the exit status."""
     settings, flags = parse_run(argv)
+    if flags.resume and not flags.output:
+        raise InputError("--resume needs --output: the folder of the run to go on with.")
+    folder = Path(flags.output) if flags.output else fresh_folder(settings.objective, settings.dataset, settings.data)
+    from coral_plugin.training.signals import Interrupted, interruptible
+
+    try:
+        with interruptible():
+            return _train(settings, folder, flags)
+    except Interrupted as stopped:
+        command = ["coral", "train", *argv, *([] if flags.output else ["--output", str(folder)])]
+        command += [] if flags.resume else ["--resume"]
+        sys.stderr.write(f"coral: stopped {stopped.said}".rstrip() + f". Go on with: {shlex.join(command)}\n")
+        return 128 + stopped.number
+
+
+def _train(settings: RunSettings, folder: Path, flags: argparse.Namespace) -> int:
     from coral_plugin.evaluation.tables import also_table, score_table
     from coral_plugin.experiments.pictures import draw_run
     from coral_plugin.experiments.run import run
 
-    folder = Path(flags.output) if flags.output else fresh_folder(settings.objective, settings.dataset, settings.data)
     finished = run(settings, folder=folder, resume=flags.resume, quiet=flags.quiet)
     if finished.metrics["tasks"]:
         print(score_table(finished.metrics).text())
@@ -24,11 +43,11 @@ def main(argv: list[str]) -> int:
     else:
         print("no labels with a test split: nothing was scored")
     pictures = draw_run(finished)
-    sys.stdout.flush()
+    print(end="", flush=True)
     if not flags.quiet:
-        sys.stderr.write(
-            f"{folder}: config.yaml, metrics.json, metrics.csv, weights by seed, {len(pictures)} pictures\n"
-        )
+        # a method that does not train leaves no log of it
+        log = "metrics.csv, " if any(finished.histories.values()) else ""
+        sys.stderr.write(f"{folder}: config.yaml, metrics.json, {log}weights by seed, {len(pictures)} pictures\n")
     return 0
 
 

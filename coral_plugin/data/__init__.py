@@ -1,10 +1,11 @@
 """Modalities, batches, splits and tasks."""
 
-from coral_plugin.data.arrays import SPLITS, as_split, carve, from_arrays
+from coral_plugin.data.arrays import as_split, carve, from_arrays
 from coral_plugin.data.batch import MultimodalBatch
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.modality import KINDS, Kind, Modality
 from coral_plugin.data.split import Column, Split
+from coral_plugin.data.tables import SPLITS
 from coral_plugin.data.task import Task
 
 __all__ = [

@@ -67,6 +67,17 @@ def make_column(array: np.ndarray, kind: Kind, span: Spans | None, where: str) -
     return Column(torch.from_numpy(values), torch.from_numpy(length))
 
 
+def absent_column(modality: Modality, count: int) -> Column:
+    """The column of a modality that none of ``count`` samples has; one row of zeros stands for all of them."""
+    steps = (1, *modality.shape[1:]) if modality.kind == "sequence" else modality.shape
+    return Column(
+        torch.zeros(1, *steps),
+        lengths=torch.ones(1, dtype=torch.int64) if modality.kind == "sequence" else None,
+        rows=torch.zeros(count, dtype=torch.int64),
+        present=torch.zeros(1, dtype=torch.bool),
+    )
+
+
 def _single(array: np.ndarray, where: str) -> np.ndarray:
     with np.errstate(over="ignore"):
         values = np.array(array, dtype=np.float32, order="C")
@@ -76,9 +87,9 @@ def _single(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def with_statistics(modality: Modality, column: Column) -> Modality:
-    """``modality`` with mean and deviation of each feature (images: channel) over ``column``; padding does not count.
+    """``modality`` with mean and deviation of each feature (images: channel) over ``column``.
 
-    A constant feature is centred and keeps its scale.
+    Neither padding nor samples that lack the modality count. A constant feature is centred and keeps its scale.
     """
     count, total = 0, torch.zeros(modality.features, dtype=torch.float64)
     for part in _parts(modality, column):
@@ -104,4 +115,4 @@ def _parts(modality: Modality, column: Column) -> Iterator[torch.Tensor]:
             values = values[~padding]
         return values.reshape(-1, values.shape[-1]).double()
 
-    return map(flat, torch.arange(len(column)).split(_CHUNK))
+    return map(flat, column.there().nonzero().squeeze(1).split(_CHUNK))

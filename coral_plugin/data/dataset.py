@@ -57,6 +57,12 @@ class MultimodalData:
                 )
             if not len(split):
                 raise InputError(f"Split {label!r} of {self.name} has no samples.")
+            presence = split.presence()
+            if len(presence) == len(names) and len(nothing := (~torch.stack([*presence.values()]).any(0)).nonzero()):
+                raise InputError(
+                    f"Sample {int(nothing[0])} of split {label!r} of {self.name} has none of {', '.join(names)}, as "
+                    f"{len(nothing)} of {len(split)} there; leave them out."
+                )
 
     def splits(self) -> dict[str, Split]:
         """The splits that are there, by name."""

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data.task import Task
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, short
 
 _MOST_CLASSES = 10_000
+_LONGEST = 200  # characters of a name
 
 
 def read_labels(
@@ -108,10 +109,15 @@ def _integers(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
 
 
 def _names(classes: Any, name: str) -> tuple[str, ...]:
-    names = tuple(
-        item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item)
-        for item in np.asarray(classes).ravel()
-    )
+    try:
+        found = np.asarray(classes).ravel()
+    except ValueError as error:
+        raise InputError(f"{name}: classes must be a list of names: {error}") from error
+    names = tuple(item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in found)
+    if odd := [each for each in names if not each.isprintable() or len(each) > _LONGEST]:
+        raise InputError(
+            f"{name}: classes needs names in printable characters, at most {_LONGEST}, got {short(odd[0])}."
+        )
     if len(set(names)) != len(names):
         raise InputError(f"{name}: classes needs different names, got {', '.join(names)}.")
     return names

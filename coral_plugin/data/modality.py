@@ -9,10 +9,11 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, short
 
 Kind = Literal["sequence", "timeseries", "tabular", "image"]
 KINDS: tuple[str, ...] = get_args(Kind)
+_LONGEST = 200  # characters of a name
 _NDIM = {"sequence": 2, "timeseries": 2, "tabular": 1, "image": 3}
 
 
@@ -36,6 +37,10 @@ class Modality:
     std: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or len(self.name) > _LONGEST:
+            raise InputError(
+                f"A modality's name must be plain text of at most {_LONGEST} characters, got {short(self.name)}."
+            )
         if self.name in ("labels", "all"):
             raise InputError(f"A modality cannot be called {self.name!r}: targets or the whole representation are.")
         if (

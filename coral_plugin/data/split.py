@@ -70,6 +70,12 @@ class Column:
             return None
         return self.present[index if self.rows is None else self.rows[index]]
 
+    def there(self) -> Tensor:
+        """``(N,)`` of bool, which samples have this modality."""
+        index = torch.arange(len(self), device=self.values.device)
+        there = self.having(index)
+        return torch.ones_like(index, dtype=torch.bool) if there is None else there
+
 
 @dataclass(frozen=True)
 class Split:
@@ -97,6 +103,11 @@ class Split:
     def device(self) -> torch.device:
         """Where the values lie."""
         return next(iter(self.columns.values())).values.device
+
+    def presence(self) -> dict[str, Tensor]:
+        """``{modality: (N,)}`` of bool, which samples have it, of the modalities that some sample lacks."""
+        masks = {name: column.there() for name, column in self.columns.items() if column.present is not None}
+        return {name: there for name, there in masks.items() if not there.all()}
 
     def to(self, device: torch.device | str, copies: dict[int, Tensor] | None = None) -> Split:
         """The whole split on ``device``.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,6 @@ GRID = 80
 _ENCLOSED = (0.95, 0.75, 0.5, 0.25)
 _ALPHAS = (0.12, 0.22, 0.34, 0.48)
 _TEST = "test"
-_NO_UMAP = "umap-learn is not installed: pip install 'coral-multibench[umap]'."
 
 Parts = Mapping[str, np.ndarray]
 Planes = dict[str, dict[str, np.ndarray]]
@@ -115,11 +115,20 @@ def _pca(train: Parts, drawn: Mapping[str, Parts]) -> tuple[Planes, list[str]]:
     return planes, [f"component {i + 1} ({share:.0%} of the variance)" for i, share in enumerate(shares)]
 
 
+def require_umap() -> None:
+    """Ask for UMAP before the work that it crowns.
+
+    Raises:
+        PluginError: it is not installed.
+    """
+    if find_spec("umap") is None:
+        raise PluginError("umap-learn is not installed: pip install 'coral-multibench[umap]'.")
+
+
 def _umap(drawn: Mapping[str, Parts], seed: int) -> tuple[Planes, list[str]]:
-    try:
-        from umap import UMAP
-    except ImportError as error:
-        raise PluginError(_NO_UMAP) from error
+    require_umap()
+    from umap import UMAP
+
     together = np.concatenate(list(drawn["train"].values()))
     # one job is what a fixed seed needs; umap warns where it has to set that itself
     plane = UMAP(n_components=2, n_neighbors=min(15, len(together) - 1), random_state=seed, n_jobs=1).fit(together)

@@ -11,6 +11,7 @@ from torch import nn
 
 from coral_plugin.data import Modality, Split
 from coral_plugin.objectives import Objective
+from coral_plugin.objectives.concat_raw import raw_values
 
 ALL = "all"
 EMBED_BATCH = 256
@@ -40,7 +41,7 @@ def embed_split(objective: Objective, split: Split, *, projected: bool = False) 
         split: Moved there batch by batch if it lies elsewhere.
         projected: The parts behind their projection heads instead.
     """
-    device = next(objective.parameters()).device
+    device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     collected: dict[str, list[np.ndarray]] = {}
     with frozen(objective):
         for batch in split.batches(EMBED_BATCH):
@@ -56,22 +57,10 @@ def concatenate(parts: dict[str, np.ndarray]) -> np.ndarray:
     return np.concatenate(list(parts.values()), axis=1)
 
 
-def raw_features(split: Split, modalities: tuple[Modality, ...], *, most: int = 2048) -> dict[str, np.ndarray]:
-    """Flattened values of each modality, ``{modality: (N, d)}``: the floor under every representation.
-
-    Images with more than ``most`` values are averaged over square blocks until they have fewer. Padding is zero.
-    """
-    features = {}
-    for modality in modalities:
-        pieces = []
-        steps = modality.shape[0]
-        for batch in split.batches(EMBED_BATCH):
-            values = batch[modality.name].float().cpu()
-            if modality.kind == "image":
-                while values[0].numel() > most and min(values.shape[2:]) > 1:
-                    values = nn.functional.avg_pool2d(values, 2, ceil_mode=True)
-            elif modality.temporal and values.shape[1] < steps:
-                values = nn.functional.pad(values, (0, 0, 0, steps - values.shape[1]))
-            pieces.append(values.flatten(1).numpy())
-        features[modality.name] = np.concatenate(pieces)
-    return features
+def raw_features(split: Split, modalities: tuple[Modality, ...]) -> dict[str, np.ndarray]:
+    """:func:`raw_values` of each modality, ``{modality: (N, d)}``: the floor under every representation."""
+    pieces: dict[str, list[np.ndarray]] = {modality.name: [] for modality in modalities}
+    for batch in split.batches(EMBED_BATCH):
+        for modality in modalities:
+            pieces[modality.name].append(raw_values(modality, batch).cpu().numpy())
+    return {name: np.concatenate(rows) for name, rows in pieces.items()}

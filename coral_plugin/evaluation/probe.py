@@ -26,9 +26,9 @@ from coral_plugin.evaluation.estimators import (
     ridge_path,
 )
 from coral_plugin.evaluation.metrics import Scores, classification_scores, multilabel_scores, regression_scores
+from coral_plugin.evaluation.probe_data import Pair, check_widths, checked, joined, scaled, scaling_of
 
 ProbeKind = Literal["linear", "knn", "ridge", "reference"]
-Pair = tuple[np.ndarray, np.ndarray]
 
 COSTS = tuple(10.0**i for i in range(-4, 5))
 ALPHAS = tuple(10.0**i for i in range(-6, 7))
@@ -81,10 +81,55 @@ class ProbeScore:
     predictions: np.ndarray = field(repr=False, compare=False)
 
 
+@dataclass(frozen=True, kw_only=True)
+class FittedProbe:
+    """A probe whose setting is chosen and whose model is fitted; it may score several sets of test samples.
+
+    Attributes:
+        task: What it predicts.
+        setting: What was chosen, on what (``chosen_on``), and what the last fit saw (``fitted_on``).
+        predict: Of standardised features, where they are standardised.
+        scaling: Mean and deviation of the features of train; None where they are taken as they are.
+    """
+
+    task: Task
+    setting: dict[str, Any]
+    predict: Predictor = field(repr=False)
+    scaling: Pair | None = field(repr=False)
+
+    def score(self, test: Pair) -> ProbeScore:
+        """Predict the features ``(N, d)`` of ``test`` and compare with its targets.
+
+        Raises:
+            InputError: values that are not finite, or targets that the task does not have.
+        """
+        features, truth = checked(test, "test", self.task)
+        with one_thread():
+            predictions, scores = _score(self.predict, (scaled(features, self.scaling), truth), self.task)
+        value = scores.pop(self.task.metric)
+        return ProbeScore(
+            metric=self.task.metric, value=value, also=scores, setting=self.setting, predictions=predictions
+        )
+
+
 def probe(
     train: Pair, valid: Pair | None, test: Pair, task: Task, settings: ProbeSettings, refit_on_valid: bool = True
 ) -> ProbeScore:
-    """Choose the setting on ``valid``, fit again, and score ``test`` once.
+    """:func:`fit_probe` on ``train`` and ``valid``, and the score on ``test``, once.
+
+    Raises:
+        InputError: shapes that do not fit, values that are not finite, or targets that the task does not have.
+    """
+    train, test = checked(train, "train", task), checked(test, "test", task)
+    valid = checked(valid, "valid", task) if valid is not None else None
+    check_widths(train, valid, test)
+    return fit_probe(train, valid, task, settings, refit_on_valid).score(test)
+
+
+def fit_probe(
+    train: Pair, valid: Pair | None, task: Task, settings: ProbeSettings, refit_on_valid: bool = True
+) -> FittedProbe:
+    """Choose the setting on ``valid`` and fit again.
 
     Features are standardised with the statistics of ``train`` for logistic and ridge regression. Without ``valid``,
     a fifth of ``train`` (stratified, always the same one) chooses the setting. Of equals the smallest value wins.
@@ -92,7 +137,6 @@ def probe(
     Args:
         train: Features ``(N, d)`` and targets.
         valid: The same of other samples; None where there are none.
-        test: The same of the samples to score.
         task: Kind of the targets: (N,) classes, (N, L) labels of 0/1, (N,) or (N, L) numbers.
         settings: Which probe.
         refit_on_valid: Fit the chosen model on ``train`` and ``valid`` together, else on ``train``.
@@ -100,29 +144,27 @@ def probe(
     Raises:
         InputError: shapes that do not fit, values that are not finite, or targets that the task does not have.
     """
-    train, test = _checked(train, "train", task), _checked(test, "test", task)
-    valid = _checked(valid, "valid", task) if valid is not None else None
-    _check_widths(train, valid, test)
+    train = checked(train, "train", task)
+    valid = checked(valid, "valid", task) if valid is not None else None
     family = _family(task, settings)
     with one_thread():
-        if family.standardise:
-            train, valid, test = _standardise(train, valid, test)
+        scaling = scaling_of(train[0]) if family.standardise else None
+        train = scaled(train[0], scaling), train[1]
+        valid = (scaled(valid[0], scaling), valid[1]) if valid is not None else None
         chosen, chosen_on = _choose(family, train, valid, task, settings)
         both = valid is not None and refit_on_valid
-        last = _join(train, valid) if valid is not None and both else train
+        last = joined(train, valid) if valid is not None and both else train
         fitted = next(iter(family.path(last[0], _encode(last[1], task, family), [chosen])))
-        predictions, scores = _score(fitted, test, task)
-    return ProbeScore(
-        metric=task.metric,
-        value=scores.pop(task.metric),
-        also=scores,
+    return FittedProbe(
+        task=task,
         setting={
             family.setting: chosen,
             "chosen_on": chosen_on,
             "fitted_on": "train and valid" if both else "train",
             "standardised": family.standardise,
         },
-        predictions=predictions,
+        predict=fitted,
+        scaling=scaling,
     )
 
 
@@ -210,60 +252,3 @@ def _encode(y: np.ndarray, task: Task, family: Family) -> np.ndarray:
     if family.path not in (ridge_path, neighbours_path):
         return y
     return np.eye(len(task.classes))[y] if task.kind == "classification" else y.reshape(len(y), -1).astype(np.float64)
-
-
-def _standardise(train: Pair, valid: Pair | None, test: Pair) -> tuple[Pair, Pair | None, Pair]:
-    mean = train[0].mean(axis=0, dtype=np.float64)
-    scale = train[0].std(axis=0, dtype=np.float64)
-    # the rounding noise of a constant must not become a feature
-    constant = scale <= 10 * np.finfo(train[0].dtype).eps * np.abs(mean)
-    scale[constant | (scale == 0)] = np.inf
-
-    def applied(split: Pair) -> Pair:
-        return ((split[0] - mean) / scale).astype(split[0].dtype), split[1]
-
-    return applied(train), applied(valid) if valid is not None else None, applied(test)
-
-
-def _join(first: Pair, second: Pair) -> Pair:
-    return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])
-
-
-def _checked(split: Pair, name: str, task: Task) -> Pair:
-    """Features of float32 or float64 and targets of the task's type, or a clear error."""
-    x, y = np.asarray(split[0]), np.asarray(split[1])
-    if x.ndim != 2 or not x.size or len(x) != len(y):
-        raise InputError(f"The {name} split needs features (N, d) and N targets, got {x.shape} and {y.shape}.")
-    x = x.astype(np.float32 if x.dtype in (np.float16, np.float32) else np.float64, copy=False)
-    wrong = ~np.isfinite(x).all(axis=1)
-    if wrong.any():
-        raise InputError(
-            f"The features of the {name} split are not finite in {wrong.sum()} of {len(x)} samples, "
-            f"first in sample {int(wrong.argmax())}."
-        )
-    return x, _checked_targets(y, name, task)
-
-
-def _checked_targets(y: np.ndarray, name: str, task: Task) -> np.ndarray:
-    where = f"Task {task.name!r}, {name} split:"
-    if not np.isfinite(y).all():
-        raise InputError(f"{where} the targets are not all finite.")
-    if task.kind == "regression":
-        if y.ndim not in (1, 2):
-            raise InputError(f"{where} numbers must be (N,) or (N, L), got {y.shape}.")
-        return y.astype(np.float64)
-    whole = y.astype(np.int64)
-    if task.kind == "classification":
-        if y.ndim != 1 or (whole != y).any() or whole.min() < 0 or whole.max() >= len(task.classes):
-            raise InputError(f"{where} classes must be (N,) integers from 0 to {len(task.classes) - 1}.")
-    elif y.ndim != 2 or y.shape[1] != len(task.classes) or ((y != 0) & (y != 1)).any():
-        raise InputError(f"{where} labels must be 0 or 1 in (N, {len(task.classes)}), got {y.shape}.")
-    return whole
-
-
-def _check_widths(train: Pair, valid: Pair | None, test: Pair) -> None:
-    splits = {"train": train, "valid": valid, "test": test}
-    shapes = {name: [array.shape[1:] for array in split] for name, split in splits.items() if split is not None}
-    if any(own != shapes["train"] for own in shapes.values()):
-        listed = "; ".join(f"{name} {own[0]} and {own[1]}" for name, own in shapes.items())
-        raise InputError(f"Features and targets of a sample must have one shape in every split, got {listed}.")

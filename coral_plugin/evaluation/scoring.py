@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from coral_plugin.data import MultimodalData, Split, Task
@@ -30,6 +31,15 @@ def probing_splits(data: MultimodalData) -> dict[str, Split]:
     if data.test is None:
         raise InputError(f"{data.name} has no test split, so there is nothing to score.")
     return {label: split for label, split in data.splits().items() if label != "pretrain"}
+
+
+def complete(split: Split) -> Split | None:
+    """The samples that have every modality; None where there are none."""
+    presence = split.presence()
+    if not presence:
+        return split
+    rows = torch.stack(list(presence.values())).all(dim=0).nonzero().squeeze(1)
+    return split.subset(rows) if len(rows) else None
 
 
 def embed_data(objective: Objective, data: MultimodalData) -> Features:
@@ -84,14 +94,32 @@ def score_task(
 
 
 def score_floor(data: MultimodalData, settings: ProbeSettings) -> Scores:
-    """The same probe on raw features: of each modality, and of all (``"all"``)."""
-    features = {label: raw_features(split, data.modalities) for label, split in probing_splits(data).items()}
+    """The same probe on raw features: of each modality, and of all (``"all"``).
+
+    A sample that lacks a modality gets the mean of the training samples that have it, which is zero once the probe has
+    standardised.
+    """
+    splits = probing_splits(data)
+    features = {label: raw_features(split, data.modalities) for label, split in splits.items()}
+    there = {
+        label: {name: column.there().cpu().numpy() for name, column in split.columns.items()}
+        for label, split in splits.items()
+    }
+    means = {name: part[there["train"][name]].mean(axis=0) for name, part in features["train"].items()}
+    for label, own in features.items():
+        for name, part in own.items():
+            part[~there[label][name]] = means[name]
     return score_parts(features, data, settings)
 
 
 def separate(objective: Objective, data: MultimodalData) -> dict[str, Any]:
-    """Disentanglement of the probed parts and of the projected ones, on the test split."""
-    split = probing_splits(data)["test"]
+    """Disentanglement of the probed parts and of the projected ones, on the test samples that have every modality.
+
+    Empty where no sample has: parts that are zero together would seem to have something in common.
+    """
+    split = complete(probing_splits(data)["test"])
+    if split is None:
+        return {}
     measured = {"probed": disentanglement(embed_split(objective, split))}
     projected = embed_split(objective, split, projected=True)
     if projected:

@@ -181,6 +181,33 @@ def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
     return Table(columns, rows, f"{_title(metrics)}, parts against each other", _caption(metrics))
 
 
+def missing_table(metrics: Mapping[str, Any]) -> Table:
+    """The whole representation with modalities missing, a row for each subset that is there.
+
+    Args:
+        metrics: Content of ``metrics.json`` with ``missing``
+            (:func:`coral_plugin.experiments.summary.summarise_missing`).
+    """
+    tasks = metrics["tasks"]
+    kinds = {"complete": "probe of all", "refitted": "refitted"}
+    rows = [
+        (
+            " + ".join(entry["modalities"]) + (f" ({entry['lacking']} samples have none)" if entry["lacking"] else ""),
+            *(_score(entry[kind].get(task), tasks[task]["metric"]) for task in tasks for kind in kinds),
+        )
+        for entry in metrics["missing"]
+    ]
+    rows.append(("chance", *(cell([summary.get("chance")]) for summary in tasks.values() for _ in kinds)))
+    columns = tuple(
+        f"{task}, {said}: {head(summary['metric'])}" for task, summary in tasks.items() for said in kinds.values()
+    )
+    said = (
+        "Test samples are embedded from these modalities alone; parts that tell of an absent one are zero.\n"
+        "Probe of all: fitted on features from all modalities. Refitted: on features from the same ones.\n"
+    )
+    return Table(("modalities", *columns), tuple(rows), f"{_title(metrics)}, {ALL_PARTS}", said + _caption(metrics))
+
+
 def complexity_table(cost: Mapping[str, Any]) -> Table:
     """What embedding one sample costs, from :func:`coral_plugin.evaluation.complexity.inference_cost`."""
     memory = cost.get("peak_memory_bytes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import SPLITS, Kind, MultimodalData, as_split, from_arrays
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import concatenate, embed_split
+from coral_plugin.evaluation.missing import tell
 from coral_plugin.experiments.run import Run, run
 from coral_plugin.experiments.settings import GROUPS, SEEDS, make_settings
 from coral_plugin.networks import EncoderLike
@@ -24,9 +26,11 @@ class Fitted:
 
     Attributes:
         run: Settings, data, metrics and the trained objective of every seed.
+        quiet: Nothing on standard error, not even what became of absent modalities.
     """
 
     run: Run
+    quiet: bool = False
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -39,8 +43,15 @@ class Fitted:
         return self.run.objectives[self.run.settings.seeds[0]]
 
     def embed_parts(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Each part of the representation of ``{modality: (N, ...)}``: ``{part: (N, d)}``."""
-        return embed_split(self.objective, as_split(arrays, self.run.data.modalities))
+        """Each part of the representation of ``{modality: (N, ...)}``: ``{part: (N, d)}``.
+
+        Modalities may be left out, or be absent in samples where ``<modality>/present`` (N,) is False: what is there
+        is embedded, and parts that tell of an absent modality alone are zero.
+        """
+        split = as_split(arrays, self.run.data.modalities)
+        if not self.quiet and (line := tell(split)):
+            sys.stderr.write(f"{line}\n")
+        return embed_split(self.objective, split)
 
     def embed(self, arrays: Mapping[str, Any]) -> np.ndarray:
         """The whole representation of ``{modality: (N, ...)}``: ``(N, sum of d)``, the shared part first."""
@@ -66,7 +77,8 @@ def fit(
     """Train an objective on arrays that lie in memory, and score it where there are labels and a test split.
 
     Args:
-        data: ``{modality: (N, ...)}`` (all of it is trained on), or the keys of the ``.npz`` layout
+        data: ``{modality: (N, ...)}`` (all of it is trained on; ``<modality>/present`` (N,) says which samples have
+            it), or the keys of the ``.npz`` layout
             (``train/<modality>``, ``test/labels``, ...; :func:`coral_plugin.data.from_arrays`), or a data set.
         objective: Registered name of the method.
         labels: ``(N,)`` for the first form of ``data``; not used in training.
@@ -84,6 +96,7 @@ def fit(
     Raises:
         InputError: data or settings that do not fit; the message says which.
     """
+    _check_types(data, seeds, output, encoders, kinds)
     if not isinstance(data, MultimodalData):
         flat = not any(key.partition("/")[0] in SPLITS for key in data)
         if flat:
@@ -114,7 +127,25 @@ def fit(
         encoders=modules,
         augmentations=functions,
     )
-    return Fitted(finished)
+    return Fitted(finished, quiet)
+
+
+def _check_types(data: Any, seeds: Any, output: Any, encoders: Any, kinds: Any) -> None:
+    """Say what is wrong with an argument of another type, before something far below stumbles over it."""
+    if not isinstance(data, Mapping | MultimodalData):
+        raise InputError(f"data must be a mapping of names to arrays, or MultimodalData, got {short(type(data))}.")
+    if isinstance(data, Mapping) and (odd := [key for key in data if not isinstance(key, str)]):
+        raise InputError(f"A key of data must be a text, got {short(odd[0])}.")
+    if not isinstance(seeds, Sequence) or isinstance(seeds, str):
+        raise InputError(f"Seeds must be a sequence of whole numbers, such as (41, 42), got {short(seeds)}.")
+    if not (output is None or isinstance(output, str | Path)) or not str(output).isprintable():
+        raise InputError(f"output must name a folder in printable characters, got {short(output)}.")
+    for name, value in (("encoders", encoders), ("kinds", kinds)):
+        if value is not None and not isinstance(value, Mapping):
+            raise InputError(f"{name} must be a mapping by modality, got {short(value)}.")
+    for name, like in (encoders or {}).items():
+        if not isinstance(like, str) and not callable(like):
+            raise InputError(f"The encoder of {name} must be a name, a module or a function, got {short(like)}.")
 
 
 def _split_functions(
@@ -122,5 +153,7 @@ def _split_functions(
 ) -> tuple[str | dict[str, str] | None, dict[str, Callable[..., Any]]]:
     if views is None or isinstance(views, str):
         return views, {}
+    if not isinstance(views, Mapping):
+        raise InputError(f"views must be a text, or a mapping of modalities to texts or functions, got {short(views)}.")
     texts = {name: view for name, view in views.items() if isinstance(view, str)}
     return texts, {name: view for name, view in views.items() if not isinstance(view, str)}

@@ -5,25 +5,34 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
 from safetensors.torch import load_file, save_file
 
 from coral_plugin.data import Modality, MultimodalData, Task
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, MachineError, short
 from coral_plugin.experiments.environment import environment
-from coral_plugin.experiments.settings import RunSettings, from_dict
-from coral_plugin.files import read_json, read_text, write_aside, write_json, write_text
+from coral_plugin.experiments.memory import saved_shapes, shapes_of
+from coral_plugin.experiments.results import misfit
+from coral_plugin.experiments.settings import RunSettings, build, from_dict
+from coral_plugin.experiments.yamlfile import read_yaml
+from coral_plugin.files import read_json, write_aside, write_json, write_text
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
-from coral_plugin.training.fit import CHECKPOINT
+from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
 
 CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
 WEIGHTS, RESULT = "model.safetensors", "result.json"
-_RESULT_KEYS = {"scores": dict, "disentanglement": dict, "train": dict, "history": list}
+# what is written into a run directory
+_FOLDERS = ("plots", "tensorboard")
+_OURS = ("*.yaml", "*.json", "*.csv", "plots", "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*")
+# settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
+# step that is not finite (a run that was stopped there has had none)
+_FREE = {"seeds", "data", *(f"training.{key}" for key in ("device", "checkpoint_seconds", "timeout_seconds"))}
+_FREE |= {"training.on_nonfinite"}
 
 
 def open_run(folder: Path) -> tuple[RunSettings, dict[str, Any]]:
@@ -34,12 +43,7 @@ def open_run(folder: Path) -> tuple[RunSettings, dict[str, Any]]:
     """
     if not os.path.isfile(folder / CONFIG):  # noqa: PTH113 - False, not an error, for a name that is too long
         raise InputError(f"{folder} holds no run: there is no {CONFIG} in it. Give the folder that coral train wrote.")
-    try:
-        saved = yaml.safe_load(read_text(folder / CONFIG))
-    except yaml.YAMLError as error:
-        raise InputError(f"{folder / CONFIG} is not valid YAML: {' '.join(str(error).split())}.") from error
-    if not isinstance(saved, dict):
-        raise InputError(f"{folder / CONFIG} must hold a mapping of settings.")
+    saved = read_yaml(folder / CONFIG)
     try:
         settings = from_dict(saved)
     except InputError as error:
@@ -57,12 +61,12 @@ def read_result(folder: Path) -> dict[str, Any]:
         InputError: it is damaged.
     """
     result = read_json(folder / RESULT)
-    if not isinstance(result, dict) or not all(isinstance(result.get(key), kind) for key, kind in _RESULT_KEYS.items()):
+    if wrong := misfit(result):
         raise InputError(
-            f"{folder / RESULT} is damaged: it lacks one of {', '.join(_RESULT_KEYS)}. "
-            f"Remove {folder} and go on with coral train --resume."
+            f"{folder / RESULT} is damaged: {wrong}. Remove {folder} and go on with coral train --resume."
         )
-    return result
+    checked: dict[str, Any] = result
+    return checked
 
 
 def load_objective(
@@ -91,14 +95,10 @@ def modalities_of(record: Mapping[str, Any]) -> tuple[Modality, ...]:
     Raises:
         InputError: the record is damaged.
     """
-    modalities = []
-    try:
-        for entry in record["modalities"]:
-            fields: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in entry.items()}
-            modalities.append(Modality(**fields))
-    except (AttributeError, TypeError) as error:
-        raise InputError(f"{DATA} of the run is damaged ({error}). Train the run again.") from error
-    return tuple(modalities)
+    modalities: tuple[Modality, ...] = _rebuilt(Modality, record, "modalities")
+    if len({modality.name for modality in modalities}) < len(modalities):
+        raise InputError(f"{DATA} of the run is damaged (a modality twice). Train the run again.")
+    return modalities
 
 
 def tasks_of(record: Mapping[str, Any]) -> tuple[Task, ...]:
@@ -107,10 +107,19 @@ def tasks_of(record: Mapping[str, Any]) -> tuple[Task, ...]:
     Raises:
         InputError: the record is damaged.
     """
+    tasks: tuple[Task, ...] = _rebuilt(Task, record, "tasks")
+    return tasks
+
+
+def _rebuilt(cls: type, record: Mapping[str, Any], key: str) -> tuple[Any, ...]:
+    entries = record.get(key)
     try:
-        return tuple(Task(**{**entry, "classes": tuple(entry["classes"])}) for entry in record["tasks"])
-    except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(f"{DATA} of the run is damaged ({error}). Train the run again.") from error
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise InputError(f"{key} must be a list of mappings, got {short(entries)}")
+        return tuple(build(cls, entry, cls.__name__.lower()) for entry in entries)
+    except InputError as error:
+        reason = str(error).rstrip(".")
+        raise InputError(f"{DATA} of the run is damaged ({reason}). Train the run again.") from error
 
 
 def build_objective(
@@ -137,15 +146,55 @@ def restore(
     Raises:
         InputError: the weights cannot be read, or are of another objective.
     """
-    objective = build_objective(settings, modalities, tasks, encoders)
+    fresh = partial(build_objective, settings, modalities, tasks, encoders)
+    expected = shapes_of(fresh)
     try:
-        objective.load_state_dict(load_file(path))
+        _refuse_other_shapes(expected, saved_shapes(path))
+        objective = fresh()
+        state = load_file(path)
+        if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
+            raise ValueError(f"{bad[0]} holds values that are not finite")  # noqa: TRY301
+        objective.load_state_dict(state)
+    except MachineError:
+        raise
     except Exception as error:  # safetensors and torch raise types of their own
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
             f"The weights {path} cannot be loaded: {reason}. Remove {path.parent} and go on with coral train --resume."
         ) from error
     return objective
+
+
+def _refuse_other_shapes(
+    expected: Mapping[str, tuple[int, ...]] | None, saved: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Compare before memory is taken: sizes of a damaged record may be anything."""
+    if expected is None or expected == saved:
+        return
+    name = next(name for name in {**expected, **saved} if expected.get(name) != saved.get(name))
+    raise ValueError(f"{name} has shape {saved.get(name)} there, the settings and data say {expected.get(name)}")
+
+
+def refuse_links_out(folder: Path) -> None:
+    """Refuse a run directory in which something that we would write is a link to a place outside of it.
+
+    Raises:
+        InputError: there is such a link; or what must be a folder is none.
+    """
+    home = Path(os.path.realpath(folder))
+    for pattern in _OURS:
+        for path in folder.glob(pattern):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
+                raise InputError(
+                    f"{path} is a link to {os.path.realpath(path)}, outside of {folder}, and is not written through; "
+                    "remove it."
+                )
+            if path.name in _FOLDERS or path.name.startswith("seed-"):
+                wrong = not path.is_dir()
+            else:
+                wrong = path.exists() and not path.is_file()
+            if wrong and path.exists():
+                raise InputError(f"{path} is in the way: a {'file' if path.is_file() else 'folder'}; remove it.")
 
 
 def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool) -> None:
@@ -162,26 +211,35 @@ def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, re
         "samples": {label: len(split) for label, split in data.splits().items()},
         "notes": list(data.notes),
     }
+    refuse_links_out(folder)
     if os.path.exists(folder / CONFIG):  # noqa: PTH110 - False, not an error, for a name that is too long
         if not resume:
             raise InputError(
-                f"{folder} holds a run already. Add --resume to go on with it, or choose another --output."
+                f"{folder} holds a run already. Add --resume to go on with it, or choose another --output"
+                f"{_or_remove(folder)}."
             )
         _refuse_other_run(folder, settings, record)
-    write_text(folder / CONFIG, settings.to_yaml())
+        clear_asides(folder)
+    # the settings last: with them in it a folder holds a run, and a kill before that leaves none
     write_json(folder / DATA, record)
     write_json(folder / ENVIRONMENT, environment())
+    write_text(folder / CONFIG, settings.to_yaml())
+    sync_folder(folder)
 
 
 def _refuse_other_run(folder: Path, settings: RunSettings, record: Mapping[str, Any]) -> None:
     saved, data = open_run(folder)
     was = _flat(saved.as_dict()) | {"data fingerprint": data["fingerprint"]}
     now = _flat(settings.as_dict()) | {"data fingerprint": record["fingerprint"]}
-    ignored = {"seeds", "data", "training.device", "training.checkpoint_seconds"}
-    changed = [k for k in {**was, **now} if k not in ignored and was.get(k) != now.get(k)]
+    changed = [k for k in {**was, **now} if k not in _FREE and was.get(k) != now.get(k)]
     if changed:
         listed = "; ".join(f"{key}: saved {was.get(key)!r}, asked {now.get(key)!r}" for key in changed)
-        raise InputError(f"{folder} holds another run ({listed}). Choose another --output.")
+        raise InputError(f"{folder} holds another run ({listed}). Choose another --output{_or_remove(folder)}.")
+
+
+def _or_remove(folder: Path) -> str:
+    """What else to do with a run that was stopped before a seed was finished, as one that diverged."""
+    return "" if any(folder.glob(f"*/{RESULT}")) else f", or remove {folder}: none of its seeds is finished"
 
 
 def finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> None:
@@ -190,7 +248,8 @@ def finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> N
     with write_aside(folder / WEIGHTS) as aside:
         save_file(state, aside)
     write_json(folder / RESULT, result)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
+    sync_folder(folder)  # before the checkpoints go
+    Checkpoints(folder).remove()
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

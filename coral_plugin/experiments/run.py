@@ -25,14 +25,17 @@ from coral_plugin.experiments.folder import (
     read_result,
     restore,
 )
+from coral_plugin.experiments.memory import refuse_too_large
 from coral_plugin.experiments.settings import RunSettings
 from coral_plugin.experiments.summary import summarise
 from coral_plugin.files import write_json, write_text
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import DATASETS, OBJECTIVES
-from coral_plugin.training.callbacks import table
-from coral_plugin.training.fit import Trained, pick_device, train
+from coral_plugin.training import processes
+from coral_plugin.training.fit import Trained, check_machine, pick_device, train
+from coral_plugin.training.log import table
+from coral_plugin.training.randomness import fold
 from coral_plugin.views import build_views
 
 
@@ -90,14 +93,32 @@ def run(
 
     Raises:
         InputError: settings and data that do not fit, or a folder that holds another run.
+        Interrupted: SIGTERM or Ctrl-C came; ``resume`` goes on.
+        SystemExit: under torchrun or SLURM, in every process but the first, once all is trained.
     """
+    outside = processes.environment()
+    quiet = quiet or (outside is not None and outside.global_rank() > 0)
     data = data if data is not None else load_data(settings)
     say = _silent if quiet else partial(_say, label)
     for note in data.notes:
         say(f"{data.name}: {note}")
     views = build_views(_views_spec(settings, augmentations), data.modalities)
     _check(settings, data, encoders)
-    if folder is not None:
+    method = OBJECTIVES.get(settings.objective)
+    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
+    train_seed = partial(
+        train,
+        build,
+        data.train if method.needs_labels else data.unlabelled,
+        views,
+        settings.training,
+        quiet=quiet,
+        label=label,
+    )
+    if outside is not None:
+        _train_together(settings, data, folder, resume, train_seed if method.trains else None)
+        resume = True  # what is trained is scored by this process, from its checkpoints
+    elif folder is not None:
         prepare_folder(folder, settings, data, resume)
     results, objectives, histories = {}, {}, {}
     raw = score_floor(data, settings.probe) if floor and _can_score(data) else {}
@@ -108,16 +129,10 @@ def run(
             objectives[seed] = restore(settings, data.modalities, data.tasks, own / WEIGHTS, encoders)
             say(f"seed {seed}: finished already, not trained again")
         else:
-            trained = train(
-                lambda: build_objective(settings, data.modalities, data.tasks, encoders),
-                data.train if OBJECTIVES.get(settings.objective).needs_labels else data.unlabelled,
-                views,
-                settings.training,
-                seed,
-                folder=own,
-                resume=resume,
-                quiet=quiet,
-                label=label,
+            trained = (
+                train_seed(seed, folder=own, resume=resume)
+                if method.trains
+                else _untrained(build, seed, pick_device(settings.training.device))
             )
             results[seed] = _score(trained, seed, data, settings)
             objectives[seed] = trained.objective
@@ -127,9 +142,41 @@ def run(
     metrics = summarise(settings, data, results, raw)
     if folder is not None:
         rows = [{"seed": seed, **row} for seed, history in histories.items() for row in history]
-        write_text(folder / LOG, table(rows))
+        if method.trains:
+            write_text(folder / LOG, table(rows))
         write_json(folder / METRICS, metrics)
     return Run(settings, data, metrics, objectives, histories, folder)
+
+
+def _train_together(
+    settings: RunSettings,
+    data: MultimodalData,
+    folder: Path | None,
+    resume: bool,
+    train_seed: Callable[..., Trained] | None,
+) -> None:
+    """Train every seed in the processes that torchrun or SLURM started; only the first of them comes back."""
+    if folder is None:
+        raise InputError("Under torchrun or SLURM a run needs an output folder, where its checkpoints are kept.")
+
+    def prepare() -> list[int]:
+        prepare_folder(folder, settings, data, resume)
+        return [seed for seed in settings.seeds if not (folder / f"seed-{seed}" / RESULT).exists()]
+
+    processes.join_outside(settings.training)
+    for seed in processes.first_from(prepare):
+        if train_seed is not None:
+            train_seed(seed, folder=folder / f"seed-{seed}", resume=resume)
+    if not processes.leave():
+        raise SystemExit(0)
+
+
+def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) -> Trained:
+    """A method that does not train, as if it were trained: no epochs, no time, and no ``metrics.csv``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(fold(seed, "weights"))
+        objective = build().to(device)
+    return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
 
 
 def _score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
@@ -153,11 +200,13 @@ def _score(trained: Trained, seed: int, data: MultimodalData, settings: RunSetti
 
 def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> None:
     """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder."""
-    pick_device(settings.training.device)
+    check_machine(settings.training)
     if len(data.unlabelled) < 2:
         raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
+    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
+    refuse_too_large(build)
     with torch.random.fork_rng(devices=[]):
-        build_objective(settings, data.modalities, data.tasks, encoders)
+        build()
 
 
 def _can_score(data: MultimodalData) -> bool:

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import yaml
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.experiments.checks import check_fields, is_text
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 from coral_plugin.training.settings import TrainingSettings
 
 GROUPS = ("method", "source", "network", "training", "probe")
 SEEDS = (41,)
-# types of settings whose values are checked here; what a flag gives has the right type already
-_SIMPLE: dict[Any, Any] = {int: int, float: (int, float), str: str, bool: bool}
+_MOST_SEED = 2**32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +56,20 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         if not all(type(seed) is int for seed in self.seeds):
-            raise InputError(f"Seeds must be whole numbers, got {list(self.seeds)}.")
-        for key in ("data", "preset"):
-            if not isinstance(getattr(self, key), str | None):
-                raise InputError(f"{key} must be a text, got {getattr(self, key)!r}.")
-        if not all(isinstance(name, str) for name in self.modalities or ()):
-            raise InputError(f"modalities must be names, got {list(self.modalities or ())}.")
+            raise InputError(f"Seeds must be whole numbers, got {short(self.seeds)}.")
+        if not is_text(self.preset) or not (self.data is None or is_text(self.data)):
+            raise InputError(
+                f"data and preset must be texts in UTF-8, which config.yaml can hold; got {short(self.data)} and "
+                f"{short(self.preset)}."
+            )
+        if not all(is_text(name) for name in self.modalities or ()):
+            raise InputError(f"modalities must be names, got {short(self.modalities)}.")
         if isinstance(self.views, dict) and not all(isinstance(name, str) for name in self.views):
-            raise InputError(f"views must name modalities, got {list(self.views)}.")
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
-            raise InputError(f"Seeds must be different numbers from 0 on, at least one; got {list(self.seeds)}.")
+            raise InputError(f"views must name modalities, got {short(self.views)}.")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise InputError(f"Seeds must be different numbers from 0 on, at least one; got {short(self.seeds)}.")
+        if min(self.seeds) < 0 or max(self.seeds) >= _MOST_SEED:
+            raise InputError(f"Seeds must be numbers from 0 on, below {_MOST_SEED}; got {short(self.seeds)}.")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, defaults included."""
@@ -99,7 +103,7 @@ def defaults(objective: str, dataset: str, preset: str) -> dict[str, Any]:
         InputError: an unknown preset.
     """
     presets = OBJECTIVES.get(objective).presets
-    if preset not in presets:
+    if not isinstance(preset, str) or preset not in presets:
         raise suggest(preset, list(presets), f"preset of {objective}")
     return {**getattr(DATASETS.get(dataset), "recipe", {}), **presets[preset]}
 
@@ -136,17 +140,13 @@ def build(cls: type, values: Mapping[str, Any], group: str) -> Any:
     Raises:
         InputError: a key that it does not have, or a value of another type.
     """
-    known = {f.name: f for f in dataclasses.fields(cls)}
-    for key in values:
-        if key not in known:
-            raise suggest(key, list(known), f"{group} setting")
-    hints = typing.get_type_hints(cls)
-    for key, value in values.items():
-        if (kind := _SIMPLE.get(hints[key])) and (not isinstance(value, kind) or _is_bool(value, hints[key])):
-            raise InputError(f"{group}.{key} must be of type {hints[key].__name__}, got {value!r}.")
-        if typing.get_origin(hints[key]) is typing.Literal and value not in (known_ones := typing.get_args(hints[key])):
-            raise suggest(str(value), [str(each) for each in known_ones], f"value of {group}.{key}")
-    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in values.items()})
+    # NumPy's numbers, as np.logspace gives them, would not go into config.yaml
+    plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in values.items()}
+    check_fields(cls, plain, group)
+    try:
+        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()})
+    except TypeError as error:  # a field that has no default
+        raise InputError(f"The {group} settings are incomplete: {error}.") from error
 
 
 def from_dict(saved: Mapping[str, Any]) -> RunSettings:
@@ -168,14 +168,10 @@ def from_dict(saved: Mapping[str, Any]) -> RunSettings:
     for key in ("seeds", "modalities"):
         if saved.get(key) is not None:
             if not isinstance(saved[key], list | tuple):
-                raise InputError(f"The saved settings {key!r} must be a list, got {saved[key]!r}.")
+                raise InputError(f"The saved settings {key!r} must be a list, got {short(saved[key])}.")
             saved[key] = tuple(saved[key])
     settings: RunSettings = build(RunSettings, saved, "run")
     return settings
-
-
-def _is_bool(value: Any, hint: Any) -> bool:
-    return isinstance(value, bool) and hint is not bool
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 from coral_plugin.data import MultimodalData, Task
 from coral_plugin.evaluation.features import ALL
 from coral_plugin.experiments.settings import RunSettings
+from coral_plugin.registry import OBJECTIVES
 
 SCHEMA = 1
 
@@ -41,13 +42,42 @@ def summarise(
         "floor": {part: {task.name: _spread(task, [floor[part][task.name]]) for task in data.tasks} for part in floor},
         "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
         "train": {
-            "epochs": settings.training.epochs,
+            "epochs": settings.training.epochs if OBJECTIVES.get(settings.objective).trains else 0,
             "samples_per_second": statistics.mean(t["samples_per_second"] for t in training),
             "seconds": sum(t["seconds"] for t in training),
             "peak_memory_bytes": max(t["peak_memory_bytes"] for t in training),
             "parameters": training[0]["parameters"],
         },
     }
+
+
+def summarise_missing(
+    data: MultimodalData,
+    results: Mapping[int, Mapping[tuple[str, ...], Mapping[str, Mapping[str, Any]]]],
+    lacking: Mapping[tuple[str, ...], int],
+) -> list[dict[str, Any]]:
+    """``missing`` of an evaluation: an entry for each subset of the modalities, with the seeds together.
+
+    Args:
+        data: Whose tasks were scored.
+        results: ``{seed: {subset: {"complete" | "refitted": {task: score}}}}``.
+        lacking: How many test samples have no modality of a subset.
+    """
+    seeds = list(results)
+    return [
+        {
+            "modalities": list(subset),
+            "lacking": lacking[subset],
+            **{
+                kind: {
+                    task.name: _spread(task, [results[seed][subset][kind][task.name] for seed in seeds])
+                    for task in data.tasks
+                }
+                for kind in ("complete", "refitted")
+            },
+        }
+        for subset in results[seeds[0]]
+    ]
 
 
 def _spread(task: Task, scores: list[dict[str, Any]]) -> dict[str, Any]:

@@ -11,13 +11,15 @@ from typing import Any
 from torch import nn
 
 from coral_plugin.data import Modality
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, short
 from coral_plugin.registry import ENCODERS
 
 # a registered name with or without arguments, a module (copied), or a function of modality and width
 EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
 
 ALEXNET_FROM = 128
+_DEEPEST = 1000
+_LONGEST = 1000  # characters of an encoder with its options
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +27,7 @@ class NetworkSettings:
     """Settings of the networks that every objective shares.
 
     Attributes:
-        width: Token width D; 0 chooses by the kinds of the modalities (:func:`default_width`).
+        width: Token width D; 0 chooses: 512 with images from 128 px, 40 for sequences alone, else 128.
         encoders: Encoder of a modality, ``name`` or ``name(key=value, ...)``; by kind where not named.
         depth: Blocks of the fusion transformer.
         heads: Attention heads of the fusion transformer.
@@ -44,6 +46,8 @@ class NetworkSettings:
         for name in ("depth", "heads", "head_hidden", "head_output"):
             if getattr(self, name) < 1:
                 raise InputError(f"network.{name} must be at least 1, got {getattr(self, name)}.")
+        if self.depth > _DEEPEST:
+            raise InputError(f"network.depth must be at most {_DEEPEST}, got {self.depth}.")
         if self.width < 0:
             raise InputError(f"network.width must be positive, or 0 to choose by the data, got {self.width}.")
 
@@ -98,7 +102,7 @@ def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], 
             encoder: nn.Module = factory(modality, width, **options)
         except InputError:
             raise
-        except (TypeError, ValueError, ArithmeticError, RuntimeError) as error:
+        except Exception as error:  # a stranger's constructor meets options of any type and size
             raise InputError(f"Encoder {like!r} of {modality.name}: {error}.") from error
         return encoder
 
@@ -115,6 +119,8 @@ def parse_encoder(text: str) -> tuple[str, dict[str, Any]]:
         InputError: the text is not of this form.
     """
     try:
+        if len(text) > _LONGEST:
+            raise ValueError  # noqa: TRY301
         tree = ast.parse(text.strip(), mode="eval").body
         if isinstance(tree, ast.Name):
             return tree.id, {}
@@ -122,6 +128,6 @@ def parse_encoder(text: str) -> tuple[str, dict[str, Any]]:
             options = {k.arg: ast.literal_eval(k.value) for k in tree.keywords}
             if None not in options and len(options) == len(tree.keywords):  # no **mapping, nothing twice
                 return tree.func.id, {str(key): value for key, value in options.items()}
-    except (SyntaxError, ValueError, TypeError):
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):  # the last two: nested too deeply
         pass
-    raise InputError(f"Cannot read the encoder {text!r}; write NAME or NAME(key=value, ...), such as gru(hidden=64).")
+    raise InputError(f"Cannot read the encoder {short(text)}; write NAME or NAME(key=value, ...), such as gru(hidden=64).")

@@ -38,12 +38,29 @@ class FusionTransformer(nn.Module):
 
     def forward(self, tokens: Mapping[str, Tensor], padding: Mapping[str, Tensor | None]) -> Tensor:
         """``{modality: (B, T_i, D)}`` with ``{modality: (B, T_i) or None}`` to ``(B, D)``."""
-        parts = list(tokens.values())
-        cls = self.cls.expand(len(parts[0]), -1, -1)
-        mask = join_padding([cls, *parts], [None, *(padding.get(name) for name in tokens)])
-        x = torch.cat([cls, *parts], dim=1)  # (B, 1 + T, D)
+        x, mask = self._joined(tokens, padding)
         last = len(self.blocks) - 1
         for depth, block in enumerate(self.blocks):
             x = block(x, mask, queries=1 if depth == last else None)
         fused: Tensor = self.norm(x[:, 0])
         return fused
+
+    def all_tokens(
+        self, tokens: Mapping[str, Tensor], padding: Mapping[str, Tensor | None]
+    ) -> tuple[Tensor, Tensor | None]:
+        """Every output and its padding, ``[CLS]`` first: ``(B, 1 + T, D)``, T the sum of T_i, and ``(B, 1 + T)``.
+
+        The first output is that of :meth:`forward`; what comes out at padded tokens means nothing.
+        """
+        x, mask = self._joined(tokens, padding)
+        for block in self.blocks:
+            x = block(x, mask)
+        return self.norm(x), mask
+
+    def _joined(
+        self, tokens: Mapping[str, Tensor], padding: Mapping[str, Tensor | None]
+    ) -> tuple[Tensor, Tensor | None]:
+        parts = list(tokens.values())
+        cls = self.cls.expand(len(parts[0]), -1, -1)
+        mask = join_padding([cls, *parts], [None, *(padding.get(name) for name in tokens)])
+        return torch.cat([cls, *parts], dim=1), mask  # (B, 1 + T, D)

@@ -76,6 +76,7 @@ class PatchTokenizer(nn.Module):
 
     def __init__(self, channels: int, grid: tuple[int, int], width: int) -> None:
         super().__init__()
+        self.grid = grid
         self.project = nn.Conv2d(channels, width, kernel_size=1)
         self.register_buffer("position", sine_cosine_position(grid, width), persistent=False)
 

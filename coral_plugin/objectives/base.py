@@ -32,7 +32,7 @@ class Objective(nn.Module, ABC):
     Settings: ClassVar[type]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]]
     needs_raw: ClassVar[bool] = False
-    needs_labels: ClassVar[bool] = False
+    needs_labels: bool = False
     trains: ClassVar[bool] = True
 
     @abstractmethod
@@ -100,19 +100,23 @@ def over_batch(
 ) -> Tensor:
     """``loss`` of the embeddings ``(B, ...)`` of the whole batch, of all processes, with what it needs of them.
 
+    Half precision ends here: the loss is computed in float32 at least, outside autocast, which would take its products
+    in half precision again.
+
     Args:
         loss: Function of as many tensors ``(N, ...)``; a scalar.
         embeddings: Rows of this process.
         present: ``(B,)`` of bool, which rows count (:meth:`MultimodalBatch.having`); None for all.
         least: With fewer rows than this the loss is 0: there are no negatives, or nothing to compare.
     """
-    rows = [gather(each) for each in embeddings]
+    rows = [gather(each.float() if each.dtype in (torch.bfloat16, torch.float16) else each) for each in embeddings]
     if present is not None:
         there = gather(present)
         rows = [each[there] for each in rows]
     if len(rows[0]) < least:
         return torch.stack([each.sum() for each in rows]).sum() * 0.0
-    return loss(*rows)
+    with torch.autocast(rows[0].device.type, enabled=False):
+        return loss(*rows)
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

@@ -11,9 +11,10 @@ from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import Modality, MultimodalBatch, Task
 from coral_plugin.errors import InputError
 from coral_plugin.losses import cosine_embedding, info_nce, nt_xent, squared_cosine
+from coral_plugin.losses.supervised import supervised_contrast
 from coral_plugin.networks import (
     EncoderLike,
     NetworkSettings,
@@ -51,6 +52,10 @@ class CoralSettings:
         unique_pathway: Design of the unique pathways (Table 5).
         copy_unique: Whether unique encoders, tokenizers and heads start as copies of the shared (first) ones, as in
             the released code; otherwise each is initialised by itself.
+        positives: What the contrastive losses pull together: ``instance``, the two views of a sample; with labels
+            (fine-tuning, paper, section 5.6.5) ``class``, all samples of a class, or ``class_neutral``, the two views,
+            with the other samples of the class neither pulled nor pushed.
+        labels: Name of the classification task whose classes these are; the first one by default.
     """
 
     contrast: Literal["nt_xent", "info_nce"] = "nt_xent"
@@ -65,6 +70,8 @@ class CoralSettings:
     mask_partition: Literal["random", "fixed"] = "random"
     unique_pathway: UniqueDesign = "mlp_half"
     copy_unique: bool = False
+    positives: Literal["instance", "class", "class_neutral"] = "instance"
+    labels: str = ""
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
@@ -75,6 +82,8 @@ class CoralSettings:
         for name in ("shared_weight", "unique_weight", "orthogonality_weight"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"method.{name} cannot be negative, got {getattr(self, name)}.")
+        if self.positives != "instance" and self.contrast != "nt_xent":
+            raise InputError(f"method.positives {self.positives} needs method.contrast nt_xent, got {self.contrast}.")
         if not self.mask_stages or not all(0 <= ratio <= 1 for ratio in (*self.mask_stages, self.mask_ratio)):
             raise InputError(f"Mask ratios are shares in [0, 1], got {self.mask_stages} and {self.mask_ratio}.")
 
@@ -119,6 +128,8 @@ class Coral(Objective):
             )
         self.settings = settings
         self.modalities = modalities
+        self.needs_labels = settings.positives != "instance"
+        self.labels = settings.labels
         width = network.width or default_width(modalities)
         builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, width)
         self.shared = SharedPathway(modalities, builders, width, network.depth, network.heads)
@@ -138,6 +149,22 @@ class Coral(Objective):
             for key in keys[1:]:
                 self.unique_heads[key].load_state_dict(self.unique_heads[keys[0]].state_dict())
 
+    def prepare(self, tasks: tuple[Task, ...]) -> None:
+        """Choose the task whose classes are pulled together, where labels are used.
+
+        Raises:
+            InputError: there is no such classification task.
+        """
+        super().prepare(tasks)
+        if not self.needs_labels:
+            return
+        classes = [task.name for task in tasks if task.kind == "classification"]
+        self.labels = self.settings.labels or next(iter(classes), "")
+        if self.labels not in classes:
+            raise InputError(
+                f"method.labels {self.labels!r} must name a classification task; there is {', '.join(classes) or 'none'}."
+            )
+
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``shared`` (B, D) and ``unique/<modality>`` (B, D / 2), of the modalities that the batch has.
 
@@ -150,7 +177,7 @@ class Coral(Objective):
 
     def projected(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The same parts behind their projection heads, each (B, head_output)."""
-        return self._project(self.embed(batch))
+        return self._project(self.embed(batch), batch)
 
     def loss(
         self,
@@ -169,13 +196,17 @@ class Coral(Objective):
                 {
                     "shared": self.shared(batch, mask, generator),
                     **{f"unique/{name}": self._unique(batch, name) for name in batch},
-                }
+                },
+                batch,
             )
             for batch, mask in zip((first, second), masks, strict=True)
         ]
         one, two = views
         having = {"shared": None, **{f"unique/{name}": first.having(name) for name in first}}
-        contrast = {name: over_batch(self._contrast, one[name], two[name], present=having[name]) for name in one}
+        classes = [first.targets[self.labels]] if self.needs_labels else []
+        contrast = {
+            name: over_batch(self._contrast, one[name], two[name], *classes, present=having[name]) for name in one
+        }
         shared = contrast.pop("shared")
         unique = torch.stack(list(contrast.values())).sum()
         # the shared part comes first, so the pairs are (shared, unique) and (unique, unique)
@@ -208,11 +239,14 @@ class Coral(Objective):
         rows = present.nonzero().squeeze(1)
         return spread(pathway(tokens[rows], padding[rows]), rows, batch.size)  # type: ignore[index]
 
-    def _project(self, parts: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        heads = {f"unique/{m.name}": self.unique_heads[safe(m.name)] for m in self.modalities}
-        return {name: heads.get(name, self.shared_head)(part) for name, part in parts.items()}
+    def _project(self, parts: Mapping[str, Tensor], batch: MultimodalBatch) -> dict[str, Tensor]:
+        unique = {f"unique/{name}": (self.unique_heads[safe(name)], batch.having(name)) for name in batch}
+        return {name: _behind(*unique.get(name, (self.shared_head, None)), part) for name, part in parts.items()}
 
-    def _contrast(self, one: Tensor, two: Tensor) -> Tensor:
+    def _contrast(self, one: Tensor, two: Tensor, classes: Tensor | None = None) -> Tensor:
+        if classes is not None:
+            neutral = self.settings.positives == "class_neutral"
+            return supervised_contrast(one, two, classes, temperature=self.settings.temperature, neutral=neutral)
         loss = nt_xent if self.settings.contrast == "nt_xent" else info_nce
         return loss(one, two, temperature=self.settings.temperature)
 
@@ -233,6 +267,15 @@ class Coral(Objective):
             parts = partition(names, generator)
         ratio = self._ratio(progress)
         return dict.fromkeys(parts[0], ratio), dict.fromkeys(parts[1], ratio)
+
+
+def _behind(head: nn.Module, present: Tensor | None, part: Tensor) -> Tensor:
+    """``head`` of the rows that are ``present``; the others must not reach its batch statistics, which need two."""
+    if present is None or (head.training and int(present.sum()) < 2):
+        projected: Tensor = head(part)
+        return projected
+    rows = present.nonzero().squeeze(1)
+    return spread(head(part[rows]), rows, len(part))
 
 
 def _both(one: Tensor | None, two: Tensor | None) -> Tensor | None:

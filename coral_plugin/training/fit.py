@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import resource
 import sys
+import tempfile
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import pytorch_lightning as pl
 import torch
 
 from coral_plugin.data import Split
+from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import InputError
+from coral_plugin.networks.batchnorm import synchronise
 from coral_plugin.objectives import Objective
-from coral_plugin.training.callbacks import EpochLog, Progress, TimedCheckpoint
+from coral_plugin.training import processes
+from coral_plugin.training.checkpoint import Checkpoints
+from coral_plugin.training.engine import Engine
 from coral_plugin.training.loader import BatchLoader
-from coral_plugin.training.module import ObjectiveModule
+from coral_plugin.training.log import LOG, EpochLog
+from coral_plugin.training.numerics import compiled, deterministic
+from coral_plugin.training.progress import Progress
 from coral_plugin.training.randomness import fold
 from coral_plugin.training.settings import TrainingSettings
+from coral_plugin.training.signals import Interrupted, Wish
+from coral_plugin.training.step import TrainingStep
 from coral_plugin.views import Views
-
-CHECKPOINT = "last.ckpt"
-LOG = "metrics.csv"
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Trained:
 
     Attributes:
         objective: The trained module, on the training device.
-        history: One record an epoch (loss terms, schedules, learning rate, samples per second).
+        history: One record an epoch (loss terms, schedules, learning rate, steps skipped, samples per second).
         seconds: Wall time of the epochs.
         samples_per_second: Over all epochs.
         peak_memory_bytes: Greatest memory of the process (CPU) or of the device's allocator (GPU).
@@ -59,6 +66,17 @@ def pick_device(name: str) -> torch.device:
     return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
 
 
+def check_machine(settings: TrainingSettings) -> None:
+    """Refuse settings that this machine cannot follow.
+
+    Raises:
+        InputError: no GPU, or a precision that the device does not have.
+    """
+    device = pick_device(settings.device)
+    if settings.precision == "16-mixed" and device.type == "cpu":
+        raise InputError("training.precision 16-mixed needs a GPU; on a CPU take bf16-mixed or 32-true.")
+
+
 def train(
     build: Callable[[], Objective],
     split: Split,
@@ -73,15 +91,18 @@ def train(
 ) -> Trained:
     """Train the objective that ``build`` makes on the samples of ``split``.
 
-    The global random state of torch is used inside and restored afterwards.
+    With ``settings.devices`` processes these are started here, and this one gets what they have trained; inside a group
+    of processes that exists already, each of them calls this. The global random state of torch is used inside and
+    restored afterwards.
 
     Args:
-        build: Makes the objective; called once, under the seed.
+        build: Makes the objective; called once, under the seed. With several processes it must be picklable.
         split: Samples; its labels are not looked at.
         views: What makes a view of a batch.
         settings: Of the training.
         seed: Decides on initialisation, order, views, masks and dropout.
-        folder: For ``metrics.csv``, the checkpoint and TensorBoard's log (where it is installed); None writes nothing.
+        folder: For ``metrics.csv``, the checkpoints and TensorBoard's log (where it is installed); None writes nothing.
+            Checkpoints stay in it, so that what was trained can be asked for again with ``resume``.
         resume: Go on from the folder's checkpoint if there is one.
         quiet: No progress on standard error.
         label: Said in front of every line, where several trainings share standard error; lines then, no bar.
@@ -89,46 +110,87 @@ def train(
     Raises:
         DivergedError: the loss is not finite.
         InputError: settings or data that do not fit.
+        Interrupted: SIGTERM or Ctrl-C; a checkpoint is written.
     """
-    device = pick_device(settings.device)
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())), _quiet_lightning():
+    check_machine(settings)
+    if settings.devices == 1 or world_size() > 1:
+        return _train_here(build, split, views, settings, seed, folder, resume, quiet, label)
+    BatchLoader(split, settings.batch_size, seed, 0, settings.devices)  # refuses what the processes would refuse
+    with contextlib.ExitStack() as stack:
+        at = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coral-")))
+        job = partial(_train_here, build, split, views, settings, seed, at, resume, quiet, label)
+        processes.train_in_processes(job, settings)
+        # they have left a checkpoint of the finished training
+        return _train_here(build, split, views, settings, seed, at, resume=True, quiet=True, label=label)
+
+
+def _train_here(
+    build: Callable[[], Objective],
+    split: Split,
+    views: Views,
+    settings: TrainingSettings,
+    seed: int,
+    folder: Path | None,
+    resume: bool,
+    quiet: bool,
+    label: str,
+) -> Trained:
+    """:func:`train` in this process, which may be one of a group."""
+    with contextlib.ExitStack() as stack:
+        wish = stack.enter_context(Wish())
+        stack.enter_context(torch.random.fork_rng(devices=range(torch.cuda.device_count())))
+        stack.enter_context(_quiet_lightning())
+        stack.enter_context(deterministic(settings.deterministic))
+        fabric = processes.fabric(settings, pick_device(settings.device).type)
+        first = rank() == 0
+        progress = Progress(f"{label} seed {seed}".strip(), settings.epochs, quiet=quiet or not first, bar=not label)
+        stack.callback(progress.close)
+        kept = Checkpoints(folder, progress.say) if folder is not None and first else None
+        if kept is not None and not resume:
+            kept.remove()
+        state = processes.first_from(lambda: kept.load() if kept is not None and resume else None)
         torch.manual_seed(fold(seed, "weights"))
-        objective = build().to(device)
-        loader = BatchLoader(split.to(device), settings.batch_size, seed)
-        module = ObjectiveModule(objective, views, settings, seed, settings.epochs * len(loader))
-        progress = Progress(f"{label} seed {seed}".strip(), settings.epochs, quiet=quiet, bar=not label)
-        log = EpochLog(folder / LOG if folder else None, progress)
-        callbacks: list[pl.Callback] = [log]
-        checkpoint = folder / CHECKPOINT if folder else None
-        if checkpoint is not None:
-            callbacks.append(TimedCheckpoint(checkpoint, settings.checkpoint_seconds))
-        trainer = pl.Trainer(
-            max_epochs=settings.epochs,
-            accelerator="gpu" if device.type == "cuda" else "cpu",
-            devices=1,
-            precision=settings.precision,
-            gradient_clip_val=settings.gradient_clip or None,
-            callbacks=callbacks,
-            logger=_logger(folder),
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        start = str(checkpoint) if resume and checkpoint is not None and checkpoint.exists() else None
-        if device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(device)
-        try:
-            trainer.fit(module, train_dataloaders=loader, ckpt_path=start, weights_only=True if start else None)
-        except SystemExit as error:  # Lightning's silent end: status 0 for SIGTERM, 1 for Ctrl-C
-            raise KeyboardInterrupt from error
-        finally:
-            progress.close()
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-    objective = module.objective.to(device)
+        objective = build().to(fabric.device)
+        if world_size() > 1:
+            synchronise(objective)
+        loader = BatchLoader(split.to(fabric.device), settings.batch_size, seed, rank(), world_size())
+        steps = settings.epochs * len(loader)
+        double = settings.precision == "64-true"
+        log = EpochLog(folder / LOG if folder and first else None, progress, *_board(folder if first else None, stack))
+        stack.enter_context(compiled(objective, settings.compile))
+        training = TrainingStep(objective, views, seed, steps, rank(), double=double)
+        engine = Engine(fabric, training, loader, settings, log, None if kept is None else partial(_keep, kept, fabric))
+        peak = 0
+        if state is not None:
+            _check_state(state, folder, seed=seed, steps=steps)
+            engine.restore(state)
+            peak = state["peak_memory_bytes"]
+        if fabric.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(fabric.device)
+        if engine.step < steps:
+            engine.run(wish)
+            peak = _peak_memory(fabric.device)
+        if wish.number:
+            raise Interrupted(wish.number, engine.place())
+        engine.optimiser.zero_grad(set_to_none=True)
     seconds = sum(row["seconds"] for row in log.rows)
     samples = sum(row["seconds"] * row["samples_per_second"] for row in log.rows)
-    return Trained(objective, log.rows, seconds, samples / seconds, _peak_memory(device))
+    return Trained(objective, log.rows, seconds, samples / seconds, peak)
+
+
+def _keep(kept: Checkpoints, fabric: Any, state: dict[str, Any]) -> None:
+    kept.save({**state, "peak_memory_bytes": _peak_memory(fabric.device)})
+
+
+def _check_state(state: dict[str, Any], folder: Path | None, **wanted: int) -> None:
+    """Refuse a checkpoint of another training than this."""
+    if state["step"] < state["steps"]:  # what is finished may be read by a single process
+        wanted["processes"] = world_size()
+    if changed := [f"{key}: saved {state[key]}, now {value}" for key, value in wanted.items() if state[key] != value]:
+        raise InputError(
+            f"The checkpoint in {folder} is of another training ({'; '.join(changed)}). Go on as it was begun, or "
+            f"remove {folder} to train this seed anew."
+        )
 
 
 def _peak_memory(device: torch.device) -> int:
@@ -139,26 +201,30 @@ def _peak_memory(device: torch.device) -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _logger(folder: Path | None) -> Any:
+def _board(folder: Path | None, stack: contextlib.ExitStack) -> list[Callable[[dict[str, float]], None]]:
+    """TensorBoard's log, where it is installed."""
     if folder is None or find_spec("tensorboard") is None:
-        return False
-    from pytorch_lightning.loggers import TensorBoardLogger
+        return []
+    from lightning_fabric.loggers import TensorBoardLogger
 
-    return TensorBoardLogger(folder, name="tensorboard", version="")
+    logger = TensorBoardLogger(folder, name="tensorboard", version="")
+    stack.callback(logger.finalize, "success")
+    return [lambda record: logger.log_metrics(record, step=int(record["step"]))]
 
 
-class _quiet_lightning:  # noqa: N801
-    """Lightning's advice is for people who write a Trainer; those who run this package get errors only."""
-
-    def __enter__(self) -> None:
-        self._logger = logging.getLogger("pytorch_lightning")
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
-        for message in (".*does not have many workers.*", ".*LeafSpec.*", ".*number of training batches.*"):
-            warnings.filterwarnings("ignore", message)
-
-    def __exit__(self, *details: Any) -> None:
-        self._warnings.__exit__(*details)
-        self._logger.setLevel(self._level)
+@contextlib.contextmanager
+def _quiet_lightning() -> Iterator[None]:
+    """Lightning's advice is for people who write a loop; those who run this package get errors only."""
+    loggers = [logging.getLogger(name) for name in ("lightning_fabric", "lightning_fabric.utilities.rank_zero")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        # a convolution in another memory layout: slower by a copy, not wrong
+        warnings.filterwarnings("ignore", "Grad strides do not match bucket view strides")
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

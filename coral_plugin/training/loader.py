@@ -1,10 +1,11 @@
-"""Shuffled batches of a split that lies in memory."""
+"""Shuffled batches of a split that lies in memory: the batch of a step is a function of seed and step."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from coral_plugin.data import MultimodalBatch, Split
 from coral_plugin.errors import InputError
@@ -12,39 +13,55 @@ from coral_plugin.training.randomness import generator
 
 
 class BatchLoader:
-    """One pass over a split in an order that depends on seed and epoch alone.
+    """Passes over a split, each in an order that depends on seed and epoch alone, so that any step can be asked for.
 
-    The last batch may be smaller; a last batch of a single sample is left out, since it has no negatives.
+    The last batch of a pass may be smaller; a last batch of a single sample is left out, since it has no negatives.
+    With several processes each gets its share of every batch: every ``world``-th sample from its rank on.
 
     Args:
         split: On the training device.
-        batch_size: At least 2.
+        batch_size: Of all processes together, at least 2.
         seed: Of the run.
+        rank: Number of this process.
+        world: How many processes there are.
 
     Raises:
-        InputError: fewer than two samples.
+        InputError: fewer than two samples, or a batch that does not give every process a sample.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: int) -> None:
+    def __init__(self, split: Split, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
         if len(split) < 2:
             raise InputError(f"Training needs at least two samples, got {len(split)}.")
         self.split, self.batch_size, self.seed = split, batch_size, seed
-        self.epoch = 0
-
-    @property
-    def sampler(self) -> BatchLoader:
-        """Itself: Lightning tells the sampler of a loader which epoch begins."""
-        return self
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the order of ``epoch``."""
-        self.epoch = epoch
+        self.rank, self.world = rank, world
+        self._order: tuple[int, Tensor] | None = None
+        smallest = min(size for size in (batch_size, len(split), len(split) % batch_size) if size > 1)
+        if smallest < world:
+            raise InputError(
+                f"A batch of {smallest} of {len(split)} samples does not give each of {world} processes one; "
+                f"take fewer processes, or another training.batch_size than {batch_size}."
+            )
 
     def __len__(self) -> int:
+        """Steps of one pass."""
         full, rest = divmod(len(self.split), self.batch_size)
         return full + (rest > 1)
 
     def __iter__(self) -> Iterator[MultimodalBatch]:
-        order = torch.randperm(len(self.split), generator=generator(self.seed, "order", self.epoch))
-        for index in order.to(self.split.device).split(self.batch_size)[: len(self)]:
-            yield self.split.batch(index)
+        """The batches of the first pass."""
+        for step in range(len(self)):
+            yield self.batch(step)
+
+    def batch(self, step: int) -> MultimodalBatch:
+        """This process's share of the batch of ``step``, counted over all passes."""
+        return self.split.batch(self._rows(step)[self.rank :: self.world].to(self.split.device))
+
+    def size(self, step: int) -> int:
+        """Samples of all processes together in the batch of ``step``."""
+        return len(self._rows(step))
+
+    def _rows(self, step: int) -> Tensor:
+        epoch, place = divmod(step, len(self))
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, torch.randperm(len(self.split), generator=generator(self.seed, "order", epoch))
+        return self._order[1][place * self.batch_size : (place + 1) * self.batch_size]

@@ -16,7 +16,7 @@ class TrainingSettings:
 
     Attributes:
         epochs: Passes over the unlabelled samples.
-        batch_size: Samples a step; every other sample of a batch is a negative.
+        batch_size: Samples a step, of all processes together; every other sample of a batch is a negative.
         learning_rate: Of AdamW.
         weight_decay: Of parameters with at least two dimensions that are no biases (METHODS 1.7).
         schedule: Of the learning rate: ``constant``, or ``cosine`` to zero after ``warmup`` of linear increase.
@@ -24,7 +24,14 @@ class TrainingSettings:
         gradient_clip: Greatest norm of the gradient; 0 leaves it alone.
         device: ``auto`` takes a GPU where there is one.
         precision: Lightning's name of the floating-point format; losses are computed in float32 all the same.
-        checkpoint_seconds: Least time between two checkpoints, in seconds; they are written between epochs.
+            ``16-mixed`` needs a GPU.
+        devices: Processes on this machine that share every batch, each with a GPU of its own where there are GPUs.
+            Under torchrun or SLURM leave it at 1: they say how many there are.
+        timeout_seconds: How long processes wait for each other before the training ends.
+        checkpoint_seconds: Least time between two checkpoints, in seconds; they are written between steps.
+        on_nonfinite: What a loss or gradient that is not finite does: ``stop`` the training, or ``skip`` the step.
+        compile: Compile the networks with ``torch.compile``, which needs a C++ compiler.
+        deterministic: Let torch use deterministic algorithms only, and refuse where it has none.
     """
 
     epochs: int = 100
@@ -36,7 +43,12 @@ class TrainingSettings:
     gradient_clip: float = 0.0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Precision = "32-true"
+    devices: int = 1
+    timeout_seconds: float = 1800.0
     checkpoint_seconds: float = 60.0
+    on_nonfinite: Literal["stop", "skip"] = "stop"
+    compile: bool = False
+    deterministic: bool = False
 
     def __post_init__(self) -> None:
         if self.epochs < 1:
@@ -49,5 +61,11 @@ class TrainingSettings:
             raise InputError(f"training.learning_rate must be positive, got {self.learning_rate}.")
         if self.weight_decay < 0 or self.gradient_clip < 0 or self.checkpoint_seconds < 0:
             raise InputError("training.weight_decay, gradient_clip and checkpoint_seconds cannot be negative.")
+        if not 1 <= self.devices <= self.batch_size:
+            raise InputError(
+                f"training.devices must be from 1 to training.batch_size ({self.batch_size}), got {self.devices}."
+            )
+        if not self.timeout_seconds > 0:
+            raise InputError(f"training.timeout_seconds must be positive, got {self.timeout_seconds}.")
         if not 0 <= self.warmup < 1:
             raise InputError(f"training.warmup is a share in [0, 1), got {self.warmup}.")

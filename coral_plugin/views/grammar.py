@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from coral_plugin.data import Modality
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, short
 from coral_plugin.registry import suggest
 from coral_plugin.views.catalogue import Operation, all_names, operations
 
 _ELEMENT = re.compile(r"(?P<name>\w+)\s*(?:\((?P<settings>[^()]*(?:\([^()]*\)[^()]*)*)\))?\s*(?:@\s*(?P<at>\S+))?")
+_LONGEST = 2_000  # characters of a specification
+_MOST = 1e9  # of any number in it
 _SHARES = ("fraction", "probability", "hue")
-_POSITIVE = ("ratio",)
+_POSITIVE = ("ratio", "zoom")
 
 
 @dataclass(frozen=True)
@@ -62,14 +64,14 @@ class Element:
         fine = (
             len(numbers) == 2
             and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
-            and all(math.isfinite(n) and 0 <= n <= great for n in numbers)
+            and all(0 <= n <= great and n < _MOST for n in numbers)  # NaN is in no range
             and (numbers[0] > 0 or key not in _POSITIVE)
             and numbers[0] <= numbers[1]
         )
         if not fine or (not pair and numbers is value):
             shape = "two numbers, the lesser first," if pair else "one number"
             bound = f"from 0 to {great:g}" if math.isfinite(great) else "not negative"
-            raise InputError(f"Setting {key} of augmentation {self.name!r} needs {shape} {bound}, got {value!r}.")
+            raise InputError(f"Setting {key} of augmentation {self.name!r} needs {shape} {bound}, got {short(value)}.")
         return tuple(map(float, numbers)) if pair else float(value)
 
     def __str__(self) -> str:
@@ -87,6 +89,8 @@ def parse(text: str) -> tuple[list[Element], bool]:
     Raises:
         InputError: the text does not follow the form, or mixes ``+`` with ``|``.
     """
+    if len(text) > _LONGEST:
+        raise InputError(f"The augmentation {short(text)} has {len(text)} characters; {_LONGEST} are the most.")
     parts, signs = _split(text)
     if len(signs) > 1:
         raise InputError(f"Augmentation {text!r} mixes '+' (all in turn) with '|' (one of them); use one of the two.")
@@ -135,5 +139,5 @@ def _settings(text: str, part: str) -> dict[str, Any]:
         if not isinstance(call, ast.Call) or call.args or any(word.arg is None for word in call.keywords):
             raise ValueError  # noqa: TRY301
         return {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deeply for Python
         raise InputError(f"Settings in {part!r} must read key=value, with numbers as values.") from None

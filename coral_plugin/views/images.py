@@ -64,7 +64,7 @@ def pose(
     *,
     degrees: float = 30.0,
     fraction: float = 0.15,
-    scale: Pair = (0.8, 1.25),
+    zoom: Pair = (0.8, 1.25),
 ) -> Tensor:
     """Each image turned, moved and enlarged at random: another view of the same thing.
 
@@ -76,18 +76,18 @@ def pose(
         generator: Source of randomness.
         degrees: Greatest turn either way.
         fraction: Greatest move along either axis, as a share of the side.
-        scale: Least and greatest enlargement, drawn logarithmically uniform.
+        zoom: Least and greatest enlargement, drawn logarithmically uniform.
 
     Returns:
         ``(B, C, H, W)``.
     """
     batch, device = len(images), images.device
     angle = uniform(batch, (-math.radians(degrees), math.radians(degrees)), device, generator)
-    zoom = uniform(batch, (math.log(scale[0]), math.log(scale[1])), device, generator).exp()
+    factor = uniform(batch, (math.log(zoom[0]), math.log(zoom[1])), device, generator).exp()
     right, down = (2 * torch.rand(2, batch, device=device, generator=generator) - 1) * (2 * fraction)
     # grid_sample measures both sides from -1 to 1; pixels are square, so the sides' ratio enters the turn
     ratio = images.shape[-2] / images.shape[-1]
-    cos, sin = angle.cos() / zoom, angle.sin() / zoom
+    cos, sin = angle.cos() / factor, angle.sin() / factor
     rows = torch.stack([cos, -sin * ratio, right, sin / ratio, cos, down], dim=1)
     return _warp(images, rows.view(batch, 2, 3))
 

@@ -46,12 +46,12 @@ def test_an_unknown_command_is_answered_in_one_line(coral):
     ("error", "status", "text"),
     [
         (MachineError("the disk is full"), 1, "coral: the disk is full\n"),
-        (KeyboardInterrupt(), 1, "--resume"),
+        (KeyboardInterrupt(), 130, "--resume"),
         (OSError(28, "No space left on device"), 1, "No space left on device"),
         (RuntimeError("two\nlines"), 1, "RuntimeError: two lines (--debug"),
     ],
 )
-def test_failures_are_one_line_and_status_1(coral, monkeypatch, error, status, text):
+def test_failures_are_one_line_and_a_status(coral, monkeypatch, error, status, text):
     def fail(arguments):
         raise error
 

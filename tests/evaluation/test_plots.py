@@ -219,22 +219,14 @@ def test_umap_absent(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_umap_present(tmp_path, monkeypatch):
-    class Plane:
-        def __init__(self, **settings):
-            assert settings["n_jobs"] == 1
-
-        def fit(self, rows):
-            assert rows.shape == (90, 16)
-            return self
-
-        def transform(self, rows):
-            return rows[:, :2]
-
-    monkeypatch.setitem(sys.modules, "umap", type(sys)("umap"))
-    monkeypatch.setattr(sys.modules["umap"], "UMAP", Plane, raising=False)
-    embedding_density(tmp_path / "density", parts(30), parts(20), method="umap")
+def test_umap_present(tmp_path):
+    pytest.importorskip("umap", reason="the extra umap is not installed")
+    rows = parts(30), parts(20)
+    embedding_density(tmp_path / "density", *rows, method="umap", seed=3)
     assert len(check_picture(tmp_path / "density")) == 150
+    first = (tmp_path / "density.csv").read_text()
+    embedding_density(tmp_path / "again", *rows, method="umap", seed=3)
+    assert (tmp_path / "again.csv").read_text() == first
 
 
 def test_run_plots(tmp_path):

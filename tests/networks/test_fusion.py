@@ -83,3 +83,19 @@ def test_join_padding():
     assert join_padding([a, b], [None, None]) is None
     joined = join_padding([a, b], [None, mask])
     assert joined.tolist() == [[False, False, False, True, True], [False, False, False, False, True]]
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_all_tokens_are_the_full_stack_with_cls_first(depth):
+    (tokens, padding), module = a_case(), fusion(depth)
+    out, mask = module.all_tokens(tokens, padding)
+    assert out.shape == (3, 1 + 5 + 2, WIDTH)
+    assert mask.tolist() == join_padding([out[:, :1], *tokens.values()], [None, *padding.values()]).tolist()
+    assert torch.allclose(out[:, 0], module(tokens, padding), atol=1e-12)
+    for sample in range(3):
+        there = ~padding["a"][sample]
+        x = torch.cat([module.cls[0], tokens["a"][sample][there], tokens["b"][sample]])[None]
+        for block in module.blocks:
+            x = block(x)
+        expected = F.layer_norm(x[0], (WIDTH,), module.norm.weight, module.norm.bias)
+        assert torch.allclose(out[sample][~mask[sample]], expected, atol=1e-10)

@@ -1,4 +1,4 @@
-"""Batches of a split: each sample once, in an order of seed and epoch."""
+"""Batches of a split: each sample once, in an order of seed and epoch, shared among processes."""
 
 import pytest
 import torch
@@ -12,25 +12,52 @@ def split(n):
     return Split({"a": Column(torch.arange(n, dtype=torch.float32)[:, None])}, {})
 
 
+def epoch(n, number, *, seed=0, size=8, rank=0, world=1):
+    loader = BatchLoader(split(n), size, seed, rank, world)
+    steps = range(number * len(loader), (number + 1) * len(loader))
+    return [loader.batch(step).index.tolist() for step in steps]
+
+
 @pytest.mark.parametrize(("n", "size", "sizes"), [(10, 4, [4, 4, 2]), (8, 4, [4, 4]), (9, 4, [4, 4]), (3, 64, [3])])
 def test_batches_and_their_number(n, size, sizes):
     loader = BatchLoader(split(n), size, seed=0)
     batches = list(loader)
-    assert [batch.size for batch in batches] == sizes
+    assert [batch.size for batch in batches] == sizes == [loader.size(step) for step in range(len(sizes))]
     assert len(loader) == len(sizes)
     seen = torch.cat([batch["a"][:, 0] for batch in batches]).tolist()
     assert len(set(seen)) == sum(sizes)
 
 
 def test_order_follows_seed_and_epoch_alone():
-    def order(seed, epoch):
-        loader = BatchLoader(split(50), 8, seed)
-        loader.sampler.set_epoch(epoch)
-        return torch.cat([batch.index for batch in loader]).tolist()
+    assert epoch(50, 3, seed=1) == epoch(50, 3, seed=1)
+    assert epoch(50, 3, seed=1) != epoch(50, 4, seed=1)
+    assert epoch(50, 3, seed=1) != epoch(50, 3, seed=2)
 
-    assert order(1, 3) == order(1, 3)
-    assert order(1, 3) != order(1, 4)
-    assert order(1, 3) != order(2, 3)
+
+def test_a_batch_does_not_depend_on_those_before_it():
+    walked = BatchLoader(split(50), 8, seed=1)
+    everything = [walked.batch(step).index.tolist() for step in range(3 * len(walked))]
+    for step in (17, 2, 9):
+        assert BatchLoader(split(50), 8, seed=1).batch(step).index.tolist() == everything[step]
+
+
+@pytest.mark.parametrize("world", [2, 3, 5])
+def test_processes_share_each_batch_without_overlap(world):
+    whole = epoch(29, 1, size=7)
+    shares = [epoch(29, 1, size=7, rank=rank, world=world) for rank in range(world)] if world < 5 else []
+    for step, batch in enumerate(whole):
+        parts = [share[step] for share in shares]
+        if parts:
+            assert sorted(sum(parts, [])) == sorted(batch)
+            assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    if world == 5:  # 29 = 4 x 7 + 1, and the last one is left out: seven samples are enough for five
+        assert len(epoch(29, 0, size=7, rank=4, world=5)) == 4
+
+
+@pytest.mark.parametrize(("n", "size", "world"), [(10, 4, 3), (2, 8, 3), (40, 2, 3)])
+def test_a_batch_that_is_too_small_for_the_processes_is_refused(n, size, world):
+    with pytest.raises(InputError, match=f"does not give each of {world} processes one; take fewer processes"):
+        BatchLoader(split(n), size, 0, 0, world)
 
 
 def test_one_sample_cannot_be_trained_on():

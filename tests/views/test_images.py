@@ -11,7 +11,18 @@ from coral_plugin.errors import InputError
 from coral_plugin.views import colour as C
 from coral_plugin.views import images as I
 
-EVERY = [I.resized_crop, I.plain_crop, I.flip, I.noise, I.blur, I.simclr, C.color_jitter, C.grayscale]
+EVERY = [
+    I.resized_crop,
+    I.plain_crop,
+    I.shift,
+    I.pose,
+    I.flip,
+    I.noise,
+    I.blur,
+    I.simclr,
+    C.color_jitter,
+    C.grayscale,
+]
 
 
 def gen(seed=0):
@@ -182,3 +193,48 @@ def test_recipe_applies_each_part_with_its_probability(monkeypatch):
     assert gray.float().mean().item() == pytest.approx(0.2, abs=0.03)
     same = (result - images).abs().amax(dim=(1, 2, 3)) < 1e-5
     assert same.float().mean().item() == pytest.approx(0.2 * 0.8, abs=0.03)
+
+
+def test_pose_that_moves_nothing_keeps_the_image():
+    images = pictures()
+    assert torch.allclose(I.pose(images, gen(1), degrees=0, fraction=0, zoom=(1, 1)), images, atol=1e-5)
+
+
+@pytest.mark.parametrize(("quarters", "height", "width"), [(1, 9, 9), (-1, 9, 9), (2, 12, 10)])
+def test_pose_turns_about_the_middle(monkeypatch, quarters, height, width):
+    images = pictures(height=height, width=width).double()
+    draws = iter([quarters * math.pi / 2, 0.0])  # angle, then the logarithm of the enlargement
+    monkeypatch.setattr(I, "uniform", lambda count, *_: torch.full((count,), next(draws), dtype=torch.float64))
+    turned = I.pose(images, gen(1), degrees=180, fraction=0)
+    assert torch.allclose(turned, torch.rot90(images, quarters, (-2, -1)), atol=1e-6)
+
+
+def test_pose_keeps_angles_of_an_image_that_is_not_square(monkeypatch):
+    """A square of pixels turned by 45 degrees stays a square: its mass does not change."""
+    images = torch.zeros(1, 1, 40, 80, dtype=torch.float64)
+    images[:, :, 15:25, 35:45] = 1
+    draws = iter([math.pi / 4, 0.0])
+    monkeypatch.setattr(I, "uniform", lambda count, *_: torch.full((count,), next(draws), dtype=torch.float64))
+    turned = I.pose(images, gen(1), degrees=45, fraction=0)
+    assert turned.sum() == pytest.approx(100, rel=0.01)
+    extent = (turned[0, 0] > 0.5).nonzero()
+    assert (extent.max(dim=0).values - extent.min(dim=0).values + 1).tolist() == pytest.approx([14, 14], abs=1)
+
+
+def test_pose_enlarges():
+    image = torch.zeros(1, 1, 40, 40, dtype=torch.float64)
+    image[:, :, 15:25, 15:25] = 1
+    assert I.pose(image, gen(1), degrees=0, fraction=0, zoom=(2, 2)).sum() == pytest.approx(400, rel=0.01)
+
+
+@pytest.mark.parametrize("function", [I.shift, I.pose])
+def test_what_moves_stays_within_its_fraction(function):
+    image = torch.zeros(200, 1, 40, 40)
+    image[:, :, 20, 20] = 1
+    settings = {} if function is I.shift else {"degrees": 0, "zoom": (1, 1)}
+    moved = function(image, gen(1), fraction=0.1, **settings)
+    weights = moved[:, 0] / moved[:, 0].sum(dim=(1, 2), keepdim=True)
+    places = torch.stack([(weights.sum(2) * torch.arange(40)).sum(1), (weights.sum(1) * torch.arange(40)).sum(1)])
+    far = (places - 20).abs()
+    assert far.max() <= 4 + 0.01
+    assert far.max() > 3.5

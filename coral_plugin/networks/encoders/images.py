@@ -9,8 +9,6 @@ from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 
 ALEXNET_SMALLEST = 63
-# cells along the short side at which the small network stops
-GRID = 4
 
 
 def _needs_image(modality: Modality, name: str) -> None:
@@ -57,7 +55,7 @@ class AlexNet(nn.Sequential):
 
 
 class SmallConv(nn.Module):
-    """Convolutions with batch normalisation for small images, down to a grid of at most 4 cells along the short side.
+    """Convolutions with batch normalisation for small images, down to a grid of a few cells along the short side.
 
     The first layer is 5x5 with few channels; every further halving of the grid doubles the channels and, while more
     halvings follow, adds a second layer at the new size.
@@ -67,24 +65,28 @@ class SmallConv(nn.Module):
         width: Not used; the patch tokenizer brings the channels to the width.
         channels: Channels of the first layer.
         most: Greatest number of channels.
+        grid: Cells along the short side at which it stops; each cell becomes a token. Where each token sees nearly all
+            of the image, few tokens make masking them hide it.
 
     Raises:
-        InputError: the modality is not an image, or a number of channels below 1.
+        InputError: the modality is not an image, or a number of channels or cells below 1.
     """
 
-    def __init__(self, modality: Modality, width: int, *, channels: int = 16, most: int = 128) -> None:  # noqa: ARG002
+    def __init__(self, modality: Modality, width: int, *, channels: int = 16, most: int = 128, grid: int = 4) -> None:  # noqa: ARG002
         super().__init__()
         _needs_image(modality, "small_conv")
         if min(channels, most) < 1:
             raise InputError(f"small_conv needs at least one channel, got channels={channels}, most={most}.")
+        if grid < 1:
+            raise InputError(f"small_conv needs at least one cell, got grid={grid}.")
         side = min(modality.shape[1:])
-        stride = 2 if side > 2 * GRID else 1
+        stride = 2 if side > 2 * grid else 1
         layers = _layer(modality.shape[0], channels, kernel=5, stride=stride)
         side = -(-side // stride)
         inputs, outputs = channels, min(2 * channels, most)
-        layers += _layer(inputs, outputs, stride=2 if side > GRID else 1)
-        side = -(-side // 2) if side > GRID else side
-        while side > GRID:
+        layers += _layer(inputs, outputs, stride=2 if side > grid else 1)
+        side = -(-side // 2) if side > grid else side
+        while side > grid:
             layers += _layer(outputs, outputs)
             inputs, outputs, side = outputs, min(2 * outputs, most), -(-side // 2)
             layers += _layer(inputs, outputs, stride=2)

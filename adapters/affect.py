@@ -1,0 +1,213 @@
+"""CMU-MOSI, CMU-MOSEI, UR-FUNNY (``humor``) and MUsTARD (``sarcasm``) from MultiBench's pickles (METHODS 5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, fingerprint
+from coral_plugin.data.columns import make_column, spans, with_statistics
+from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data.labels import read_labels
+from coral_plugin.data.tables import Table
+from coral_plugin.errors import InputError
+from coral_plugin.pickles import read_pickle
+from coral_plugin.registry import suggest
+from coral_plugin.sniff import expect
+
+from .affect_layout import MODALITIES, VARIANTS, WHAT, sizes, tables_of
+
+LabelRule = Literal["positive", "nonnegative", "nonzero", "seven", "score"]
+_CLASSES = {
+    "mosi": ("not positive", "positive"),
+    "mosei": ("not positive", "positive"),
+    "humor": ("serious", "humorous"),
+    "sarcasm": ("sincere", "sarcastic"),
+}
+# width of the papers (METHODS 1.6); their learning rate, weight decay, views and encoder are the defaults of sequences
+RECIPE = {"network.width": 40}
+
+
+@dataclass(frozen=True, kw_only=True)
+class AffectSettings:
+    """How an affect pickle is read; the defaults are those of the papers but for ``standardise``.
+
+    Attributes:
+        labels: What is predicted: ``positive`` is score > 0 (CoMM, COrAL; the neutral 0 counts as negative),
+            ``nonnegative`` score >= 0 (FactorCL), ``nonzero`` score > 0 without the neutral samples, ``seven`` the
+            score rounded to -3 ... 3, ``score`` the score itself (regression).
+        align: Every modality begins where the text does; else each where it is first not zero.
+        max_length: Steps that are kept of a sequence, from its beginning.
+        normalise: Scale each sample's features over its own time (MultiBench's ``z_norm``).
+        standardise: Let the networks scale every feature with mean and deviation of the training split. The papers'
+            code does not.
+        trust_pickle: Load the pickle with Python's own unpickler, which runs whatever code the file holds.
+    """
+
+    labels: LabelRule = "positive"
+    align: bool = True
+    max_length: int = 50
+    normalise: bool = False
+    standardise: bool = True
+    trust_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        if self.labels not in get_args(LabelRule):
+            raise suggest(str(self.labels), list(get_args(LabelRule)), "label rule")
+        if self.max_length < 1:
+            raise InputError(f"max_length must be at least 1, got {self.max_length}.")
+
+
+def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalData:
+    """Sequences of vision, audio and text, whichever the file has, with their padding as lengths.
+
+    Samples without any text are left out, as in MultiBench (there: whose text sums to 0).
+
+    Args:
+        path: Of the pickle.
+        settings: How it is read.
+        name: ``mosi``, ``mosei``, ``humor`` or ``sarcasm``: names classes, changes nothing else.
+
+    Raises:
+        InputError: no path, a file that is none of MultiBench's affect pickles, or settings that do not fit it.
+    """
+    if path is None:
+        raise InputError(f"Data set {name!r} reads a file of yours: give --data FILE.pkl, {WHAT}.")
+    expect(path, "pickle", WHAT)
+    tables, infinite = tables_of(read_pickle(path, trust=settings.trust_pickle), path)
+    notes = _notes(tables, infinite, name)
+    names = [each for each in MODALITIES if each in tables["train"]]
+    columns: dict[str, dict[str, Column]] = {}
+    scores: dict[str, np.ndarray] = {}
+    for label in SPLITS:
+        table = tables.pop(label)  # MOSEI is large: let go of what is converted
+        keep = _kept(table, settings, notes, label)
+        if not keep.any():
+            raise InputError(f"{path}: no sample of {label} has any text (or score other than 0); nothing is left.")
+        if not keep.all():
+            table = {key: value[keep] for key, value in table.items()}
+        columns[label] = _columns(table, names, settings, f"{path}: {label}")
+        scores[label] = table["labels"]
+    task, targets = read_labels(*_labels(scores, settings.labels, name), list(SPLITS), path)
+    splits = {label: Split(columns[label], {task.name: targets[label]} if task else {}) for label in SPLITS}
+    modalities = [_modality(each, splits) for each in names]
+    if settings.standardise:
+        modalities = [with_statistics(each, splits["train"].columns[each.name]) for each in modalities]
+    return MultimodalData(
+        name=name,
+        modalities=tuple(modalities),
+        tasks=(task,) if task else (),
+        notes=tuple(notes),
+        fingerprint=fingerprint(splits),
+        **splits,
+    )
+
+
+def _kept(table: Table, settings: AffectSettings, notes: list[str], label: str) -> np.ndarray:
+    """``(N,)``, which samples stay."""
+    keep = np.ones(len(table["labels"]), dtype=bool)
+    if "text" in table:
+        keep &= (table["text"] != 0).any(axis=(1, 2))
+        if not keep.all():
+            notes.append(f"{int((~keep).sum())} samples of {label} have no text and are left out")
+    if settings.labels == "nonzero" and (neutral := keep & (table["labels"] == 0)).any():
+        notes.append(f"{int(neutral.sum())} neutral samples of {label} are left out (labels=nonzero)")
+        keep &= ~neutral
+    return keep
+
+
+def _columns(table: Table, names: list[str], settings: AffectSettings, where: str) -> dict[str, Column]:
+    """Sequences moved to step 0, cut to the longest that is kept."""
+    if settings.align:
+        steps = {name: table[name].shape[1] for name in names}
+        if "text" not in table or len(set(steps.values())) > 1:
+            raise InputError(
+                f"{where} cannot be aligned to its text: it has steps {steps}. Give --source.align=false."
+            )
+        first, _ = spans(table["text"], None, where)
+        last = np.max([sum(spans(table[name], None, where)) for name in names], axis=0)
+        begins = {name: (first, last - first) for name in names}
+    else:
+        begins = {name: spans(table[name], None, where) for name in names}
+    return {name: _column(table[name], *begins[name], settings, f"{where}/{name}") for name in names}
+
+
+def _column(array: np.ndarray, start: np.ndarray, length: np.ndarray, settings: AffectSettings, where: str) -> Column:
+    column = make_column(array, "sequence", (start, length), where)
+    lengths = torch.from_numpy(length)
+    values = _normalised(column.values, lengths) if settings.normalise else column.values
+    lengths = lengths.clamp(max=settings.max_length)
+    return Column(values[:, : int(lengths.max())].contiguous(), lengths)
+
+
+def _normalised(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """``(x - mean) / std`` of each sample and feature over its valid steps; a constant feature becomes 0."""
+    valid = (torch.arange(values.shape[1]) < lengths[:, None]).unsqueeze(-1)  # (N, T, 1)
+    count = lengths.view(-1, 1, 1)
+    centred = (values - values.sum(1, keepdim=True) / count) * valid
+    std = (centred.square().sum(1, keepdim=True) / (count - 1).clamp(min=1)).sqrt()
+    return torch.where(std > 0, centred / std, 0.0)
+
+
+def _modality(name: str, splits: dict[str, Split]) -> Modality:
+    shapes = [split.columns[name].values.shape[1:] for split in splits.values()]
+    return Modality(name=name, kind="sequence", shape=(max(shape[0] for shape in shapes), shapes[0][1]))
+
+
+def _labels(scores: dict[str, np.ndarray], rule: LabelRule, name: str) -> tuple[dict[str, np.ndarray], Any]:
+    """Labels of each split by the rule, and the names of their classes."""
+    if rule == "score":
+        return {label: value.astype(np.float32) for label, value in scores.items()}, None
+    if rule == "seven":
+        rounded = {label: np.clip(np.round(value), -3, 3).astype(np.int64) + 3 for label, value in scores.items()}
+        return rounded, tuple(str(score) for score in range(-3, 4))
+    positive = np.greater_equal if rule == "nonnegative" else np.greater
+    return {label: positive(value, 0).astype(np.int64) for label, value in scores.items()}, _CLASSES[name]
+
+
+def _notes(tables: dict[str, Table], infinite: int, name: str) -> list[str]:
+    notes = [f"{infinite} values of audio are minus infinity and become 0"] if infinite else []
+    variant = VARIANTS.get(sizes(tables))
+    if variant and name not in variant[1]:
+        notes.append(f"features {sizes(tables)} are those of {variant[0]}, not of {name}")
+    return notes
+
+
+def inspect(source: Source) -> Inspection | None:
+    """What ``coral data check`` says of an affect pickle; None for anything else."""
+    content = source.content if source.kind == "pickle" else None
+    if not isinstance(content, dict) or not {"train", "test"} <= set(map(str, content)):
+        return None
+    tables, infinite = tables_of(content, str(source.path))
+    there = sizes(tables)
+    variant, datasets = VARIANTS.get(there, ("of feature sizes that no released file has", tuple(_CLASSES)))
+    named = ", ".join(name for name in MODALITIES if name in tables["train"])
+    notes = [f"{infinite} values of audio are minus infinity; they are read as 0"] if infinite else []
+    for label, table in tables.items():
+        if "text" in table and (empty := int((table["text"] == 0).all(axis=(1, 2)).sum())):
+            notes.append(f"{empty} samples of {label} have no text; they are left out")
+    return Inspection(
+        what=f"MultiBench's affect pickle, {named} {there}: {variant}",
+        datasets=datasets,
+        arrays={f"{label}/{key}": value for label, table in tables.items() for key, value in table.items()},
+        labels={label: table["labels"] for label, table in tables.items()},
+        notes=tuple(notes),
+    )
+
+
+def _loader(name: str) -> Callable[..., MultimodalData]:
+    def load(path: str | None = None, settings: AffectSettings | None = None) -> MultimodalData:
+        return read(path, settings or AffectSettings(), name)
+
+    load.__name__ = load.__qualname__ = name
+    load.__doc__ = f"The data set {name!r}: :func:`read` with its class names."
+    load.settings, load.recipe = AffectSettings, RECIPE  # type: ignore[attr-defined]
+    return load
+
+
+mosi, mosei, humor, sarcasm = map(_loader, _CLASSES)
+mosi.inspect = inspect  # type: ignore[attr-defined]  # once for all four

@@ -1,0 +1,113 @@
+"""MultiBench's affect pickles on disk: ``{split: {vision, audio, text, labels, id}}`` in both of their layouts.
+
+Sequences are one array (N, T, d) with zeros in front (MOSI, MOSEI), or one array (T_i, d) a sample (as UR-FUNNY and
+MUsTARD are distributed). Labels are (N, 1, 1) or (N, 1) or (N,); of several columns the first is the sentiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from coral_plugin.data import SPLITS
+from coral_plugin.data.tables import Table, as_array, settle
+from coral_plugin.errors import InputError
+
+MODALITIES = ("vision", "audio", "text")
+WHAT = "MultiBench's affect pickle ({train, valid, test} of {vision, audio, text, labels})"
+# feature sizes of the released files
+VARIANTS: dict[tuple[int, ...], tuple[str, tuple[str, ...]]] = {
+    (20, 5, 300): ("mosi_data.pkl", ("mosi",)),
+    (35, 74, 300): ("mosi_raw.pkl or mosei_raw.pkl", ("mosi", "mosei")),
+    (371, 81, 300): ("humor.pkl or sarcasm.pkl", ("humor", "sarcasm")),
+}
+_ALIASES = {"val": "valid", "dev": "valid"}
+
+
+def tables_of(content: Any, where: str) -> tuple[dict[str, Table], int]:
+    """Arrays of each split, checked, and how many values of audio were minus infinity (they become 0).
+
+    Raises:
+        InputError: another structure, or arrays that do not fit each other; the message names place and key.
+    """
+    splits = _splits(content, where)
+    names = [name for name in MODALITIES if name in splits["train"]]
+    tables, infinite = {}, 0
+    for label in SPLITS:
+        held = splits[label]
+        if missing := [key for key in (*names, "labels") if key not in held]:
+            raise InputError(
+                f"{where}: {label} lacks {', '.join(missing)}; it has {_listed(held)}. Expected {WHAT}."
+            )
+        table = {name: _series(held[name], f"{label}/{name}", where) for name in names}
+        table["labels"] = _labels(held["labels"], f"{label}/labels", where)
+        if "audio" in table and (wild := np.isneginf(table["audio"])).any():
+            infinite += int(wild.sum())
+            table["audio"] = np.where(wild, 0, table["audio"])
+        tables[label] = settle(table, f"{label}/", where)
+    _same_shapes(tables, names, where)
+    return tables, infinite
+
+
+def sizes(tables: Mapping[str, Table]) -> tuple[int, ...]:
+    """Feature sizes, in the order of ``MODALITIES``."""
+    return tuple(tables["train"][name].shape[2] for name in MODALITIES if name in tables["train"])
+
+
+def _splits(content: Any, where: str) -> dict[str, Mapping[str, Any]]:
+    if not isinstance(content, Mapping):
+        raise InputError(f"{where} holds a {type(content).__name__}, not {WHAT}.")
+    named = {_ALIASES.get(str(key), str(key)): value for key, value in content.items()}
+    if {"ep_tdata", "adm_features_all"} <= set(named):
+        raise InputError(f"{where} is MultiBench's MIMIC file; read it with --dataset mimic.")
+    if missing := [label for label in SPLITS if not isinstance(named.get(label), Mapping)]:
+        raise InputError(f"{where} has no split {', '.join(missing)}; it has {_listed(named)}. Expected {WHAT}.")
+    splits = {label: {str(key): value for key, value in named[label].items()} for label in SPLITS}
+    if not any(name in splits["train"] for name in MODALITIES):
+        raise InputError(f"{where}: train holds {_listed(splits['train'])}. Expected {WHAT}.")
+    return splits
+
+
+def _series(value: Any, key: str, where: str) -> np.ndarray:
+    """``(N, T, d)``, whichever layout."""
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.hasobject):
+        value = _stacked(value, key, where)
+    array = as_array(value, key, where)
+    if array.ndim != 3:
+        raise InputError(f"{where}: {key} has shape {array.shape}; sequences are (N, T, d).")
+    return array
+
+
+def _stacked(value: Any, key: str, where: str) -> np.ndarray:
+    """One array a sample, (T_i, d), put together with zeros in front, as the other layout has them."""
+    parts = [as_array(part, f"{key}[{number}]", where) for number, part in enumerate(value)]
+    if not parts:
+        raise InputError(f"{where}: {key} is empty.")
+    if any(part.ndim != 2 or part.shape[1] != parts[0].shape[1] for part in parts):
+        shapes = sorted({part.shape for part in parts})[:3]
+        raise InputError(f"{where}: {key} holds samples of shapes {shapes}; give each (T, d) with one d.")
+    whole = np.zeros((len(parts), max(map(len, parts)), parts[0].shape[1]), dtype=np.result_type(*parts))
+    for row, part in zip(whole, parts, strict=True):
+        row[len(row) - len(part) :] = part
+    return whole
+
+
+def _labels(value: Any, key: str, where: str) -> np.ndarray:
+    """``(N,)`` scores."""
+    if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.hasobject):
+        value = [np.ravel(as_array(part, f"{key}[{number}]", where))[0] for number, part in enumerate(value)]
+    array = as_array(value, key, where)
+    return array.reshape(len(array), -1)[:, 0].astype(np.float64)
+
+
+def _same_shapes(tables: Mapping[str, Table], names: list[str], where: str) -> None:
+    for name in names:
+        sizes = {label: table[name].shape[2] for label, table in tables.items()}
+        if len(set(sizes.values())) > 1:
+            raise InputError(f"{where}: {name} has features {sizes}; all splits need one size.")
+
+
+def _listed(held: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, list(held)[:12])) or "nothing"

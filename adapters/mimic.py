@@ -1,0 +1,177 @@
+"""MIMIC-III from MultiBench's ``im.pk``: five static features and a day of twelve series (METHODS 5.3)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data.columns import make_column, with_statistics
+from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data.tables import as_array
+from coral_plugin.errors import InputError
+from coral_plugin.pickles import read_pickle
+from coral_plugin.registry import suggest
+from coral_plugin.sniff import expect
+
+Statistics = Literal["train", "all"]
+MORTALITY = -1
+WHAT = "MultiBench's MIMIC pickle (im.pk: ep_tdata, adm_features_all, adm_labels_all, y_icd9)"
+_DAYS = ("later", "1 day", "2 days", "3 days", "1 week", "1 year")
+_KEYS = {"static": "adm_features_all", "series": "ep_tdata"}
+_SHUFFLE_SEED = 10  # MultiBench's
+# METHODS 1.6, 1.8: every state of one GRU layer is a token; the series loses steps, the static features only get noise
+RECIPE = {
+    "network.width": 512,
+    "network.encoders": {"static": "mlp(hidden=10, output=10)", "series": "gru"},
+    "views": {"static": "noise", "series": "drop+noise"},
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class MimicSettings:
+    """How ``im.pk`` is read.
+
+    Attributes:
+        tasks: What is probed: 0 to 19 are groups of ICD-9 codes (7, the papers' task: 460-519, respiratory diseases),
+            -1 is mortality in six classes.
+        statistics: Whose mean and deviation scale the features: of the training split, or of ``all`` samples, test
+            included, as in the papers.
+        trust_pickle: Load the pickle with Python's own unpickler, which runs whatever code the file holds.
+    """
+
+    tasks: tuple[int, ...] = (7,)
+    statistics: Statistics = "train"
+    trust_pickle: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.tasks or len(set(self.tasks)) != len(self.tasks) or not all(-1 <= t <= 19 for t in self.tasks):
+            raise InputError(f"tasks must be different numbers from -1 (mortality) to 19, got {list(self.tasks)}.")
+        if self.statistics not in get_args(Statistics):
+            raise suggest(str(self.statistics), list(get_args(Statistics)), "source of statistics")
+
+
+def load(path: str | None = None, settings: MimicSettings | None = None) -> MultimodalData:
+    """Static features (5,) and series (24, 12), split as MultiBench splits them: 80 / 10 / 10 % at random, seed 10.
+
+    What is no number becomes 0. Values stay as they are in the file; the networks scale them.
+
+    Args:
+        path: Of the pickle, which PhysioNet gives to credentialed users.
+        settings: How it is read.
+
+    Raises:
+        InputError: no path, a file that is not ``im.pk``, or a task that has one class in a split.
+    """
+    if path is None:
+        raise InputError(f"Data set 'mimic' reads a file of yours: give --data im.pk, {WHAT}.")
+    settings = settings or MimicSettings()
+    expect(path, "pickle", WHAT)
+    arrays = _arrays(read_pickle(path, trust=settings.trust_pickle), path)
+    notes: list[str] = []
+    whole = {name: _column(arrays, name, path, notes) for name in _KEYS}
+    index = split_rows(len(arrays["y_icd9"]))
+    if min(map(len, index.values())) < 1:
+        raise InputError(f"{path} has {len(arrays['y_icd9'])} samples; at least 10 are needed to split them.")
+    known = [task_of(each, arrays, path) for each in settings.tasks]
+    splits = {
+        label: Split(
+            {name: column.subset(torch.from_numpy(rows)) for name, column in whole.items()},
+            {task.name: torch.from_numpy(labels[rows]) for task, labels in known},
+        )
+        for label, rows in index.items()
+    }
+    for task, _ in known:
+        if len(splits["train"].targets[task.name].unique()) < 2:
+            raise InputError(f"{path}: every training sample has one class of {task.name}; choose another task.")
+    chosen = splits["train"].columns if settings.statistics == "train" else whole
+    if settings.statistics == "all":
+        notes.append("features are scaled with statistics of all samples, test included, as in the papers")
+    modalities = (
+        Modality(name="static", kind="tabular", shape=tuple(whole["static"].values.shape[1:])),
+        Modality(name="series", kind="timeseries", shape=tuple(whole["series"].values.shape[1:])),
+    )
+    return MultimodalData(
+        name="mimic",
+        modalities=tuple(with_statistics(each, chosen[each.name]) for each in modalities),
+        tasks=tuple(task for task, _ in known),
+        notes=tuple(notes),
+        fingerprint=fingerprint(splits),
+        **splits,
+    )
+
+
+def split_rows(count: int) -> dict[str, np.ndarray]:
+    """Rows of each split: shuffled by Python's generator, the first tenth valid, the second test, the rest train."""
+    order = list(range(count))
+    random.Random(_SHUFFLE_SEED).shuffle(order)  # noqa: S311
+    cut = {"train": order[count // 5 :], "valid": order[: count // 10], "test": order[count // 10 : count // 5]}
+    return {label: np.asarray(cut[label], dtype=np.int64) for label in SPLITS}
+
+
+def task_of(number: int, arrays: Mapping[str, np.ndarray], where: str) -> tuple[Task, np.ndarray]:
+    """The task behind a number, and the labels (N,) of all samples.
+
+    Mortality is the first of the columns 1 to 5 of ``adm_labels_all`` that is set, or 0 where none is.
+
+    Raises:
+        InputError: the file has no such column, or an ICD-9 label is neither 0 nor 1.
+    """
+    if number == MORTALITY:
+        flags = arrays["adm_labels_all"]
+        if flags.ndim != 2 or flags.shape[1] < 6:
+            raise InputError(f"{where}: adm_labels_all has shape {flags.shape}; mortality needs columns 0 to 5.")
+        died = flags[:, 1:6] > 0
+        labels = np.where(died.any(axis=1), died.argmax(axis=1) + 1, 0)
+        return Task(name="mortality", kind="classification", classes=_DAYS), labels.astype(np.int64)
+    groups = arrays["y_icd9"]
+    if groups.ndim != 2 or groups.shape[1] <= number:
+        raise InputError(f"{where}: y_icd9 has shape {groups.shape}; there is no group {number}.")
+    if not np.isin(groups[:, number], (0, 1)).all():
+        raise InputError(f"{where}: group {number} of y_icd9 holds labels other than 0 and 1.")
+    return Task(name=f"icd9_{number}", kind="classification", classes=("no", "yes")), groups[:, number].astype(np.int64)
+
+
+def _arrays(content: Any, where: str) -> dict[str, np.ndarray]:
+    keys = (*_KEYS.values(), "adm_labels_all", "y_icd9")
+    if not isinstance(content, Mapping) or any(key not in content for key in keys):
+        held = ", ".join(map(str, list(content)[:10])) if isinstance(content, Mapping) else type(content).__name__
+        raise InputError(f"{where} holds {held or 'nothing'}. Expected {WHAT}.")
+    arrays = {key: as_array(content[key], key, where) for key in keys}
+    if len({len(array) for array in arrays.values()}) > 1:
+        counts = ", ".join(f"{key} {len(array)}" for key, array in arrays.items())
+        raise InputError(f"{where}: unequal numbers of samples: {counts}.")
+    for key, dimensions in (("ep_tdata", 3), ("adm_features_all", 2)):
+        if arrays[key].ndim != dimensions:
+            raise InputError(f"{where}: {key} has shape {arrays[key].shape}, expected {dimensions} dimensions.")
+    return arrays
+
+
+def _column(arrays: Mapping[str, np.ndarray], name: str, where: str, notes: list[str]) -> Column:
+    array = arrays[_KEYS[name]]
+    if wild := int((~np.isfinite(array)).sum()):
+        notes.append(f"{wild} values of {name} are not finite and become 0")
+        array = np.where(np.isfinite(array), array, 0)
+    return make_column(array, "tabular", None, f"{where}: {_KEYS[name]}")
+
+
+def inspect(source: Source) -> Inspection | None:
+    """What ``coral data check`` says of ``im.pk``; None for anything else."""
+    content = source.content if source.kind == "pickle" else None
+    if not isinstance(content, Mapping) or not set(_KEYS.values()) <= set(map(str, content)):
+        return None
+    arrays = _arrays(content, str(source.path))
+    labels = {
+        f"{task.name} {label}": values[rows]
+        for task, values in (task_of(number, arrays, str(source.path)) for number in (7, MORTALITY))
+        for label, rows in split_rows(len(values)).items()
+    }
+    return Inspection("MultiBench's MIMIC pickle (im.pk)", ("mimic",), arrays, labels)
+
+
+load.settings, load.recipe, load.inspect = MimicSettings, RECIPE, inspect  # type: ignore[attr-defined]

@@ -1,0 +1,183 @@
+"""Loss and gradient of every objective under two and three processes beside those of one process on the same batch.
+
+    python benchmarks/ddp_equality.py --output benchmarks/records/ddp_equality.json
+
+Processes are forked, meet through gloo, and go the way of a training: BatchLoader's shares, Fabric's DDP, synchronised
+batch normalisation. Views are the identity and dropout is off; where an objective draws masks its ratio is 0 (all
+masked alike where it allows no other), since processes draw different numbers. float64, so that what differs is wrong
+rather than rounded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+from coral_plugin.data import Column, Modality, Split, Task
+from coral_plugin.experiments.environment import environment
+from coral_plugin.files import write_json
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.registry import OBJECTIVES
+from coral_plugin.training import processes
+from coral_plugin.training.engine import Engine
+from coral_plugin.training.fit import synchronise
+from coral_plugin.training.loader import BatchLoader
+from coral_plugin.training.log import EpochLog
+from coral_plugin.training.settings import TrainingSettings
+from coral_plugin.training.step import TrainingStep
+
+BATCH = 13  # no multiple of 2 or 3: shares differ by one
+# an image encoder has batch normalisation over maps, a projection head over vectors
+MODALITIES = (
+    Modality(name="table", kind="tabular", shape=(6,)),
+    Modality(name="image", kind="image", shape=(1, 8, 8)),
+)
+TASK = Task(name="label", kind="classification", classes=("a", "b", "c"))
+NETWORK = NetworkSettings(width=8, heads=2, head_hidden=8, head_output=8)
+SETTINGS = TrainingSettings(batch_size=BATCH, epochs=2, device="cpu", precision="64-true", timeout_seconds=60)
+WITHOUT_MASKS = {"masking": "constant", "mask_ratio": 0.0}
+
+
+def objectives() -> list[str]:
+    """Every registered objective that trains."""
+    return [name for name in sorted(OBJECTIVES.names()) if OBJECTIVES.get(name).trains]
+
+
+def split() -> Split:
+    """Samples of two modalities, some of which lack the image."""
+    stream = torch.Generator().manual_seed(0)
+    rows = 2 * BATCH
+    table = torch.randn(rows, 6, generator=stream)
+    image = torch.rand(rows, 1, 8, 8, generator=stream)
+    present = torch.rand(rows, generator=stream) > 0.2
+    labels = torch.arange(rows) % 3
+    return Split({"table": Column(table), "image": Column(image, present=present)}, {TASK.name: labels})
+
+
+def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
+    """As a training makes it, with views that change nothing and without dropout."""
+    torch.manual_seed(0)
+    kind = OBJECTIVES.get(name)
+    fields = {field.name for field in dataclasses.fields(kind.Settings)}
+    chosen = {key: value for key, value in WITHOUT_MASKS.items() if key in fields}
+    try:
+        settings = kind.Settings(**chosen)
+    except ValueError:  # a ratio of 0 is out of its range
+        settings = kind.Settings(**{**chosen, "mask_ratio": 1.0})
+    objective = kind(MODALITIES, NETWORK, settings)
+    objective.prepare((TASK,))
+    for module in objective.modules():
+        if isinstance(getattr(module, "dropout", None), float):
+            module.dropout = 0.0
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    if world > 1:
+        synchronise(objective)
+    loader = BatchLoader(samples, BATCH, 0, rank, world)
+    step = TrainingStep(objective, lambda batch, _: batch, 0, 2 * len(loader), rank, double=True)
+    return Engine(processes.fabric(SETTINGS, "cpu"), step, loader, SETTINGS, EpochLog(None))
+
+
+def one_step(made: Engine) -> dict[str, Any]:
+    """Terms, gradient, running statistics and samples of the first step."""
+    prepared = made.training.prepare(made.loader.batch(0), 0)
+    total, values = made.module(prepared)
+    made.fabric.backward(total)
+    objective = made.training.objective
+    return {
+        "terms": dict(zip(made.training.names, values.tolist(), strict=True)),
+        "gradient": {n: p.grad.clone() for n, p in objective.named_parameters() if p.grad is not None},
+        "buffers": {n: b.clone() for n, b in objective.named_buffers() if b.is_floating_point()},
+        "samples": prepared.batch.index.tolist(),
+    }
+
+
+def difference(seen: dict[str, Any], wanted: dict[str, Any]) -> dict[str, float]:
+    """Largest relative differences of the terms, the gradient (to its largest entry) and the running statistics."""
+    largest = max(float(g.abs().max()) for g in wanted["gradient"].values())
+    gradients = [
+        float((seen["gradient"].get(n, torch.zeros_like(g)) - g).abs().max()) for n, g in wanted["gradient"].items()
+    ]
+    extra = [float(g.abs().max()) for n, g in seen["gradient"].items() if n not in wanted["gradient"]]
+    return {
+        "loss": max(abs(seen["terms"][n] - v) / max(abs(v), 1e-12) for n, v in wanted["terms"].items()),
+        "gradient": max(gradients + extra) / largest,
+        "buffers": max([float((seen["buffers"][n] - b).abs().max()) for n, b in wanted["buffers"].items()] or [0.0]),
+    }
+
+
+def member(folder: Path, rank: int, world: int, names: Sequence[str]) -> None:
+    """One process: every objective, alone first and then together; leaves what it found in the folder."""
+    torch.set_num_threads(1)
+    os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0")
+    samples, found = split(), {}
+    alone = {name: one_step(engine(name, samples, 0, 1)) for name in names}
+    processes.join(folder, rank, world, SETTINGS)
+    for name in names:
+        seen = one_step(engine(name, samples, rank, world))
+        found[name] = {**difference(seen, alone[name]), "samples": seen["samples"], "all": alone[name]["samples"]}
+    (folder / f"{rank}.json").write_text(json.dumps(found))
+    dist.destroy_process_group()
+
+
+def measure(names: Sequence[str], world: int) -> dict[str, dict[str, float]]:
+    """The largest differences over ``world`` processes, by objective.
+
+    Raises:
+        RuntimeError: a process failed, or the processes do not share the batch without overlap.
+    """
+    context = multiprocessing.get_context("fork")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        members = [context.Process(target=member, args=(folder, rank, world, names)) for rank in range(world)]
+        for each in members:
+            each.start()
+        for each in members:
+            each.join()
+        if any(each.exitcode for each in members):
+            raise RuntimeError(f"a process of {world} ended with {[each.exitcode for each in members]}")
+        found = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
+    out = {}
+    for each in names:
+        shares = [index for one in found for index in one[each]["samples"]]
+        if sorted(shares) != sorted(found[0][each]["all"]):
+            raise RuntimeError(f"{each}: the shares {shares} are not the batch")
+        out[each] = {key: max(one[each][key] for one in found) for key in ("loss", "gradient", "buffers")}
+    return out
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--objectives", nargs="*", default=None)
+    parser.add_argument("--worlds", nargs="*", type=int, default=[2, 3])
+    parser.add_argument("--tolerance", type=float, default=1e-6, help="terms are logged in float32")
+    parser.add_argument("--output", type=Path, help="JSON record")
+    arguments = parser.parse_args()
+    names = arguments.objectives or objectives()
+    found = {str(world): measure(names, world) for world in arguments.worlds}
+    print(f"{'objective':<12}" + "".join(f"{f'{w} processes: loss':>20}{'gradient':>12}{'buffers':>12}" for w in found))
+    for name in names:
+        cells = "".join(
+            f"{world[name]['loss']:>20.1e}{world[name]['gradient']:>12.1e}{world[name]['buffers']:>12.1e}"
+            for world in found.values()
+        )
+        print(f"{name:<12}{cells}")
+    worst = max(value for world in found.values() for each in world.values() for value in each.values())
+    if arguments.output:
+        write_json(arguments.output, {"environment": environment(), "tolerance": arguments.tolerance, "worlds": found})
+    return int(worst > arguments.tolerance)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,102 @@
+"""``coral bench``: methods by data sets by seeds, one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coral_plugin.cli.grid_flags import add_grid_flags, names, pairs, run_and_report, seeds_flag, settings
+from coral_plugin.cli.parser import CommandParser
+
+if TYPE_CHECKING:
+    from coral_plugin.experiments.bench.grid import Column, Grid
+
+SEEDS = (41, 42, 43, 44, 45)
+
+
+def main(argv: list[str]) -> int:
+    """Run ``coral bench``; returns the exit status."""
+    parser = CommandParser(
+        prog="coral bench",
+        description="Train and score methods on data sets with the same encoders, views, probe and seeds.",
+        epilog="LABEL=NAME gives a method or data set a name of its own, so that it can stand in the table twice: "
+        "--objectives coral,weak=coral --set weak:orthogonality_weight=0.1. The same command goes on with what was "
+        "stopped: a complete run is never repeated while settings, data and code are the same.",
+    )
+    parser.add_argument("--objectives", required=True, metavar="A,B", help="methods (coral list objectives)")
+    parser.add_argument("--datasets", required=True, metavar="C,D", help="data sets (coral list datasets)")
+    seeds_flag(parser, SEEDS, "trainings of each, 41 to 45 by default")
+    parser.add_argument(
+        "--preset", action="append", default=[], metavar="METHOD=PRESET", help="of a method (repeatable)"
+    )
+    parser.add_argument(
+        "--modalities", action="append", default=[], metavar="DATASET=a+b", help="which of them (repeatable)"
+    )
+    parser.add_argument(
+        "--scale", choices=("small", "paper"), default="small",
+        help="of trifeature: small (32 px, minutes on a CPU) or the papers' (224 px)",
+    )  # fmt: skip
+    add_grid_flags(parser, "runs/bench")
+    arguments = parser.parse_args(argv)
+    from coral_plugin.experiments.bench.published import covering
+
+    grid = _grid(arguments)
+    published = covering(column.dataset for column in grid.columns)
+    folder = Path(arguments.output)
+    return run_and_report(grid, arguments, folder, folder, published)
+
+
+def _grid(arguments: Any) -> Grid:
+    from coral_plugin.experiments.bench.grid import Grid, Row
+    from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
+
+    methods, data = _labelled(arguments.objectives), _labelled(arguments.datasets)
+    for registry, found in ((OBJECTIVES, methods), (DATASETS, data)):
+        for name in found.values():
+            registry.get(name)
+    chosen = settings(arguments)
+    presets = pairs("--preset", arguments.preset)
+    given = {"--data": pairs("--data", arguments.data), "--modalities": pairs("--modalities", arguments.modalities)}
+    for flag, known, used in (
+        ("--set", [*methods, *data], [who for who in chosen if who]),
+        ("--preset", list(methods), presets),
+        *((flag, list(data), own) for flag, own in given.items()),
+    ):
+        if wrong := [who for who in used if who not in known]:
+            raise suggest(wrong[0], known, f"name in {flag}")
+    columns = tuple(_column(label, name, given, arguments.scale) for label, name in data.items())
+    rows = tuple(
+        Row(
+            name=label,
+            objective=name,
+            preset=presets.get(label),
+            chosen={**chosen[""], **chosen.get(label, {})},
+            by_column={each: {**chosen.get(each, {}), **chosen.get(label, {})} for each in data},
+        )
+        for label, name in methods.items()
+    )
+    return Grid(rows=rows, columns=columns, seeds=arguments.seeds)
+
+
+def _column(label: str, name: str, given: dict[str, dict[str, str]], scale: str) -> Column:
+    from coral_plugin.experiments.bench.grid import Column, trifeature_column
+    from coral_plugin.experiments.bench.targets import TRIFEATURE
+
+    if name == "trifeature":
+        return trifeature_column(TRIFEATURE[scale], label)
+    wanted = given["--modalities"].get(label)
+    modalities = tuple(part.strip() for part in wanted.split("+")) if wanted else None
+    return Column(name=label, dataset=name, data=given["--data"].get(label), modalities=modalities)
+
+
+def _labelled(text: str) -> dict[str, str]:
+    """``"a,b=a"`` to ``{"a": "a", "b": "a"}``."""
+    from coral_plugin.errors import InputError
+
+    found: dict[str, str] = {}
+    for part in names(text):
+        label, sign, name = part.partition("=")
+        if label in found:
+            raise InputError(f"{label} is named twice; give one of them a label of its own: other={label}.")
+        found[label] = name if sign else label
+    return found

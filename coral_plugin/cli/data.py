@@ -1,0 +1,136 @@
+"""``coral data check``: what a file is and holds, before an hour is spent on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from coral_plugin.cli.parser import CommandParser
+from coral_plugin.errors import InputError
+
+if TYPE_CHECKING:
+    from coral_plugin.data.inspection import Inspection, Source
+
+_MOST_VALUES = 12  # different labels up to which each is counted; above, they are numbers in bins
+
+
+def main(argv: list[str]) -> int:
+    """Run ``coral data``; returns the exit status."""
+    parser = CommandParser(
+        prog="coral data", description="check PATH: say what a file or folder is, and whether it can be trained on."
+    )
+    parser.add_argument("action", choices=("check",), help="check: kind, sizes, shapes, NaN, splits, labels, sha256")
+    parser.add_argument("path", metavar="PATH", help="file or folder")
+    parser.add_argument("--dataset", metavar="NAME", help="load it as this data set, too: what training would see")
+    parser.add_argument(
+        "--trust-pickle", action="store_true", help="load a pickle with Python's unpickler, which runs what it says"
+    )
+    arguments = parser.parse_args(argv)
+    from coral_plugin.data.inspection import Source
+
+    source = Source(Path(arguments.path), trust_pickle=arguments.trust_pickle)
+    found = recognise(source)
+    for line in (*files(source.path), *report(found)):
+        print(line)
+    if arguments.dataset:
+        for line in loaded(arguments.dataset, arguments.path, arguments.trust_pickle):
+            print(line)
+    return 0
+
+
+def recognise(source: Source) -> Inspection:
+    """What the first registered data set that knows such files says of ``source``.
+
+    Raises:
+        InputError: the file is damaged, or no data set knows it; the message says what it is instead.
+    """
+    from coral_plugin.data.inspection import unreadable
+    from coral_plugin.registry import DATASETS
+    from coral_plugin.sniff import NAMES
+
+    if source.kind not in ("pickle", "npz", "npy", "hdf5", "folder"):
+        raise unreadable(source)
+    holds = source.content
+    readers = [DATASETS.get(name) for name in DATASETS.names()]
+    for reader in readers:
+        inspection: Inspection | None = reader.inspect(source) if hasattr(reader, "inspect") else None
+        if inspection is not None:
+            return inspection
+    keys = f" with {', '.join(map(str, list(holds)[:8]))}" if isinstance(holds, Mapping) else ""
+    raise InputError(
+        f"{source.path} is {NAMES[source.kind]}{keys}, which no data set of this package is kept in "
+        "(coral list datasets)."
+    )
+
+
+def files(path: Path) -> Iterator[str]:
+    """Size and sha256 of a file, or of every file of a folder."""
+    for file in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
+        yield f"{file}  {file.stat().st_size:,} bytes  sha256 {_sha256(file)}"
+
+
+def report(found: Inspection) -> Iterator[str]:
+    """The lines on one inspection."""
+    yield f"{found.what}: coral train --dataset {' or '.join(found.datasets)}"
+    for key, array in found.arrays.items():
+        yield f"  {key}  {array.dtype}  {' x '.join(map(str, array.shape))}{_values(array)}"
+    for label, values in found.labels.items():
+        yield f"  labels of {label}: {histogram(values)}"
+    for note in found.notes:
+        yield f"  note: {note}"
+
+
+def loaded(dataset: str, path: str, trust: bool) -> Iterator[str]:
+    """What a training on ``dataset`` would see."""
+    from coral_plugin.registry import DATASETS
+
+    loader = DATASETS.get(dataset)
+    trusting = trust and "trust_pickle" in loader.settings.__dataclass_fields__
+    data = loader(path, loader.settings(trust_pickle=True) if trusting else loader.settings())
+    yield f"as {dataset}: fingerprint {data.fingerprint}"
+    for label, split in data.splits().items():
+        yield f"  {label}: {len(split)} samples"
+    for modality in data.modalities:
+        yield f"  {modality.name}: {modality.kind} {' x '.join(map(str, modality.shape))}"
+    for task in data.tasks:
+        yield f"  {task.name}: {task.kind}, {', '.join(task.classes)}"
+    for note in data.notes:
+        yield f"  note: {note}"
+
+
+def histogram(values: np.ndarray) -> str:
+    """How often each label occurs; numbers of many values by quartiles, several labels a sample by column.
+
+    >>> histogram(np.array([0, 1, 1, 2]))
+    '0: 1, 1: 2, 2: 1'
+    """
+    if values.ndim > 1 and values.shape[1] > 1:
+        return "set in " + ", ".join(str(int(count)) for count in (values != 0).sum(axis=0)) + f" of {len(values)}"
+    values = values.ravel()
+    seen, counts = np.unique(values, return_counts=True)
+    if len(seen) <= _MOST_VALUES:
+        return ", ".join(f"{value:g}: {count}" for value, count in zip(seen, counts, strict=True))
+    quartiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
+    return f"{len(seen)} values, quartiles " + ", ".join(f"{value:.3g}" for value in quartiles)
+
+
+def _values(array: np.ndarray) -> str:
+    """Least and greatest value, and how many are not finite."""
+    if array.dtype.kind not in "fiub" or not array.size:
+        return ""
+    if array.dtype.kind != "f":
+        return f"  {array.min()} to {array.max()}"
+    nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
+    finite = array[np.isfinite(array)] if nan or infinite else array
+    span = f"  {finite.min():.4g} to {finite.max():.4g}" if finite.size else ""
+    return span + (f"  {nan} NaN" if nan else "") + (f"  {infinite} infinite" if infinite else "")
+
+
+def _sha256(file: Path) -> str:
+    import hashlib
+
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -1,0 +1,149 @@
+"""Scores where only some of the modalities are there: which subsets, and how they are embedded and probed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from coral_plugin.data import MultimodalData, Split
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.features import concatenate, embed_split
+from coral_plugin.evaluation.probe import ProbeSettings, fit_probe
+from coral_plugin.evaluation.scoring import probing_splits, score_task
+from coral_plugin.objectives import Objective
+from coral_plugin.registry import suggest
+
+# 2^6 - 1 = 63 subsets; each is embedded and probed for every seed
+MOST_MODALITIES = 6
+
+Subset = tuple[str, ...]
+
+
+def parse_subsets(text: str, modalities: Sequence[str]) -> tuple[Subset, ...]:
+    """``"all"``, or ``"vision,audio+text"``, to subsets of ``modalities``, each in their order.
+
+    >>> parse_subsets("all", ["a", "b"])
+    (('a', 'b'), ('a',), ('b',))
+    >>> parse_subsets("b,c+a", ["a", "b", "c"])
+    (('b',), ('a', 'c'))
+
+    Raises:
+        InputError: an unknown modality, one twice, or too many of them for all their subsets.
+    """
+    if text.strip() == "all":
+        if len(modalities) > MOST_MODALITIES:
+            raise InputError(
+                f"{len(modalities)} modalities have {2 ** len(modalities) - 1} subsets, too many to probe; name those "
+                f"that matter, such as --missing {modalities[0]},{modalities[0]}+{modalities[1]}."
+            )
+        return tuple(each for size in range(len(modalities), 0, -1) for each in combinations(modalities, size))
+    return tuple(dict.fromkeys(_subset(part.strip(), modalities) for part in text.split(",")))
+
+
+def _subset(text: str, modalities: Sequence[str]) -> Subset:
+    # a name may hold a plus itself
+    names = [text] if text in modalities else [name.strip() for name in text.split("+")]
+    for name in names:
+        if name not in modalities:
+            raise suggest(name, list(modalities), "modality in --missing")
+    if len(set(names)) < len(names):
+        raise InputError(f"--missing names a modality twice in {text!r}.")
+    return tuple(name for name in modalities if name in names)
+
+
+def embed_subset(
+    objective: Objective, split: Split, subset: Subset, complete: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The representation of ``split`` from the modalities of ``subset`` alone, with the parts and widths of all.
+
+    Args:
+        objective: What embeds.
+        split: N samples.
+        subset: Modalities that are there.
+        complete: ``{part: (N, d)}`` from all modalities. Parts that the subset does not have are zero.
+
+    Raises:
+        InputError: the method gives a part another width where a modality is missing.
+    """
+    own = embed_split(objective, split.select(subset))
+    for name, part in own.items():
+        if name not in complete or part.shape != complete[name].shape:
+            raise InputError(
+                f"{type(objective).__name__} embeds {' + '.join(subset)} in parts that it does not have for all "
+                f"modalities ({name}: {part.shape}); it cannot be scored with modalities missing."
+            )
+    return {name: own.get(name, np.zeros_like(part)) for name, part in complete.items()}
+
+
+def score_missing(
+    objective: Objective, data: MultimodalData, settings: ProbeSettings, subsets: Sequence[Subset]
+) -> dict[Subset, dict[str, dict[str, Any]]]:
+    """Score the whole representation of the test samples from each of ``subsets``.
+
+    Args:
+        objective: Trained on all modalities.
+        data: With labels and a test split.
+        settings: Of the probe.
+        subsets: Modalities that are there.
+
+    Returns:
+        ``{subset: {"complete" | "refitted": {task: {"metric", "value", "also", "setting"}}}}``: a probe that was fitted
+        on features from all modalities, and one that was fitted on features from the same subset.
+    """
+    splits = probing_splits(data)
+    parts = {label: embed_split(objective, split) for label, split in splits.items()}
+    whole = {label: concatenate(own) for label, own in parts.items()}
+    targets = {
+        task.name: {label: split.targets[task.name].cpu().numpy() for label, split in splits.items()}
+        for task in data.tasks
+    }
+    fitted = {}
+    for task in data.tasks:
+        pairs = {label: (whole[label], own) for label, own in targets[task.name].items()}
+        fitted[task.name] = fit_probe(pairs["train"], pairs.get("valid"), task, settings, data.refit_on_valid)
+    found: dict[Subset, dict[str, dict[str, Any]]] = {}
+    for subset in subsets:
+        features = {
+            label: concatenate(embed_subset(objective, split, subset, parts[label])) for label, split in splits.items()
+        }
+        scores = {name: probe.score((features["test"], targets[name]["test"])) for name, probe in fitted.items()}
+        found[subset] = {
+            "complete": {
+                name: {"metric": s.metric, "value": s.value, "also": s.also, "setting": s.setting}
+                for name, s in scores.items()
+            },
+            "refitted": {
+                task.name: score_task(
+                    features, {label: split.targets[task.name] for label, split in splits.items()}, task, settings, data
+                )
+                for task in data.tasks
+            },
+        }
+    return found
+
+
+def tell(split: Split) -> str | None:
+    """One line on what ``split`` lacks and what becomes of it; None where every sample has every modality."""
+    count = len(split)
+    told = []
+    for name, there in split.presence().items():
+        absent = int((~there).sum())
+        told.append(f"{name} is absent" + (f" in {absent} of {count} samples" if absent < count else ""))
+    if not told:
+        return None
+    return f"{', '.join(told)}: embedded from what is there; parts that tell of an absent modality alone are zero"
+
+
+def lacking(split: Split, subset: Subset) -> int:
+    """How many samples have none of the modalities of ``subset``; their representation says nothing about them."""
+    presence = split.presence()
+    masks = [presence[name] for name in subset if name in presence]
+    if len(masks) < len(subset):
+        return 0
+    some = masks[0]
+    for mask in masks[1:]:
+        some = some | mask
+    return int((~some).sum())

@@ -1,0 +1,82 @@
+"""Features and targets of a probe: checked, standardised, joined."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from coral_plugin.data.task import Task
+from coral_plugin.errors import InputError
+
+Pair = tuple[np.ndarray, np.ndarray]
+
+
+def checked(split: Pair, name: str, task: Task) -> Pair:
+    """Features of float32 or float64 and targets of the task's type.
+
+    Raises:
+        InputError: shapes that do not fit, values that are not finite, or targets that the task does not have.
+    """
+    x, y = np.asarray(split[0]), np.asarray(split[1])
+    if x.ndim != 2 or not x.size or len(x) != len(y):
+        raise InputError(f"The {name} split needs features (N, d) and N targets, got {x.shape} and {y.shape}.")
+    x = x.astype(np.float32 if x.dtype in (np.float16, np.float32) else np.float64, copy=False)
+    wrong = ~np.isfinite(x).all(axis=1)
+    if wrong.any():
+        raise InputError(
+            f"The features of the {name} split are not finite in {wrong.sum()} of {len(x)} samples, "
+            f"first in sample {int(wrong.argmax())}."
+        )
+    return x, _checked_targets(y, name, task)
+
+
+def _checked_targets(y: np.ndarray, name: str, task: Task) -> np.ndarray:
+    where = f"Task {task.name!r}, {name} split:"
+    if not np.isfinite(y).all():
+        raise InputError(f"{where} the targets are not all finite.")
+    if task.kind == "regression":
+        if y.ndim not in (1, 2):
+            raise InputError(f"{where} numbers must be (N,) or (N, L), got {y.shape}.")
+        return y.astype(np.float64)
+    whole = y.astype(np.int64)
+    if task.kind == "classification":
+        if y.ndim != 1 or (whole != y).any() or whole.min() < 0 or whole.max() >= len(task.classes):
+            raise InputError(f"{where} classes must be (N,) integers from 0 to {len(task.classes) - 1}.")
+    elif y.ndim != 2 or y.shape[1] != len(task.classes) or ((y != 0) & (y != 1)).any():
+        raise InputError(f"{where} labels must be 0 or 1 in (N, {len(task.classes)}), got {y.shape}.")
+    return whole
+
+
+def check_widths(train: Pair, valid: Pair | None, test: Pair) -> None:
+    """Refuse splits whose features or targets differ in shape.
+
+    Raises:
+        InputError: they do; the message lists the shapes.
+    """
+    splits = {"train": train, "valid": valid, "test": test}
+    shapes = {name: [array.shape[1:] for array in split] for name, split in splits.items() if split is not None}
+    if any(own != shapes["train"] for own in shapes.values()):
+        listed = "; ".join(f"{name} {own[0]} and {own[1]}" for name, own in shapes.items())
+        raise InputError(f"Features and targets of a sample must have one shape in every split, got {listed}.")
+
+
+def scaling_of(features: np.ndarray) -> Pair:
+    """Mean and deviation of each column ``(N, d)``; infinite where it is constant, so that it becomes 0."""
+    mean = features.mean(axis=0, dtype=np.float64)
+    scale = features.std(axis=0, dtype=np.float64)
+    # the rounding noise of a constant must not become a feature
+    constant = scale <= 10 * np.finfo(features.dtype).eps * np.abs(mean)
+    scale[constant | (scale == 0)] = np.inf
+    return mean, scale
+
+
+def scaled(features: np.ndarray, scaling: Pair | None) -> np.ndarray:
+    """``features`` with mean 0 and deviation 1 by ``scaling``; as they are where it is None."""
+    if scaling is None:
+        return features
+    mean, scale = scaling
+    return ((features - mean) / scale).astype(features.dtype)
+
+
+def joined(first: Pair, second: Pair) -> Pair:
+    """The samples of both, one after the other."""
+    return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])

@@ -1,0 +1,78 @@
+"""Which code a run depends on, as one hash."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+
+from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
+
+RUN = "coral_plugin.experiments.run"
+
+
+def run_code(objective: str, dataset: str) -> str:
+    """Hash of the source of everything that a run of these two names imports from its own packages.
+
+    The package's run, the objective, the data set and every encoder are followed through their imports, those inside
+    functions included. So a new objective, a picture or a flag leaves finished runs alone, and an edit of a loss that
+    a run uses does not. Other distributions (torch, scikit-learn) are not followed: ``environment.json`` names them.
+    """
+    own = [OBJECTIVES.get(objective).__module__, DATASETS.get(dataset).__module__]
+    tops = {name.partition(".")[0] for name in (RUN, *own)}
+    encoders = [entry.target.partition(":")[0] for entry in ENCODERS.entries()]
+    return source_hash([RUN, *own, *(name for name in encoders if name.partition(".")[0] in tops)])
+
+
+def source_hash(roots: Iterable[str]) -> str:
+    """sha256 (hex) over the sources of ``roots`` and what they import, within the top-level packages of ``roots``."""
+    roots = list(roots)
+    tops = frozenset(name.partition(".")[0] for name in roots)
+    seen: dict[str, bytes] = {}
+    todo = roots
+    while todo:
+        name = todo.pop()
+        if name in seen:
+            continue
+        path = _source(name)
+        if path is None:
+            continue
+        seen[name] = path.read_bytes()
+        parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
+        todo += parents + [found for found in _imports(name, path) if found.partition(".")[0] in tops]
+    digest = hashlib.sha256()
+    for name in sorted(seen):
+        digest.update(f"{name} {len(seen[name])}\n".encode() + seen[name])
+    return digest.hexdigest()
+
+
+def _imports(name: str, path: Path) -> Iterator[str]:
+    """Modules that a source may import: of ``from a import b`` both ``a`` and ``a.b``."""
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                base = importlib.util.resolve_name("." * node.level + base, package)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _source(name: str) -> Path | None:
+    """File of a module; None for what is no module of its own, or has no source."""
+    if (loaded := sys.modules.get(name)) is not None:
+        origin = getattr(loaded, "__file__", None)
+    else:
+        try:
+            spec = importlib.util.find_spec(name)
+        except (ImportError, ValueError):  # a class or a function, whose "package" is a module
+            return None
+        origin = spec.origin if spec else None
+    return Path(origin) if origin and origin.endswith(".py") else None

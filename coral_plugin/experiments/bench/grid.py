@@ -1,0 +1,221 @@
+"""A grid as data: rows (methods) by columns (data sets) by seeds, and the runs with their identities."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from coral_plugin.errors import InputError
+from coral_plugin.experiments.arms import ARMS, TASK, Scale
+from coral_plugin.experiments.settings import RunSettings, make_settings
+from coral_plugin.registry import OBJECTIVES
+
+# settings that change where and how often something is written, not what comes out
+_NOT_IN_IDENTITY = {"data", "training.device", "training.checkpoint_seconds"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A method with its settings.
+
+    Attributes:
+        name: In tables.
+        objective: Registered name.
+        preset: Of the method; None is ``paper``, or the method's first one where it has none of that name.
+        presets: ``{column: preset}`` in place of ``preset``.
+        chosen: ``{"group.key": value}`` on every data set.
+        by_column: ``{column: {"group.key": value}}`` over ``chosen``.
+    """
+
+    name: str
+    objective: str
+    preset: str | None = None
+    presets: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    by_column: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Which figure of a run a table shows.
+
+    Attributes:
+        arm: Of which training.
+        task: None for the only one.
+        metric: None for the one that stands for the task.
+    """
+
+    arm: str = ""
+    task: str | None = None
+    metric: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A data set with its settings.
+
+    Attributes:
+        name: In tables.
+        dataset: Registered name.
+        data: Path of its files.
+        modalities: Which of them; None takes all.
+        chosen: ``{"group.key": value}`` for every method.
+        arms: ``{arm: settings}``: trainings that are scored together; one without a name by default.
+        readings: ``{name of a score: where it is read}``; empty for every task of the only arm.
+    """
+
+    name: str
+    dataset: str
+    data: str | None = None
+    modalities: tuple[str, ...] | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run: what is sent to an engine.
+
+    Attributes:
+        row: Name of the row.
+        column: Name of the column.
+        arm: Of the column; empty for the only one.
+        seed: Of the training.
+        settings: Of the run, as plain containers (``RunSettings.as_dict``).
+        fingerprint: Of the data.
+        code: Hash of the sources that the run depends on.
+        folder: Run directory.
+    """
+
+    row: str
+    column: str
+    arm: str
+    seed: int
+    settings: dict[str, Any]
+    fingerprint: str
+    code: str
+    folder: Path
+
+    @property
+    def identity(self) -> str:
+        """What two runs share that give the same result."""
+        return identity(self.settings, self.fingerprint, self.code)
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.row} on {self.column}{f' ({self.arm})' if self.arm else ''}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What is compared.
+
+    Attributes:
+        rows: Methods.
+        columns: Data sets.
+        seeds: Trainings of each method on each data set.
+        title: Of the tables.
+    """
+
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    seeds: tuple[int, ...]
+    title: str = "Benchmark"
+
+    def __post_init__(self) -> None:
+        for what, names in (("row", [r.name for r in self.rows]), ("data set", [c.name for c in self.columns])):
+            if not names or len(set(names)) != len(names):
+                raise InputError(f"A grid needs each {what} once, and at least one; got {names}.")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise InputError(f"A grid needs different seeds, and at least one; got {list(self.seeds)}.")
+
+
+def trifeature_column(scale: Scale, name: str = "trifeature") -> Column:
+    """Trifeature's two arms: redundancy and uniqueness from unbiased pairs, synergy from biased ones."""
+    arms = {arm: {"source.arm": arm, "training.epochs": scale.epochs[arm]} for arm in ARMS}
+    sized = {"source.image_size": scale.image_size, "source.pairs": scale.pairs}
+    readings = {kind: Reading(arm=arm, task=TASK[kind]) for arm, kinds in ARMS.items() for kind in kinds}
+    return Column(name=name, dataset="trifeature", chosen={**sized, **scale.chosen}, arms=arms, readings=readings)
+
+
+def run_settings(row: Row, column: Column, arm: str, seed: int) -> RunSettings:
+    """Settings of one run: defaults of data set and preset, then of column, arm and row.
+
+    Raises:
+        InputError: an unknown name or a value out of range; the message says of which run.
+    """
+    chosen = {**column.chosen, **column.arms[arm], **row.chosen, **row.by_column.get(column.name, {})}
+    preset = row.presets.get(column.name, row.preset)
+    if preset is None:
+        presets = list(OBJECTIVES.get(row.objective).presets)
+        preset = "paper" if "paper" in presets or not presets else presets[0]
+    try:
+        return make_settings(
+            row.objective,
+            column.dataset,
+            preset=preset,
+            seeds=(seed,),
+            data=column.data,
+            modalities=column.modalities,
+            **chosen,
+        )
+    except InputError as error:
+        raise InputError(f"{row.name} on {column.name}: {error}") from error
+
+
+def plan(
+    grid: Grid, folder: Path, fingerprint: Callable[[RunSettings], str], code: Callable[[str, str], str]
+) -> list[Job]:
+    """Every run of a grid, one seed after the other, so that a table with few seeds is there early.
+
+    Args:
+        grid: Rows, columns, seeds.
+        folder: Gets a run directory for each run, named after its identity.
+        fingerprint: Of the data that settings ask for.
+        code: Hash of the sources behind an objective and a data set.
+    """
+    cells = [
+        (seed, column, arm, row) for seed in grid.seeds for column in grid.columns for arm in column.arms
+        for row in grid.rows
+    ]  # fmt: skip
+    settings = [run_settings(row, column, arm, seed) for seed, column, arm, row in cells]
+    jobs = []
+    for (seed, column, arm, row), own in zip(cells, settings, strict=True):
+        job = Job(
+            row=row.name,
+            column=column.name,
+            arm=arm,
+            seed=seed,
+            settings=own.as_dict(),
+            fingerprint=fingerprint(own),
+            code=code(row.objective, column.dataset),
+            folder=folder,
+        )
+        parts = (row.objective, column.dataset, arm, f"s{seed}", job.identity[:12])
+        jobs.append(replace(job, folder=folder / "-".join(part for part in parts if part)))
+    return jobs
+
+
+def identity(settings: Mapping[str, Any], fingerprint: str, code: str) -> str:
+    """sha256 (hex) of everything that decides on a result: not of paths, nor of the device."""
+    text = json.dumps([_relevant(settings), fingerprint, code], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _relevant(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _relevant(value, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if prefix + key not in _NOT_IN_IDENTITY
+    }
+
+
+def distinct(jobs: Iterable[Job]) -> list[Job]:
+    """One job for each identity: rows that are the same run in several places are trained once."""
+    return list({job.identity: job for job in reversed(list(jobs))}.values())[::-1]

@@ -1,0 +1,177 @@
+"""The tables of a comparison as cells with their meaning, before they are written in a format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from coral_plugin.evaluation.tables import ABSENT, cell, head, is_share
+from coral_plugin.experiments.bench.compare import Compared, Comparison, Cost, Measure
+from coral_plugin.experiments.bench.published import AVERAGE, Beside
+
+SIGNIFICANT = 0.05
+_KINDS = {"method": "", "floor": " (floor)", "ceiling": " (ceiling)"}
+_COST = ("n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters")
+_COST_NOTE = (
+    "Cost: seconds of training per 1,000 samples, and peak memory of the training process (GPU: of its allocator); "
+    "means of the seeds."
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a table with what is to be shown about it.
+
+    Attributes:
+        text: Plain.
+        rank: 1 for bold, 2 for underlined.
+    """
+
+    text: str
+    rank: int | None = None
+
+
+Row = tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table before it is written in a format.
+
+    Attributes:
+        title: Above it.
+        head: Of the columns.
+        blocks: Groups of rows with a rule between them: methods; floor, ceiling and chance; what was published.
+        notes: Below it, one sentence each.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    blocks: tuple[tuple[Row, ...], ...]
+    notes: tuple[str, ...]
+
+
+def layouts(comparison: Comparison, published: Sequence[str]) -> list[Layout]:
+    """An overview over the data sets where there are several, then a table with costs for each.
+
+    Args:
+        comparison: What came out.
+        published: Names of the published tables that stand beside it; the first that has a number gives it.
+    """
+    columns = [column.name for column in comparison.grid.columns]
+    found = [_one_column(comparison, name, published) for name in columns]
+    return [_overview(comparison, published), *found] if len(columns) > 1 else found
+
+
+def _overview(comparison: Comparison, published: Sequence[str]) -> Layout:
+    """Methods by data sets; published numbers in a block of their own."""
+    beside, measures = Beside(published, comparison.grid.columns), comparison.measures
+    shares = all(is_share(m.metric) for m in measures)
+    # one share for each data set: then their average means something
+    averaged = shares and len({m.column for m in measures}) == len(measures)
+    heads = [f"{m.column if averaged else f'{m.column} {m.score}'}: {head(m.metric)}" for m in measures]
+
+    def own(each: Compared) -> list[Cell]:
+        means = [100 * fmean(each.scores[m].values.values()) for m in measures if m in each.scores]
+        average = f"{fmean(means):.1f}" if means and len(means) == len(measures) else ABSENT
+        return [*(_score(each, m) for m in measures), *([Cell(average)] if averaged else [])]
+
+    extra = [Cell(ABSENT)] if averaged else []
+    blocks = _blocks(comparison, own, [*map(_chance, measures), *extra])
+    printed = []
+    for each in comparison.rows:
+        texts = [beside(each.row.name, m) for m in measures]
+        if any(texts):
+            total = [beside.average(each.row.name)] if averaged else []
+            printed.append((Cell(f"{each.row.name}, published"), *(Cell(text or ABSENT) for text in [*texts, *total])))
+    return Layout(
+        comparison.grid.title,
+        ("method", *heads, *([AVERAGE] if averaged else [])),
+        (*blocks, *([tuple(printed)] if printed else [])),
+        _notes(comparison, beside, measures),
+    )
+
+
+def _one_column(comparison: Comparison, column: str, published: Sequence[str]) -> Layout:
+    """Methods by the scores of one data set, each with what was published, and the costs."""
+    beside = Beside(published, comparison.grid.columns)
+    measures = [m for m in comparison.measures if m.column == column]
+    texts = {(each.row.name, m): beside(each.row.name, m) for each in comparison.rows for m in measures}
+    printed = {m for (_, m), text in texts.items() if text}
+    heads: list[str] = []
+    for m in measures:
+        heads.append(head(m.metric) if len(measures) == 1 else f"{m.score}: {head(m.metric)}")
+        heads += ["published"] if m in printed else []
+
+    def own(each: Compared) -> list[Cell]:
+        cells = []
+        for m in measures:
+            cells.append(_score(each, m))
+            cells += [Cell(texts[each.row.name, m] or ABSENT)] if m in printed else []
+        return [*cells, Cell(_count(each, measures)), *_cost(each.costs.get(column))]
+
+    chance: list[Cell] = []
+    for m in measures:
+        chance += [_chance(m), *([Cell("")] if m in printed else [])]
+    return Layout(
+        f"{comparison.grid.title}: {column}" if len(comparison.grid.columns) > 1 else comparison.grid.title,
+        ("method", *heads, *_COST),
+        _blocks(comparison, own, [*chance, *(Cell("") for _ in _COST)]),
+        (*_notes(comparison, beside, measures), _COST_NOTE),
+    )
+
+
+def _blocks(
+    comparison: Comparison, own: Callable[[Compared], list[Cell]], chance: Sequence[Cell]
+) -> tuple[tuple[Row, ...], ...]:
+    rows = [(each.kind, (Cell(each.row.name + _KINDS[each.kind]), *own(each))) for each in comparison.rows]
+    methods = tuple(row for kind, row in rows if kind == "method")
+    others = [row for kind, row in rows if kind != "method"]
+    if any(c.text not in ("", ABSENT) for c in chance):
+        others.append((Cell("chance"), *chance))
+    return tuple(block for block in (methods, tuple(others)) if block)
+
+
+def _notes(comparison: Comparison, beside: Beside, measures: Sequence[Measure]) -> tuple[str, ...]:
+    seeds = comparison.grid.seeds
+    listed = ", ".join(map(str, seeds))
+    notes = [f"Mean ± sample deviation over {len(seeds)} seeds ({listed})." if len(seeds) > 1 else f"Seed {listed}."]
+    scores = [s for each in comparison.rows for m, s in each.scores.items() if m in measures]
+    if any(s.rank for s in scores):
+        notes.append("Best method in bold, second underlined.")
+    if any(s.p_value is not None for s in scores):
+        notes.append(
+            f"†: differs from the best at p < {SIGNIFICANT} (paired t-test over the seeds, two-sided, uncorrected)."
+        )
+    notes += [f"[{i}] {s.cite}. Protocol: {s.protocol}." for i, s in enumerate(beside.used, start=1)]
+    if comparison.failed:
+        notes.append(f"{len(comparison.failed)} run(s) failed and are missing.")
+    return tuple(notes)
+
+
+def _score(each: Compared, measure: Measure) -> Cell:
+    score = each.scores.get(measure)
+    if score is None:
+        return Cell(ABSENT)
+    shown = cell(list(score.values.values()), percent=is_share(measure.metric))
+    differs = score.p_value is not None and score.p_value < SIGNIFICANT
+    return Cell(f"{shown} †" if differs else shown, score.rank)
+
+
+def _chance(measure: Measure) -> Cell:
+    return Cell(ABSENT if measure.chance is None else cell([measure.chance]))
+
+
+def _count(each: Compared, measures: Sequence[Measure]) -> str:
+    counts = sorted({len(each.scores[m].values) if m in each.scores else 0 for m in measures})
+    if not counts:
+        return ABSENT
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+
+
+def _cost(cost: Cost | None) -> list[Cell]:
+    if cost is None:
+        return [Cell(ABSENT)] * 3
+    memory = f"{fmean(cost.memory) / 2**20:.0f}"
+    return [Cell(cell([fmean(cost.seconds)], percent=False)), Cell(memory), Cell(f"{cost.parameters:,}")]

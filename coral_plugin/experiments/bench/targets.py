@@ -1,0 +1,161 @@
+"""What can be reproduced: the grids of targets.yaml, and what data they lack here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from coral_plugin.errors import InputError
+from coral_plugin.experiments.arms import PAPER, SMALL
+from coral_plugin.experiments.bench.grid import Column, Grid, Reading, Row, trifeature_column
+from coral_plugin.experiments.bench.published import read_data
+from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
+
+ScaleName = Literal["paper", "small"]
+TRIFEATURE = {"paper": PAPER, "small": SMALL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A table or figure of a paper as a grid.
+
+    Attributes:
+        name: On the command line.
+        grid: What is run.
+        published: Names of the tables that stand beside it.
+        embeddings: Whether the densities of the embeddings are drawn.
+        finetuning: Whether every run is fine-tuned on its labels afterwards.
+    """
+
+    name: str
+    grid: Grid
+    published: tuple[str, ...]
+    embeddings: bool
+    finetuning: bool
+
+
+@cache
+def _declared() -> dict[str, Any]:
+    return read_data("targets.yaml")
+
+
+def titles() -> dict[str, str]:
+    """``{name: title}`` of every target."""
+    return {name: entry["title"] for name, entry in _declared()["targets"].items()}
+
+
+def target(
+    name: str,
+    scale: ScaleName = "paper",
+    *,
+    data: Mapping[str, str] | None = None,
+    datasets: Sequence[str] | None = None,
+    rows: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    chosen: Mapping[str, Any] | None = None,
+) -> Target:
+    """A target as a grid, perhaps cut down.
+
+    Args:
+        name: See :func:`titles`.
+        scale: ``paper``, or ``small`` for a machine without a GPU.
+        data: ``{data set: path}``.
+        datasets: In place of the target's; its own columns, or any registered data set.
+        rows: Which of its rows.
+        seeds: In place of the target's.
+        chosen: ``{"group.key": value}`` over everything that is declared.
+
+    Raises:
+        UnknownNameError: no such target, row or data set.
+    """
+    targets = _declared()["targets"]
+    if name not in targets:
+        raise suggest(name, list(targets), "target")
+    entry, common = targets[name], _declared()["defaults"]
+    for row in rows or ():
+        if row not in entry["rows"]:
+            raise suggest(row, list(entry["rows"]), f"row of {name}")
+    small = common["small"] if scale == "small" else {}
+    wanted = datasets or entry["columns"]
+    columns = [_column(key, scale, data or {}, small.get("chosen", {})) for key in wanted]
+    built = [_row(key, entry["rows"][key], chosen or {}, wanted, small=bool(small)) for key in rows or entry["rows"]]
+    if unused := [key for key in data or {} if key not in {n for c in columns for n in (c.name, c.dataset)}]:
+        raise suggest(unused[0], [column.name for column in columns], "data set behind --data")
+    title = entry["title"] + (" (small scale)" if scale == "small" else "")
+    own_seeds = seeds or small.get("seeds") or entry.get("seeds") or common["seeds"]
+    grid = Grid(rows=tuple(built), columns=tuple(columns), seeds=tuple(own_seeds), title=title)
+    return Target(
+        name=name,
+        grid=grid,
+        published=tuple(entry.get("published", ())),
+        embeddings=entry.get("embeddings", False),
+        finetuning=entry.get("finetuning", False),
+    )
+
+
+def missing(grid: Grid) -> list[str]:
+    """What keeps a grid from being run: a line for the methods, and one for each place that data come from."""
+    lines = []
+    if absent := sorted({row.objective for row in grid.rows} - set(OBJECTIVES.names())):
+        lines.append(f"no objective {', '.join(absent)} is installed: leave its rows out with --rows")
+    by_place: dict[str, list[str]] = {}
+    for column in grid.columns:
+        known = _declared()["columns"].get(column.name, {})
+        file = known.get("needs", "")
+        if column.dataset not in DATASETS.names():
+            why = f"{column.name} ({file}{'; ' if file else ''}no adapter {column.dataset!r} is installed)"
+        elif file and column.data is None:
+            why = f"{column.name} ({file}; --data {column.name}=PATH)"
+        else:
+            continue
+        by_place.setdefault(known.get("from", ""), []).append(why)
+    return lines + [f"{', '.join(files)}{f': from {place}' if place else ''}" for place, files in by_place.items()]
+
+
+def require(grid: Grid, name: str) -> None:
+    """Refuse a grid that cannot be run here.
+
+    Raises:
+        InputError: data or objectives are missing; the message lists all of them.
+    """
+    if lines := missing(grid):
+        raise InputError(
+            f"{name} needs what is not here. {'. '.join(lines)}. "
+            "--datasets takes those that you have, --dry-run shows the grid."
+        )
+
+
+def _row(name: str, entry: Mapping[str, Any], chosen: Mapping[str, Any], columns: Sequence[str], *, small: bool) -> Row:
+    def own(declared: Mapping[str, Any]) -> dict[str, Any]:
+        # how long a method trains in its paper says nothing at a small scale
+        return {key: value for key, value in declared.items() if not (small and key == "training.epochs")}
+
+    return Row(
+        name=name,
+        objective=entry.get("objective", name),
+        preset=entry.get("preset"),
+        presets=entry.get("presets", {}),
+        chosen=own(entry.get("chosen", {})),
+        by_column={column: {**own(entry.get("by_column", {}).get(column, {})), **chosen} for column in columns},
+    )
+
+
+def _column(name: str, scale: ScaleName, data: Mapping[str, str], small: Mapping[str, Any]) -> Column:
+    declared = _declared()["columns"].get(name)
+    if declared is None:
+        declared = {"dataset": name}
+        if name not in DATASETS.names():
+            raise suggest(name, sorted({*DATASETS.names(), *_declared()["columns"]}), "data set")
+    if declared["dataset"] == "trifeature":
+        return trifeature_column(TRIFEATURE[scale], name)
+    modalities = declared.get("modalities")
+    return Column(
+        name=name,
+        dataset=declared["dataset"],
+        data=data.get(name, data.get(declared["dataset"])),
+        modalities=tuple(modalities) if modalities else None,
+        chosen={**declared.get("chosen", {}), **small},
+        readings={key: Reading(**value) for key, value in declared.get("readings", {}).items()},
+    )

@@ -1,0 +1,137 @@
+"""A comparison as Markdown, text, LaTeX, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from coral_plugin.evaluation.tables import ABSENT, Table
+from coral_plugin.experiments.bench.compare import Comparison, Measure, Score
+from coral_plugin.experiments.bench.layout import Cell, Layout
+from coral_plugin.experiments.bench.published import Beside
+
+_LATEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+_LATEX |= {c: "\\" + c for c in "&%$#_{}"}
+_LATEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$^\dagger$", ABSENT: "--", "²": "$^2$"}
+
+
+def markdown(layout: Layout) -> str:
+    """A GitHub-flavoured table."""
+
+    def write(c: Cell) -> str:
+        return f"**{c.text}**" if c.rank == 1 else f"<u>{c.text}</u>" if c.rank else c.text
+
+    return _as_table(layout, write).markdown()
+
+
+def text(layout: Layout) -> str:
+    """Aligned columns for a terminal; the best has a star."""
+    return _as_table(layout, lambda c: f"*{c.text}" if c.rank == 1 else c.text).text()
+
+
+def latex(layout: Layout) -> str:
+    """A table for ``booktabs``, its notes below it."""
+
+    def write(c: Cell) -> str:
+        plain = _latex_text(c.text)
+        return rf"\textbf{{{plain}}}" if c.rank == 1 else rf"\underline{{{plain}}}" if c.rank else plain
+
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_text(layout.title)}}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (len(layout.head) - 1)}}}", r"\toprule"]
+    lines.append(" & ".join(map(_latex_text, layout.head)) + r" \\")
+    for block in layout.blocks:
+        lines.append(r"\midrule")
+        lines += [" & ".join(map(write, row)) + r" \\" for row in block]
+    lines += [r"\bottomrule", r"\end{tabular}", "", r"\footnotesize", *map(_latex_text, layout.notes), r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def summary_csv(comparison: Comparison) -> str:
+    """One line for each method and measure, as numbers."""
+    rows = [
+        [each.row.name, each.row.objective, each.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
+         else "higher", len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value]
+        for each in comparison.rows for m, s in each.scores.items()
+    ]  # fmt: skip
+    return _csv(
+        ["method", "objective", "kind", "data", "score", "metric", "better", "n", "mean", "std", "rank", "p_value"],
+        rows,
+    )
+
+
+def scores_csv(comparison: Comparison) -> str:
+    """One line for each method, measure and seed."""
+    rows = [
+        [each.row.name, each.row.objective, m.column, m.score, m.metric, seed, value]
+        for each in comparison.rows
+        for m, s in each.scores.items()
+        for seed, value in s.values.items()
+    ]
+    return _csv(["method", "objective", "data", "score", "metric", "seed", "value"], rows)
+
+
+def as_json(comparison: Comparison, published: Sequence[str]) -> dict[str, Any]:
+    """Everything that the tables say, and the settings of the grid."""
+    beside = Beside(published, comparison.grid.columns)
+    return {
+        "schema": 1,
+        "title": comparison.grid.title,
+        "seeds": list(comparison.grid.seeds),
+        "columns": {
+            column.name: {
+                "dataset": column.dataset,
+                "data": column.data,
+                "modalities": column.modalities,
+                "chosen": dict(column.chosen),
+                "fingerprints": comparison.fingerprints.get(column.name, []),
+            }
+            for column in comparison.grid.columns
+        },
+        "test": "paired t-test over the seeds against the best method, two-sided, uncorrected",
+        "rows": [
+            {
+                **dataclasses.asdict(each.row),
+                "kind": each.kind,
+                "scores": [_score_json(m, s) for m, s in each.scores.items()],
+                "cost": {name: dataclasses.asdict(cost) for name, cost in each.costs.items()},
+                "published": {
+                    f"{m.column}/{m.score}": said for m in comparison.measures if (said := beside(each.row.name, m))
+                },
+            }
+            for each in comparison.rows
+        ],
+        "published": [{"cite": source.cite, "protocol": source.protocol} for source in beside.used],
+        "failed": dict(comparison.failed),
+    }
+
+
+def _score_json(measure: Measure, score: Score) -> dict[str, Any]:
+    mean, std = _moments(list(score.values.values()))
+    said = {"mean": mean, "std": std, "n": len(score.values), "rank": score.rank, "p_value": score.p_value}
+    return {**dataclasses.asdict(measure), "values": {str(s): v for s, v in score.values.items()}, **said}
+
+
+def _moments(values: Sequence[float]) -> tuple[float, float | None]:
+    return fmean(values), stdev(values) if len(values) > 1 else None
+
+
+def _as_table(layout: Layout, write: Callable[[Cell], str]) -> Table:
+    empty = ("",) * len(layout.head)
+    rows: list[tuple[str, ...]] = []
+    for block in layout.blocks:
+        rows += [*([empty] if rows else []), *(tuple(write(c) for c in row) for row in block)]
+    return Table(layout.head, tuple(rows), layout.title, "\n".join(layout.notes))
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([columns, *(["" if v is None else v for v in row] for row in rows)])
+    return out.getvalue()
+
+
+def _latex_text(plain: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in plain)

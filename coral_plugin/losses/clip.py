@@ -1,0 +1,40 @@
+"""The loss of CLIP as a pure function of two embeddings and a scale."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from coral_plugin.losses.contrastive import check_pairs
+
+
+def clip_loss(anchors: Tensor, positives: Tensor, scale: Tensor | float) -> Tensor:
+    r"""Symmetric cross-entropy over the similarities of two modalities (CLIP, arXiv:2103.00020, figure 3).
+
+    .. math:: \tfrac12 \left[ CE(e^t A B^\top, diag) + CE(e^t B A^\top, diag) \right]
+
+    with normalised rows. Row ``i`` of both is a pair; negatives are the other rows of the other modality alone.
+
+    Args:
+        anchors: Embeddings of one modality, ``(N, d)``. Need not be normalised.
+        positives: Embeddings of the other, ``(N, d)``.
+        scale: Multiplies the cosine similarities, ``exp(t)``; learned as ``t`` in CLIP. A scalar.
+
+    Returns:
+        A scalar in float32 (float64 for float64 input), also under autocast: a scale of up to 100 would multiply the
+        rounding of half-precision similarities.
+
+    Raises:
+        InputError: the shapes differ or are not ``(N, d)``.
+
+    Example:
+        >>> round(clip_loss(torch.eye(4), torch.eye(4), 2.0).item(), 4)  # log(1 + 3 / e²)
+        0.3408
+    """
+    check_pairs(anchors, positives, "clip_loss")
+    with torch.autocast(anchors.device.type, enabled=False):
+        a, b = (F.normalize(z if z.dtype == torch.float64 else z.float(), dim=-1) for z in (anchors, positives))
+        logits = scale * (a @ b.T)  # (N, N)
+        target = torch.arange(len(logits), device=logits.device)
+        return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2

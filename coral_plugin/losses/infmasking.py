@@ -1,0 +1,66 @@
+"""InfMasking: a joint embedding against many masked views of the same samples (arXiv:2509.25270)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from coral_plugin.errors import InputError
+
+
+def masked_bound(
+    anchors: Tensor, masked: Tensor, *, temperature: float = 0.1, covariance_weight: float = 1.0
+) -> Tensor:
+    r"""Contrast with infinitely many masked views, bounded in closed form by the moments of K of them (METHODS 2.3).
+
+    With the mean :math:`\mu_i` and covariance :math:`\Sigma_i` (divided by K) of the masked views of sample i,
+
+    .. math::
+        M = \frac1N \sum_i -p_i + \log(e^{p_i + v_i} + \mathrm{Neg}_i), \quad
+        p_i = q_i \cdot \mu_i / \tau, \quad v_i = r \, q_i^\top \Sigma_i q_i / 2 \tau^2,
+
+    where the negatives of i are the K masked views and the anchor of every other sample. The covariance is never
+    formed: :math:`q^\top \Sigma q` is the variance over k of the similarities :math:`q \cdot m_k`.
+
+    Args:
+        anchors: q, embeddings of the unmasked joint view, ``(N, d)``. Need not be normalised.
+        masked: m, embeddings of the K masked views of the same samples, ``(N, K, d)``. Need not be normalised.
+        temperature: Divides the cosine similarities; positive.
+        covariance_weight: r, what the covariance is scaled by. The released code increases it linearly,
+            ``lambda * (epoch + 1) / epochs``.
+
+    Returns:
+        A scalar in float32 (float64 for float64 input).
+
+    Raises:
+        InputError: the shapes are not as above, or K is 0.
+
+    Example:
+        >>> round(masked_bound(torch.eye(4), torch.eye(4).unsqueeze(1), temperature=0.5).item(), 4)
+        0.5944
+    """
+    if anchors.ndim != 2 or masked.ndim != 3 or anchors.shape != masked[:, :1].squeeze(1).shape:
+        raise InputError(
+            f"masked_bound needs anchors (N, d) and masked views (N, K, d) with K >= 1, "
+            f"got {tuple(anchors.shape)} and {tuple(masked.shape)}."
+        )
+    count, copies, _ = masked.shape
+    # mixed precision would round the products, which are then divided by the temperature
+    with torch.autocast(anchors.device.type, enabled=False):
+        q, m = _normalised(anchors), _normalised(masked)
+        across = (q @ m.flatten(0, 1).T).unflatten(1, (count, copies)) / temperature  # (N, N, K): i, j, k
+        within = q @ q.T / temperature  # (N, N)
+    own = across.diagonal().T  # (N, K), what the K masked views of a sample say of it
+    positive = own.mean(dim=1)
+    variance = covariance_weight / 2 * own.var(dim=1, correction=0)  # over temperature² already
+    itself = torch.eye(count, dtype=torch.bool, device=q.device)
+    negatives = [across.masked_fill(itself.unsqueeze(2), -math.inf).flatten(1), within.masked_fill(itself, -math.inf)]
+    below = torch.cat([(positive + variance).unsqueeze(1), *negatives], dim=1).logsumexp(dim=1)
+    return (below - positive).mean()
+
+
+def _normalised(rows: Tensor) -> Tensor:
+    return F.normalize(rows if rows.dtype == torch.float64 else rows.float(), dim=-1)

@@ -1,0 +1,107 @@
+"""CLIP: contrast between modalities with a learned scale (arXiv:2103.00020; METHODS 2.5, "Cross" in the tables)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.losses import clip_loss
+from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.objectives.pooled import PooledObjective, over_pairs
+from coral_plugin.registry import suggest
+
+Represent = Literal["projected", "encoded"]
+SCALE = math.log(1 / 0.07)
+SCALE_RANGE = 0.0, math.log(100)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipSettings:
+    """Settings of CLIP.
+
+    Attributes:
+        represent: What is probed: ``projected``, the outputs of the projections without normalisation (as published),
+            or ``encoded``, the vectors in front of them.
+    """
+
+    represent: Represent = "projected"
+
+    def __post_init__(self) -> None:
+        if self.represent not in get_args(Represent):
+            raise suggest(str(self.represent), list(get_args(Represent)), "value of method.represent")
+
+
+class Clip(PooledObjective):
+    """CLIP on un-augmented samples; for n = 2 modalities as published, for more the mean over all pairs.
+
+    The preset ``paper`` is the training that the COrAL paper gave it, ``trifeature`` is CoMM's on Trifeature: 256 wide
+    encoders (averaged over the grid here, flattened there), projections to 512.
+    """
+
+    name = "clip"
+    Settings = ClipSettings
+    needs_raw = True
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {"training.learning_rate": 1e-3, "training.weight_decay": 1e-2},
+        "trifeature": {
+            "network.width": 256,
+            "network.head_output": 512,
+            "training.learning_rate": 3e-4,
+            "training.weight_decay": 1e-4,
+        },
+    }
+
+    def __init__(
+        self,
+        modalities: tuple[Modality, ...],
+        network: NetworkSettings,
+        settings: ClipSettings,
+        encoders: Mapping[str, EncoderLike] | None = None,
+    ) -> None:
+        super().__init__(modalities, network, settings, encoders)
+        self.logit_scale = nn.Parameter(torch.tensor(SCALE))  # no dimensions, hence no weight decay
+
+    @staticmethod
+    def head(width: int, network: NetworkSettings) -> nn.Linear:
+        """A linear map without bias, of deviation ``width ** -0.5``."""
+        head = nn.Linear(width, network.head_output, bias=False)
+        nn.init.normal_(head.weight, std=width**-0.5)
+        return head
+
+    def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """Of each modality that the batch has the projection (B, head_output) or the encoder's vector (B, D)."""
+        return self.projected(batch) if self.settings.represent == "projected" else super().embed(batch)
+
+    def loss(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+        *,
+        raw: MultimodalBatch | None = None,
+    ) -> dict[str, Tensor]:
+        """Terms ``cross`` and ``total``, which are the same, on ``raw`` (METHODS 1.2)."""
+        del second, progress, generator
+        cross = self.cross(first if raw is None else raw)
+        return {"cross": cross, "total": cross}
+
+    def cross(self, batch: MultimodalBatch) -> Tensor:
+        """Mean of the CLIP loss over the pairs of modalities."""
+        return over_pairs(partial(clip_loss, scale=self.scale()), self.projected(batch), batch)
+
+    def scale(self) -> Tensor:
+        """``exp(t)`` in [1, 100], a scalar."""
+        # The parameter itself is put back into its range: a clamp in the graph has no gradient outside of it, where t
+        # would stay for good, and a straight-through one lets t wander off further and further. Put back, t is at most
+        # at the edge with its true gradient and leaves it as soon as that points inwards. No training loop is needed.
+        with torch.no_grad():
+            self.logit_scale.clamp_(*SCALE_RANGE)
+        return self.logit_scale.exp()

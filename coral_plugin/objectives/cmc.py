@@ -1,0 +1,67 @@
+"""CMC: contrastive multiview coding over all pairs of modalities (arXiv:1906.05849; METHODS 2.7, as run by CoMM)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import MultimodalBatch
+from coral_plugin.losses import nt_xent
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class CmcSettings:
+    """Settings of CMC.
+
+    Attributes:
+        temperature: Divides the similarities.
+    """
+
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_numbers(self, positive=["temperature"])
+
+
+class Cmc(PooledObjective):
+    """Mean NT-Xent over all pairs of n >= 2 modalities, un-augmented, behind linear heads without bias.
+
+    Represented by the encoders' vectors. The heads of the preset ``paper`` are those for Vision&Touch (512 to 256), of
+    ``affect`` those for UR-FUNNY (40 to 13). Its learning rate is not known; the training's defaults stand.
+    """
+
+    name = "cmc"
+    Settings = CmcSettings
+    needs_raw = True
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {"network.head_output": 256},
+        "affect": {"network.head_output": 13},
+    }
+
+    @staticmethod
+    def head(width: int, network: NetworkSettings) -> nn.Linear:
+        """A linear map without bias."""
+        return nn.Linear(width, network.head_output, bias=False)
+
+    def loss(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+        *,
+        raw: MultimodalBatch | None = None,
+    ) -> dict[str, Tensor]:
+        """Terms ``cross`` and ``total``, which are the same, on ``raw``."""
+        del second, progress, generator
+        plain = first if raw is None else raw
+        contrast = partial(nt_xent, temperature=self.settings.temperature)
+        cross = over_pairs(contrast, self.projected(plain), plain)
+        return {"cross": cross, "total": cross}

@@ -1,0 +1,106 @@
+"""The floor: raw values side by side, without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
+from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.objectives.base import Objective
+
+MOST = 2048
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConcatRawSettings:
+    """Settings of the floor.
+
+    Attributes:
+        most: Greatest number of values of an image; larger ones are averaged over blocks.
+    """
+
+    most: int = MOST
+
+    def __post_init__(self) -> None:
+        if self.most < 1:
+            raise InputError(f"method.most must be at least 1, got {self.most}.")
+
+
+class ConcatRaw(Objective):
+    """What a probe reads from the values themselves; a method that scores below it has lost information.
+
+    Nothing is trained and there are no parameters, so every seed gives the same.
+
+    Args:
+        modalities: At least one.
+        network: Not used.
+        settings: Of the floor.
+        encoders: Not used.
+
+    Raises:
+        InputError: no modality.
+    """
+
+    Settings = ConcatRawSettings
+    trains = False
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}}
+
+    def __init__(
+        self,
+        modalities: tuple[Modality, ...],
+        network: NetworkSettings,
+        settings: ConcatRawSettings,
+        encoders: Mapping[str, EncoderLike] | None = None,
+    ) -> None:
+        super().__init__(modalities, network, settings, encoders)
+        if not modalities:
+            raise InputError("concat_raw needs at least one modality.")
+        self.settings = settings
+        self.modalities = {modality.name: modality for modality in modalities}
+
+    def loss(
+        self,
+        first: MultimodalBatch,  # noqa: ARG002
+        second: MultimodalBatch,  # noqa: ARG002
+        progress: float,  # noqa: ARG002
+        generator: torch.Generator | None = None,  # noqa: ARG002
+        *,
+        raw: MultimodalBatch | None = None,  # noqa: ARG002
+    ) -> dict[str, Tensor]:
+        """There is none.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError("concat_raw has nothing to train; embed with it.")
+
+    def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """``{modality: (B, d)}``, :func:`raw_values` of each."""
+        return {name: raw_values(self.modalities[name], batch, most=self.settings.most) for name in batch}
+
+
+def raw_values(modality: Modality, batch: MultimodalBatch, *, most: int = MOST) -> Tensor:
+    """Flattened values of one modality, ``(B, d)`` of float32; padding and absent samples are zero.
+
+    Images with more than ``most`` values are averaged over blocks of 2 x 2 until they have no more (or one row or
+    column is left); series are filled up to the modality's length, so d is the same for every batch.
+    """
+    values = batch[modality.name].float()
+    if modality.kind == "image":
+        while values[0].numel() > most and min(values.shape[2:]) > 1:
+            values = F.avg_pool2d(values, 2, ceil_mode=True)
+    elif modality.temporal:
+        if (padding := batch.padding.get(modality.name)) is not None:
+            values = values.masked_fill(padding.unsqueeze(-1), 0.0)
+        values = F.pad(values[:, : modality.shape[0]], (0, 0, 0, max(0, modality.shape[0] - values.shape[1])))
+    values = values.flatten(1)
+    present = batch.having(modality.name)
+    # not a product: a missing value may be stored as not a number
+    return values if present is None else values.masked_fill(~present.unsqueeze(1), 0.0)

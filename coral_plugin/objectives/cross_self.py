@@ -1,0 +1,75 @@
+"""Cross+Self: contrast between modalities, and between two views of each (METHODS 2.6, as run by CoMM)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import MultimodalBatch
+from coral_plugin.losses import nt_xent
+from coral_plugin.networks import NetworkSettings, projection_head
+from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_modalities, over_pairs
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrossSelfSettings:
+    """Settings of Cross+Self.
+
+    Attributes:
+        temperature: Divides the similarities of both terms.
+        self_weight: Weight of the term within modalities.
+    """
+
+    temperature: float = 0.1
+    self_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_numbers(self, positive=["temperature"], weights=["self_weight"])
+
+
+class CrossSelf(PooledObjective):
+    """NT-Xent between modalities, un-augmented, and within each, between two views; both through the same heads.
+
+    For n = 2 modalities as published: the pair, and half the sum of the two self terms. For more, the means over all
+    pairs and over all modalities. Represented by the encoders' vectors. The preset ``paper`` is CoMM's training on
+    Trifeature, the only one that is known.
+    """
+
+    name = "cross_self"
+    Settings = CrossSelfSettings
+    needs_raw = True
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {
+            "network.head_hidden": 1024,
+            "network.head_output": 256,
+            "training.learning_rate": 3e-4,
+            "training.weight_decay": 1e-4,
+        }
+    }
+
+    @staticmethod
+    def head(width: int, network: NetworkSettings) -> nn.Sequential:
+        """Three layers (METHODS 1.3)."""
+        return projection_head(width, network.head_hidden, network.head_output)
+
+    def loss(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+        *,
+        raw: MultimodalBatch | None = None,
+    ) -> dict[str, Tensor]:
+        """Terms ``cross`` (on ``raw``), ``self`` (on the views; unweighted) and ``total``."""
+        del progress, generator
+        contrast = partial(nt_xent, temperature=self.settings.temperature)
+        plain = first if raw is None else raw
+        cross = over_pairs(contrast, self.projected(plain), plain)
+        own = over_modalities(contrast, self.projected(first), self.projected(second), first)
+        return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}

@@ -1,0 +1,241 @@
+"""FactorCL: factorised contrastive learning of shared and unique information (arXiv:2306.05268; METHODS 2.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, ClassVar, Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
+from coral_plugin.losses.factorised import club_bound, nce_bound
+from coral_plugin.networks import EncoderLike, NetworkSettings, PooledEncoder, default_width, resolve_encoders
+from coral_plugin.networks.critics import ConcatCritic
+from coral_plugin.networks.pathways import safe, tokenise
+from coral_plugin.objectives.base import Objective, over_batch
+
+Pool = Literal["mean", "last"]
+_HEADS = ("shared", "unique", "conditional", "shared_bound", "conditional_bound")
+_MAIN = ("shared", "shared_bound", "unique", "conditional", "conditional_bound")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FactorCLSettings:
+    """Settings of FactorCL.
+
+    Attributes:
+        critic_hidden: Units of both hidden layers of the critics.
+        pool: Tokens of a modality to one vector: ``mean`` over valid tokens, or the ``last`` valid one of series, as in
+            the released code for its sequences (images and tables have no last token and keep the mean).
+    """
+
+    critic_hidden: int = 512
+    pool: Pool = "mean"
+
+    def __post_init__(self) -> None:
+        if self.critic_hidden < 1:
+            raise InputError(f"method.critic_hidden must be at least 1, got {self.critic_hidden}.")
+        if self.pool not in get_args(Pool):
+            raise InputError(f"method.pool is one of {', '.join(get_args(Pool))}, got {self.pool!r}.")
+
+
+class FactorCL(Objective):
+    """FactorCL without labels: x is the sample as it is, x' one augmented copy of it.
+
+    Step A of the published alternation trains encoders, heads and NCE critics on the main loss and leaves the CLUB
+    critics alone; step B trains only the CLUB critics, on the NCE bound of the same batch. Here both are one ``total``
+    with one gradient: the main loss calls the CLUB critics with detached parameters, the critics' loss calls them on
+    detached embeddings, so each parameter gets the gradient of its own step and of no other. The one difference: the
+    critics see the embeddings before instead of after the encoders' update of the same step; otherwise it is the
+    alternation with k = 1. It buys an exact resumption, any optimiser, and the same gradient on several processes,
+    none of which a second optimiser and a second forward pass within a step would leave as they are.
+
+    Both losses are unbounded below (the scores are neither normalised nor divided by a temperature, and CLUB is no
+    bound while its critic lags behind), so the loss drifts to negative values and may diverge: the preset clips the
+    norm of the gradient to 1, of all parameters together. That is ours, the published code does not clip.
+
+    The paper has two modalities. For more, the loss is the sum of the two-modality loss over all pairs, each pair with
+    heads and critics of its own, on one encoder a modality: our generalisation, equal to the paper's for two. A
+    modality is then represented by its heads of all its pairs.
+
+    Args:
+        modalities: What is encoded, in order.
+        network: Width D and encoders by name; fusion and projection heads are not used.
+        settings: Of the method.
+        encoders: Modules or functions from Python; they win over the names in ``network``.
+
+    Raises:
+        InputError: fewer than two modalities.
+    """
+
+    Settings = FactorCLSettings
+    needs_raw = True
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        # Adam at 1e-4 without decay is the paper's; the clipping is ours
+        "paper": {"training.learning_rate": 1e-4, "training.weight_decay": 0.0, "training.gradient_clip": 1.0},
+    }
+
+    def __init__(
+        self,
+        modalities: tuple[Modality, ...],
+        network: NetworkSettings,
+        settings: FactorCLSettings,
+        encoders: Mapping[str, EncoderLike] | None = None,
+    ) -> None:
+        super().__init__(modalities, network, settings, encoders)
+        if len(modalities) < 2:
+            raise InputError(
+                f"factorcl needs at least two modalities, got {len(modalities)} "
+                f"({', '.join(m.name for m in modalities) or 'none'})."
+            )
+        width = network.width or default_width(modalities)
+        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, width)
+        last = {m.name for m in modalities if m.temporal and settings.pool == "last"}
+        self.encoders = nn.ModuleDict(
+            {
+                safe(m.name): (LastEncoder if m.name in last else PooledEncoder)(m, builders[m.name](), width)
+                for m in modalities
+            }
+        )
+        self.names = list(combinations([m.name for m in modalities], 2))
+        self.pairs = nn.ModuleList(_Pair(width, settings.critic_hidden) for _ in self.names)
+
+    def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """``{modality: (B, 5 D)}``, its five heads side by side (for n modalities of all its pairs: 5 D (n - 1)).
+
+        Zero where a sample lacks the modality.
+        """
+        return {name: self._part(batch, name) for name in batch}
+
+    def loss(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,  # noqa: ARG002
+        generator: torch.Generator | None = None,  # noqa: ARG002
+        *,
+        raw: MultimodalBatch | None = None,
+    ) -> dict[str, Tensor]:
+        """Terms of the main loss, with their signs, their sum ``main``, the critics' loss ``critics``, and ``total``.
+
+        ``shared``, ``unique``, ``conditional`` are negative NCE bounds, ``shared_bound`` and ``conditional_bound`` CLUB
+        bounds. ``critics`` is what the CLUB critics minimise; it says nothing of the representation.
+        """
+        samples = first if raw is None else raw
+        plain = {name: self.encoders[safe(name)](samples) for name in samples}
+        copies = {name: self.encoders[safe(name)](second) for name in samples}
+        found = []
+        for (a, b), pair in zip(self.names, self.pairs, strict=True):
+            if a in plain and b in plain:
+                having = (samples.having(a), samples.having(b), samples.having(a, b))
+                found.append(pair((plain[a], plain[b]), (copies[a], copies[b]), having))
+        if not found:
+            raise InputError(f"factorcl trains on pairs of modalities, but the batch has only {', '.join(plain)}.")
+        terms = {name: torch.stack([pair[name] for pair in found]).sum() for name in (*_MAIN, "critics")}
+        critics = terms.pop("critics")
+        main = torch.stack(list(terms.values())).sum()
+        return {**terms, "main": main, "critics": critics, "total": main + critics}
+
+    def _part(self, batch: MultimodalBatch, name: str) -> Tensor:
+        vector = self.encoders[safe(name)](batch)
+        heads = [
+            pair.represent(vector, names.index(name))  # type: ignore[operator]
+            for names, pair in zip(self.names, self.pairs, strict=True)
+            if name in names
+        ]
+        part = torch.cat(heads, dim=1)
+        present = batch.having(name)
+        return part if present is None else part * present.unsqueeze(1)
+
+
+class LastEncoder(PooledEncoder):
+    """One series to one vector: the last valid token of its encoder."""
+
+    def forward(self, batch: MultimodalBatch) -> Tensor:
+        """``(B, D)``; zero for samples that lack the modality."""
+        tokens, padding = tokenise(self.tokens, batch, self.name)
+        if padding is None:
+            return tokens[:, -1]
+        last = (~padding).sum(dim=1).clamp(min=1) - 1
+        return tokens[torch.arange(len(tokens), device=tokens.device), last]
+
+
+class _Pair(nn.Module):
+    """Five heads for each of two modalities, four NCE critics and two CLUB critics; the loss of the pair."""
+
+    def __init__(self, width: int, hidden: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(nn.ModuleDict({name: _head(width) for name in _HEADS}) for _ in range(2))
+        self.critics = nn.ModuleDict(
+            {
+                "shared": ConcatCritic(width, width, hidden),
+                "unique_first": ConcatCritic(width, width, hidden),
+                "unique_second": ConcatCritic(width, width, hidden),
+                "conditional": ConcatCritic(2 * width, 2 * width, hidden),
+            }
+        )
+        self.club_critics = nn.ModuleDict(
+            {
+                "shared_bound": ConcatCritic(width, width, hidden),
+                "conditional_bound": ConcatCritic(2 * width, 2 * width, hidden),
+            }
+        )
+
+    def represent(self, vector: Tensor, member: int) -> Tensor:
+        """``(B, D)`` of one of the two modalities to its five heads side by side, ``(B, 5 D)``."""
+        heads: Any = self.heads[member]
+        return torch.cat([head(vector) for head in heads.values()], dim=1)
+
+    def forward(
+        self, plain: tuple[Tensor, Tensor], copies: tuple[Tensor, Tensor], having: tuple[Tensor | None, ...]
+    ) -> dict[str, Tensor]:
+        """Terms of the pair from encoded samples and copies, two ``(B, D)`` each; ``having`` of first, second, both."""
+        first, second, both = having
+
+        def headed(name: str, encoded: tuple[Tensor, Tensor]) -> list[Tensor]:
+            return [heads[name](each) for heads, each in zip(self.heads, encoded, strict=True)]  # type: ignore[index]
+
+        def conditioned(name: str) -> list[Tensor]:
+            # conditioning on x' is the head's output of x' beside that of x
+            return [torch.cat(pair, dim=1) for pair in zip(headed(name, plain), headed(name, copies), strict=True)]
+
+        bounded = {
+            "shared_bound": headed("shared_bound", plain),
+            "conditional_bound": conditioned("conditional_bound"),
+        }
+        unique = zip(headed("unique", plain), headed("unique", copies), strict=True)
+        (one, one_copy), (two, two_copy) = unique
+        clubs, critics = {}, []
+        for name, (u, v) in bounded.items():
+            critic = self.club_critics[name]
+            clubs[name] = over_batch(_club(critic), u, v, present=both, least=1)
+            critics.append(-over_batch(_nce(critic), u.detach(), v.detach(), present=both, least=1))
+        return {
+            "shared": -over_batch(_nce(self.critics["shared"]), *headed("shared", plain), present=both, least=1),
+            "unique": -over_batch(_nce(self.critics["unique_first"]), one, one_copy, present=first, least=1)
+            - over_batch(_nce(self.critics["unique_second"]), two, two_copy, present=second, least=1),
+            "conditional": -over_batch(
+                _nce(self.critics["conditional"]), *conditioned("conditional"), present=both, least=1
+            ),
+            **clubs,
+            "critics": torch.stack(critics).sum(),
+        }
+
+
+def _head(width: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+
+
+def _nce(critic: nn.Module) -> Any:
+    return lambda u, v: nce_bound(critic(u, v))
+
+
+def _club(critic: nn.Module) -> Any:
+    """The CLUB bound with a critic that gets no gradient from it."""
+    frozen = {name: parameter.detach() for name, parameter in critic.named_parameters()}
+    return lambda u, v: club_bound(functional_call(critic, frozen, (u, v)))

@@ -1,0 +1,67 @@
+"""SimCLR for each modality by itself (arXiv:2002.05709; METHODS 2.8, as run by CoMM on images)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import MultimodalBatch
+from coral_plugin.losses import nt_xent
+from coral_plugin.networks import NetworkSettings, projection_head
+from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_modalities
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimclrSettings:
+    """Settings of SimCLR.
+
+    Attributes:
+        temperature: Divides the similarities.
+    """
+
+    temperature: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_numbers(self, positive=["temperature"])
+
+
+class Simclr(PooledObjective):
+    """NT-Xent between two views of each of n >= 1 modalities; no modality sees another.
+
+    As published for one modality; for more, the mean over them, and the representation is all encoders' vectors. The
+    heads of the preset ``paper`` are 4096 wide, which costs more than everything else on small data; those of
+    ``small_head`` are as wide as COrAL's. Its learning rate is not known; the training's defaults stand.
+    """
+
+    name = "simclr"
+    least = 1
+    Settings = SimclrSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {"network.head_hidden": 4096, "network.head_output": 256},
+        "small_head": {"network.head_hidden": 512, "network.head_output": 256},
+    }
+
+    @staticmethod
+    def head(width: int, network: NetworkSettings) -> nn.Sequential:
+        """Three layers (METHODS 1.3)."""
+        return projection_head(width, network.head_hidden, network.head_output)
+
+    def loss(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+        *,
+        raw: MultimodalBatch | None = None,
+    ) -> dict[str, Tensor]:
+        """Terms ``self`` and ``total``, which are the same, on the two views."""
+        del progress, generator, raw
+        contrast = partial(nt_xent, temperature=self.settings.temperature)
+        own = over_modalities(contrast, self.projected(first), self.projected(second), first)
+        return {"self": own, "total": own}

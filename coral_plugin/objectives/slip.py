@@ -1,0 +1,99 @@
+"""SLIP: CLIP, and SimCLR within modalities through the same encoders (arXiv:2112.12750; METHODS 2.8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
+from coral_plugin.losses import nt_xent
+from coral_plugin.networks import EncoderLike, NetworkSettings, projection_head
+from coral_plugin.networks.pathways import safe
+from coral_plugin.objectives.clip import Clip, ClipSettings
+from coral_plugin.objectives.pooled import check_numbers, over_modalities
+from coral_plugin.registry import suggest
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlipSettings(ClipSettings):
+    """Settings of SLIP.
+
+    Attributes:
+        represent: What is probed: ``projected``, the outputs of CLIP's projections without normalisation (as
+            published), or ``encoded``, the vectors in front of them.
+        temperature: Divides the similarities of the self term.
+        self_weight: Weight of the self term.
+        self_modalities: Which modalities have a self term; none named: the images, or all where there are no images.
+    """
+
+    temperature: float = 0.1
+    self_weight: float = 1.0
+    self_modalities: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_numbers(self, positive=["temperature"], weights=["self_weight"])
+        if isinstance(self.self_modalities, str):
+            raise InputError(f"method.self_modalities is a list of names, got {self.self_modalities!r}.")
+
+
+class Slip(Clip):
+    """CLIP on un-augmented samples plus NT-Xent between two views of some modalities, behind heads of its own.
+
+    As published for an image and a text; over several pairs, and several modalities with a self term, the means. The
+    self heads of the preset ``paper`` are 4096 wide, which costs more than everything else on small data; those of
+    ``small_head`` are as wide as COrAL's. Its learning rate is not known; the training's defaults stand.
+
+    Raises:
+        InputError: fewer than two modalities, or a self term for a modality that is not there.
+    """
+
+    name = "slip"
+    Settings = SlipSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "paper": {"network.head_hidden": 4096, "network.head_output": 256},
+        "small_head": {"network.head_hidden": 512, "network.head_output": 256},
+    }
+
+    def __init__(
+        self,
+        modalities: tuple[Modality, ...],
+        network: NetworkSettings,
+        settings: SlipSettings,
+        encoders: Mapping[str, EncoderLike] | None = None,
+    ) -> None:
+        super().__init__(modalities, network, settings, encoders)
+        names = [m.name for m in modalities]
+        for name in settings.self_modalities:
+            if name not in names:
+                raise suggest(name, names, "modality in method.self_modalities")
+        images = [m.name for m in modalities if m.kind == "image"]
+        self.self_names = list(dict.fromkeys(settings.self_modalities)) or images or names
+        self.self_heads = nn.ModuleDict(
+            {
+                safe(name): projection_head(self.width, network.head_hidden, network.head_output)
+                for name in self.self_names
+            }
+        )
+
+    def loss(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+        *,
+        raw: MultimodalBatch | None = None,
+    ) -> dict[str, Tensor]:
+        """Terms ``cross`` (on ``raw``), ``self`` (on the views; unweighted) and ``total``."""
+        del progress, generator
+        cross = self.cross(first if raw is None else raw)
+        one, two = (self.project(view.select(self.self_names), self.self_heads) for view in (first, second))
+        own = over_modalities(partial(nt_xent, temperature=self.settings.temperature), one, two, first)
+        return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}

@@ -1,0 +1,103 @@
+"""Checkpoints that survive a kill or a power cut at any moment."""
+
+from __future__ import annotations
+
+import os
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coral_plugin.files import write_aside
+
+CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
+SCHEMA = 1
+_KEYS = {"schema", "seed", "step", "steps", "processes", "weights", "optimiser", "scaler", "log", "peak_memory_bytes"}
+# what write_aside leaves when it is killed
+_ASIDE = re.compile(r"\..+\.\d+-[0-9a-f]{8}(\.\w+)?")
+
+
+class Checkpoints:
+    """The newest checkpoint of a training and the one before it.
+
+    A checkpoint is a file of ``torch.save`` that holds plain containers, numbers and tensors only. It is written aside,
+    flushed to the disk and renamed, so each is whole; the checksums in it tell one that the disk has damaged.
+
+    Args:
+        folder: Of the seed.
+        say: Told, in one line, that a checkpoint was damaged.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        self.newest, self.previous = folder / CHECKPOINT, folder / PREVIOUS
+        self._say = say
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Write the newest one; the newest so far becomes the previous one.
+
+        Raises:
+            MachineError: no space or no rights; the former ones are as they were.
+        """
+        with write_aside(self.newest) as aside:
+            torch.save({"schema": SCHEMA, **state}, aside)
+            # between this and the end of the block there is no newest one, and load takes the previous one
+            if self.newest.exists():
+                self.newest.replace(self.previous)
+        sync_folder(self.newest.parent)
+
+    def load(self) -> dict[str, Any] | None:
+        """The newest whole checkpoint, on the CPU; None where there is none. Damaged ones are removed, and said."""
+        for path in (self.newest, self.previous):
+            try:
+                return _read(path)
+            except FileNotFoundError:
+                continue
+            except Exception as error:
+                what = " ".join(str(error).split())[:120] or type(error).__name__
+                instead = "the checkpoint before it" if path == self.newest else "the start"
+                self._say(f"{path} is damaged ({what}); going on from {instead}")
+                # it must not become the previous one, in place of a whole one
+                path.unlink(missing_ok=True)
+        return None
+
+    def remove(self) -> None:
+        """Remove both, and what a kill has left half-written."""
+        self.newest.unlink(missing_ok=True)
+        self.previous.unlink(missing_ok=True)
+        clear_asides(self.newest.parent)
+
+
+def clear_asides(folder: Path) -> None:
+    """Remove the half-written files that a killed run left in ``folder``."""
+    if folder.is_dir():
+        for path in folder.iterdir():
+            if _ASIDE.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush the names in ``folder`` to the disk, so that a renaming survives a power cut."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if path.exists() and not path.is_file():
+        raise ValueError("no file")
+    with zipfile.ZipFile(path) as archive:
+        # torch's own reader compares no checksums
+        if bad := archive.testzip():
+            raise ValueError(f"wrong checksum of {bad}")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(state, dict) or set(state) != _KEYS:
+        raise ValueError("not a checkpoint of this program")
+    if state["schema"] != SCHEMA:
+        raise ValueError(f"schema {state['schema']}, not {SCHEMA}")
+    return state

@@ -1,0 +1,190 @@
+"""The loop over steps. Lightning Fabric does precision and DDP; what happens between steps is here in full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from coral_plugin.distributed import rank, world_size
+from coral_plugin.errors import DivergedError
+from coral_plugin.objectives import parameter_groups
+from coral_plugin.training.finite import describe, find_cause
+from coral_plugin.training.loader import BatchLoader
+from coral_plugin.training.log import EpochLog
+from coral_plugin.training.settings import TrainingSettings
+from coral_plugin.training.signals import Interrupted, Wish
+from coral_plugin.training.step import Prepared, TrainingStep, learning_rate, set_learning_rate
+
+
+@dataclass
+class Engine:
+    """One training: its networks, optimiser, batches and log, from step ``step`` on.
+
+    Attributes:
+        fabric: Lightning's, launched.
+        training: The loss of a step, on the fabric's device.
+        loader: Of this process.
+        settings: Of the training.
+        log: Of the epochs.
+        save: Called with the whole state, in process 0; None keeps no checkpoint.
+        step: Steps done.
+    """
+
+    fabric: Any
+    training: TrainingStep
+    loader: BatchLoader
+    settings: TrainingSettings
+    log: EpochLog
+    save: Callable[[dict[str, Any]], None] | None = None
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        settings = self.settings
+        groups = parameter_groups(self.training.objective, settings.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
+        self.module, self.stepper = self.fabric.setup(self.training, self.optimiser)
+        self._scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        # signals are agreed on through the CPU, so that no GPU has to wait for it
+        self._group = dist.new_group(backend="gloo") if world_size() > 1 else None
+
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return self.training.steps
+
+    def place(self) -> str:
+        """Where the training is, for the user."""
+        return f"after step {self.step} of {self.steps} of seed {self.training.seed}"
+
+    def run(self, wish: Wish) -> None:
+        """All steps that are left.
+
+        Raises:
+            DivergedError: a loss or gradient is not finite.
+            Interrupted: ``wish`` came; a checkpoint is written.
+        """
+        self.log.start()
+        saved = time.monotonic()
+        while self.step < self.steps:
+            stopped = self._one(self.step, wish)
+            self.step += 1
+            if self.step % len(self.loader) == 0:
+                self._end_epoch()
+            due = time.monotonic() - saved >= self.settings.checkpoint_seconds
+            if self.save is not None and rank() == 0 and (due or stopped or self.step == self.steps):
+                self.save(self.state())
+                saved = time.monotonic()
+            if stopped:
+                raise Interrupted(stopped, self.place())
+
+    def _one(self, step: int, wish: Wish) -> int:
+        """Take one step; returns the number of the signal that came to any process."""
+        set_learning_rate(self.optimiser, learning_rate(self.settings, step, self.steps))
+        prepared = self.training.prepare(self.loader.batch(step), step)
+        before = self._buffers()
+        self.optimiser.zero_grad(set_to_none=True)
+        total, values = self.module(prepared)
+        self.fabric.backward(total)
+        norm = self.fabric.clip_gradients(
+            self.module,
+            self.stepper,
+            max_norm=self.settings.gradient_clip or float("inf"),
+            error_if_nonfinite=False,
+        )
+        loss_is_finite, finite = (bool(x) for x in _finite(values, norm).tolist())
+        loss_is_finite, finite, stopped = self._agree(loss_is_finite, finite, wish.number)
+        if finite:
+            self.stepper.step()
+            self.log.add(self.training.names, values, self.loader.size(step))
+        elif loss_is_finite and self._scaler is not None and self._scaler.get_scale() >= 1:
+            # in half precision a gradient overflows now and then: its scaler skips the step and lowers the scale
+            self.stepper.step()
+            self.log.skip()
+        elif self.settings.on_nonfinite == "skip":
+            self._skip(before)
+        else:
+            self._refuse(prepared, values)
+        return stopped
+
+    def _agree(self, loss_is_finite: bool, finite: bool, signal: int) -> tuple[bool, bool, int]:
+        """What every process does at this step."""
+        if self._group is None:
+            return loss_is_finite, finite, signal
+        words = torch.tensor([not loss_is_finite, not finite, signal])
+        dist.all_reduce(words, op=dist.ReduceOp.MAX, group=self._group)
+        return not words[0], not words[1], int(words[2])
+
+    def _skip(self, before: dict[str, Tensor]) -> None:
+        if self._scaler is not None:
+            self.stepper.step()  # it skips by itself, and wants to be told
+        self.optimiser.zero_grad(set_to_none=True)
+        buffers = dict(self.training.named_buffers())
+        for name, value in before.items():
+            buffers[name].copy_(value)
+        self.log.skip()
+
+    def _buffers(self) -> dict[str, Tensor]:
+        """Running statistics, which a batch that is not finite would spoil."""
+        if self.settings.on_nonfinite == "stop":
+            return {}
+        return {name: value.clone() for name, value in self.training.named_buffers()}
+
+    def _refuse(self, prepared: Prepared, values: Tensor) -> None:
+        what, terms = describe(self.training.names, values)
+        _, cause = _surest(find_cause(self.training.objective, prepared))
+        raise DivergedError(
+            f"The {what} is not finite at step {prepared.step} of epoch {prepared.step // len(self.loader)} "
+            f"({terms}{cause}). Lower training.learning_rate, set training.gradient_clip, or leave such steps out "
+            f"with training.on_nonfinite=skip."
+        )
+
+    def _end_epoch(self) -> None:
+        last = self.step - 1
+        schedules = self.training.objective.schedule(last / self.steps)
+        rate = learning_rate(self.settings, last, self.steps)
+        self.log.end_epoch(last // len(self.loader), self.step, {**schedules, "learning_rate": rate})
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides on what follows, in plain containers and tensors."""
+        return {
+            "seed": self.training.seed,
+            "step": self.step,
+            "steps": self.steps,
+            "processes": world_size(),
+            "weights": self.training.objective.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": None if self._scaler is None else self._scaler.state_dict(),
+            "log": self.log.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from :meth:`state`."""
+        objective: nn.Module = self.training.objective
+        objective.load_state_dict(state["weights"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self._scaler is not None and state["scaler"] is not None:
+            self._scaler.load_state_dict(state["scaler"])
+        self.log.restore(state["log"], self.fabric.device)
+        self.step = state["step"]
+
+
+def _finite(values: Tensor, norm: Tensor) -> Tensor:
+    """``(2,)``: whether all terms are finite, and whether the gradient is too; one wait for the device."""
+    loss = torch.isfinite(values).all()
+    return torch.stack([loss, loss & torch.isfinite(norm)])
+
+
+def _surest(found: tuple[int, str]) -> tuple[int, str]:
+    """The surest cause of all processes."""
+    if world_size() == 1:
+        return found
+    everywhere: list[Any] = [None] * world_size()
+    dist.all_gather_object(everywhere, found)
+    best: tuple[int, str] = min(everywhere, key=lambda each: each[0])
+    return best

@@ -1,0 +1,129 @@
+"""The log of a training: means of an epoch, as rows of a CSV file that can be read at any moment."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coral_plugin.errors import DivergedError
+from coral_plugin.files import write_text
+
+LOG = "metrics.csv"
+# what is measured by the clock: of no two trainings the same
+TIMES = ("samples_per_second", "seconds")
+
+
+def table(rows: list[dict[str, float]]) -> str:
+    """Rows of one run as CSV, with the columns of the first."""
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue()
+
+
+class EpochLog:
+    """Sums over the steps of an epoch, one record for each epoch, and their CSV file while the training goes on.
+
+    Args:
+        path: Of the CSV file; None keeps the records in memory only.
+        tell: Called with each new record.
+    """
+
+    def __init__(self, path: Path | None, *tell: Callable[[dict[str, float]], None]) -> None:
+        self.path = path
+        self.tell = tell
+        self.rows: list[dict[str, float]] = []
+        self._clear()
+
+    def _clear(self) -> None:
+        self._names: list[str] = []
+        self._sums: Tensor | None = None
+        self._seen = self._skipped = 0
+        self._before = 0.0
+        self.start()
+
+    def start(self) -> None:
+        """The clock runs from here."""
+        self._started = time.perf_counter()
+
+    def add(self, names: list[str], values: Tensor, size: int) -> None:
+        """The terms ``values`` (len(names),) of a step that was taken, with ``size`` samples."""
+        self._names = names
+        self._sums = values * size if self._sums is None else self._sums + values * size
+        self._seen += size
+
+    def skip(self) -> None:
+        """A step was not taken."""
+        self._skipped += 1
+
+    def end_epoch(self, epoch: int, step: int, schedules: Mapping[str, float]) -> None:
+        """Record the epoch that ends after ``step`` steps of the training, and write it down.
+
+        Raises:
+            DivergedError: no step of it was taken.
+        """
+        if self._sums is None:
+            raise DivergedError(
+                f"No loss or gradient of epoch {epoch} was finite: all {self._skipped} steps were skipped. "
+                f"Lower training.learning_rate or set training.gradient_clip."
+            )
+        seconds = self._elapsed()
+        means = (self._sums / self._seen).tolist()
+        record = {
+            "epoch": epoch,
+            "step": step,
+            **{f"loss/{name}": mean for name, mean in zip(self._names, means, strict=True)},
+            **schedules,
+            "skipped": self._skipped,
+            "samples_per_second": self._seen / seconds,
+            "seconds": seconds,
+        }
+        self.rows.append(record)
+        self._write()
+        for each in self.tell:
+            each(record)
+        self._clear()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that has to be kept, in plain containers."""
+        return {
+            "rows": self.rows,
+            "names": self._names,
+            "sums": None if self._sums is None else self._sums.cpu(),
+            "seen": self._seen,
+            "skipped": self._skipped,
+            "seconds": self._elapsed(),
+        }
+
+    def restore(self, state: Mapping[str, Any], device: torch.device | str = "cpu") -> None:
+        """Go on from :meth:`state`; what the file has beyond it is dropped."""
+        self.rows = list(state["rows"])
+        self._names, self._seen, self._skipped = list(state["names"]), state["seen"], state["skipped"]
+        self._sums = None if state["sums"] is None else state["sums"].to(device)
+        self._before = state["seconds"]
+        self.start()
+        if self.path is not None:
+            write_text(self.path, table(self.rows))
+
+    def _elapsed(self) -> float:
+        return self._before + time.perf_counter() - self._started
+
+    def _write(self) -> None:
+        if self.path is None:
+            return
+        if len(self.rows) == 1 or not self.path.exists():
+            write_text(self.path, table(self.rows))
+            return
+        # one write of one line: a reader sees it whole or not at all
+        line = table([self.rows[0], self.rows[-1]]).splitlines(keepends=True)[-1]
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            file.write(line)

@@ -1,0 +1,94 @@
+"""Switches of torch that a training sets and gives back: deterministic algorithms, compiled networks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from coral_plugin.errors import InputError, MachineError
+
+
+@contextlib.contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Deterministic algorithms only, inside; what was set before comes back.
+
+    Raises:
+        InputError: an operation has no deterministic algorithm.
+    """
+    if not wanted:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    # cuBLAS reads it when the first handle is made
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        what = " ".join(str(error).split()).partition(", but you set")[0]
+        raise InputError(
+            f"training.deterministic: {what}. Leave the setting out, or train on another device."
+        ) from error
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        torch.backends.cudnn.benchmark = benchmark
+
+
+@contextlib.contextmanager
+def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
+    """The networks directly in ``module`` compiled, inside; names of weights stay.
+
+    A network whose forward takes more than tensors is compiled as far as torch can follow it.
+
+    Raises:
+        MachineError: there is no C++ compiler, or it fails.
+    """
+    if not wanted:
+        yield
+        return
+    check_compiler(next(module.parameters()).device)
+    networks = [part for child in module.children() for part in (child.children() if _is_list(child) else [child])]
+    for network in networks:
+        network.compile()
+    try:
+        yield
+    except Exception as error:
+        if type(error).__module__.partition(".")[0:2] and _is_compiler_error(error):
+            what = " ".join(str(error).split())[:160]
+            raise MachineError(
+                f"training.compile: the networks cannot be compiled ({what}). Leave the setting out."
+            ) from error
+        raise
+    finally:
+        for network in networks:
+            network._compiled_call_impl = None
+
+
+def check_compiler(device: torch.device) -> None:
+    """Refuse to compile for the CPU without a C++ compiler.
+
+    Raises:
+        MachineError: none is found.
+    """
+    name = os.environ.get("CXX", "")
+    if device.type == "cpu" and not any(shutil.which(each) for each in (name, "c++", "g++", "clang++") if each):
+        raise MachineError(
+            "training.compile needs a C++ compiler (g++ or clang++), and none is found; install one, or leave it out."
+        )
+
+
+def _is_list(module: nn.Module) -> bool:
+    return isinstance(module, nn.ModuleDict | nn.ModuleList)
+
+
+def _is_compiler_error(error: BaseException) -> bool:
+    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))

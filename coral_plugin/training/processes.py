@@ -1,0 +1,263 @@
+"""Several processes that train together: those this command starts, and those that torchrun or SLURM started."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+import torch.distributed as dist
+
+from coral_plugin import errors
+from coral_plugin.errors import CoralError, InputError, MachineError
+from coral_plugin.training.settings import TrainingSettings
+from coral_plugin.training.signals import Interrupted, Wish
+
+T = TypeVar("T")
+JOB, STORE = "job.pickle", "store"
+_GRACE = 3.0  # seconds for the others to say why they end too
+
+
+def environment() -> Any:
+    """Lightning's view of the torchrun or SLURM job that this process belongs to; None where it is in none."""
+    if not {"WORLD_SIZE", "SLURM_NTASKS"} & set(os.environ):
+        return None  # Lightning takes seconds to import
+    from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
+
+    if TorchElasticEnvironment.detect():
+        found: Any = TorchElasticEnvironment()
+    elif SLURMEnvironment.detect():
+        found = SLURMEnvironment(auto_requeue=False)
+    else:
+        return None
+    return found if found.world_size() > 1 else None
+
+
+def fabric(settings: TrainingSettings, accelerator: str) -> Any:
+    """Lightning's Fabric for this process: alone, or in the group that it has joined, which DDP keeps in step."""
+    from lightning_fabric import Fabric
+    from lightning_fabric.plugins.environments import LightningEnvironment
+    from lightning_fabric.strategies import DDPStrategy
+
+    world = dist.get_world_size() if dist.is_initialized() else 1
+    if world == 1:
+        return Fabric(
+            accelerator=accelerator, devices=1, precision=settings.precision, plugins=[LightningEnvironment()]
+        )
+    outside = environment()
+    local = world if outside is None else _local_size(world)
+    # a modality that no sample of a share has leaves parameters without gradient in that process
+    strategy = DDPStrategy(find_unused_parameters=True, timeout=timedelta(seconds=settings.timeout_seconds))
+    made = Fabric(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=world // local,
+        strategy=strategy,
+        precision=settings.precision,
+        plugins=[LightningEnvironment() if outside is None else outside],
+    )
+    made.launch()
+    return made
+
+
+def _local_size(world: int) -> int:
+    """Processes of this machine."""
+    for name in ("LOCAL_WORLD_SIZE", "SLURM_NTASKS_PER_NODE"):
+        if os.environ.get(name, "").isdigit():
+            return int(os.environ[name])
+    return world // int(os.environ.get("SLURM_NNODES", "1"))
+
+
+def join_outside(settings: TrainingSettings) -> None:
+    """Make this process a member of the group of torchrun or SLURM.
+
+    Raises:
+        InputError: ``training.devices`` would start processes too.
+    """
+    if settings.devices > 1:
+        raise InputError(
+            "training.devices starts processes of its own, but torchrun or SLURM have started some; leave it at 1."
+        )
+    found = environment()
+    kind = backend(settings)
+    if kind == "nccl":
+        torch.cuda.set_device(found.local_rank())
+    os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = found.main_address, str(found.main_port)
+    dist.init_process_group(
+        kind,
+        rank=found.global_rank(),
+        world_size=found.world_size(),
+        timeout=timedelta(seconds=settings.timeout_seconds),
+    )
+
+
+def leave() -> bool:
+    """End the group, once all have come here; whether this was its process 0."""
+    first = dist.get_rank() == 0
+    dist.barrier()
+    dist.destroy_process_group()
+    return first
+
+
+def first_from(function: Callable[[], T]) -> T:
+    """What ``function`` returns in process 0, in every process; where it fails there, all end.
+
+    Raises:
+        CoralError: in process 0, what the function raised; the others end silently.
+    """
+    if not dist.is_initialized():
+        return function()
+    box: list[Any] = [False, None]
+    if dist.get_rank() == 0:
+        try:
+            box = [True, function()]
+        finally:
+            dist.broadcast_object_list(box, src=0)
+    else:
+        dist.broadcast_object_list(box, src=0)
+    if not box[0]:
+        raise SystemExit(1)
+    result: T = box[1]
+    return result
+
+
+def backend(settings: TrainingSettings) -> str:
+    """NCCL between GPUs, gloo between CPUs."""
+    return "nccl" if settings.device != "cpu" and torch.cuda.is_available() else "gloo"
+
+
+def train_in_processes(job: Any, settings: TrainingSettings) -> None:
+    """Run ``job()`` in ``settings.devices`` new processes of this machine, as ranks of one group.
+
+    Each has its own copy of the job. When one dies, the others are killed.
+
+    Args:
+        job: Picklable, with what it needs.
+        settings: Of the training.
+
+    Raises:
+        InputError: the job cannot be sent to another process, or what it raised there.
+        MachineError: a process died.
+        Interrupted: a signal came.
+    """
+    count = settings.devices
+    if backend(settings) == "nccl" and torch.cuda.device_count() < count:
+        raise InputError(
+            f"training.devices is {count}, but torch sees {torch.cuda.device_count()} GPU(s); "
+            f"lower it, or take --device cpu."
+        )
+    with tempfile.TemporaryDirectory(prefix="coral-") as name, Wish() as wish:
+        folder = Path(name)
+        threads = max(1, torch.get_num_threads() // count)
+        try:
+            content = pickle.dumps((sys.path, threads, settings, pickle.dumps(job)))
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise InputError(
+                f"training.devices = {count} starts processes, and something given from Python cannot be sent to them "
+                f"({' '.join(str(error).split())[:120]}); define it at the top of a module."
+            ) from error
+        (folder / JOB).write_bytes(content)
+        workers = [_start(folder, rank, count) for rank in range(count)]
+        try:
+            _wait(workers, wish, folder)
+            if wish.number:
+                raise Interrupted(wish.number, "after the last step")
+        finally:
+            for worker in workers:
+                worker.kill()
+                worker.wait()
+                if worker.stdin is not None:
+                    worker.stdin.close()
+
+
+def _start(folder: Path, rank: int, count: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "coral_plugin.training.worker", str(folder), str(rank), str(count)]
+    # process 0 speaks; the pipe tells a worker that this process is gone; Ctrl-C reaches this process alone
+    with (folder / f"stderr-{rank}").open("wb") as quiet:
+        return subprocess.Popen(  # noqa: S603
+            command,
+            stdin=subprocess.PIPE,
+            stdout=quiet,
+            stderr=None if rank == 0 else quiet,
+            start_new_session=True,
+            # DDP warns when it looked for parameters without gradient and found none
+            env={"TORCH_CPP_LOG_LEVEL": "ERROR", **os.environ, "LOCAL_RANK": str(rank), "NODE_RANK": "0"},
+        )
+
+
+def _wait(workers: list[subprocess.Popen[bytes]], wish: Wish, folder: Path) -> None:
+    told = False
+    while True:
+        codes = [worker.poll() for worker in workers]
+        if any(codes):
+            break
+        if all(code == 0 for code in codes):
+            return
+        if wish.number and not told:
+            told = True
+            for worker in workers:
+                worker.send_signal(wish.number)
+        time.sleep(0.02)
+    first = next(rank for rank, code in enumerate(codes) if code)
+    until = time.monotonic() + _GRACE
+    while time.monotonic() < until and any(worker.poll() is None for worker in workers):
+        time.sleep(0.02)
+    if wish.number:
+        said = [_said(folder, rank).get("text", "") for rank in range(len(workers))]
+        raise Interrupted(wish.number, next((text for text in said if text.startswith("after")), ""))
+    _raise([worker.poll() for worker in workers], first, folder)
+
+
+def _raise(codes: list[int | None], first: int, folder: Path) -> None:
+    """The reason of the surest witness: a signal that killed, then an error of ours, then whoever ended first."""
+    killed = next((rank for rank, code in enumerate(codes) if code is not None and code < 0), None)
+    if killed is not None:
+        rank, reason = killed, f"was killed by signal {-(codes[killed] or 0)}"
+    else:
+        for other in range(len(codes)):
+            said = _said(folder, other)
+            kind = getattr(errors, said.get("type", ""), None)
+            if isinstance(kind, type) and issubclass(kind, CoralError):
+                raise kind(said["text"])
+        rank, said = first, _said(folder, first)
+        lines = (folder / f"stderr-{rank}").read_text(errors="replace").splitlines()
+        last = f"{said['type']}: {said['text']}" if said else next((line for line in reversed(lines) if line), "")
+        reason = f"ended with status {codes[rank]} ({last[:200]})"
+    raise MachineError(
+        f"Process {rank} of {len(codes)} {reason}. The others were ended; --resume goes on from the last checkpoint."
+    )
+
+
+def _said(folder: Path, rank: int) -> dict[str, Any]:
+    """Why a process has ended, in its own words."""
+    path = failure(folder, rank)
+    said: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return said
+
+
+def failure(folder: Path, rank: int) -> Path:
+    """Where a process says why it ends."""
+    return folder / f"failure-{rank}.json"
+
+
+def join(folder: Path, rank: int, count: int, settings: TrainingSettings) -> None:
+    """Make this process rank ``rank`` of the group that meets in ``folder``."""
+    kind = backend(settings)
+    if kind == "nccl":
+        torch.cuda.set_device(rank)
+    dist.init_process_group(
+        kind,
+        init_method=f"file://{folder / STORE}",
+        rank=rank,
+        world_size=count,
+        timeout=timedelta(seconds=settings.timeout_seconds),
+    )

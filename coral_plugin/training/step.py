@@ -1,0 +1,103 @@
+"""One step: two views of a batch, the loss of the objective, and the learning rate that belongs to it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import MultimodalBatch
+from coral_plugin.objectives import Objective
+from coral_plugin.training.randomness import fold, generator
+from coral_plugin.training.settings import TrainingSettings
+from coral_plugin.views import Views
+
+
+class Prepared:
+    """The views of one step. No container that Lightning or DDP knows, so they hand it on as it is.
+
+    Attributes:
+        step: Its number in the training.
+        batch: Samples without augmentation.
+        first: One view of them.
+        second: Another view.
+        stream: Source of what is drawn next in this step.
+    """
+
+    def __init__(
+        self,
+        step: int,
+        batch: MultimodalBatch,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        stream: torch.Generator,
+    ) -> None:
+        self.step, self.batch, self.first, self.second, self.stream = step, batch, first, second, stream
+
+
+class TrainingStep(nn.Module):
+    """The loss of an objective on two views of a batch.
+
+    Every random number of a step comes from streams of (seed, step, process), so no generator has to be kept for an
+    exact resumption.
+
+    Args:
+        objective: What is trained.
+        views: What makes a view of a batch.
+        seed: Of the run.
+        steps: Of the whole training.
+        rank: Number of this process.
+        double: Whether values are converted to float64.
+
+    Attributes:
+        names: Of the terms that ``forward`` returned last.
+    """
+
+    def __init__(
+        self, objective: Objective, views: Views, seed: int, steps: int, rank: int = 0, *, double: bool = False
+    ) -> None:
+        super().__init__()
+        self.objective = objective
+        self.views = views
+        self.seed, self.steps, self.rank, self.double_values = seed, steps, rank, double
+        self.names: list[str] = []
+
+    def prepare(self, batch: MultimodalBatch, step: int) -> Prepared:
+        """Two views of ``batch``, outside the half precision of the networks."""
+        if self.double_values:
+            batch = replace(batch, tensors={name: value.double() for name, value in batch.items()})
+        stream = generator(self.seed, "step", step, batch.device, self.rank)
+        return Prepared(step, batch, self.views(batch, stream), self.views(batch, stream), stream)
+
+    def forward(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
+        """The total loss, and all terms ``(K,)`` in float32 without gradient."""
+        # dropout draws from the global generator; everything else from the step's own
+        torch.manual_seed(fold(self.seed, "dropout", prepared.step, self.rank))
+        raw = {"raw": prepared.batch} if self.objective.needs_raw else {}
+        terms = self.objective.loss(prepared.first, prepared.second, prepared.step / self.steps, prepared.stream, **raw)
+        self.names = list(terms)
+        return terms["total"], torch.stack([term.detach().float() for term in terms.values()])
+
+
+def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
+    """Of ``step``, which depends on nothing else.
+
+    >>> cosine = TrainingSettings(learning_rate=1.0, schedule="cosine", warmup=0.2)
+    >>> [round(learning_rate(cosine, step, 10), 3) for step in (0, 1, 2, 6, 9)]
+    [0.5, 1.0, 1.0, 0.5, 0.038]
+    """
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    warmup = max(1, round(settings.warmup * steps))
+    if step < warmup:
+        return settings.learning_rate * (step + 1) / warmup
+    return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+
+
+def set_learning_rate(optimiser: Any, rate: float) -> None:
+    """Of every group of parameters."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,53 @@
+"""One of several processes that train together: ``python -m coral_plugin.training.worker FOLDER RANK COUNT``."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import sys
+import threading
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+
+from coral_plugin.training.processes import JOB, failure, join
+from coral_plugin.training.signals import Interrupted
+
+
+def main() -> int:
+    """Run the job of the folder; returns the exit status."""
+    folder, rank, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    try:
+        # written by the process that started this one, into a folder that nobody else may write to
+        with (folder / JOB).open("rb") as file:
+            paths, threads, settings, job = pickle.loads(file.read())  # noqa: S301
+        sys.path[:] = paths
+        torch.set_num_threads(threads)
+        join(folder, rank, count, settings)
+        pickle.loads(job)()  # noqa: S301
+    except BaseException as error:  # the parent says it
+        said = {"type": type(error).__name__, "text": " ".join(str(error).split()), "number": 0}
+        if isinstance(error, Interrupted):
+            said |= {"text": error.said, "number": error.number}
+        failure(folder, rank).write_text(json.dumps(said))
+        return 1
+    dist.destroy_process_group()
+    return 0
+
+
+def _die_with_parent() -> None:
+    """The pipe from the parent ends when the parent does, however it ends."""
+    while os.read(0, 1):
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # nobody waits for communication threads of a group that lost a member
+    os._exit(code)

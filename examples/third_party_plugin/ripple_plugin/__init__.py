@@ -1,0 +1,1 @@
+"""An objective, a data set and an encoder for coral-multibench."""

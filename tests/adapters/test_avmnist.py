@@ -1,0 +1,124 @@
+"""AV-MNIST: MultiBench's folder at any size, and the bank with its two ways to split speakers."""
+
+import runpy
+
+import numpy as np
+import pytest
+import torch
+
+from coral_plugin.adapters.avmnist import AvmnistSettings, load, weaken
+from coral_plugin.errors import InputError
+from coral_plugin.registry import DATASETS
+
+from . import writers
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return writers.avmnist(tmp_path / "avmnist")
+
+
+def whole(split):
+    return split.batch(torch.arange(len(split)))
+
+
+def test_it_is_registered_with_its_settings():
+    assert DATASETS.get("avmnist") is load
+    assert load.settings is AvmnistSettings
+
+
+def test_the_folder(folder):
+    data = load(str(folder))
+    assert {label: len(split) for label, split in data.splits().items()} == {"train": 36, "valid": 4, "test": 10}
+    assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
+        ("image", "image", (1, 28, 28)), ("audio", "image", (1, 112, 112))
+    ]  # fmt: skip
+    assert data.notes == ("valid is the last 4 rows of train",)
+    image, audio = np.load(folder / "image" / "train_data.npy"), np.load(folder / "audio" / "train_data.npy")
+    for split, rows in ((data.train, slice(0, 36)), (data.valid, slice(36, 40))):
+        batch = whole(split)
+        np.testing.assert_array_equal(batch["image"].numpy().reshape(-1, 784), image[rows] / np.float32(255))
+        np.testing.assert_array_equal(batch["audio"][:, 0].numpy(), audio[rows].astype(np.float32) / np.float32(255))
+        assert batch.targets["label"].tolist() == [i % 10 for i in range(40)][rows]
+    assert data.train.columns["image"].values.dtype == torch.uint8  # whole numbers saved as floats stay small
+
+
+def test_rows_of_valid_can_be_chosen(folder):
+    data = load(str(folder), AvmnistSettings(valid_rows=15))
+    assert (len(data.train), len(data.valid)) == (25, 15)
+    with pytest.raises(InputError, match="40 of 40 rows of train cannot be valid"):
+        load(str(folder), AvmnistSettings(valid_rows=40))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.uint8])
+def test_audio_of_any_type(tmp_path, folder, kind):
+    other = writers.avmnist(tmp_path / "other", audio=kind)
+    assert load(str(other)).fingerprint == load(str(folder)).fingerprint
+
+
+@pytest.mark.parametrize(("speakers", "suffix"), [("shared", "rec"), ("separate", "spk")])
+def test_the_bank(tmp_path, speakers, suffix):
+    path = writers.bank(tmp_path / "avmnist_mini.npz")
+    arrays = np.load(path)
+    for place in (path, tmp_path):  # the file, or its folder
+        data = load(str(place), AvmnistSettings(speakers=speakers))
+        for label, split in data.splits().items():
+            audio = arrays["audio_bank"][arrays[f"{label}_audio_index_{suffix}"]]
+            np.testing.assert_array_equal(whole(split)["audio"][:, 0].numpy(), audio.astype(np.float32) / 255)
+        # recordings are kept once, however often they are used
+        assert len(data.train.columns["audio"].values) == 30
+
+
+def test_less_energy_keeps_the_leading_directions():
+    rng = np.random.default_rng(0)
+    made = [rng.normal(100, 5, (n, 6)) + rng.normal(0, 40, (n, 1)) for n in (200, 10, 20)]
+    parts = {label: {"image": x} for label, x in zip(("train", "valid", "test"), made, strict=True)}
+    weak, count = weaken(parts, 0.9)
+    mean = made[0].mean(0)
+    _, values, directions = np.linalg.svd(made[0] - mean, full_matrices=False)
+    shares = np.cumsum(values**2) / (values**2).sum()
+    assert shares[count - 1] >= 0.9 > (shares[count - 2] if count > 1 else 0)
+    basis = directions[:count]
+    for label, x in zip(parts, made, strict=True):
+        expected = np.clip((x - mean) @ basis.T @ basis + mean, 0, 255)
+        np.testing.assert_allclose(weak[label]["image"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"speakers": "spk"}, {"energy": 0.0}, {"energy": 1.5}, {"valid_rows": -1}])
+def test_settings_out_of_range(settings):
+    with pytest.raises(InputError):
+        AvmnistSettings(**settings)
+
+
+def test_separate_speakers_need_the_bank(folder):
+    with pytest.raises(InputError, match=r"split already; speakers=separate needs the bank"):
+        load(str(folder), AvmnistSettings(speakers="separate"))
+
+
+def test_the_real_bank(shared_data, tmp_path):
+    """What its own script writes as MultiBench's folder is what is read from the bank."""
+    place = shared_data / "avmnist_mini"
+    ours = load(str(place), AvmnistSettings(speakers="separate"))
+    assert {label: len(split) for label, split in ours.splits().items()} == {"train": 4500, "valid": 500, "test": 1000}
+    made = runpy.run_path(str(place / "make_folder.py"))["load"](str(place / "avmnist_mini.npz"), "spk")
+    for label, (image, audio, digits) in made.items():
+        batch = ours.splits()[label].batch(torch.arange(0, len(digits), 7))
+        np.testing.assert_array_equal(batch["image"].flatten(1).numpy(), image[::7] / np.float32(255))
+        np.testing.assert_array_equal(batch["audio"][:, 0].numpy(), audio[::7].astype(np.float32) / 255)
+        np.testing.assert_array_equal(batch.targets["label"].numpy(), digits[::7])
+
+
+@pytest.mark.multibench
+def test_the_batches_are_multibenchs(folder, multibench):
+    """Its loader works for 60,000 and 10,000 rows only: the numbers in its source are replaced by ours."""
+    module = multibench("datasets.avmnist.get_data")
+    with open(module.__file__) as file:
+        source = file.read().replace("60000", "40").replace("55000", "36").replace("10000", "10")
+    own = {}
+    exec(source, own)
+    train, valid, test = own["get_dataloader"](str(folder), batch_size=8, num_workers=0, train_shuffle=False)
+    for split, loader in zip(load(str(folder)).splits().values(), (train, valid, test), strict=True):
+        for ours, theirs in zip(split.batches(8), loader, strict=True):
+            for at, name in enumerate(("image", "audio")):
+                assert torch.equal(ours[name], theirs[at].float())
+            assert torch.equal(ours.targets["label"], theirs[2])

@@ -1,0 +1,47 @@
+"""A grid of two rows and one column, and jobs and records as an engine would leave them."""
+
+import pytest
+
+from coral_plugin.experiments.bench.grid import Column, Grid, Job, Row, run_settings
+
+
+@pytest.fixture
+def grid():
+    rows = (
+        Row(name="coral", objective="coral"),
+        Row(name="other", objective="coral", chosen={"method.masking": "none"}),
+    )
+    return Grid(rows=rows, columns=(Column(name="digits", dataset="digits"),), seeds=(1, 2, 3))
+
+
+@pytest.fixture
+def make_job(tmp_path):
+    def make(row="coral", column="digits", seed=1, arm="", **chosen):
+        own = {"training.epochs": 2, "method.temperature": 0.1 + seed / 100, **chosen}
+        settings = run_settings(
+            Row(name=row, objective="coral", chosen=own), Column(name=column, dataset="digits"), "", seed
+        )
+        folder = tmp_path / f"{row}-{column}-{arm}-{seed}"
+        return Job(
+            row=row, column=column, arm=arm, seed=seed, settings=settings.as_dict(), fingerprint="f", code="c",
+            folder=folder,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def metrics():
+    """What a run with one seed leaves, with one task."""
+
+    def make(value, metric="balanced_accuracy", task="label", speed=100.0):
+        summary = {"values": [value], "mean": value, "std": None}
+        also = {"accuracy": {"values": [value / 2], "mean": value / 2, "std": None}}
+        return {
+            "tasks": {task: {"metric": metric, **({"chance": 0.1} if metric != "mse" else {}), **summary, "also": also}},
+            "train": {
+                "samples_per_second": speed, "seconds": 7.0, "peak_memory_bytes": 2**30, "parameters": 1234, "epochs": 2,
+            },
+        }  # fmt: skip
+
+    return make

@@ -1,0 +1,114 @@
+"""Tables hold what the values say, in every format."""
+
+import csv
+import io
+import json
+import re
+from statistics import fmean, stdev
+
+import pytest
+
+from coral_plugin.experiments.bench.compare import compare
+from coral_plugin.experiments.bench.grid import Column, Grid, Row
+from coral_plugin.experiments.bench.layout import layouts
+from coral_plugin.experiments.bench.report import write_views
+from coral_plugin.experiments.bench.views import as_json, latex, markdown, scores_csv, summary_csv, text
+
+VALUES = {
+    "coral": {"mosi": (0.67, 0.69), "humor": (0.60, 0.62)},
+    "clip": {"mosi": (0.51, 0.52), "humor": (0.62, 0.63)},
+    "concat_raw": {"mosi": (0.9, 0.9), "humor": (0.4, 0.4)},
+}
+
+
+@pytest.fixture
+def comparison(make_job, metrics):
+    columns = tuple(Column(name=name, dataset=name) for name in ("mosi", "humor"))
+    grid = Grid(rows=tuple(Row(name=n, objective=n) for n in VALUES), columns=columns, seeds=(1, 2), title="A & B")
+    jobs, records = [], {}
+    for i, (row, by_column) in enumerate(VALUES.items()):
+        for j, (column, values) in enumerate(by_column.items()):
+            for seed, value in zip((1, 2), values, strict=True):
+                job = make_job(row, column, seed, **{"method.shared_weight": 10.0 * i + j})
+                jobs.append(job)
+                records[job.identity] = {"metrics": metrics(value)}
+    return compare(grid, jobs, records, {"clip on mosi, seed 3": "no luck"})
+
+
+def test_an_overview_and_a_table_for_each_data_set(comparison):
+    overview, mosi, humor = layouts(comparison, ["coral-table2"])
+    assert overview.head == (
+        "method", "mosi: balanced accuracy, % ↑", "humor: balanced accuracy, % ↑", "average",
+    )  # fmt: skip
+    cells = {row[0].text: row[1:] for block in overview.blocks for row in block}
+    mean, spread = 100 * fmean((0.67, 0.69)), 100 * stdev((0.67, 0.69))
+    assert cells["coral"][0].text == f"{mean:.1f} ± {spread:.1f}"
+    assert cells["coral"][2].text == f"{(68.0 + 61.0) / 2:.1f}"
+    assert (cells["coral"][0].rank, cells["clip"][0].rank, cells["clip"][1].rank) == (1, 2, 1)
+    assert cells["concat_raw (floor)"][0].rank is None
+    assert cells["chance"][0].text == "10.0"
+    assert cells["coral, published"][0].text == "67.9 ± 0.70 [1]"
+    assert cells["coral, published"][2].text == "–"  # its average is over five data sets, not these two
+    assert mosi.head == (
+        "method", "balanced accuracy, % ↑", "published", "n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters",
+    )  # fmt: skip
+    row = next(row for block in mosi.blocks for row in block if row[0].text == "coral")
+    assert [c.text for c in row[2:]] == ["67.9 ± 0.70 [1]", "2", "10.0", "1024", "1,234"]
+    assert any("Table 2" in note and "seeds 41 to 45" in note for note in humor.notes)
+    assert any("1 run(s) failed" in note for note in humor.notes)
+
+
+def test_formats_show_best_and_second(comparison):
+    overview = layouts(comparison, [])[0]
+    assert "| coral | **68.0 ± 1.4** | <u>61.0 ± 1.4</u> | 64.5 |" in markdown(overview)
+    assert "*68.0 ± 1.4" in text(overview)
+    tex = latex(overview)
+    assert r"\textbf{68.0 $\pm$ 1.4} & \underline{61.0 $\pm$ 1.4}" in tex
+    assert r"\caption{A \& B}" in tex
+    assert tex.count(r"\midrule") == len(overview.blocks)
+    assert not re.search(r"(?<!\\)[%&_#](?! )", tex.replace(" & ", ""))
+
+
+def test_a_score_far_from_the_best_is_marked(make_job, metrics):
+    grid = Grid(
+        rows=(Row(name="a", objective="coral"), Row(name="b", objective="coral")),
+        columns=(Column(name="d", dataset="digits"),), seeds=(1, 2, 3),
+    )  # fmt: skip
+    jobs, records = [], {}
+    for row, values in {"a": (0.9, 0.91, 0.92), "b": (0.5, 0.52, 0.5)}.items():
+        for seed, value in zip((1, 2, 3), values, strict=True):
+            jobs.append(make_job(row, "d", seed, **{"method.shared_weight": float(row == "b")}))
+            records[jobs[-1].identity] = {"metrics": metrics(value)}
+    written = markdown(layouts(compare(grid, jobs, records, {}), [])[0])
+    assert "**91.0 ± 1.0**" in written
+    assert "<u>50.7 ± 1.2 †</u>" in written
+    assert "paired t-test" in written
+
+
+def test_csv_and_json_hold_the_numbers(comparison):
+    rows = list(csv.DictReader(io.StringIO(summary_csv(comparison))))
+    first = next(r for r in rows if (r["method"], r["data"]) == ("coral", "mosi"))
+    assert (float(first["mean"]), float(first["std"]), first["n"]) == (
+        pytest.approx(0.68), pytest.approx(stdev((0.67, 0.69))), "2",
+    )  # fmt: skip
+    by_seed = list(csv.DictReader(io.StringIO(scores_csv(comparison))))
+    assert len(by_seed) == 12
+    written = json.loads(json.dumps(as_json(comparison, ["coral-table2"])))
+    row = written["rows"][0]
+    assert row["scores"][0]["values"] == {"1": 0.67, "2": 0.69}
+    assert row["published"] == {"mosi/label": "67.9 ± 0.70 [1]", "humor/label": "63.5 ± 1.04 [1]"}
+    assert written["failed"] == {"clip on mosi, seed 3": "no luck"}
+
+
+def test_the_report_is_one_file_with_everything(comparison, tmp_path):
+    write_views(tmp_path, comparison, ["coral-table2"])
+    page = (tmp_path / "report.html").read_text()
+    assert "<h1>A &amp; B</h1>" in page
+    assert "<strong>68.0 ± 1.4</strong>" in page
+    assert "clip on mosi, seed 3: no luck" in page
+    assert page.count("data:image/png;base64,") == 2
+    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert "67.9 ± 0.70 [1]" in page
+    assert {p.name for p in tmp_path.iterdir()} >= {
+        "table.md", "table.tex", "table.csv", "table.json", "scores.csv", "environment.json", "pictures",
+    }  # fmt: skip

@@ -1,0 +1,5 @@
+"""All kinds."""
+
+from . import flag_cases, python_cases
+
+CASES = [*python_cases.CASES, *flag_cases.CASES]

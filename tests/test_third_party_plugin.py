@@ -1,0 +1,172 @@
+"""Strangers' plugins: one that is installed as a distribution of its own, and some that are broken."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from coral_plugin.cli.main import main
+from coral_plugin.errors import PluginError
+from coral_plugin.registry import DATASETS, OBJECTIVES
+
+PLUGIN = Path(__file__).parents[1] / "examples" / "third_party_plugin"
+TINY = [
+    "--network.width=8", "--network.heads=2", "--network.head_hidden=8", "--network.head_output=8",
+    "--batch-size", "16", "--device", "cpu", "--epochs", "1", "--quiet", "--probe.kind=ridge",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """A folder into which the plugin is installed, as pip does for anybody."""
+    folder = tmp_path_factory.mktemp("plugin")
+    # a copy: the build leaves its own folders beside the sources
+    source = shutil.copytree(PLUGIN, folder / "source")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--no-build-isolation", "--no-index", "--target", folder / "site", source]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "site"
+
+
+def coral(site, *arguments, cwd):
+    """``coral ...`` in a process of its own that sees ``site``."""
+    environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "coral_plugin.cli.main", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=250)
+
+
+def test_an_installed_plugin_is_listed_and_trains_end_to_end(site, tmp_path):
+    listed = coral(site, "list", cwd=tmp_path)
+    assert listed.returncode == 0, listed.stderr
+    for name, target in (
+        ("barlow_twins", "ripple_plugin.barlow_twins:BarlowTwins"),
+        ("ripples", "ripple_plugin.ripples:load"),
+        ("spectrum", "ripple_plugin.spectrum:Spectrum"),
+    ):
+        assert f"{name:<20} {target}  (multibench-ripple)" in listed.stdout
+    names = ["--objective", "barlow_twins", "--dataset", "ripples", "--encoder", "wave=spectrum(keep=9)"]
+    more = ["--set", "redundancy=0.01", "--source.samples=120", "--output", "run", *TINY]
+    trained = coral(site, "train", *names, *more, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    assert "barlow_twins (paper) on ripples" in trained.stdout
+    assert "redundancy: 0.01" in (tmp_path / "run" / "config.yaml").read_text()
+    rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
+    assert "loss/invariance,loss/redundancy,loss/total" in rows[0]
+    weights = (tmp_path / "run" / "seed-41" / "model.safetensors").read_bytes()
+    assert b"encoders.m_wave.tokens.encoder.project.weight" in weights
+
+
+def test_its_encoder_serves_our_objective_and_its_data_are_told_apart(site, monkeypatch, tmp_path, capsys):
+    monkeypatch.syspath_prepend(site)
+    arguments = [
+        "--objective",
+        "coral",
+        "--dataset",
+        "ripples",
+        "--encoder",
+        "wave=spectrum",
+        "--output",
+        tmp_path / "r",
+    ]
+    assert main(["train", *map(str, arguments), *TINY, "--epochs", "4"]) == 0
+    assert "unique/wave" in capsys.readouterr().out
+    assert main(["train", *map(str, arguments), *TINY, "--source.classes=1"]) == 2
+    assert "ripples needs 2 classes" in capsys.readouterr().err
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """A function that makes a distribution with entry points, as pip would."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(distribution, group, points, **modules):
+        folder = tmp_path / f"{distribution}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n")
+        lines = [f"{name} = {target}" for name, target in points.items()]
+        (folder / "entry_points.txt").write_text("\n".join([f"[multibench.{group}]", *lines, ""]))
+        for name, source in modules.items():
+            (tmp_path / f"{name}.py").write_text(source)
+
+    before = set(sys.modules)
+    yield write
+    for name in set(sys.modules) - before:
+        if name.startswith("strange_"):
+            del sys.modules[name]
+
+
+def call(capsys, *arguments):
+    capsys.readouterr()
+    status = main([str(argument) for argument in arguments])
+    return status, *capsys.readouterr()
+
+
+@pytest.fixture
+def npz(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"{split}/{name}": rng.standard_normal((20, 3)) for split in ("train", "test") for name in "ab"}
+    labels = {f"{split}/labels": np.arange(20) % 2 for split in ("train", "test")}
+    np.savez(tmp_path / "data.npz", **arrays, **labels)
+    return tmp_path / "data.npz"
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import strange_library_that_nobody_has", "ModuleNotFoundError: No module named 'strange_library"),
+        ("raise SystemExit('bye')", "SystemExit: bye"),
+        ("def Loss(:", "SyntaxError"),
+        ("class Loss: pass", "is no objective: it has no Settings, presets"),
+        ("Loss = 7", "is no objective: it has no __call__, Settings, presets"),
+    ],
+)
+def test_a_broken_plugin_is_named_and_harms_nobody_else(install, capsys, npz, tmp_path, source, reason):
+    install("acme-losses", "objectives", {"acme": "strange_acme:Loss"}, strange_acme=source)
+    status, out, err = call(capsys, "list")
+    assert (status, err) == (0, "")
+    (line,) = [line for line in out.splitlines() if "acme" in line]
+    assert line.startswith("  acme ")
+    assert "BROKEN: objective 'acme' from acme-losses (strange_acme:Loss)" in line
+    assert reason in line
+    assert "coral_plugin.objectives.coral:Coral" in out
+    status, out, err = call(capsys, "train", "--objective", "acme", "--dataset", "arrays", "--data", npz)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "acme-losses" in err
+    assert reason in err
+    arguments = ["--objective", "coral", "--dataset", "arrays", "--data", npz, "--output", tmp_path / "run", *TINY]
+    assert call(capsys, "train", *arguments)[0] == 0
+    assert call(capsys, "doctor")[0] == 1
+
+
+def test_two_that_claim_one_name_are_reported_with_both(install, capsys):
+    module = "def load(path=None, settings=None): ...\nload.settings = type('S', (), {})"
+    install("one-data", "datasets", {"same": "strange_one:load", "other": "strange_one:load"}, strange_one=module)
+    install("two-data", "datasets", {"same": "strange_two:load", "arrays": "strange_two:load"}, strange_two=module)
+    status, out, _ = call(capsys, "list", "datasets")
+    lines = {line.split()[0]: line for line in out.splitlines()}
+    assert status == 0
+    assert "other                strange_one:load  (one-data)" in out
+    for name, owners in (("same", ("one-data", "two-data")), ("arrays", ("coral-multibench", "two-data"))):
+        assert "BROKEN" in lines[name]
+        assert "is claimed by" in lines[name]
+        assert all(owner in lines[name] for owner in owners)
+    assert len(lines) == len(out.splitlines()), "a line a name"
+    status, out, err = call(capsys, "train", "--dataset", "same")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "one-data (strange_one:load)" in err
+    assert "two-data (strange_two:load)" in err
+
+
+def test_faults_are_none_for_what_works(install):
+    install("mine", "objectives", {"mine": "strange_mine:Mine"}, strange_mine="class Mine:\n    Settings = presets = 1")
+    assert OBJECTIVES.fault("mine") is None
+    assert OBJECTIVES.fault("coral") is None
+    assert DATASETS.fault("arrays") is None
+    install("bad", "datasets", {"bad": "strange_mine:Mine"})
+    with pytest.raises(PluginError, match="dataset 'bad' from bad .* is no dataset: it has no settings"):
+        DATASETS.get("bad")

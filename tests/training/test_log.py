@@ -1,0 +1,70 @@
+"""The log: means over samples, whole lines, and the sums of an epoch that is not over."""
+
+import csv
+
+import pytest
+import torch
+
+from coral_plugin.errors import DivergedError
+from coral_plugin.training.log import EpochLog, table
+
+
+def feed(log, values, start=0):
+    for step, (value, size) in enumerate(values, start):
+        log.add(["x", "total"], torch.tensor([value, 2 * value]), size)
+        if step % 2:
+            log.end_epoch(step // 2, step + 1, {"learning_rate": 0.1})
+
+
+VALUES = [(1.0, 4), (4.0, 2), (3.0, 4), (0.0, 2)]
+
+
+def test_a_record_is_the_mean_over_samples(tmp_path):
+    log = EpochLog(tmp_path / "m.csv")
+    feed(log, VALUES)
+    assert [row["loss/x"] for row in log.rows] == [(1 * 4 + 4 * 2) / 6, 3 * 4 / 6]
+    assert list(log.rows[0]) == [
+        "epoch", "step", "loss/x", "loss/total", "learning_rate", "skipped", "samples_per_second", "seconds",
+    ]  # fmt: skip
+    with (tmp_path / "m.csv").open() as file:
+        assert [float(row["loss/total"]) for row in csv.DictReader(file)] == [4.0, 4.0]
+
+
+@pytest.mark.parametrize("cut", range(1, 4))
+def test_it_goes_on_in_the_middle_of_an_epoch(tmp_path, cut):
+    whole, first = EpochLog(tmp_path / "a.csv"), EpochLog(tmp_path / "b.csv")
+    feed(whole, VALUES)
+    feed(first, VALUES[:cut])
+    state = first.state()
+    feed(first, VALUES[cut:], cut)  # what came after the checkpoint is dropped
+    second = EpochLog(tmp_path / "b.csv")
+    second.restore(state)
+    feed(second, VALUES[cut:], cut)
+    columns = [k for k in whole.rows[0] if k not in ("seconds", "samples_per_second")]
+    assert [[row[k] for k in columns] for row in second.rows] == [[row[k] for k in columns] for row in whole.rows]
+    assert (tmp_path / "b.csv").read_text() == table(second.rows)
+
+
+def test_skipped_steps_are_counted_by_epoch():
+    log = EpochLog(None)
+    log.skip()
+    feed(log, VALUES)
+    assert [row["skipped"] for row in log.rows] == [1, 0]
+
+
+def test_an_epoch_without_a_step_has_diverged():
+    log = EpochLog(None)
+    log.skip()
+    with pytest.raises(DivergedError, match="epoch 0 was finite: all 1 steps"):
+        log.end_epoch(0, 1, {})
+
+
+def test_the_file_has_whole_lines_at_any_moment(tmp_path):
+    path = tmp_path / "m.csv"
+    seen = []
+    log = EpochLog(path, lambda _: seen.append(path.read_text()))
+    feed(log, VALUES * 20)
+    assert len(seen) == 40
+    for number, text in enumerate(seen, 1):
+        assert text.endswith("\n")
+        assert [len(line.split(",")) for line in text.splitlines()] == [8] * (number + 1)
