@@ -93,7 +93,9 @@ def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalDat
         columns[label] = _columns(table, names, settings, f"{path}: {label}")
         scores[label] = table["labels"]
     task, targets = read_labels(*_labels(scores, settings.labels, name), list(SPLITS), path)
-    splits = {label: Split(columns[label], {task.name: targets[label]} if task else {}) for label in SPLITS}
+    splits: dict[str, Any] = {
+        label: Split(columns[label], {task.name: targets[label]} if task else {}) for label in SPLITS
+    }
     modalities = [_modality(each, splits) for each in names]
     if settings.standardise:
         modalities = [with_statistics(each, splits["train"].columns[each.name]) for each in modalities]
@@ -125,12 +127,10 @@ def _columns(table: Table, names: list[str], settings: AffectSettings, where: st
     if settings.align:
         steps = {name: table[name].shape[1] for name in names}
         if "text" not in table or len(set(steps.values())) > 1:
-            raise InputError(
-                f"{where} cannot be aligned to its text: it has steps {steps}. Give --source.align=false."
-            )
+            raise InputError(f"{where} cannot be aligned to its text: it has steps {steps}. Give --source.align=false.")
         first, _ = spans(table["text"], None, where)
-        last = np.max([sum(spans(table[name], None, where)) for name in names], axis=0)
-        begins = {name: (first, last - first) for name in names}
+        last = np.max([np.add(*spans(table[name], None, where)) for name in names], axis=0)
+        begins = dict.fromkeys(names, (first, last - first))
     else:
         begins = {name: spans(table[name], None, where) for name in names}
     return {name: _column(table[name], *begins[name], settings, f"{where}/{name}") for name in names}

@@ -38,9 +38,7 @@ def tables_of(content: Any, where: str) -> tuple[dict[str, Table], int]:
     for label in SPLITS:
         held = splits[label]
         if missing := [key for key in (*names, "labels") if key not in held]:
-            raise InputError(
-                f"{where}: {label} lacks {', '.join(missing)}; it has {_listed(held)}. Expected {WHAT}."
-            )
+            raise InputError(f"{where}: {label} lacks {', '.join(missing)}; it has {_listed(held)}. Expected {WHAT}.")
         table = {name: _series(held[name], f"{label}/{name}", where) for name in names}
         table["labels"] = _labels(held["labels"], f"{label}/labels", where)
         if "audio" in table and (wild := np.isneginf(table["audio"])).any():
@@ -64,7 +62,9 @@ def _splits(content: Any, where: str) -> dict[str, Mapping[str, Any]]:
         raise InputError(f"{where} is MultiBench's MIMIC file; read it with --dataset mimic.")
     if missing := [label for label in SPLITS if not isinstance(named.get(label), Mapping)]:
         raise InputError(f"{where} has no split {', '.join(missing)}; it has {_listed(named)}. Expected {WHAT}.")
-    splits = {label: {str(key): value for key, value in named[label].items()} for label in SPLITS}
+    splits: dict[str, Mapping[str, Any]] = {
+        label: {str(key): value for key, value in named[label].items()} for label in SPLITS
+    }
     if not any(name in splits["train"] for name in MODALITIES):
         raise InputError(f"{where}: train holds {_listed(splits['train'])}. Expected {WHAT}.")
     return splits

@@ -79,7 +79,7 @@ def load(path: str | None = None, settings: MimicSettings | None = None) -> Mult
     if min(map(len, index.values())) < 1:
         raise InputError(f"{path} has {len(arrays['y_icd9'])} samples; at least 10 are needed to split them.")
     known = [task_of(each, arrays, path) for each in settings.tasks]
-    splits = {
+    splits: dict[str, Any] = {
         label: Split(
             {name: column.subset(torch.from_numpy(rows)) for name, column in whole.items()},
             {task.name: torch.from_numpy(labels[rows]) for task, labels in known},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -20,17 +21,7 @@ def read_npy(path: Path) -> np.ndarray:
     expect(path, "npy", "an array that was saved with np.save")
     try:
         with path.open("rb") as file:
-            old = np.lib.format.read_magic(file) == (1, 0)
-            header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-            shape, _, dtype = header(file)
-            left = path.stat().st_size - file.tell()
-            if dtype.hasobject:
-                raise InputError(f"{path} holds Python objects, which can run code when loaded; save numbers.")
-            if min(shape, default=0) < 0 or dtype.itemsize * math.prod(shape) != left:
-                raise InputError(
-                    f"{path} claims shape {shape} of {dtype}, {dtype.itemsize * math.prod(shape):,} bytes, but holds "
-                    f"{left:,}: it is cut off or damaged; fetch it again."
-                )
+            _check_header(file, path)
             file.seek(0)
             array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
@@ -39,3 +30,17 @@ def read_npy(path: Path) -> np.ndarray:
         reason = " ".join(str(error).split()).rstrip(".")[:150]
         raise InputError(f"{path} has a damaged header ({reason}); fetch it again.") from error
     return array
+
+
+def _check_header(file: BinaryIO, path: Path) -> None:
+    old = np.lib.format.read_magic(file) == (1, 0)
+    header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+    shape, _, dtype = header(file)
+    claimed, left = dtype.itemsize * math.prod(shape), path.stat().st_size - file.tell()
+    if dtype.hasobject:
+        raise InputError(f"{path} holds Python objects, which can run code when loaded; save numbers.")
+    if min(shape, default=0) < 0 or claimed != left:
+        raise InputError(
+            f"{path} claims shape {shape} of {dtype}, {claimed:,} bytes, but holds {left:,}: "
+            "it is cut off or damaged; fetch it again."
+        )

@@ -34,7 +34,7 @@ _MARK_TO_ONE = {"LIST", "DICT", "FROZENSET"}
 _NOTHING = {"PROTO", "FRAME"}
 
 
-class Damaged(ValueError):
+class DamagedError(ValueError):
     """The opcodes do not follow each other as a pickle's do."""
 
 
@@ -57,7 +57,7 @@ def scan(file: BinaryIO, size: int, refuse: Callable[[str, str], None], where: s
             if name == "STOP":
                 return
             machine.step(number, name, argument)
-    except (Damaged, IndexError, KeyError) as error:
+    except (DamagedError, IndexError, KeyError) as error:
         raise InputError(f"{where} is no intact pickle (damage at byte {file.tell()}): fetch it again.") from error
     raise InputError(f"{where} holds more than {MAX_OPCODES:,} Python objects; data sets hold few objects, but arrays.")
 
@@ -107,7 +107,7 @@ class _Machine:
 
     def _pop(self, count: int) -> list[int | str]:
         if len(self.stack) - count < (self.marks[-1] if self.marks else 0):
-            raise Damaged
+            raise DamagedError
         taken = self.stack[len(self.stack) - count :]
         del self.stack[len(self.stack) - count :]
         return taken
@@ -131,10 +131,10 @@ class _Machine:
     def _global(self, opcode: str, argument: int | str) -> None:
         module, _, name = str(argument).partition(" ") if opcode == "GLOBAL" else ("", "", "")
         if opcode == "STACK_GLOBAL":
-            pair = self._pop(2)
-            if not (isinstance(pair[0], str) and isinstance(pair[1], str)):
+            first, second = self._pop(2)
+            if not (isinstance(first, str) and isinstance(second, str)):
                 raise InputError(_wants(self.where, "a global whose name is no plain text", opcode))
-            module, name = pair
+            module, name = first, second
         self.refuse(module, name)
         self.stack.append(0)
 
@@ -152,7 +152,7 @@ def _next(file: BinaryIO, size: int, where: str) -> tuple[str, int | str]:
     if not code:
         raise _cut(where, size)
     if code[0] not in _OPCODES:
-        raise Damaged
+        raise DamagedError
     op = _OPCODES[code[0]]
     if op.arg is None:
         return op.name, 0
@@ -169,7 +169,7 @@ def _next(file: BinaryIO, size: int, where: str) -> tuple[str, int | str]:
     width, signed = _SIZED[op.arg.n]
     length = int.from_bytes(file.read(width), "little", signed=signed)
     if length < 0:
-        raise Damaged
+        raise DamagedError
     _fits(file, size, length, where)
     if length <= _SHORT and "UNICODE" in op.name:
         return op.name, file.read(length).decode("utf-8", "surrogatepass")
@@ -180,7 +180,7 @@ def _next(file: BinaryIO, size: int, where: str) -> tuple[str, int | str]:
 def _text_argument(name: str, lines: list[str]) -> int | str:
     if name in ("GET", "PUT"):
         if not lines[0].isdecimal() or len(lines[0]) > 12:
-            raise Damaged
+            raise DamagedError
         return int(lines[0])
     if name in ("GLOBAL", "INST"):
         return " ".join(lines)
@@ -192,7 +192,7 @@ def _lines(file: BinaryIO, size: int, where: str, count: int) -> list[str]:
     for _ in range(count):
         line = file.readline(_LINE)
         if not line.endswith(b"\n"):
-            raise _cut(where, size) if file.tell() >= size else Damaged()
+            raise _cut(where, size) if file.tell() >= size else DamagedError()
         lines.append(line[:-1].decode("utf-8", "replace"))
     return lines
 

@@ -66,7 +66,7 @@ def _known(module: str, name: str, where: str) -> Any:
     return _ADMITTED[module, name]
 
 
-class _Unpickler(pickle.Unpickler):  # noqa: S301
+class _Unpickler(pickle.Unpickler):
     def __init__(self, file: BinaryIO, where: str) -> None:
         super().__init__(file, encoding="latin1")
         self.where = where
@@ -123,7 +123,7 @@ class _Array(np.ndarray):
             raise ValueError("an array with an unusual state")
         shape, kind, fortran, data = state[-4:]
         checked, dtype, data = _sized(shape, kind, data)
-        super().__setstate__((1, checked, dtype, bool(fortran), data))  # type: ignore[misc]
+        super().__setstate__((1, checked, dtype, bool(fortran), data))  # type: ignore[arg-type]
 
 
 def _sized(shape: Any, kind: Any, data: Any) -> tuple[tuple[int, ...], np.dtype[Any], Any]:

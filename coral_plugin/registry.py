@@ -39,7 +39,7 @@ class Registry:
     Args:
         group: Of the entry points.
         kind: What is registered, for messages.
-        needs: Attributes that what a distribution registers must have; it must be callable in any case.
+        needs: Attributes that what a distribution registers must have.
     """
 
     def __init__(self, group: str, kind: str, needs: tuple[str, ...] = ()) -> None:
@@ -104,7 +104,7 @@ class Registry:
                 f"{self.kind} {name!r} from {_owner(point)} ({point.value}) does not load: "
                 f"{type(error).__name__}: {reason.rstrip('.')}. Repair or uninstall {_owner(point)}."
             ) from error
-        if lacking := [need for need in ("__call__", *self.needs) if not hasattr(value, need)]:
+        if lacking := [need for need in self.needs if not hasattr(value, need)]:
             raise PluginError(
                 f"{self.kind} {name!r} from {_owner(point)} ({point.value}) is no {self.kind}: it has no "
                 f"{', '.join(lacking)}. Repair or uninstall {_owner(point)}."
@@ -131,6 +131,6 @@ def _owner(point: EntryPoint) -> str:
     return getattr(point.dist, "name", None) or "an unknown distribution"
 
 
-OBJECTIVES = Registry("multibench.objectives", "objective", needs=("Settings", "presets"))
-DATASETS = Registry("multibench.datasets", "dataset", needs=("settings",))
-ENCODERS = Registry("multibench.encoders", "encoder")
+OBJECTIVES = Registry("multibench.objectives", "objective", needs=("__call__", "Settings", "presets"))
+DATASETS = Registry("multibench.datasets", "dataset", needs=("__call__", "settings"))
+ENCODERS = Registry("multibench.encoders", "encoder", needs=("__call__",))

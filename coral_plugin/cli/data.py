@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,7 +89,7 @@ def loaded(dataset: str, path: str, trust: bool) -> Iterator[str]:
     from coral_plugin.registry import DATASETS
 
     loader = DATASETS.get(dataset)
-    trusting = trust and "trust_pickle" in loader.settings.__dataclass_fields__
+    trusting = trust and any(field.name == "trust_pickle" for field in fields(loader.settings))
     data = loader(path, loader.settings(trust_pickle=True) if trusting else loader.settings())
     yield f"as {dataset}: fingerprint {data.fingerprint}"
     for label, split in data.splits().items():

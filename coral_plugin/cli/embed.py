@@ -11,6 +11,7 @@ import numpy as np
 
 from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import InputError, short
+from coral_plugin.experiments.checks import is_path
 
 Arrays = dict[str, np.ndarray]
 
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--output", required=True, metavar="FILE.npz", help="where to write the representations")
     parser.add_argument("--seed", type=int, help="which trained seed (the first finished one by default)")
     arguments = parser.parse_args(argv)
-    if not arguments.output.endswith(".npz") or not arguments.output.isprintable():
+    if not arguments.output.endswith(".npz") or not is_path(arguments.output):
         raise InputError(f"--output must be the name of an .npz file, got {short(arguments.output)}.")
     if os.path.realpath(arguments.output) == os.path.realpath(arguments.data):
         raise InputError(f"--output {arguments.output} is the input; give another name.")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,8 +120,9 @@ def run_and_report(
         embeddings: Also draw the densities of the embeddings of the first seed.
     """
     from coral_plugin.experiments.bench.embeddings import draw_embeddings
+    from coral_plugin.experiments.bench.fingerprints import FILE as FINGERPRINTS
     from coral_plugin.experiments.bench.report import write_views
-    from coral_plugin.experiments.bench.runner import EngineSettings, run_grid
+    from coral_plugin.experiments.bench.runner import RUNS, EngineSettings, run_grid
     from coral_plugin.experiments.bench.views import text
 
     engine = EngineSettings(
@@ -133,10 +135,11 @@ def run_and_report(
     except KeyboardInterrupt as stopped:
         sys.stderr.write("coral: stopped. The same command goes on: finished runs are kept.\n")
         return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
-    tables = []
-    for target in [views, *([Path(arguments.record)] if arguments.record else [])]:
-        pictures: Mapping[str, Path] = draw_embeddings(target, finished) if embeddings else {}
-        tables = write_views(target, finished.comparison, published, pictures)
+    pictures = draw_embeddings(views, finished) if embeddings else {}
+    tables = write_views(views, finished.comparison, published, pictures)
+    if arguments.record:
+        leave = shutil.ignore_patterns(RUNS, FINGERPRINTS)
+        shutil.copytree(views, arguments.record, ignore=leave, dirs_exist_ok=True)
     print("\n".join(map(text, tables)))
     sys.stdout.flush()
     return _closing(finished, views, quiet=arguments.quiet)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ COMMANDS = {
     "train": ("coral_plugin.cli.train", "train an objective on a data set with one or more seeds, and score it"),
     "evaluate": ("coral_plugin.cli.evaluate", "score the representations of a run with another probe, and draw them"),
     "embed": ("coral_plugin.cli.embed", "write the representations of new data to an .npz file"),
+    "finetune": ("coral_plugin.cli.finetune", "train a finished run further with labels, and score it again"),
     "data": ("coral_plugin.cli.data", "data check PATH: what a file is and holds, and whether it can be trained on"),
     "list": ("coral_plugin.cli.listing", "list registered objectives, datasets or encoders"),
     "doctor": ("coral_plugin.cli.doctor", "say what is installed, what is missing, and how to get it"),
@@ -39,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
     arguments = [a for a in arguments if a != "--debug"]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still shows the numbers
     try:
         try:
             return _run(arguments)

@@ -14,7 +14,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
 from coral_plugin.errors import InputError, short
-from coral_plugin.experiments.checks import check_fields
+from coral_plugin.experiments.checks import check_fields, is_path
 from coral_plugin.experiments.settings import GROUPS, SEEDS, RunSettings, build, defaults, settings_classes
 from coral_plugin.experiments.yamlfile import parse_yaml, read_yaml
 
@@ -25,6 +25,7 @@ SHORT = {
     "--precision": "training.precision",
 }
 _LONGEST = 10_000  # characters of one argument
+TRUST = "--trust-pickle"
 NAMES = ("objective", "dataset", "preset")
 NAME_DEFAULTS = {"objective": "coral", "dataset": "trifeature", "preset": "paper"}
 
@@ -60,8 +61,8 @@ def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
         parser.print_help()
         raise SystemExit(0)
     parsed = _parse(parser, _expand(rest))
-    if parsed.output is not None and not (parsed.output and parsed.output.isprintable()):
-        raise InputError(f"--output must name a folder in printable characters, got {short(parsed.output)}.")
+    if parsed.output is not None and not (parsed.output and is_path(parsed.output)):
+        raise InputError(f"--output must name a folder, in UTF-8 without control characters, got {short(parsed.output)}.")
     return _settings(parsed, names, classes, file), argparse.Namespace(
         output=parsed.output, resume=parsed.resume, quiet=parsed.quiet
     )
@@ -121,6 +122,9 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
     )
     parser.add_argument("--resume", action="store_true", help="go on with the run in --output")
     parser.add_argument("--quiet", action="store_true", help="nothing on standard error but errors")
+    if any(field.name == "trust_pickle" for field in dataclasses.fields(classes["source"])):
+        text = "load pickles with Python's own unpickler, which runs the code they hold"
+        parser.add_argument(TRUST, action="store_true", help=text)
     for group, cls in classes.items():
         parser.add_class_arguments(cls, group, help=f"{group}: {cls.__name__}")
     return parser
@@ -159,6 +163,9 @@ def _expand(argv: list[str]) -> list[str]:
     rest = iter(argv)
     for item in rest:
         flag, equals, value = item.partition("=")
+        if item == TRUST:
+            out.append("--source.trust_pickle=true")
+            continue
         if flag not in SHORT and flag not in pairs and flag != "--set":
             out.append(item)
             continue
@@ -212,6 +219,7 @@ def _readable(text: str, parser: ArgumentParser) -> str:
     text = re.sub(r"<class '(\w+)'>", r"value of type \1", text)
     text = re.sub(r"typing\.Literal\[(.*?)\]", r"value out of \1", text)
     text = re.sub(r"Got value:$", "Got nothing", text)
+    text = re.sub(r"Exceeds the limit .*", "it has too many digits", text)
     return text if text.endswith((".", "?")) else text + "."
 
 

@@ -73,6 +73,7 @@ def _show(wanted: Target) -> None:
             said = [f"preset {preset}"] if preset else []
             said += [f"{key}={value}" for key, value in own.items()]
             arms = " + ".join(arm for arm in column.arms if arm) or "one"
+            said += [f"then fine-tuned, {key}={value}" for key, value in (row.finetune or {}).items()]
             lines.append((row.name, row.objective, column.name, arms, " ".join(said) or "defaults"))
     count = len(grid.seeds) * len(grid.rows) * sum(len(column.arms) for column in grid.columns)
     seeds = ", ".join(map(str, grid.seeds))

@@ -56,7 +56,7 @@ class ProbeSettings:
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
             raise InputError(f"Unknown probe {self.kind!r}; known: {', '.join(_KINDS)}.")
-        if self.neighbours < 0:
+        if not 0 <= self.neighbours <= 1_000_000:
             raise InputError(f"The number of neighbours is 1 or more, or 0 to choose it; got {self.neighbours}.")
         if self.max_iterations < 1:
             raise InputError(f"A probe needs at least one iteration, got {self.max_iterations}.")

@@ -14,6 +14,7 @@ from coral_plugin.data import SPLITS, Kind, MultimodalData, as_split, from_array
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import tell
+from coral_plugin.experiments.checks import is_path
 from coral_plugin.experiments.run import Run, run
 from coral_plugin.experiments.settings import GROUPS, SEEDS, make_settings
 from coral_plugin.networks import EncoderLike
@@ -138,8 +139,8 @@ def _check_types(data: Any, seeds: Any, output: Any, encoders: Any, kinds: Any) 
         raise InputError(f"A key of data must be a text, got {short(odd[0])}.")
     if not isinstance(seeds, Sequence) or isinstance(seeds, str):
         raise InputError(f"Seeds must be a sequence of whole numbers, such as (41, 42), got {short(seeds)}.")
-    if not (output is None or isinstance(output, str | Path)) or not str(output).isprintable():
-        raise InputError(f"output must name a folder in printable characters, got {short(output)}.")
+    if not (output is None or isinstance(output, str | Path)) or not is_path(str(output)):
+        raise InputError(f"output must name a folder, in UTF-8 without control characters, got {short(output)}.")
     for name, value in (("encoders", encoders), ("kinds", kinds)):
         if value is not None and not isinstance(value, Mapping):
             raise InputError(f"{name} must be a mapping by modality, got {short(value)}.")

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import types
 import typing
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -45,6 +46,11 @@ def is_text(value: object) -> bool:
     return True
 
 
+def is_path(value: object) -> bool:
+    """Whether ``value`` is a text without control characters, which would break the lines that name the path."""
+    return is_text(value) and not any(unicodedata.category(sign) == "Cc" for sign in str(value))
+
+
 def _misfit(value: Any, hint: Any) -> str | None:
     """What would fit ``hint`` in place of ``value``; None if it does."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
@@ -73,7 +79,8 @@ def _misfit(value: Any, hint: Any) -> str | None:
         fits = isinstance(value, Mapping) and all(
             _misfit(key, arguments[0]) is None and _misfit(each, arguments[1]) is None for key, each in value.items()
         )
-    return None if fits else f"of type {hint.__name__ if isinstance(hint, type) and not origin else hint}"
+    name = hint.__name__ if isinstance(hint, type) and not origin else str(hint).replace("typing.", "")
+    return None if fits else f"of type {name}"
 
 
 def _finite(value: float) -> bool:

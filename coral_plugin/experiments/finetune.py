@@ -173,13 +173,16 @@ def _task(data: MultimodalData, settings: FinetuneSettings) -> Task:
     return classes[name]
 
 
-def _tuned_settings(trained: RunSettings, settings: FinetuneSettings, task: Task, seeds: tuple[int, ...]) -> RunSettings:
+def _tuned_settings(
+    trained: RunSettings, settings: FinetuneSettings, task: Task, seeds: tuple[int, ...]
+) -> RunSettings:
     training = dataclasses.replace(
         trained.training,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         schedule="constant",
+        devices=1,
     )
     method = trained.method
     if settings.loss == "contrastive":

@@ -12,10 +12,10 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from coral_plugin.data import Modality, MultimodalData, Task
-from coral_plugin.errors import InputError, MachineError, short
+from coral_plugin.errors import CoralError, InputError, short
 from coral_plugin.experiments.environment import environment
 from coral_plugin.experiments.memory import saved_shapes, shapes_of
-from coral_plugin.experiments.results import misfit
+from coral_plugin.experiments.results import incomplete, misfit
 from coral_plugin.experiments.settings import RunSettings, build, from_dict
 from coral_plugin.experiments.yamlfile import read_yaml
 from coral_plugin.files import read_json, write_aside, write_json, write_text
@@ -70,15 +70,24 @@ def read_result(folder: Path) -> dict[str, Any]:
 
 
 def load_objective(
-    folder: Path, seed: int | None = None, encoders: Mapping[str, EncoderLike] | None = None
+    folder: Path,
+    seed: int | None = None,
+    encoders: Mapping[str, EncoderLike] | None = None,
+    settings: RunSettings | None = None,
 ) -> Objective:
     """The trained objective of one seed of a run (the first finished one by default), in evaluation mode.
+
+    Args:
+        folder: Run directory.
+        seed: Which of its seeds.
+        encoders: Modules or functions from Python, where the run was trained with them.
+        settings: In place of the run's own, for other losses on the same networks.
 
     Raises:
         InputError: no such run or seed, or weights that do not fit.
     """
-    settings, record = open_run(folder)
-    finished = [s for s in settings.seeds if (folder / f"seed-{s}" / WEIGHTS).is_file()]
+    trained, record = open_run(folder)
+    finished = [s for s in trained.seeds if (folder / f"seed-{s}" / WEIGHTS).is_file()]
     if seed is None and finished:
         seed = finished[0]
     if seed not in finished:
@@ -86,7 +95,7 @@ def load_objective(
             f"{folder} has no trained seed{'' if seed is None else f' {seed}'}; it has {finished or 'none'}."
         )
     path = folder / f"seed-{seed}" / WEIGHTS
-    return restore(settings, modalities_of(record), tasks_of(record), path, encoders).eval()
+    return restore(settings or trained, modalities_of(record), tasks_of(record), path, encoders).eval()
 
 
 def modalities_of(record: Mapping[str, Any]) -> tuple[Modality, ...]:
@@ -154,8 +163,10 @@ def restore(
         state = load_file(path)
         if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
             raise ValueError(f"{bad[0]} holds values that are not finite")  # noqa: TRY301
+        if odd := [name for name, tensor in state.items() if tensor.dtype != objective.state_dict()[name].dtype]:
+            raise ValueError(f"{odd[0]} is of type {state[odd[0]].dtype}")  # noqa: TRY301
         objective.load_state_dict(state)
-    except MachineError:
+    except CoralError:
         raise
     except Exception as error:  # safetensors and torch raise types of their own
         reason = " ".join(str(error).split())[:200].rstrip(".")
@@ -219,6 +230,11 @@ def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, re
                 f"{_or_remove(folder)}."
             )
         _refuse_other_run(folder, settings, record)
+        scored = [task.name for task in data.tasks] if data.test is not None else []
+        for seed in settings.seeds:  # what is damaged is said before the hours of the other seeds
+            own = folder / f"seed-{seed}"
+            if (own / RESULT).exists() and (wrong := incomplete(read_result(own), scored)):
+                raise InputError(f"{own / RESULT} is damaged: {wrong}. Remove {own} and go on with --resume.")
         clear_asides(folder)
     # the settings last: with them in it a folder holds a run, and a kill before that leaves none
     write_json(folder / DATA, record)

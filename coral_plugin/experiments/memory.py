@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from coral_plugin.errors import InputError, MachineError
+from coral_plugin.errors import InputError
+from coral_plugin.files import read_bytes
 
 # weights, gradients and two moments of AdamW, in 32 bits
 _COPIES = 4
@@ -31,8 +32,8 @@ def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]] | No
             state = build().state_dict()
     except (RuntimeError, InputError) as error:
         if "overflow" in str(error).lower():
-            why = " ".join(str(error).split())
-            raise InputError(f"The networks are larger than any tensor can be, in GiB: {why}.") from error
+            why = " ".join(str(error).split()).rstrip(".")
+            raise InputError(f"The networks are larger than any memory: {why}.") from error
         if "meta" in str(error):
             return None
         raise
@@ -58,17 +59,13 @@ def saved_shapes(path: Path) -> dict[str, tuple[int, ...]]:
     """Names and shapes in the head of a safetensors file; nothing else of it is read.
 
     Raises:
-        MachineError: it cannot be read.
+        InputError: it cannot be read.
         ValueError: it is no such file.
     """
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            if not 2 <= size <= min(_MOST_HEADER, path.stat().st_size - 8):
-                raise ValueError("it is cut off, or no safetensors file")
-            header = json.loads(file.read(size))
-    except OSError as error:
-        raise MachineError(f"{path} cannot be read: {error.strerror}.") from error
+    size = int.from_bytes(read_bytes(path, 8), "little")
+    if not 2 <= size <= min(_MOST_HEADER, path.stat().st_size - 8):
+        raise ValueError("it is cut off, or no safetensors file")
+    header = json.loads(read_bytes(path, 8 + size)[8:])
     if not isinstance(header, dict):
         raise ValueError("its head is no table of tensors")
     return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coral_plugin.errors import short
+from coral_plugin.evaluation.features import ALL
 
 _KEYS = {"scores": dict, "disentanglement": dict, "train": dict, "history": list}
 _TRAIN = ("seconds", "samples_per_second", "peak_memory_bytes", "parameters")
@@ -24,10 +26,17 @@ def misfit(result: Any) -> str | None:
             return f"history[{number}] is no record of numbers"
         if row.keys() != result["history"][0].keys():
             return f"history[{number}] has other entries than history[0]"
-    for part, tasks in result["scores"].items():
-        for task, score in tasks.items() if isinstance(tasks, dict) else [("", None)]:
-            if not _is_score(score):
-                return f"scores.{part}.{task} is no score".replace("..", ".")
+    for part, scores in result["scores"].items():
+        if not isinstance(scores, dict) or not all(map(_is_score, scores.values())):
+            return f"the scores of part {short(part)} lack a score"
+    return None
+
+
+def incomplete(result: Mapping[str, Any], tasks: Iterable[str]) -> str | None:
+    """Which scores a checked result lacks of those that the data ask for; None if it has them all."""
+    for task in tasks:
+        if ALL not in result["scores"] or any(task not in scores for scores in result["scores"].values()):
+            return f"the parts lack a score of task {short(task)}"
     return None
 
 

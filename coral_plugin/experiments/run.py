@@ -31,7 +31,7 @@ from coral_plugin.experiments.summary import summarise
 from coral_plugin.files import write_json, write_text
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.registry import DATASETS, OBJECTIVES
+from coral_plugin.registry import DATASETS
 from coral_plugin.training import processes
 from coral_plugin.training.fit import Trained, check_machine, pick_device, train
 from coral_plugin.training.log import table
@@ -103,8 +103,7 @@ def run(
     for note in data.notes:
         say(f"{data.name}: {note}")
     views = build_views(_views_spec(settings, augmentations), data.modalities)
-    _check(settings, data, encoders)
-    method = OBJECTIVES.get(settings.objective)
+    method = _check(settings, data, encoders)
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     train_seed = partial(
         train,
@@ -134,7 +133,7 @@ def run(
                 if method.trains
                 else _untrained(build, seed, pick_device(settings.training.device))
             )
-            results[seed] = _score(trained, seed, data, settings)
+            results[seed] = score(trained, seed, data, settings)
             objectives[seed] = trained.objective
             if own is not None:
                 finish_seed(own, trained.objective, results[seed])
@@ -179,7 +178,8 @@ def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) 
     return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
 
 
-def _score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
+def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
+    """Probe a trained seed, where there is something to score: the content of its ``result.json``."""
     scores, apart = {}, {}
     if _can_score(data):
         scores = score_parts(embed_data(trained.objective, data), data, settings.probe)
@@ -198,15 +198,18 @@ def _score(trained: Trained, seed: int, data: MultimodalData, settings: RunSetti
     }
 
 
-def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> None:
-    """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder."""
+def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> Objective:
+    """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder.
+
+    Returns the objective that it has built for it, which knows whether it trains and on labels.
+    """
     check_machine(settings.training)
     if len(data.unlabelled) < 2:
         raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     refuse_too_large(build)
     with torch.random.fork_rng(devices=[]):
-        build()
+        return build()
 
 
 def _can_score(data: MultimodalData) -> bool:

@@ -12,7 +12,7 @@ import yaml
 
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.experiments.checks import check_fields, is_text
+from coral_plugin.experiments.checks import check_fields, is_path, is_text
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 from coral_plugin.training.settings import TrainingSettings
@@ -57,9 +57,9 @@ class RunSettings:
     def __post_init__(self) -> None:
         if not all(type(seed) is int for seed in self.seeds):
             raise InputError(f"Seeds must be whole numbers, got {short(self.seeds)}.")
-        if not is_text(self.preset) or not (self.data is None or is_text(self.data)):
+        if not is_text(self.preset) or not (self.data is None or is_path(self.data)):
             raise InputError(
-                f"data and preset must be texts in UTF-8, which config.yaml can hold; got {short(self.data)} and "
+                f"data and preset must be texts in UTF-8 without control characters; got {short(self.data)} and "
                 f"{short(self.preset)}."
             )
         if not all(is_text(name) for name in self.modalities or ()):

@@ -18,7 +18,7 @@ from coral_plugin.registry import ENCODERS
 EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
 
 ALEXNET_FROM = 128
-_DEEPEST = 1000
+_DEEPEST, _WIDEST = 1000, 1_000_000
 _LONGEST = 1000  # characters of an encoder with its options
 
 
@@ -95,6 +95,10 @@ def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], 
         function = like
         return lambda: function(modality, width)
     name, options = parse_encoder(like)
+    for key, value in options.items():
+        most = _DEEPEST if key in ("layers", "depth", "blocks") else _WIDEST
+        if isinstance(value, int) and value > most:
+            raise InputError(f"Encoder {like!r} of {modality.name}: {key} must be at most {most}.")
     factory = ENCODERS.get(name)
 
     def build() -> nn.Module:

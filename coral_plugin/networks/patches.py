@@ -19,8 +19,8 @@ class Patches(nn.Module):
     """Patches of an image, groups of steps of a series, or entries of a table.
 
     Where the encoder keeps a grid, patch i lies under token i: a feature map has one patch a cell, a sequence of T'
-    tokens has T' groups of ``ceil(T / T')`` steps. Where it does not (a vector, a table), an image has 4 x 4 patches, a
-    series is hidden step by step and a table entry by entry.
+    tokens has T' groups of ``ceil(T / T')`` steps. Where it does not (a vector, a single token, a table), an image has
+    4 x 4 patches, a series is hidden step by step and a table entry by entry.
 
     Args:
         encoder: Of the modality; asked once for its tokens.
@@ -41,15 +41,15 @@ class Patches(nn.Module):
         self.aligned = False
         grid = (modality.shape[0], 1)
         if modality.kind == "image":
-            self.aligned = isinstance(encoder.tokenizer, PatchTokenizer)
             height, width = modality.shape[1:]
-            fallback = (min(GRID, height), min(GRID, width))
-            grid = encoder.tokenizer.grid if isinstance(encoder.tokenizer, PatchTokenizer) else fallback
+            grid = (min(GRID, height), min(GRID, width))
+            if isinstance(encoder.tokenizer, PatchTokenizer) and tokens > 1:
+                self.aligned, grid = True, encoder.tokenizer.grid
             self.cell = (math.ceil(height / grid[0]), math.ceil(width / grid[1]))
             self.size = modality.features * self.cell[0] * self.cell[1]
         elif modality.temporal:
             steps, self.steps = modality.shape[0], 1
-            if isinstance(encoder.tokenizer, SequenceTokenizer):
+            if isinstance(encoder.tokenizer, SequenceTokenizer) and tokens > 1:
                 grouped = math.ceil(steps / tokens)
                 self.aligned = math.ceil(steps / grouped) == tokens
                 self.steps = grouped if self.aligned else 1

@@ -20,10 +20,10 @@ from coral_plugin.networks import (
     NetworkSettings,
     SharedPathway,
     default_width,
+    project_present,
     projection_head,
     resolve_encoders,
 )
-from coral_plugin.networks.pathways import spread
 from coral_plugin.objectives.base import Objective, over_batch
 
 JOINT = "joint"
@@ -145,20 +145,13 @@ class Comm(Objective):
         self, batch: MultimodalBatch, tokens: dict[str, Tensor], padding: dict[str, Tensor | None]
     ) -> Projected:
         """Each modality's tokens and all of them, fused and projected; each by a call, so batch norm sees it alone."""
-        single = {name: self._project_single(tokens[name], padding[name], name, batch.having(name)) for name in tokens}
+        single = {
+            name: project_present(
+                self.shared_head, self.shared.fusion({name: tokens[name]}, {name: padding[name]}), batch.having(name)
+            )
+            for name in tokens
+        }
         return Projected(single, self.shared_head(self.shared.fusion(tokens, padding)))
-
-    def _project_single(self, tokens: Tensor, padding: Tensor | None, name: str, present: Tensor | None) -> Tensor:
-        """``(B, d)``; what stands in the rows that lack the modality means nothing.
-
-        They stay out of the batch statistics, unless fewer than two are left: batch norm refuses one row alone.
-        """
-        if present is None or padding is None or int(present.sum()) < 2:
-            projected: Tensor = self.shared_head(self.shared.fusion({name: tokens}, {name: padding}))
-            return projected
-        rows = present.nonzero().squeeze(1)
-        fused = self.shared.fusion({name: tokens[rows]}, {name: padding[rows]})
-        return spread(self.shared_head(fused), rows, len(tokens))
 
     def _contrast(self, batch: MultimodalBatch, one: Projected, two: Projected) -> dict[str, Tensor]:
         """The terms of two views, over the samples of all processes."""

@@ -22,6 +22,7 @@ from coral_plugin.networks import (
     UniqueDesign,
     UniquePathway,
     default_width,
+    project_present,
     projection_head,
     resolve_encoders,
 )
@@ -102,6 +103,7 @@ class Coral(Objective):
     """
 
     Settings = CoralSettings
+    deterministic: ClassVar[Mapping[str, Any]] = {"masking": "none"}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": {},
         "released": {
@@ -161,9 +163,8 @@ class Coral(Objective):
         classes = [task.name for task in tasks if task.kind == "classification"]
         self.labels = self.settings.labels or next(iter(classes), "")
         if self.labels not in classes:
-            raise InputError(
-                f"method.labels {self.labels!r} must name a classification task; there is {', '.join(classes) or 'none'}."
-            )
+            known = ", ".join(classes) or "none"
+            raise InputError(f"method.labels {self.labels!r} must name a classification task; there is {known}.")
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``shared`` (B, D) and ``unique/<modality>`` (B, D / 2), of the modalities that the batch has.
@@ -241,7 +242,11 @@ class Coral(Objective):
 
     def _project(self, parts: Mapping[str, Tensor], batch: MultimodalBatch) -> dict[str, Tensor]:
         unique = {f"unique/{name}": (self.unique_heads[safe(name)], batch.having(name)) for name in batch}
-        return {name: _behind(*unique.get(name, (self.shared_head, None)), part) for name, part in parts.items()}
+        return {
+            name: project_present(head, part, present)
+            for name, part in parts.items()
+            for head, present in [unique.get(name, (self.shared_head, None))]
+        }
 
     def _contrast(self, one: Tensor, two: Tensor, classes: Tensor | None = None) -> Tensor:
         if classes is not None:
@@ -267,15 +272,6 @@ class Coral(Objective):
             parts = partition(names, generator)
         ratio = self._ratio(progress)
         return dict.fromkeys(parts[0], ratio), dict.fromkeys(parts[1], ratio)
-
-
-def _behind(head: nn.Module, present: Tensor | None, part: Tensor) -> Tensor:
-    """``head`` of the rows that are ``present``; the others must not reach its batch statistics, which need two."""
-    if present is None or (head.training and int(present.sum()) < 2):
-        projected: Tensor = head(part)
-        return projected
-    rows = present.nonzero().squeeze(1)
-    return spread(head(part[rows]), rows, len(part))
 
 
 def _both(one: Tensor | None, two: Tensor | None) -> Tensor | None:

@@ -80,6 +80,7 @@ class InfMasking(Comm):
     """
 
     Settings = InfMaskingSettings
+    deterministic: ClassVar[Mapping[str, Any]] = {"mask_ratio": 0.0}
     # The released runs stop early on Trifeature and with three modalities, and choose the epoch by the probe; here
     # the last of 100 counts. The decay of `as_run_by_coral`, its lambda and weights are not stated: Trifeature's.
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {

@@ -73,6 +73,7 @@ class Mae(Objective):
     """
 
     Settings = MaeSettings
+    deterministic: ClassVar[Mapping[str, Any]] = {"mask_ratio": 1.0}
     needs_raw = True
     # no paper has one; the name is the common default
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}}

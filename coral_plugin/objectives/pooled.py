@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch
-from coral_plugin.distributed import gather
 from coral_plugin.errors import InputError
 from coral_plugin.networks import EncoderLike, NetworkSettings, default_width, pooled_encoders, resolve_encoders
-from coral_plugin.networks.pathways import safe, spread
+from coral_plugin.networks.heads import project_present
+from coral_plugin.networks.pathways import safe
 from coral_plugin.objectives.base import Objective, over_batch
 
 
@@ -74,20 +74,9 @@ class PooledObjective(Objective):
 
     def project(self, batch: MultimodalBatch, heads: nn.ModuleDict) -> dict[str, Tensor]:
         """The vectors behind ``heads``, ``{name: (B, head_output)}``."""
-        return {name: behind(heads[safe(name)], self.encoders[safe(name)](batch), batch.having(name)) for name in batch}
-
-
-def behind(head: nn.Module, vectors: Tensor, present: Tensor | None) -> Tensor:
-    """``head`` of the rows of ``vectors`` (B, D) that are ``present`` (B,); zero for the others. ``(B, d)``.
-
-    Rows that are absent do not reach the batch statistics of a normalisation.
-    """
-    # one row of all processes has no statistics; every row goes through then, and the term is 0 for lack of negatives
-    if present is None or (head.training and int(gather(present).sum()) < 2):
-        projected: Tensor = head(vectors)
-        return projected
-    rows = present.nonzero().squeeze(1)
-    return spread(head(vectors[rows]), rows, len(vectors))
+        return {
+            name: project_present(heads[safe(name)], self.encoders[safe(name)](batch), batch.having(name)) for name in batch
+        }
 
 
 def over_pairs(loss: Callable[..., Tensor], parts: Mapping[str, Tensor], batch: MultimodalBatch) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import DivergedError
-from coral_plugin.objectives import parameter_groups
+from coral_plugin.objectives import Objective, parameter_groups
 from coral_plugin.training.finite import describe, find_cause
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import EpochLog
@@ -33,6 +33,7 @@ class Engine:
         settings: Of the training.
         log: Of the epochs.
         save: Called with the whole state, in process 0; None keeps no checkpoint.
+        after_epoch: Called with the objective and the epoch that is over; the training ends where it returns True.
         step: Steps done.
     """
 
@@ -42,6 +43,7 @@ class Engine:
     settings: TrainingSettings
     log: EpochLog
     save: Callable[[dict[str, Any]], None] | None = None
+    after_epoch: Callable[[Objective, int], bool] | None = None
     step: int = 0
 
     def __post_init__(self) -> None:
@@ -76,6 +78,9 @@ class Engine:
             self.step += 1
             if self.step % len(self.loader) == 0:
                 self._end_epoch()
+                epoch = self.step // len(self.loader) - 1
+                if self.after_epoch is not None and self.after_epoch(self.training.objective, epoch):
+                    return
             due = time.monotonic() - saved >= self.settings.checkpoint_seconds
             if self.save is not None and rank() == 0 and (due or stopped or self.step == self.steps):
                 self.save(self.state())

@@ -88,6 +88,7 @@ def train(
     resume: bool = False,
     quiet: bool = False,
     label: str = "",
+    after_epoch: Callable[[Objective, int], bool] | None = None,
 ) -> Trained:
     """Train the objective that ``build`` makes on the samples of ``split``.
 
@@ -106,6 +107,8 @@ def train(
         resume: Go on from the folder's checkpoint if there is one.
         quiet: No progress on standard error.
         label: Said in front of every line, where several trainings share standard error; lines then, no bar.
+        after_epoch: Called with the objective and the number of the epoch that is over; the training ends where it
+            returns True. For one process that writes no folder: nothing of it is in a checkpoint.
 
     Raises:
         DivergedError: the loss is not finite.
@@ -113,8 +116,10 @@ def train(
         Interrupted: SIGTERM or Ctrl-C; a checkpoint is written.
     """
     check_machine(settings)
+    if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
+        raise ValueError("after_epoch is for a training in one process that writes no folder")
     if settings.devices == 1 or world_size() > 1:
-        return _train_here(build, split, views, settings, seed, folder, resume, quiet, label)
+        return _train_here(build, split, views, settings, seed, folder, resume, quiet, label, after_epoch)
     BatchLoader(split, settings.batch_size, seed, 0, settings.devices)  # refuses what the processes would refuse
     with contextlib.ExitStack() as stack:
         at = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coral-")))
@@ -134,6 +139,7 @@ def _train_here(
     resume: bool,
     quiet: bool,
     label: str,
+    after_epoch: Callable[[Objective, int], bool] | None = None,
 ) -> Trained:
     """:func:`train` in this process, which may be one of a group."""
     with contextlib.ExitStack() as stack:
@@ -159,7 +165,8 @@ def _train_here(
         log = EpochLog(folder / LOG if folder and first else None, progress, *_board(folder if first else None, stack))
         stack.enter_context(compiled(objective, settings.compile))
         training = TrainingStep(objective, views, seed, steps, rank(), double=double)
-        engine = Engine(fabric, training, loader, settings, log, None if kept is None else partial(_keep, kept, fabric))
+        save = None if kept is None else partial(_keep, kept, fabric)
+        engine = Engine(fabric, training, loader, settings, log, save, after_epoch)
         peak = 0
         if state is not None:
             _check_state(state, folder, seed=seed, steps=steps)
@@ -173,6 +180,8 @@ def _train_here(
         if wish.number:
             raise Interrupted(wish.number, engine.place())
         engine.optimiser.zero_grad(set_to_none=True)
+        if double:
+            objective.float()  # the probe's features are float32, whatever the training
     seconds = sum(row["seconds"] for row in log.rows)
     samples = sum(row["seconds"] * row["samples_per_second"] for row in log.rows)
     return Trained(objective, log.rows, seconds, samples / seconds, peak)

@@ -96,7 +96,7 @@ class EpochLog:
     def state(self) -> dict[str, Any]:
         """Everything that has to be kept, in plain containers."""
         return {
-            "rows": self.rows,
+            "rows": list(self.rows),
             "names": self._names,
             "sums": None if self._sums is None else self._sums.cpu(),
             "seen": self._seen,

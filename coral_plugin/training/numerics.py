@@ -45,9 +45,9 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
-    """The networks directly in ``module`` compiled, inside; names of weights stay.
+    """The networks in ``module`` compiled, inside; names of weights stay.
 
-    A network whose forward takes more than tensors is compiled as far as torch can follow it.
+    What holds a list or mapping of networks is not compiled itself, but they are: it may choose and mask and draw.
 
     Raises:
         MachineError: there is no C++ compiler, or it fails.
@@ -56,13 +56,13 @@ def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
         yield
         return
     check_compiler(next(module.parameters()).device)
-    networks = [part for child in module.children() for part in (child.children() if _is_list(child) else [child])]
+    networks = list(_networks(module))
     for network in networks:
         network.compile()
     try:
         yield
     except Exception as error:
-        if type(error).__module__.partition(".")[0:2] and _is_compiler_error(error):
+        if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
             what = " ".join(str(error).split())[:160]
             raise MachineError(
                 f"training.compile: the networks cannot be compiled ({what}). Leave the setting out."
@@ -86,9 +86,10 @@ def check_compiler(device: torch.device) -> None:
         )
 
 
-def _is_list(module: nn.Module) -> bool:
-    return isinstance(module, nn.ModuleDict | nn.ModuleList)
-
-
-def _is_compiler_error(error: BaseException) -> bool:
-    return type(error).__module__.startswith(("torch._dynamo", "torch._inductor"))
+def _networks(module: nn.Module) -> Iterator[nn.Module]:
+    for child in module.children():
+        inside = [child, *child.children()]
+        if any(isinstance(each, nn.ModuleDict | nn.ModuleList) for each in inside):
+            yield from _networks(child)
+        else:
+            yield child

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from coral_plugin.adapters.affect import AffectSettings, humor, mosei, mosi, sarcasm
+from coral_plugin.cli.options import parse_run
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 
@@ -146,6 +147,21 @@ def test_features_of_another_data_set_are_said(read):
     assert read(changed=large, loader=sarcasm).notes == ()
 
 
+def test_trust_is_a_flag_of_its_own(tmp_path, coral, content):
+    import collections
+
+    content["train"]["id"] = collections.Counter()
+    path = writers.save(tmp_path / "x.pkl", content)
+    status, _, err = coral("train", "--dataset", "mosi", "--data", path, "--output", tmp_path / "run", "--quiet")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "wants collections.Counter" in err
+    settings = parse_run(["--dataset", "mosi", "--data", str(path), "--trust-pickle"])[0]
+    assert settings.source == AffectSettings(trust_pickle=True)
+    assert len(mosi(str(path), settings.source).train) == 12
+    with pytest.raises(InputError, match="trust_pickle"):
+        parse_run(["--dataset", "digits", "--trust-pickle"])
+
+
 @pytest.mark.parametrize("settings", [{"labels": "postive"}, {"max_length": 0}])
 def test_settings_out_of_range(settings):
     with pytest.raises(InputError):
@@ -154,7 +170,11 @@ def test_settings_out_of_range(settings):
 
 def test_the_real_file(shared_data):
     data = mosi(str(shared_data / "mosi" / "mosi_sequence.pkl"))
-    assert [(m.name, m.shape) for m in data.modalities] == [("vision", (8, 100)), ("audio", (8, 73)), ("text", (8, 100))]
+    assert [(m.name, m.shape) for m in data.modalities] == [
+        ("vision", (8, 100)),
+        ("audio", (8, 73)),
+        ("text", (8, 100)),
+    ]
     assert {name: len(split) for name, split in data.splits().items()} == {"train": 1252, "valid": 195, "test": 752}
     assert [int(split.targets["label"].sum()) for split in data.splits().values()] == [602, 107, 467]
     assert data.notes == ()
@@ -181,6 +201,7 @@ def test_the_batches_are_multibenchs(shared_data, multibench, max_pad):
 
 
 @pytest.mark.multibench
+@pytest.mark.filterwarnings("ignore:Creating a tensor from a list")
 @pytest.mark.parametrize("name", ["mosei", "humor"])
 def test_made_files_give_multibenchs_batches(tmp_path, multibench, name):
     """Zeros in front of one modality, a sample without text, minus infinity: what the real file above lacks."""

@@ -35,7 +35,10 @@ def test_values_and_split(path):
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
         ("static", "tabular", (5,)), ("series", "timeseries", (24, 12))
     ]  # fmt: skip
-    assert data.notes == ("1 values of static are not finite and become 0", "2 values of series are not finite and become 0")
+    assert data.notes == (
+        "1 values of static are not finite and become 0",
+        "2 values of series are not finite and become 0",
+    )
     rows = split_rows(60)
     assert sorted(np.concatenate(list(rows.values()))) == list(range(60))
     for label, split in data.splits().items():
@@ -93,5 +96,7 @@ def test_the_batches_are_multibenchs(path, multibench, task, monkeypatch, capfd)
     for split, loader in splits:
         for ours, theirs in zip(split.batches(16), loader, strict=True):
             for at, modality in enumerate(data.modalities):
-                torch.testing.assert_close(modality.standardise(ours[modality.name]), theirs[at].float(), atol=2e-6, rtol=0)
+                torch.testing.assert_close(
+                    modality.standardise(ours[modality.name]), theirs[at].float(), atol=2e-6, rtol=0
+                )
             assert torch.equal(ours.targets[data.tasks[0].name], theirs[2].long())

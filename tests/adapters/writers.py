@@ -19,7 +19,9 @@ def affect(counts=(12, 6, 6), steps=7, sizes=SIZES, *, seed=0, layout="arrays", 
             array[np.arange(steps) < steps - lengths[:, None]] = 0
             if layout == "lists":
                 whole = np.empty(count, dtype=object)
-                whole[:] = [row[steps - length :].astype(np.float64) for row, length in zip(array, lengths, strict=True)]
+                whole[:] = [
+                    row[steps - length :].astype(np.float64) for row, length in zip(array, lengths, strict=True)
+                ]
                 array = whole
             table[name] = array
         values = np.resize(np.asarray(scores, dtype=np.float32), count)

@@ -79,9 +79,10 @@ def test_mistakes_are_one_line(coral, run_folder, npz, tmp_path, monkeypatch, co
     assert text in err
 
 
-def test_embed_says_which_modality_is_missing_or_differs(coral, run_folder, tmp_path):
+def test_embed_says_which_modality_is_unknown_or_differs(coral, run_folder, tmp_path):
     for arrays, text in (
-        ({"table": np.zeros((3, 4))}, "no modality 'wave'"),
+        ({"tables": np.zeros((3, 4))}, "no modality 'table', 'wave'"),
+        ({"table": np.zeros((3, 4)), "Wave": np.zeros((3, 12, 2))}, "no modality 'wave', but 'Wave'"),
         ({"table": np.zeros((3, 5)), "wave": np.zeros((3, 12, 2))}, "table has samples of shape (5,)"),
         ({"table": np.zeros((2, 4)), "wave": np.zeros((3, 12, 2))}, "unequal numbers of samples"),
     ):
@@ -97,7 +98,8 @@ def test_list_names_what_is_registered(coral):
     for name in ("coral", "trifeature", "digits", "arrays", "affect_transformer"):
         assert name in out
     _, out, _ = coral("list", "objectives")
-    assert out.startswith("coral ")
+    assert "\ncoral " in f"\n{out}"
+    assert "trifeature" not in out
 
 
 def test_doctor_finds_everything_here(coral):

@@ -66,7 +66,7 @@ def test_mistakes_are_one_clear_line(arrays, tiny, change, options, match):
     assert "\n" not in str(caught.value)
 
 
-def test_data_that_fit_made_cannot_be_embedded_with_a_modality_missing(arrays, tiny):
+def test_a_slip_of_the_pen_is_no_missing_modality(arrays, tiny):
     fitted = coral_plugin.fit(arrays, epochs=1, quiet=True, **tiny)
-    with pytest.raises(InputError, match="no modality 'wave'"):
-        fitted.embed({"table": arrays["test/table"]})
+    with pytest.raises(InputError, match="no modality 'wave', but 'waves'"):
+        fitted.embed({"table": arrays["test/table"], "waves": arrays["test/wave"]})

@@ -1,5 +1,12 @@
 """All kinds."""
 
-from . import flag_cases, python_cases
+from . import config_cases, flag_cases, npz_cases, place_cases, python_cases, run_cases
 
-CASES = [*python_cases.CASES, *flag_cases.CASES]
+CASES = [
+    *python_cases.CASES,
+    *flag_cases.CASES,
+    *config_cases.CASES,
+    *npz_cases.CASES,
+    *run_cases.CASES,
+    *place_cases.CASES,
+]

@@ -64,7 +64,7 @@ def test_an_image_that_the_grid_does_not_divide_is_resampled_for_the_target_only
     assert changed.sum() == 4
 
 
-@pytest.mark.parametrize(("encoder", "aligned"), [(nn.Flatten(), False), (Cells((2, 2)), True)])
+@pytest.mark.parametrize(("encoder", "aligned"), [(nn.Flatten(), False), (Cells((1, 1)), False), (Cells((2, 2)), True)])
 def test_images_without_a_grid_have_sixteen_patches(encoder, aligned):
     cut = patches("image", (1, 8, 8), encoder)
     assert (cut.aligned, cut.count) == (aligned, 4 if aligned else 16)
@@ -87,8 +87,9 @@ def test_a_series_is_grouped_as_its_tokens_are(steps, stride, group):
     assert cut.valid(series, padding)[0].flatten()[:9].all()
 
 
-def test_a_series_without_tokens_by_step_is_hidden_step_by_step():
-    cut = patches("timeseries", (12, 3), nn.Flatten())
+@pytest.mark.parametrize("encoder", [nn.Flatten(), Steps(12)])
+def test_a_series_without_tokens_by_step_is_hidden_step_by_step(encoder):
+    cut = patches("timeseries", (12, 3), encoder)
     assert (cut.aligned, cut.count, cut.size) == (False, 12, 3)
 
 

@@ -8,8 +8,7 @@ import torch
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.experiments.settings import make_settings
-from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives.pooled import behind
+from coral_plugin.networks import NetworkSettings, project_present
 from coral_plugin.registry import OBJECTIVES
 
 NAMES = ("clip", "cmc", "cross_self", "simclr", "slip")
@@ -160,7 +159,7 @@ def test_absent_samples_do_not_reach_the_batch_statistics(name):
     head = objective(name).heads["m_text"]
     torch.manual_seed(1)
     rows, mask = torch.randn(6, 16), torch.arange(6) % 3 != 0
-    among, alone = behind(head.train(), rows, mask), head(rows[mask])
+    among, alone = project_present(head.train(), rows, mask), head(rows[mask])
     assert torch.allclose(among[mask], alone, atol=1e-6)
     assert not among[~mask].any()
 

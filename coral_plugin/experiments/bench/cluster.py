@@ -82,7 +82,7 @@ def _work(job: Job, execute: Execute) -> tuple[dict[str, Any] | None, str]:
 
     torch.set_num_threads(1)
     try:
-        if run_code(job.settings["objective"], job.settings["dataset"]) != job.code:
+        if run_code(job.settings["objective"], job.settings["dataset"], job.finetune is not None) != job.code:
             return None, f"{platform.node()} has another version of the code; install the same one on every machine"
         return execute(job), ""
     except Exception as error:  # the others go on, whatever it is

@@ -12,11 +12,11 @@ from pathlib import Path
 
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
 
-RUN = "coral_plugin.experiments.run"
+RUN, FINETUNE = "coral_plugin.experiments.run", "coral_plugin.experiments.finetune"
 
 
-def run_code(objective: str, dataset: str) -> str:
-    """Hash of the source of everything that a run of these two names imports from its own packages.
+def run_code(objective: str, dataset: str, finetuned: bool = False) -> str:
+    """Hash of the source of everything that a run of these names, perhaps fine-tuned, imports from its own packages.
 
     The package's run, the objective, the data set and every encoder are followed through their imports, those inside
     functions included. So a new objective, a picture or a flag leaves finished runs alone, and an edit of a loss that
@@ -25,7 +25,9 @@ def run_code(objective: str, dataset: str) -> str:
     own = [OBJECTIVES.get(objective).__module__, DATASETS.get(dataset).__module__]
     tops = {name.partition(".")[0] for name in (RUN, *own)}
     encoders = [entry.target.partition(":")[0] for entry in ENCODERS.entries()]
-    return source_hash([RUN, *own, *(name for name in encoders if name.partition(".")[0] in tops)])
+    return source_hash(
+        [RUN, *([FINETUNE] if finetuned else []), *own, *(name for name in encoders if name.partition(".")[0] in tops)]
+    )
 
 
 def source_hash(roots: Iterable[str]) -> str:

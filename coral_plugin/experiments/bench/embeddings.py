@@ -22,6 +22,8 @@ def draw_embeddings(folder: Path, finished: Finished) -> dict[str, Path]:
     for job in finished.jobs:
         where = f"{job.row} on {job.column}{f' ({job.arm})' if job.arm else ''}"
         caption = f"{where}: embeddings, seed {job.seed}"
+        if job.finetune is not None:
+            continue
         weights = job.folder / f"seed-{job.seed}" / "model.safetensors"
         if any(each.startswith(f"{where}:") for each in drawn) or read_record(job) is None or not weights.is_file():
             continue

@@ -29,6 +29,7 @@ class Row:
         presets: ``{column: preset}`` in place of ``preset``.
         chosen: ``{"group.key": value}`` on every data set.
         by_column: ``{column: {"group.key": value}}`` over ``chosen``.
+        finetune: Settings of a fine-tuning with labels that follows the training; None for none.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Row:
     presets: Mapping[str, str] = field(default_factory=dict)
     chosen: Mapping[str, Any] = field(default_factory=dict)
     by_column: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    finetune: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +92,8 @@ class Job:
         fingerprint: Of the data.
         code: Hash of the sources that the run depends on.
         folder: Run directory.
+        finetune: Settings of the fine-tuning; None for none.
+        pretrained: The same run without it, which is trained first where it is not complete.
     """
 
     row: str
@@ -100,11 +104,13 @@ class Job:
     fingerprint: str
     code: str
     folder: Path
+    finetune: dict[str, Any] | None = None
+    pretrained: Job | None = None
 
     @property
     def identity(self) -> str:
         """What two runs share that give the same result."""
-        return identity(self.settings, self.fingerprint, self.code)
+        return identity(self.settings, self.fingerprint, self.code, self.finetune)
 
     @property
     def label(self) -> str:
@@ -170,7 +176,7 @@ def run_settings(row: Row, column: Column, arm: str, seed: int) -> RunSettings:
 
 
 def plan(
-    grid: Grid, folder: Path, fingerprint: Callable[[RunSettings], str], code: Callable[[str, str], str]
+    grid: Grid, folder: Path, fingerprint: Callable[[RunSettings], str], code: Callable[[str, str, bool], str]
 ) -> list[Job]:
     """Every run of a grid, one seed after the other, so that a table with few seeds is there early.
 
@@ -178,7 +184,7 @@ def plan(
         grid: Rows, columns, seeds.
         folder: Gets a run directory for each run, named after its identity.
         fingerprint: Of the data that settings ask for.
-        code: Hash of the sources behind an objective and a data set.
+        code: Hash of the sources behind an objective, a data set and, if true, fine-tuning.
     """
     cells = [
         (seed, column, arm, row) for seed in grid.seeds for column in grid.columns for arm in column.arms
@@ -194,18 +200,30 @@ def plan(
             seed=seed,
             settings=own.as_dict(),
             fingerprint=fingerprint(own),
-            code=code(row.objective, column.dataset),
+            code=code(row.objective, column.dataset, False),
             folder=folder,
         )
-        parts = (row.objective, column.dataset, arm, f"s{seed}", job.identity[:12])
-        jobs.append(replace(job, folder=folder / "-".join(part for part in parts if part)))
+        job = _placed(job, folder)
+        if row.finetune is not None:
+            tuned = code(row.objective, column.dataset, True)
+            job = _placed(replace(job, finetune=dict(row.finetune), code=tuned, pretrained=job), folder)
+        jobs.append(job)
     return jobs
 
 
-def identity(settings: Mapping[str, Any], fingerprint: str, code: str) -> str:
+def _placed(job: Job, folder: Path) -> Job:
+    """The job with the folder that its identity names."""
+    names = (job.settings["objective"], "finetuned" if job.finetune else "", job.settings["dataset"], job.arm)
+    parts = (*names, f"s{job.seed}", job.identity[:12])
+    return replace(job, folder=folder / "-".join(part for part in parts if part))
+
+
+def identity(
+    settings: Mapping[str, Any], fingerprint: str, code: str, finetune: Mapping[str, Any] | None = None
+) -> str:
     """sha256 (hex) of everything that decides on a result: not of paths, nor of the device."""
-    text = json.dumps([_relevant(settings), fingerprint, code], sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()
+    decisive = [_relevant(settings), fingerprint, code, *([dict(finetune)] if finetune is not None else [])]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _relevant(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -218,4 +236,7 @@ def _relevant(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def distinct(jobs: Iterable[Job]) -> list[Job]:
     """One job for each identity: rows that are the same run in several places are trained once."""
-    return list({job.identity: job for job in reversed(list(jobs))}.values())[::-1]
+    first: dict[str, Job] = {}
+    for job in jobs:
+        first.setdefault(job.identity, job)
+    return list(first.values())

@@ -26,14 +26,12 @@ class Target:
         grid: What is run.
         published: Names of the tables that stand beside it.
         embeddings: Whether the densities of the embeddings are drawn.
-        finetuning: Whether every run is fine-tuned on its labels afterwards.
     """
 
     name: str
     grid: Grid
     published: tuple[str, ...]
     embeddings: bool
-    finetuning: bool
 
 
 @cache
@@ -80,7 +78,7 @@ def target(
     small = common["small"] if scale == "small" else {}
     wanted = datasets or entry["columns"]
     columns = [_column(key, scale, data or {}, small.get("chosen", {})) for key in wanted]
-    built = [_row(key, entry["rows"][key], chosen or {}, wanted, small=bool(small)) for key in rows or entry["rows"]]
+    built = [_row(key, entry["rows"][key], chosen or {}, wanted, small) for key in rows or entry["rows"]]
     if unused := [key for key in data or {} if key not in {n for c in columns for n in (c.name, c.dataset)}]:
         raise suggest(unused[0], [column.name for column in columns], "data set behind --data")
     title = entry["title"] + (" (small scale)" if scale == "small" else "")
@@ -91,7 +89,6 @@ def target(
         grid=grid,
         published=tuple(entry.get("published", ())),
         embeddings=entry.get("embeddings", False),
-        finetuning=entry.get("finetuning", False),
     )
 
 
@@ -127,7 +124,9 @@ def require(grid: Grid, name: str) -> None:
         )
 
 
-def _row(name: str, entry: Mapping[str, Any], chosen: Mapping[str, Any], columns: Sequence[str], *, small: bool) -> Row:
+def _row(
+    name: str, entry: Mapping[str, Any], chosen: Mapping[str, Any], columns: Sequence[str], small: Mapping[str, Any]
+) -> Row:
     def own(declared: Mapping[str, Any]) -> dict[str, Any]:
         # how long a method trains in its paper says nothing at a small scale
         return {key: value for key, value in declared.items() if not (small and key == "training.epochs")}
@@ -138,6 +137,7 @@ def _row(name: str, entry: Mapping[str, Any], chosen: Mapping[str, Any], columns
         preset=entry.get("preset"),
         presets=entry.get("presets", {}),
         chosen=own(entry.get("chosen", {})),
+        finetune={**entry["finetune"], **small.get("finetune", {})} if "finetune" in entry else None,
         by_column={column: {**own(entry.get("by_column", {}).get(column, {})), **chosen} for column in columns},
     )
 

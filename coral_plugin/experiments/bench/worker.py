@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,19 +39,17 @@ def execute(job: Job) -> dict[str, Any]:
     Raises:
         CoralError: whatever the run raises, or data that are not those that were planned with.
     """
+    if job.pretrained is not None:
+        execute(job.pretrained)
     with locked(job.folder):
         if (done := read_record(job)) is not None:
             return done
-        settings = from_dict(job.settings)
-        data = load_data(settings)
-        if data.fingerprint != job.fingerprint:
-            raise InputError("The data are not those that this grid was planned with; run the command again.")
-        finished = run(settings, folder=job.folder, resume=True, label=job.label, floor=False, data=data)
+        metrics = _train(job) if job.pretrained is None else _finetune(job, job.pretrained.folder)
         record = {
             "schema": SCHEMA,
             "identity": job.identity,
-            "objective": settings.objective,
-            "dataset": settings.dataset,
+            "objective": job.settings["objective"],
+            "dataset": job.settings["dataset"],
             "arm": job.arm,
             "seed": job.seed,
             "fingerprint": job.fingerprint,
@@ -58,10 +57,28 @@ def execute(job: Job) -> dict[str, Any]:
             "commit": commit(),
             "machine": platform.node(),
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
-            "metrics": finished.metrics,
+            "metrics": metrics,
         }
         write_json(job.folder / RECORD, record)
     return record
+
+
+def _train(job: Job) -> dict[str, Any]:
+    settings = from_dict(job.settings)
+    data = load_data(settings)
+    if data.fingerprint != job.fingerprint:
+        raise InputError("The data are not those that this grid was planned with; run the command again.")
+    return run(settings, folder=job.folder, resume=True, label=job.label, floor=False, data=data).metrics
+
+
+def _finetune(job: Job, pretrained: Path) -> dict[str, Any]:
+    """Fine-tuning is short and has no checkpoints: one that was stopped begins anew."""
+    from coral_plugin.experiments.finetune import FinetuneSettings, finetune
+
+    output = job.folder / "run"
+    shutil.rmtree(output, ignore_errors=True)
+    settings = FinetuneSettings(**(job.finetune or {}))
+    return finetune(pretrained, settings, output=output, data_path=job.settings["data"]).metrics
 
 
 def epochs_done(job: Job) -> float:

@@ -35,13 +35,11 @@ def metrics():
     """What a run with one seed leaves, with one task."""
 
     def make(value, metric="balanced_accuracy", task="label", speed=100.0):
-        summary = {"values": [value], "mean": value, "std": None}
-        also = {"accuracy": {"values": [value / 2], "mean": value / 2, "std": None}}
-        return {
-            "tasks": {task: {"metric": metric, **({"chance": 0.1} if metric != "mse" else {}), **summary, "also": also}},
-            "train": {
-                "samples_per_second": speed, "seconds": 7.0, "peak_memory_bytes": 2**30, "parameters": 1234, "epochs": 2,
-            },
-        }  # fmt: skip
+        summary = {"metric": metric, "values": [value], "mean": value, "std": None}
+        if metric != "mse":
+            summary["chance"] = 0.1
+        summary["also"] = {"accuracy": {"values": [value / 2], "mean": value / 2, "std": None}}
+        cost = {"seconds": 7.0, "peak_memory_bytes": 2**30, "parameters": 1234, "epochs": 2}
+        return {"tasks": {task: summary}, "train": {"samples_per_second": speed, **cost}}
 
     return make

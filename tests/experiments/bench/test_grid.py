@@ -11,7 +11,9 @@ from coral_plugin.experiments.bench.grid import Column, Grid, Row, distinct, ide
 
 
 def jobs_of(grid, tmp_path, fingerprint="f", code="c"):
-    return plan(grid, tmp_path, lambda settings: fingerprint, lambda objective, dataset: code)
+    return plan(
+        grid, tmp_path, lambda settings: fingerprint, lambda objective, dataset, finetuned: code + "t" * finetuned
+    )
 
 
 def test_every_cell_has_its_run_and_seeds_come_one_after_the_other(grid, tmp_path):
@@ -106,3 +108,12 @@ def test_a_grid_names_everything_once(grid):
         Grid(rows=(grid.rows[0],) * 2, columns=grid.columns, seeds=(1,))
     with pytest.raises(InputError, match="seeds"):
         Grid(rows=grid.rows, columns=grid.columns, seeds=(1, 1))
+
+
+def test_a_fine_tuned_row_builds_on_the_same_run_as_the_row_without(grid, tmp_path):
+    rows = (grid.rows[0], *(Row(name=f"tuned {n}", objective="coral", finetune={"epochs": n}) for n in (3, 4)))
+    plain, three, four = jobs_of(Grid(rows=rows, columns=grid.columns, seeds=(1,)), tmp_path)
+    assert three.pretrained.identity == four.pretrained.identity == plain.identity
+    assert three.pretrained.folder == plain.folder
+    assert len({plain.identity, three.identity, four.identity}) == 3
+    assert (plain.code, three.code) == ("c", "ct")

@@ -15,7 +15,7 @@ class Clock:
 
 def test_time_left_comes_from_runs_that_are_alike(make_job):
     clock = Clock()
-    a1, a2, b1, b2 = (make_job(row, seed=seed) for row in "ab" for seed in (1, 2))
+    a1, a2, b1, b2 = (make_job(r, seed=s, **{"method.shared_weight": float(r == "a")}) for r in "ab" for s in (1, 2))
     progress = GridProgress([a2, b1, b2], [(a1, 10.0)], 1, quiet=True, clock=clock)
     assert progress.left() == 30.0  # nothing is known of b: as a on the same data
     progress.started(b1)
@@ -40,7 +40,7 @@ def test_a_first_run_tells_by_its_epochs(make_job):
 
 
 def test_lines_say_what_ended_and_how(make_job, capsys):
-    a, b = make_job("a"), make_job("b")
+    a, b = make_job("a"), make_job("b", **{"training.epochs": 3})
     progress = GridProgress([a, b], [], 2)
     progress.started(a)
     progress.retried(a, "its process was killed by SIGKILL")

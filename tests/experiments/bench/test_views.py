@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 
 import pytest
 
+from coral_plugin.evaluation.tables import ABSENT
 from coral_plugin.experiments.bench.compare import compare
 from coral_plugin.experiments.bench.grid import Column, Grid, Row
 from coral_plugin.experiments.bench.layout import layouts
@@ -48,7 +49,7 @@ def test_an_overview_and_a_table_for_each_data_set(comparison):
     assert cells["concat_raw (floor)"][0].rank is None
     assert cells["chance"][0].text == "10.0"
     assert cells["coral, published"][0].text == "67.9 ± 0.70 [1]"
-    assert cells["coral, published"][2].text == "–"  # its average is over five data sets, not these two
+    assert cells["coral, published"][2].text == ABSENT  # its average is over five data sets, not these two
     assert mosi.head == (
         "method", "balanced accuracy, % ↑", "published", "n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters",
     )  # fmt: skip

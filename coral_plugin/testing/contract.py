@@ -1,0 +1,121 @@
+"""Checks of what an objective says of itself: settings, presets, labels, and the parts of its representation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from itertools import chain, combinations
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coral_plugin.data import Modality
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import Objective
+from coral_plugin.testing.expect import expect, expect_finite
+from coral_plugin.testing.samples import samples
+from coral_plugin.testing.subject import Subject, embedded
+from coral_plugin.training.settings import TrainingSettings
+
+
+def settings(subject: Subject) -> None:
+    """``Settings`` is a frozen dataclass whose fields all have defaults."""
+    kind: Any = subject.kind.Settings
+    expect(dataclasses.is_dataclass(kind), "Settings that are a dataclass", kind)
+    expect(kind.__dataclass_params__.frozen, "a frozen dataclass Settings", "one that can be changed")
+    missing = dataclasses.MISSING
+    bare = [f.name for f in dataclasses.fields(kind) if f.init and f.default is missing and f.default_factory is missing]
+    expect(not bare, "a default for every setting", f"none for {', '.join(bare)}")
+    kind()
+
+
+def presets(subject: Subject) -> None:
+    """Keys of ``presets`` and ``deterministic`` name settings that exist, and their values are accepted."""
+    groups = {
+        "method": subject.kind.Settings,
+        "network": NetworkSettings,
+        "training": TrainingSettings,
+        "probe": ProbeSettings,
+    }
+    expect(isinstance(subject.kind.presets, Mapping), "presets that are a mapping", type(subject.kind.presets).__name__)
+    still = {f"method.{key}": value for key, value in subject.kind.deterministic.items()}
+    for preset, values in {**subject.kind.presets, "deterministic": still}.items():
+        chosen: dict[str, dict[str, Any]] = {group: {} for group in groups}
+        for key, value in values.items():
+            group, _, name = key.partition(".")
+            fields = {field.name for field in dataclasses.fields(groups[group])} if group in groups else set()
+            expect(name in fields, f"settings that exist in preset {preset!r}", key)
+            chosen[group][name] = value
+        for group, kind in groups.items():
+            try:
+                kind(**chosen[group])
+            except InputError as error:
+                expect(False, f"values in range in preset {preset!r}", str(error))
+
+
+def construction(subject: Subject) -> None:
+    """It is built for some number of modalities as an ``Objective``; another number is refused by a one-line error."""
+    for modalities in subject.claimed:
+        made = subject.build(modalities)
+        expect(isinstance(made, Objective), "an Objective", type(made).__name__)
+        expect(isinstance(made.needs_raw, bool) and isinstance(made.trains, bool), "flags that are bool", "others")
+        trainable = [name for name, p in made.named_parameters() if p.requires_grad]
+        expect(bool(trainable) or not made.trains, "parameters to train, or trains = False", "neither")
+
+
+def labels(subject: Subject) -> None:
+    """An objective that needs labels refuses data that have none."""
+    made = subject.build(subject.claimed[0])
+    if not made.needs_labels:
+        return
+    try:
+        made.prepare(())
+    except InputError:
+        return
+    expect(False, "an InputError from prepare(()), since needs_labels is true", "no error")
+
+
+def parts(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """Names, order and widths of the parts are the same for every batch and mode; each part is finite ``(B, d)``."""
+    objective = subject.build(modalities)
+    wanted: dict[str, int] = {}
+    for size in (6, 3):
+        batch = samples(modalities, size, lacking=size == 6)
+        objective.train()
+        with torch.no_grad():
+            training = objective.embed(batch)
+        for found in (training, embedded(objective, batch)):
+            _check_parts(found, size)
+            own = {name: part for name, part in found.items() if not name.startswith("projected/")}
+            heads = {part.shape[1] for name, part in found.items() if name not in own}
+            expect(bool(own), "at least one part", "none")
+            expect(len(heads) <= 1, "projected parts of one width", sorted(heads))
+            widths = {name: part.shape[1] for name, part in own.items()}
+            wanted = wanted or widths
+            expect(list(widths.items()) == list(wanted.items()), f"the parts {wanted}, in this order", widths)
+
+
+def subsets(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """Batches that have only some of the modalities are embedded; no part changes its width."""
+    objective, batch = subject.build(modalities), samples(modalities, 4)
+    whole = {name: part.shape[1] for name, part in embedded(objective, batch).items()}
+    names = [modality.name for modality in modalities]
+    for subset in chain.from_iterable(combinations(names, size) for size in range(1, len(names))):
+        found = embedded(objective, batch.select(subset))
+        what = f"the parts of {', '.join(subset)}"
+        expect(bool(found), what, "none")
+        _check_parts(found, batch.size)
+        for name, part in found.items():
+            expect(name in whole, f"{what} to be some of {', '.join(whole)}", name)
+            expect(part.shape[1] == whole[name], f"{what}: {name} of width {whole[name]}", part.shape[1])
+
+
+def _check_parts(found: Mapping[str, Tensor], size: int) -> None:
+    shapes = {name: tuple(part.shape) for name, part in found.items()}
+    wrong = {name: shape for name, shape in shapes.items() if len(shape) != 2 or shape[0] != size or not shape[1]}
+    expect(not wrong, f"parts of shape ({size}, d)", wrong)
+    expect(all(part.is_floating_point() for part in found.values()), "floating-point parts", "others")
+    expect_finite(found, "parts")

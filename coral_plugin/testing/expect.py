@@ -1,0 +1,47 @@
+"""What a check says when it fails: what was expected, and what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+# float64 throughout; a method may compute its loss in float32
+RELATIVE = 1e-5
+
+
+def expect(holds: bool, expected: str, found: object) -> None:
+    """Raise an ``AssertionError`` with both, unless it ``holds``."""
+    if not holds:
+        raise AssertionError(f"expected {expected}; found {found}")
+
+
+def expect_finite(values: Mapping[str, Tensor], what: str) -> None:
+    """Every tensor is finite."""
+    bad = [name for name, value in values.items() if not torch.isfinite(value).all()]
+    expect(not bad, f"{what} that are finite", f"values that are not in {', '.join(bad)}")
+
+
+def expect_same(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> None:
+    """Two sets of named tensors are equal up to rounding, relative to the greatest entry of each."""
+    expect(list(found) == list(wanted), f"{what}: {', '.join(wanted) or 'nothing'}", ", ".join(found) or "nothing")
+    for name, value in wanted.items():
+        other = found[name]
+        expect(other.shape == value.shape, f"{what}: {name} of shape {tuple(value.shape)}", tuple(other.shape))
+        off = apart(other, value)
+        expect(off <= RELATIVE, f"{what}: {name} the same", f"a relative difference of {off:.1e}")
+
+
+def apart(one: Tensor, other: Tensor) -> float:
+    """Greatest difference, relative to the greatest entry; infinite where something is not a number."""
+    if not one.numel():
+        return 0.0
+    one, other = one.detach().double(), other.detach().double()
+    off = float((one - other).abs().max() / other.abs().max().clamp(min=1e-6))
+    return off if off == off else float("inf")  # noqa: PLR0124 - not a number differs from itself
+
+
+def gradients(objective: nn.Module) -> dict[str, Tensor]:
+    """The gradient of every parameter that has one."""
+    return {name: p.grad.clone() for name, p in objective.named_parameters() if p.grad is not None}

@@ -1,0 +1,104 @@
+"""Checks of what must make no difference: padding, absent values, the rest of the batch, the global generator."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.testing.expect import expect, expect_finite, expect_same, gradients
+from coral_plugin.testing.samples import longer, rows_of, samples, under_padding, view, where_absent
+from coral_plugin.testing.subject import Subject, embedded, terms, trained, values_of
+
+Change = Callable[[MultimodalBatch], MultimodalBatch]
+
+
+def padding_values(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """What lies under padding changes neither loss, gradient nor embedding."""
+    _unmoved(subject, modalities, lambda batch: under_padding(batch, 7.0), "whatever lies under padding")
+
+
+def padding_length(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """Nor do more padded steps; the settings are ``deterministic``, since masks are drawn by the step."""
+    _unmoved(subject, modalities, lambda batch: longer(batch, 2), "with more padded steps", still=True)
+
+
+def absent_values(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """The values of an absent modality, which may be no numbers, change neither loss, gradient nor embedding."""
+    for fill in (50.0, float("nan")):
+        what = f"whatever the values of an absent modality are (here {fill})"
+        _unmoved(subject, modalities, lambda batch, fill=fill: where_absent(batch, fill), what, lacking=True)  # type: ignore[misc]
+
+
+def _unmoved(
+    subject: Subject,
+    modalities: tuple[Modality, ...],
+    change: Change,
+    what: str,
+    *,
+    still: bool = False,
+    lacking: bool = False,
+) -> None:
+    batch = samples(modalities, lacking=lacking)
+    found: list[list[dict[str, Tensor]]] = []
+    for changed in (lambda each: each, change):
+        objective, seen = subject.build(modalities, still=still), []
+        if objective.trains:
+            given = terms(objective, changed(batch), views=(changed(view(batch, 1)), changed(view(batch, 2))))
+            given["total"].backward()
+            seen = [values_of(given), gradients(objective)]
+        found.append([*seen, embedded(objective, changed(batch))])
+    for name, one, other in zip(("embeddings", "gradients", "terms"), found[0][::-1], found[1][::-1], strict=False):
+        expect_finite(other, f"{name}, {what},")
+        expect_same(other, one, f"{name}, {what}")
+
+
+def batch_independence(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """In evaluation mode a sample is embedded the same alone, among others, and in another order."""
+    objective = trained(subject.build(modalities), modalities)
+    batch = samples(modalities, lacking=True)
+    whole = embedded(objective, batch)
+    for rows in (torch.arange(batch.size).flip(0), *torch.arange(batch.size).split(1)[:4]):
+        wanted = {name: part[rows] for name, part in whole.items()}
+        expect_same(embedded(objective, rows_of(batch, rows)), wanted, f"the embedding of samples {rows.tolist()} alone")
+
+
+def evaluation(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """Embedding twice in evaluation mode gives the same, whatever was drawn between, and changes nothing."""
+    objective = trained(subject.build(modalities), modalities)
+    batch = samples(modalities, lacking=True)
+    state = copy.deepcopy(objective.state_dict())
+    torch.manual_seed(0)
+    once = embedded(objective, batch)
+    torch.manual_seed(1)
+    expect_same(embedded(objective, batch), once, "a second embedding")
+    changed = [name for name, value in objective.state_dict().items() if not torch.equal(value, state[name])]
+    expect(not changed, "an embed that changes no parameter or buffer in evaluation mode", ", ".join(changed))
+    expect(not any(part.training for part in objective.modules()), "an embed that keeps the mode", "training mode")
+
+
+def seeded(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """The generator decides on every random number of the loss but dropout's, which the global one draws."""
+    batch = samples(modalities)
+    again = [values_of(terms(subject.build(modalities), batch)) for _ in range(2)]
+    expect_same(again[1], again[0], "terms with the same seeds")
+    quiet = [values_of(terms(subject.build(modalities, dropout=False), batch, dropout_seed=seed)) for seed in (0, 1)]
+    expect_same(quiet[1], quiet[0], "terms without dropout, by another state of the global generator,")
+
+
+def unchanged(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """Neither ``embed`` nor ``loss`` writes into the batch."""
+    objective = subject.build(modalities)
+    batches = [samples(modalities, lacking=True), *(view(samples(modalities, lacking=True), seed) for seed in (1, 2))]
+    before = copy.deepcopy(batches)
+    if objective.trains:
+        terms(objective, batches[0], views=(batches[1], batches[2]))["total"].backward()
+    embedded(objective, batches[0])
+    for batch, kept in zip(batches, before, strict=True):
+        for field in ("tensors", "padding", "targets", "present"):
+            one, other = getattr(batch, field), getattr(kept, field)
+            same = list(one) == list(other) and all(torch.equal(one[name], other[name]) for name in one)
+            expect(same, f"a batch whose {field} are left alone", "others than before")

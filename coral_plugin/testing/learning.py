@@ -1,0 +1,108 @@
+"""Checks of the loss: its terms, its gradient, and that it can be learned."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+
+from coral_plugin.data import Modality
+from coral_plugin.objectives import Objective, parameter_groups
+from coral_plugin.testing.expect import expect, expect_finite, gradients
+from coral_plugin.testing.samples import as_type, samples
+from coral_plugin.testing.subject import Subject, terms
+
+STEPS = 12
+
+
+def loss_terms(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """The loss is a mapping of finite scalars with ``total``, which has a gradient; ``raw`` can be left out."""
+    objective = subject.build(modalities, dtype=torch.float32)
+    batch = as_type(samples(modalities, lacking=True), torch.float32)
+    found = terms(objective, batch)
+    expect("total" in found, "a term 'total'", ", ".join(found) or "no terms")
+    wrong = {name: tuple(term.shape) for name, term in found.items() if term.ndim}
+    expect(not wrong, "terms that are scalars", wrong)
+    expect_finite(found, "terms")
+    expect(found["total"].requires_grad, "a total with a gradient", "one without")
+    again = objective.loss(batch, batch, 0.5, torch.Generator().manual_seed(0))
+    expect(list(again) == list(found), f"the terms {', '.join(found)} without raw, too", ", ".join(again))
+    expect_finite(again, "terms without raw")
+
+
+def progress(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """Terms and ``schedule`` are finite, and have the same names, at the start, within and at the end of a training."""
+    objective, batch = subject.build(modalities), samples(modalities)
+    found = {share: terms(objective, batch, share) for share in (0.0, 0.5, 1.0)}
+    says = {share: objective.schedule(share) for share in found}
+    for share, each in found.items():
+        expect_finite(each, f"terms at progress {share}")
+        expect(list(each) == list(found[0.0]), f"the terms {', '.join(found[0.0])} at progress {share}", list(each))
+        fine = all(math.isfinite(value) for value in says[share].values())
+        expect(fine and list(says[share]) == list(says[0.0]), f"a finite schedule at progress {share}", says[share])
+
+
+def gradient(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """Every parameter that requires a gradient gets one that is finite and not always zero."""
+    objective = subject.build(modalities)
+    for seed in (0, 1):
+        terms(objective, samples(modalities, seed=seed), seed=seed)["total"].backward()
+    reached = gradients(objective)
+    expect_finite(reached, "gradients")
+    wanted = [name for name, p in objective.named_parameters() if p.requires_grad]
+    without = [name for name in wanted if name not in reached or not reached[name].any()]
+    expect(not without, "a gradient for every parameter that requires it", f"none for {', '.join(without)}")
+
+
+def learning(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """A few steps on one batch, with the same random numbers in each, lower the loss of that batch."""
+    objective, batch = subject.build(modalities), samples(modalities)
+    optimiser = torch.optim.AdamW(parameter_groups(objective, 0.0), lr=1e-2)
+    totals = []
+    for _ in range(STEPS):
+        optimiser.zero_grad()
+        total = terms(objective, batch)["total"]
+        total.backward()
+        optimiser.step()
+        totals.append(float(total))
+    least = 0.01 * abs(totals[0])
+    expect(
+        totals[-1] < totals[0] - least,
+        f"a loss that falls by more than {least:.2g} in {STEPS} steps",
+        f"{totals[0]:.4g} and then {totals[-1]:.4g}",
+    )
+
+
+def two_samples(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """A batch of two samples has a finite loss and gradient."""
+    _backward(subject.build(modalities), modalities, 2, {})
+
+
+def rare_modality(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """So has a batch in which one sample or none has a modality."""
+    for count in (0, 1) if len(modalities) > 1 else ():
+        _backward(subject.build(modalities), modalities, 6, {modalities[-1].name: torch.arange(6) < count})
+
+
+def half_precision(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """Under bfloat16 autocast terms and gradients are finite, and the terms are computed in float32."""
+    objective = subject.build(modalities, dtype=torch.float32)
+    batch = as_type(samples(modalities, lacking=True), torch.float32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = terms(objective, batch)
+    expect_finite(found, "terms in half precision")
+    halves = [name for name, term in found.items() if term.dtype in (torch.bfloat16, torch.float16)]
+    expect(not halves, "terms in float32 (over_batch computes them so)", f"half precision in {', '.join(halves)}")
+    found["total"].backward()
+    expect_finite(gradients(objective), "gradients in half precision")
+
+
+def _backward(
+    objective: Objective, modalities: tuple[Modality, ...], size: int, present: dict[str, torch.Tensor]
+) -> None:
+    found = terms(objective, replace(samples(modalities, size), present=present))
+    expect_finite(found, "terms")
+    found["total"].backward()
+    expect_finite(gradients(objective), "gradients")
+    expect_finite(dict(objective.named_buffers()), "running statistics")

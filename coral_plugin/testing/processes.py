@@ -1,0 +1,144 @@
+"""The check that several processes compute together what one computes on the whole batch."""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from coral_plugin.data import MultimodalBatch
+from coral_plugin.distributed import rank, world_size
+from coral_plugin.errors import CoralError
+from coral_plugin.networks.batchnorm import synchronise
+from coral_plugin.objectives import Objective
+from coral_plugin.testing.expect import apart, expect, expect_same
+from coral_plugin.testing.samples import rows_of, samples, view
+from coral_plugin.testing.subject import Subject, terms, values_of
+from coral_plugin.training.processes import train_in_processes
+from coral_plugin.training.settings import TrainingSettings
+
+WORLD = 2
+TOLERANCE = 1e-6
+_SIZE = 9  # no multiple of two: the shares differ by one
+_TOGETHER = TrainingSettings(device="cpu", devices=WORLD, timeout_seconds=60)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step leaves.
+
+    Attributes:
+        terms: Of the loss.
+        gradient: By parameter; zero where there is none.
+        buffers: Running statistics.
+    """
+
+    terms: Mapping[str, Tensor]
+    gradient: Mapping[str, Tensor]
+    buffers: Mapping[str, Tensor]
+
+    def difference(self, wanted: Step) -> dict[str, float]:
+        """Greatest relative difference of the terms, the gradient (to its greatest entry) and the statistics."""
+        largest = max((float(g.abs().max()) for g in wanted.gradient.values() if g.numel()), default=0.0)
+        off = [float((self.gradient[name] - g).abs().max()) for name, g in wanted.gradient.items() if g.numel()]
+        return {
+            "loss": max((apart(self.terms[name], term) for name, term in wanted.terms.items()), default=0.0),
+            "gradient": max(off, default=0.0) / max(largest, 1e-12),
+            "buffers": max((apart(self.buffers[name], each) for name, each in wanted.buffers.items()), default=0.0),
+        }
+
+
+# an objective whose loss draws nothing, and its two views and the samples themselves
+Case = tuple[Objective, tuple[MultimodalBatch, MultimodalBatch, MultimodalBatch]]
+
+
+def processes(subject: Subject) -> None:
+    """Loss, gradient and running statistics of two processes, half of the batch each, are those of one process.
+
+    Batch normalisation is synchronised, as a training does it. Once with samples that lack modalities here and there,
+    and once with a process none of whose samples has the second modality.
+    """
+    for off in together(cases(subject)):
+        _expect_equal(off)
+
+
+def cases(subject: Subject) -> list[Case]:
+    """What the check computes of an objective, for each tuple of modalities that it takes.
+
+    Raises:
+        AssertionError: its loss draws random numbers, which differ between processes, under ``deterministic`` settings.
+    """
+    made: list[Case] = []
+    for modalities in subject.claimed:
+        objective = subject.build(modalities, still=True)
+        whole = samples(modalities, _SIZE, lacking=True)
+        by_seed = [values_of(terms(copy.deepcopy(objective), whole, seed=seed)) for seed in (0, 1)]
+        expect_same(by_seed[1], by_seed[0], "terms that draw nothing under the settings of `deterministic`")
+        batches = [whole]
+        if len(modalities) > 1:
+            batches.append(replace(whole, present={modalities[1].name: torch.arange(_SIZE) % WORLD == 0}))
+        made += [(copy.deepcopy(objective), (view(batch, 1), view(batch, 2), batch)) for batch in batches]
+    return made
+
+
+def together(every: Sequence[Case]) -> list[dict[str, float]]:
+    """For each case the greatest differences (:meth:`Step.difference`) between the processes and one alone.
+
+    Raises:
+        AssertionError: a process failed, or an objective cannot be sent to one.
+    """
+    alone = [one_step(copy.deepcopy(objective), views) for objective, views in every]
+    with tempfile.TemporaryDirectory(prefix="coral-check-") as name:
+        folder = Path(name)
+        try:
+            train_in_processes(partial(_member, folder, list(every)), _TOGETHER)
+        except CoralError as error:
+            raise AssertionError(f"expected {WORLD} processes that train together; found: {error}") from error
+        found = [torch.load(folder / f"{number}.pt", weights_only=True) for number in range(WORLD)]
+    out = []
+    for place, wanted in enumerate(alone):
+        each = [Step(**steps[place]).difference(wanted) for steps in found]
+        out.append({key: max(one[key] for one in each) for key in each[0]})
+    return out
+
+
+def one_step(objective: Objective, views: tuple[MultimodalBatch, MultimodalBatch, MultimodalBatch]) -> Step:
+    """Loss and gradient in training mode; of several processes, the mean of their gradients, as DDP takes it."""
+    first, second, batch = views
+    found = terms(objective.train(), batch, views=(first, second))
+    found["total"].backward()
+    gradient = {}
+    for name, parameter in objective.named_parameters():
+        gradient[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+        if world_size() > 1:
+            dist.all_reduce(gradient[name])
+            gradient[name] /= world_size()
+    buffers = {name: each.clone() for name, each in objective.named_buffers() if each.is_floating_point()}
+    return Step(values_of(found), gradient, buffers)
+
+
+def _member(folder: Path, every: Sequence[Case]) -> None:
+    """What each process does."""
+    steps = []
+    for objective, views in every:
+        synchronise(objective)
+        first, second, batch = (rows_of(each, torch.arange(rank(), each.size, world_size())) for each in views)
+        steps.append(vars(one_step(objective, (first, second, batch))))
+    torch.save(steps, folder / f"{rank()}.pt")
+
+
+def _expect_equal(off: Mapping[str, float]) -> None:
+    said = ", ".join(f"{name} {value:.1e}" for name, value in off.items())
+    expect(
+        max(off.values()) <= TOLERANCE,
+        f"the loss, gradient and running statistics of one process within {TOLERANCE:.0e} (over_batch gathers the rows "
+        "of all processes)",
+        f"relative differences: {said}",
+    )

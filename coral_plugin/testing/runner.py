@@ -1,0 +1,133 @@
+"""The checks by name, one at a time or all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+
+from coral_plugin.data import Modality
+from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.objectives import Objective
+from coral_plugin.registry import suggest
+from coral_plugin.testing import contract, invariance, learning, state
+from coral_plugin.testing.processes import processes
+from coral_plugin.testing.subject import Subject
+
+Check = Callable[[], None]
+
+_OF_THE_CLASS = (contract.settings, contract.presets, contract.construction, contract.labels)
+_OF_THE_EMBEDDING = (
+    contract.parts,
+    contract.subsets,
+    invariance.evaluation,
+    invariance.batch_independence,
+    invariance.padding_values,
+    invariance.padding_length,
+    invariance.absent_values,
+    invariance.unchanged,
+    state.saved_weights,
+    state.copies,
+)
+_OF_THE_LOSS = (
+    learning.loss_terms,
+    learning.progress,
+    learning.gradient,
+    learning.learning,
+    learning.two_samples,
+    learning.rare_modality,
+    learning.half_precision,
+    invariance.seeded,
+)
+
+
+def list_checks() -> list[str]:
+    """Names of all checks, in the order in which they run."""
+    every: tuple[Callable[..., None], ...] = (*_OF_THE_CLASS, *_OF_THE_EMBEDDING, *_OF_THE_LOSS, processes)
+    return [each.__name__ for each in every]
+
+
+def objective_checks(
+    objective: type[Objective] | str,
+    *,
+    settings: Any = None,
+    network: NetworkSettings | None = None,
+    modalities: Iterable[int | tuple[Modality, ...]] = (2, 3, 4),
+    encoders: Mapping[str, EncoderLike] | None = None,
+    skip: Iterable[str] = (),
+) -> Iterator[tuple[str, Check]]:
+    """The checks that apply to an objective, each as its name and a function without arguments; none runs yet.
+
+    For pytest: ``@pytest.mark.parametrize(("name", "check"), objective_checks(Mine))``. The arguments are those of
+    :func:`check_objective`.
+    """
+    left_out = set(skip)
+    for name in left_out:
+        if name not in list_checks():
+            raise suggest(name, list_checks(), "check")
+    subject = Subject.of(objective, settings, network, tuple(modalities), encoders)
+    trains = subject.kind.trains
+    once = (*_OF_THE_CLASS, *((processes,) if trains else ()))
+    for check in (*_OF_THE_CLASS, *_OF_THE_EMBEDDING, *((*_OF_THE_LOSS, processes) if trains else ())):
+        if check.__name__ not in left_out:
+            run = _once if check in once else _for_each
+            yield check.__name__, partial(run, check, subject)
+
+
+def check_objective(
+    objective: type[Objective] | str,
+    *,
+    settings: Any = None,
+    network: NetworkSettings | None = None,
+    modalities: Iterable[int | tuple[Modality, ...]] = (2, 3, 4),
+    encoders: Mapping[str, EncoderLike] | None = None,
+    skip: Iterable[str] = (),
+) -> None:
+    """Check that an objective keeps the contract of :class:`~coral_plugin.objectives.Objective`, on made-up data.
+
+    Takes some seconds on a CPU, and starts two processes for one of the checks.
+
+    Args:
+        objective: A class, or a registered name.
+        settings: An instance of its ``Settings``; the defaults if None.
+        network: Of the networks; tiny ones if None.
+        modalities: For each of these numbers of modalities (``words``, ``image``, ``table``, ``series``), or for each of
+            these tuples of modalities, it is checked, but where it refuses them with an :class:`InputError`.
+        encoders: By the names of the modalities.
+        skip: Names of checks to leave out (:func:`list_checks`).
+
+    Raises:
+        AssertionError: a check fails; says which, what was expected, and what was found.
+        InputError: an unknown objective or check.
+    """
+    checks = objective_checks(
+        objective, settings=settings, network=network, modalities=modalities, encoders=encoders, skip=skip
+    )
+    for _, check in checks:
+        check()
+
+
+def _once(check: Callable[[Subject], None], subject: Subject) -> None:
+    _run(partial(check, subject), f"Check {check.__name__!r} of {subject.kind.__name__}")
+
+
+def _for_each(check: Callable[[Subject, tuple[Modality, ...]], None], subject: Subject) -> None:
+    what = f"Check {check.__name__!r} of {subject.kind.__name__}"
+    claimed: list[tuple[Modality, ...]] = []
+    _run(lambda: claimed.extend(subject.claimed), what)
+    for modalities in claimed:
+        names = ", ".join(modality.name for modality in modalities)
+        _run(partial(check, subject, modalities), f"{what} with {names}")
+
+
+def _run(check: Check, what: str) -> None:
+    """The check with the caller's random numbers left alone; whatever it raises becomes an ``AssertionError``."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            check()
+        except AssertionError as error:
+            raise AssertionError(f"{what}: {error}.") from error
+        except Exception as error:  # a stranger's objective may raise anything
+            raise AssertionError(f"{what}: expected no error; found {type(error).__name__}: {error}") from error

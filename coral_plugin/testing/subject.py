@@ -1,0 +1,161 @@
+"""The objective under test: how it is built, and the steps that the checks take with it."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
+from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.objectives import Objective
+from coral_plugin.registry import OBJECTIVES
+from coral_plugin.testing.expect import expect
+from coral_plugin.testing.samples import ENCODERS, TASK, made_up, samples, view
+
+TINY = NetworkSettings(width=8, heads=2, head_hidden=16, head_output=8)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An objective, and with what it is built.
+
+    Attributes:
+        kind: Class of the objective.
+        settings: Of the method; None takes its defaults.
+        network: Of the networks.
+        encoders: By the names of the modalities; they win over those in ``network``.
+        candidates: Tuples of modalities to build it for.
+    """
+
+    kind: type[Objective]
+    settings: Any
+    network: NetworkSettings
+    encoders: Mapping[str, EncoderLike]
+    candidates: tuple[tuple[Modality, ...], ...]
+
+    @classmethod
+    def of(
+        cls,
+        kind: type[Objective] | str,
+        settings: Any = None,
+        network: NetworkSettings | None = None,
+        modalities: tuple[int | tuple[Modality, ...], ...] = (2, 3, 4),
+        encoders: Mapping[str, EncoderLike] | None = None,
+    ) -> Subject:
+        """As :func:`coral_plugin.testing.check_objective` takes them."""
+        candidates = tuple(made_up(each) if isinstance(each, int) else tuple(each) for each in modalities)
+        kind = OBJECTIVES.get(kind) if isinstance(kind, str) else kind
+        return cls(kind, settings, network or TINY, encoders or {}, candidates)
+
+    @cached_property
+    def claimed(self) -> tuple[tuple[Modality, ...], ...]:
+        """The candidates that the objective takes; one that it refuses with a one-line ``InputError`` is not claimed.
+
+        Raises:
+            AssertionError: it takes none.
+        """
+        taken, refusals = [], []
+        for modalities in self.candidates:
+            try:
+                self.build(modalities)
+            except InputError as error:
+                expect("\n" not in str(error), "an InputError of one line", repr(str(error)))
+                refusals.append(str(error))
+            else:
+                taken.append(modalities)
+        expect(bool(taken), "an objective that can be built", f"only refusals: {' '.join(refusals)}")
+        return tuple(taken)
+
+    def build(
+        self,
+        modalities: tuple[Modality, ...],
+        *,
+        seed: int = 0,
+        still: bool = False,
+        dropout: bool = True,
+        dtype: torch.dtype = torch.float64,
+    ) -> Objective:
+        """A fresh objective in training mode.
+
+        Args:
+            modalities: What it encodes.
+            seed: Of its weights.
+            still: Whether its loss draws nothing: ``deterministic`` settings and no dropout.
+            dropout: Whether there is dropout, where it is not ``still``.
+            dtype: Of its weights.
+        """
+        torch.manual_seed(seed)
+        names = {modality.name for modality in modalities}
+        chosen = {**ENCODERS, **self.network.encoders}
+        network = replace(self.network, encoders={name: like for name, like in chosen.items() if name in names})
+        encoders = {name: like for name, like in self.encoders.items() if name in names}
+        objective = self.kind(modalities, network, self.made_settings(still=still), encoders)
+        objective.prepare((TASK,))
+        if still or not dropout:
+            without_dropout(objective)
+        return objective.to(dtype).train()
+
+    def made_settings(self, *, still: bool = False) -> Any:
+        """An instance of the method's settings."""
+        settings = self.kind.Settings() if self.settings is None else self.settings
+        return dataclasses.replace(settings, **self.kind.deterministic) if still else settings
+
+
+def without_dropout(module: nn.Module) -> nn.Module:
+    """``module`` with every dropout in it switched off: ``nn.Dropout``, and attributes ``dropout`` that are numbers."""
+    for part in module.modules():
+        if isinstance(getattr(part, "dropout", None), float):
+            part.dropout = 0.0  # type: ignore[assignment]
+        if isinstance(part, nn.modules.dropout._DropoutNd):
+            part.p = 0.0
+    return module
+
+
+def terms(
+    objective: Objective,
+    batch: MultimodalBatch,
+    progress: float = 0.5,
+    *,
+    seed: int = 0,
+    dropout_seed: int = 0,
+    views: tuple[MultimodalBatch, MultimodalBatch] | None = None,
+) -> dict[str, Tensor]:
+    """The loss of two views of ``batch``, every random number in it decided by the two seeds."""
+    first, second = views or (view(batch, 1), view(batch, 2))
+    torch.manual_seed(dropout_seed)
+    generator = torch.Generator().manual_seed(seed)
+    raw = {"raw": batch} if objective.needs_raw else {}
+    return objective.loss(first, second, progress, generator, **raw)
+
+
+def values_of(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Terms without their graph."""
+    return {name: term.detach() for name, term in found.items()}
+
+
+def embedded(objective: Objective, batch: MultimodalBatch) -> dict[str, Tensor]:
+    """Parts of the representation and, as ``projected/<part>``, those behind the heads, in evaluation mode."""
+    objective.eval()
+    with torch.no_grad():
+        heads = objective.projected(batch)
+        return {**objective.embed(batch), **{f"projected/{name}": part for name, part in heads.items()}}
+
+
+def trained(objective: Objective, modalities: tuple[Modality, ...], steps: int = 2) -> Objective:
+    """The objective after a few steps, so that running statistics and whatever it keeps differ from the start."""
+    if not objective.trains:
+        return objective
+    optimiser = torch.optim.SGD([p for p in objective.parameters() if p.requires_grad], lr=1e-2)
+    objective.train()
+    for step in range(steps):
+        optimiser.zero_grad()
+        terms(objective, samples(modalities, seed=step), seed=step)["total"].backward()
+        optimiser.step()
+    return objective

@@ -1,0 +1,157 @@
+"""``coral bench`` with real processes: killed, continued, failing, and what it refuses."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+TINY = [
+    "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--set", "training.checkpoint_seconds=0",
+    "--set", "network.width=8", "--set", "network.heads=2", "--set", "network.head_hidden=8",
+    "--set", "network.head_output=8", "--set", "probe.kind=knn",
+]  # fmt: skip
+
+FAKES = """
+import os, signal
+from coral_plugin.objectives.clip import Clip
+
+class Failing(Clip):
+    def loss(self, *arguments, **options):
+        raise RuntimeError("no luck")
+
+class Killed(Clip):
+    def loss(self, *arguments, **options):
+        with open(os.path.join(os.path.dirname(__file__), "tries"), "a") as file:
+            file.write("x")
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def bench(npz):
+    """Arguments of a grid of two methods and two seeds."""
+
+    def arguments(output, *more, objectives="coral,weak=coral", seeds="41,42"):
+        return [
+            "bench", "--objectives", objectives, "--datasets", "mine=arrays", "--data", f"mine={npz}", "--seeds", seeds,
+            "--output", str(output), *TINY, *(["--set", "weak:masking=none"] if "weak" in objectives else []), *more,
+        ]  # fmt: skip
+
+    return arguments
+
+
+def records(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.glob("runs/*/record.json")}
+
+
+def wait_for(condition, seconds=120):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited too long"
+        time.sleep(0.02)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_a_grid_that_is_killed_goes_on_and_gives_the_same_table(coral, bench, tmp_path):
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    status, out, err = coral(*bench(calm, "--workers", "2"))
+    assert status == 0, err
+    assert "4 run(s) now, 0 before" in err
+    assert "[4/4]" in err
+    assert "coral" in out
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "coral_plugin.cli.main", *bench(killed, "--workers", "1", "--quiet")],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+
+    def working():
+        """Process ids of the runs in progress, once one is complete."""
+        texts = [path.read_text() for path in killed.glob("runs/*/worker.lock")]
+        return [int(text) for text in texts if text.endswith("\n")] if records(killed) else []
+
+    wait_for(lambda: working() or process.poll() is not None)
+    children = working()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: not any(map(alive, children)), 20)  # no orphan works on
+    before = records(killed)
+    assert 0 < len(before) < 4
+    assert not (killed / "scores.csv").exists()
+
+    status, _, err = coral(*bench(killed, "--workers", "2"))
+    assert status == 0, err
+    after = records(killed)
+    assert len(after) == 4
+    assert {path: after[path] for path in before} == before
+    assert f"{4 - len(before)} run(s) now, {len(before)} before" in err
+    assert (killed / "scores.csv").read_bytes() == (calm / "scores.csv").read_bytes()
+
+    status, out, err = coral(*bench(killed))
+    assert status == 0
+    assert "0 run(s) now, 4 before" in err
+    assert records(killed) == after
+
+
+@pytest.mark.slow
+def test_a_failed_run_is_reported_and_the_others_go_on(coral, bench, tmp_path, monkeypatch):
+    made = tmp_path / "fakes"
+    (made / "bench_fakes-0.1.dist-info").mkdir(parents=True)
+    (made / "bench_fakes.py").write_text(textwrap.dedent(FAKES))
+    (made / "bench_fakes-0.1.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: bench-fakes\nVersion: 0.1\n"
+    )
+    (made / "bench_fakes-0.1.dist-info" / "entry_points.txt").write_text(
+        "[multibench.objectives]\nbench_failing = bench_fakes:Failing\nbench_killed = bench_fakes:Killed\n"
+    )
+    monkeypatch.syspath_prepend(made)
+    arguments = bench(tmp_path / "out", objectives="bench_failing,bench_killed,coral", seeds="41")
+    status, out, err = coral(*arguments, "--workers", "3")
+    assert status == 1
+    assert (made / "tries").read_text() == "xx"
+    lines = err.splitlines()
+    assert "coral: bench_failing on mine, seed 41 failed: RuntimeError: no luck" in lines
+    killed = "its process was killed by SIGKILL (out of memory?), 2 times"
+    assert f"coral: bench_killed on mine, seed 41 failed: {killed}" in lines
+    assert any(line.endswith("tried again") for line in lines)
+    assert "Traceback" not in err
+    assert "Traceback" in next((tmp_path / "out" / "runs").glob("bench_failing*/log.txt")).read_text()
+    row = next(line for line in out.splitlines() if line.startswith("coral"))
+    assert "*" in row
+    assert "2 run(s) failed and are missing" in out
+    assert len(records(tmp_path / "out")) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--objectives", "corall", "--datasets", "digits"], "Did you mean 'coral'"),
+        (["--objectives", "coral", "--datasets", "digit"], "Did you mean 'digits'"),
+        (["--objectives", "coral,coral", "--datasets", "digits"], "coral is named twice"),
+        (["--objectives", "coral", "--datasets", "digits", "--set", "coarl:masking=none"], "Did you mean 'coral'"),
+        (["--objectives", "coral", "--datasets", "digits", "--set", "masking"], "--set needs NAME=VALUE"),
+        (["--objectives", "coral", "--datasets", "digits", "--set", "maskin=none"], "Did you mean 'masking'"),
+        (["--objectives", "coral", "--datasets", "digits", "--preset", "coral=mine"], "Unknown preset"),
+        (["--objectives", "coral", "--datasets", "digits", "--data", "digit=x"], "Did you mean 'digits'"),
+        (["--objectives", "coral", "--datasets", "digits", "--address", "a:1"], "--engine ray"),
+        (["--objectives", "coral", "--datasets", "arrays", "--data", "arrays=/nowhere.npz"], "/nowhere.npz"),
+        (["--objectives", "coral"], "--datasets"),
+    ],
+)
+def test_mistakes_are_one_line(coral, tmp_path, arguments, text):
+    status, out, err = coral("bench", *arguments, "--output", tmp_path / "out")
+    assert (status, out) == (2, "")
+    assert err.count("\n") == 1
+    assert text in err

@@ -1,0 +1,87 @@
+"""``coral data check``: kind, sizes, shapes, NaN, labels and sha256 of files of every known kind."""
+
+import hashlib
+import pickle
+
+import numpy as np
+import pytest
+
+from coral_plugin.cli.data import histogram
+
+
+@pytest.fixture
+def affect(tmp_path):
+    rng = np.random.default_rng(0)
+    table = {"vision": rng.normal(size=(6, 4, 3)), "text": rng.normal(size=(6, 4, 2)), "labels": np.arange(6.0) - 2}
+    path = tmp_path / "mosi_raw.pkl"
+    path.write_bytes(pickle.dumps({split: dict(table) for split in ("train", "valid", "test")}))
+    return path
+
+
+def test_a_pickle(coral, affect):
+    status, out, err = coral("data", "check", affect)
+    assert (status, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0].endswith(f"sha256 {hashlib.sha256(affect.read_bytes()).hexdigest()}")
+    assert f"{affect.stat().st_size:,} bytes" in lines[0]
+    assert "affect pickle, vision, text (3, 2)" in lines[1]
+    assert any(line.startswith("  train/vision  float64  6 x 4 x 3") for line in lines)
+    assert "  labels of test: -2: 1, -1: 1, 0: 1, 1: 1, 2: 1, 3: 1" in lines
+
+
+def test_what_training_would_see(coral, affect):
+    status, out, _ = coral("data", "check", affect, "--dataset", "mosi")
+    assert status == 0
+    assert "as mosi: fingerprint " in out
+    assert "  text: sequence 4 x 2" in out
+
+
+def test_arrays(coral, npz):
+    status, out, _ = coral("data", "check", npz)
+    assert status == 0
+    assert "coral train --dataset arrays" in out
+    assert "labels of train: 0: 20, 1: 20, 2: 20" in out
+
+
+def test_nan_is_counted(coral, tmp_path):
+    series = np.ones((20, 24, 12))
+    series[3, 4, 5] = np.nan
+    series[0, 0, 0] = np.inf
+    content = {
+        "ep_tdata": series, "adm_features_all": np.ones((20, 5)), "adm_labels_all": np.zeros((20, 6)),
+        "y_icd9": np.eye(20, dtype=int),
+    }  # fmt: skip
+    (tmp_path / "im.pk").write_bytes(pickle.dumps(content))
+    status, out, _ = coral("data", "check", tmp_path / "im.pk")
+    assert status == 0
+    assert "ep_tdata  float64  20 x 24 x 12  1 to 1  1 NaN  1 infinite" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("x.pkl", b"<html>", "a web page that was saved instead"),
+        ("x.pkl", pickle.dumps({"a": 1}), "a pickle with a, which no data set of this package is kept in"),
+        ("x.bin", bytes(range(256)), "of no kind that is known here"),
+        ("x.txt", b"hello", "is plain text"),
+        ("x.pkl", pickle.dumps({"train": np.ones(999)})[:700], "is cut off"),
+    ],
+)
+def test_what_cannot_be_read_is_one_line(coral, tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    status, out, err = coral("data", "check", tmp_path / name)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_trust_is_the_users_decision(coral, tmp_path):
+    import collections
+
+    (tmp_path / "x.pkl").write_bytes(pickle.dumps(collections.Counter("ab")))
+    assert "wants collections.Counter" in coral("data", "check", tmp_path / "x.pkl")[2]
+    assert "which no data set" in coral("data", "check", tmp_path / "x.pkl", "--trust-pickle")[2]
+
+
+def test_histogram():
+    assert histogram(np.array([[1, 0, 1], [0, 0, 1]])) == "set in 1, 0, 2 of 2"
+    assert histogram(np.linspace(0, 1, 101)).startswith("101 values, quartiles 0, 0.25, 0.5, 0.75, 1")

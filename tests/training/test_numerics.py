@@ -1,0 +1,198 @@
+"""Formats of numbers, compiled networks, deterministic algorithms, and what is not finite."""
+
+import math
+import os
+
+import pytest
+import torch
+
+from coral_plugin.errors import DivergedError, InputError, MachineError
+from coral_plugin.objectives.base import over_batch
+from coral_plugin.training.numerics import check_compiler, compiled, deterministic
+
+WEIGHTS_OF_HISTORY = ("loss/shared", "loss/unique", "loss/orthogonality", "loss/total")
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("bf16-mixed", 0.02), ("64-true", 1e-4)])
+def test_other_formats_agree_with_float32(run, precision, tolerance):
+    # views draw other numbers in float64
+    full, other = (run(epochs=1, precision=p, views=lambda batch, _: batch) for p in ("32-true", precision))
+    for name in WEIGHTS_OF_HISTORY:
+        assert other.history[-1][name] == pytest.approx(full.history[-1][name], rel=tolerance, abs=tolerance)
+    assert {p.dtype for p in other.objective.parameters()} == {torch.float32}
+
+
+def test_losses_are_float32_in_bfloat16(run, toy):
+    seen = set()
+
+    def note(objective, terms):
+        seen.update((name, term.dtype) for name, term in terms.items())
+        return terms
+
+    def loss_products(z):
+        seen.add(("product", (z @ z.T).dtype))
+        return z.sum()
+
+    run(build=lambda: toy(note), epochs=1, precision="bf16-mixed")
+    assert {dtype for _, dtype in seen} == {torch.float32}
+    with torch.autocast("cpu", torch.bfloat16):
+        over_batch(loss_products, torch.ones(3, 2, dtype=torch.bfloat16))
+    assert ("product", torch.float32) in seen
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_other_formats_resume_to_the_same_bits(run, same, tmp_path, killed, precision):
+    whole = run(epochs=2, precision=precision)
+    killed(4, lambda: run(tmp_path, epochs=2, precision=precision))
+    same(whole, run(tmp_path, epochs=2, precision=precision, resume=True))
+
+
+def spoiling(term, step, value=math.nan):
+    def spoil(objective, terms):
+        if objective.training and objective.calls == step + 1:
+            terms[term] = terms[term] * value
+            if term != "total":
+                terms["total"] = terms["total"] + terms[term]
+        return terms
+
+    return spoil
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_with_step_term_and_samples(run, value, toy):
+    with pytest.raises(DivergedError, match=r"loss is not finite at step 4 of epoch 1 \(terms: b, total; .*samples \["):
+        run(build=lambda: toy(spoiling("b", 4, value)))
+
+
+def test_a_gradient_that_is_not_finite_stops(run, toy):
+    class Steep(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * math.inf
+
+    def spoil(objective, terms):
+        return terms | {"total": Steep.apply(terms["total"])} if objective.calls == 3 else terms
+
+    with pytest.raises(DivergedError, match=r"gradient is not finite at step 2 of epoch 0 \(gradients: maps.a"):
+        run(build=lambda: toy(spoil))
+
+
+def test_the_modality_and_its_samples_are_named(run, split):
+    split.columns["b"].values[[7, 30]] = math.inf
+    with pytest.raises(DivergedError, match=r"modality b: its (input|view), samples \[(7|30)(, (7|30))?\]"):
+        run(split=split, views=lambda batch, _: batch, batch_size=40)
+
+
+def test_skipping_counts_and_leaves_weights_and_statistics_alone(run, split, toy):
+    rows = split.columns["a"].values
+    spoiled = rows.clone()
+    spoiled[5] = math.nan
+    split.columns["a"].__dict__["values"] = spoiled
+    trained = run(build=lambda: toy(), split=split, views=lambda b, _: b, on_nonfinite="skip")
+    assert [row["skipped"] for row in trained.history] == [1, 1, 1, 1]
+    assert all(math.isfinite(row["loss/total"]) for row in trained.history)
+    for name, value in trained.objective.state_dict().items():
+        assert torch.isfinite(value).all(), name
+    assert trained.objective.norm.num_batches_tracked == 4 * (3 - 1) * 4  # two modalities, two views
+
+
+def test_a_step_that_is_skipped_is_no_step(run, same, toy):
+    class Once:
+        def __call__(self, objective, terms):
+            if objective.calls == 3:
+                objective.before = {k: v.clone() for k, v in objective.state_dict().items() if "maps" in k}
+                return terms | {"total": terms["total"] * math.nan}
+            if objective.calls == 4:
+                for name, value in objective.before.items():
+                    assert torch.equal(value, objective.state_dict()[name])
+            return terms
+
+    history = run(build=lambda: toy(Once()), on_nonfinite="skip").history
+    assert [row["skipped"] for row in history] == [1, 0, 0, 0]
+
+
+def test_nothing_but_skipped_steps_is_a_divergence(run, toy):
+    def spoil(objective, terms):
+        return terms | {"total": terms["total"] * math.nan}
+
+    with pytest.raises(DivergedError, match="all 3 steps were skipped"):
+        run(build=lambda: toy(spoil), on_nonfinite="skip")
+
+
+def test_clipping_bounds_the_gradient(run, monkeypatch):
+    norms = []
+    original = torch.optim.AdamW.step
+
+    def step(self, *rest):
+        grads = [p.grad for group in self.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.nn.utils.get_total_norm(grads)))
+        return original(self, *rest)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    run(epochs=1)
+    assert max(norms) > 0.05
+    norms.clear()
+    run(epochs=1, gradient_clip=0.05)
+    assert norms == [pytest.approx(0.05, rel=1e-3)] * 3
+
+
+def test_deterministic_algorithms_are_set_and_given_back(run, same, toy):
+    seen = []
+
+    def note(objective, terms):
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        return terms
+
+    trained = run(build=lambda: toy(note), epochs=1, deterministic=True)
+    assert seen == [True] * 3
+    assert not torch.are_deterministic_algorithms_enabled()
+    same(trained, run(build=lambda: toy(), epochs=1))
+
+
+def test_an_operation_without_a_deterministic_algorithm_is_refused(run, toy):
+    def put(objective, terms):
+        index = torch.zeros(2, dtype=torch.long)
+        torch.zeros(3).put_(index, torch.ones(2), accumulate=False)
+        return terms
+
+    with pytest.raises(InputError, match=r"training.deterministic: put_ does not have a deterministic"):
+        run(build=lambda: toy(put), epochs=1, deterministic=True)
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_other_errors_inside_stay_what_they_are():
+    with pytest.raises(RuntimeError, match="something else"), deterministic(True):
+        raise RuntimeError("something else")
+
+
+def test_compiling_without_a_compiler_is_refused_in_one_line(run, monkeypatch):
+    monkeypatch.setenv("PATH", os.devnull)
+    monkeypatch.delenv("CXX", raising=False)
+    with pytest.raises(MachineError, match=r"needs a C\+\+ compiler \(g\+\+ or clang\+\+\), and none is found"):
+        run(compile=True)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, as it loads its compiler
+def test_networks_are_compiled_where_they_are_called_and_no_longer_afterwards(build, monkeypatch):
+    objective = build()
+    names = list(objective.state_dict())
+    with compiled(objective, True):
+        inside = {name for name, module in objective.named_modules() if module._compiled_call_impl is not None}
+        assert list(objective.state_dict()) == names
+    assert {"shared.encoders.m_a", "shared.encoders.m_b", "unique_encoders.m_a", "shared_head", "unique.m_b"} <= inside
+    assert "shared" not in inside  # it masks and draws
+    assert all(module._compiled_call_impl is None for module in objective.modules())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_compiled_networks_agree_with_plain_ones(run, toy):
+    check_compiler(torch.device("cpu"))
+    plain, fast = (run(build=lambda: toy(), epochs=1, compile=c) for c in (False, True))
+    assert fast.history[-1]["loss/total"] == pytest.approx(plain.history[-1]["loss/total"], rel=1e-5)
+    for a, b in zip(plain.objective.parameters(), fast.objective.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
