@@ -49,6 +49,7 @@ def main() -> int:
                     "outcome": "WRONG" if found else "one clear line",
                     "status": outcome.status,
                     "line": line[-1500:],
+                    "seconds": round(outcome.seconds, 2),
                     **({"faults": found} if found else {}),
                     **({"left": outcome.changed} if outcome.changed else {}),
                     **({} if outcome.peak_mb is None else {"peak_mb": round(outcome.peak_mb, 1)}),

@@ -33,7 +33,8 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     if not arguments.output.endswith(".npz") or not is_path(arguments.output):
         raise InputError(f"--output must be the name of an .npz file, got {short(arguments.output)}.")
-    if os.path.realpath(arguments.output) == os.path.realpath(arguments.data):
+    there = os.path.exists(arguments.data)  # noqa: PTH110 - False, not an error, for what no path can be
+    if there and os.path.realpath(arguments.output) == os.path.realpath(arguments.data):
         raise InputError(f"--output {arguments.output} is the input; give another name.")
     return embed(arguments)
 

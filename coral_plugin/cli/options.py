@@ -56,14 +56,17 @@ def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
             )
     classes = settings_classes(names.objective, names.dataset)
     parser = _parser(names, classes)
-    parser.set_defaults(_checked_defaults(names, classes, file))
+    standard = defaults(names.objective, names.dataset, names.preset, _used_modalities(rest, file))
+    parser.set_defaults(_checked_defaults(standard, names, classes, file))
     if names.help:
         parser.print_help()
         raise SystemExit(0)
     parsed = _parse(parser, _expand(rest))
     if parsed.output is not None and not (parsed.output and is_path(parsed.output)):
-        raise InputError(f"--output must name a folder, in UTF-8 without control characters, got {short(parsed.output)}.")
-    return _settings(parsed, names, classes, file), argparse.Namespace(
+        raise InputError(
+            f"--output must name a folder, in UTF-8 without control characters, got {short(parsed.output)}."
+        )
+    return _settings(parsed, standard, names, classes, file), argparse.Namespace(
         output=parsed.output, resume=parsed.resume, quiet=parsed.quiet
     )
 
@@ -77,6 +80,18 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
         return first.parse_known_args(argv)
     except argparse.ArgumentError as error:
         raise InputError(f"{error}.") from error
+
+
+def _used_modalities(rest: list[str], file: dict[str, Any]) -> list[str] | None:
+    """The modalities that are asked for, as far as the defaults depend on them; checked later."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--modalities")
+    try:
+        text = first.parse_known_args(rest)[0].modalities
+    except argparse.ArgumentError:
+        return None
+    listed = file.get("modalities") if text is None else [name.strip() for name in text.split(",")]
+    return [name for name in listed if isinstance(name, str)] if isinstance(listed, list) else None
 
 
 def _file(path: str | None) -> dict[str, Any]:
@@ -130,17 +145,15 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
     return parser
 
 
-def _checked_defaults(names: argparse.Namespace, classes: dict[str, type], file: dict[str, Any]) -> dict[str, Any]:
+def _checked_defaults(
+    standard: dict[str, Any], names: argparse.Namespace, classes: dict[str, type], file: dict[str, Any]
+) -> dict[str, Any]:
     known = set(RunSettings.__dataclass_fields__)
     if unknown := [key for key in file if key not in known]:
         from coral_plugin.registry import suggest
 
         raise suggest(unknown[0], sorted(known), f"setting in {names.config}")
-    chosen = {
-        key: value
-        for key, value in defaults(names.objective, names.dataset, names.preset).items()
-        if key.partition(".")[0] in GROUPS
-    }
+    chosen = {key: value for key, value in standard.items() if key.partition(".")[0] in GROUPS}
     for group in GROUPS:
         values = file.get(group) or {}
         if not isinstance(values, dict):
@@ -223,14 +236,12 @@ def _readable(text: str, parser: ArgumentParser) -> str:
     return text if text.endswith((".", "?")) else text + "."
 
 
-def _settings(parsed: Any, names: argparse.Namespace, classes: dict[str, type], file: dict[str, Any]) -> RunSettings:
+def _settings(
+    parsed: Any, standard: dict[str, Any], names: argparse.Namespace, classes: dict[str, type], file: dict[str, Any]
+) -> RunSettings:
     plain = parsed.as_dict() if hasattr(parsed, "as_dict") else vars(parsed)
     groups = {group: build(cls, dict(plain.get(group) or {}), group) for group, cls in classes.items()}
-    views = (
-        parsed.views
-        if parsed.views is not None
-        else file.get("views") or defaults(names.objective, names.dataset, names.preset).get("views", {})
-    )
+    views = parsed.views if parsed.views is not None else file.get("views") or standard.get("views", {})
     if parsed.view:
         views = {**(views if isinstance(views, dict) else {}), **yaml.safe_load(parsed.view)}
     modalities = parsed.modalities.split(",") if parsed.modalities is not None else file.get("modalities")

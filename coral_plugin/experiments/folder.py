@@ -156,9 +156,9 @@ def restore(
         InputError: the weights cannot be read, or are of another objective.
     """
     fresh = partial(build_objective, settings, modalities, tasks, encoders)
-    expected = shapes_of(fresh)
     try:
-        _refuse_other_shapes(expected, saved_shapes(path))
+        saved = saved_shapes(path)
+        _refuse_other_shapes(shapes_of(fresh), saved)
         objective = fresh()
         state = load_file(path)
         if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
@@ -192,6 +192,10 @@ def refuse_links_out(folder: Path) -> None:
     Raises:
         InputError: there is such a link; or what must be a folder is none.
     """
+    if not os.path.isdir(folder):  # noqa: PTH112 - False, not an error, for a name that is too long
+        if os.path.exists(folder):  # noqa: PTH110
+            raise InputError(f"{folder} is a file; choose another --output.")
+        return
     home = Path(os.path.realpath(folder))
     for pattern in _OURS:
         for path in folder.glob(pattern):

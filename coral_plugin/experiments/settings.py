@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,8 @@ from coral_plugin.training.settings import TrainingSettings
 
 GROUPS = ("method", "source", "network", "training", "probe")
 SEEDS = (41,)
+# settings that are mappings from modalities
+BY_MODALITY = ("views", "network.encoders")
 _MOST_SEED = 2**32
 
 
@@ -96,8 +98,14 @@ def settings_classes(objective: str, dataset: str) -> dict[str, type]:
     }
 
 
-def defaults(objective: str, dataset: str, preset: str) -> dict[str, Any]:
+def defaults(objective: str, dataset: str, preset: str, modalities: Iterable[str] | None = None) -> dict[str, Any]:
     """Defaults as ``{"group.key": value}``: the data set's recipe, and over it the method's preset.
+
+    Args:
+        objective: Registered name.
+        dataset: Registered name.
+        preset: Of the method.
+        modalities: Those that are used; what a recipe says of others is left out. None for all.
 
     Raises:
         InputError: an unknown preset.
@@ -105,7 +113,13 @@ def defaults(objective: str, dataset: str, preset: str) -> dict[str, Any]:
     presets = OBJECTIVES.get(objective).presets
     if not isinstance(preset, str) or preset not in presets:
         raise suggest(preset, list(presets), f"preset of {objective}")
-    return {**getattr(DATASETS.get(dataset), "recipe", {}), **presets[preset]}
+    recipe = dict(getattr(DATASETS.get(dataset), "recipe", {}))
+    if modalities is not None:
+        used = set(modalities)
+        for key in BY_MODALITY:
+            if isinstance(recipe.get(key), Mapping):
+                recipe[key] = {name: value for name, value in recipe[key].items() if name in used}
+    return {**recipe, **presets[preset]}
 
 
 def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chosen: Any) -> RunSettings:
@@ -122,7 +136,7 @@ def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chos
     """
     grouped: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
     fields: dict[str, Any] = {}
-    for key, value in {**defaults(objective, dataset, preset), **chosen}.items():
+    for key, value in {**defaults(objective, dataset, preset, chosen.get("modalities")), **chosen}.items():
         group, _, name = key.replace("__", ".").partition(".")
         if name:
             grouped[group][name] = value

@@ -95,7 +95,7 @@ def check_objective(
         network: Of the networks; tiny ones if None.
         modalities: For each of these numbers of modalities (``words``, ``image``, ``table``, ``series``), or for each of
             these tuples of modalities, it is checked, but where it refuses them with an :class:`InputError`.
-        encoders: By the names of the modalities.
+        encoders: By the names of the modalities; tiny ones where neither these nor ``network`` name one.
         skip: Names of checks to leave out (:func:`list_checks`).
 
     Raises:

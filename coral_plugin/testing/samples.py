@@ -7,22 +7,22 @@ from itertools import cycle, islice
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch, Task
+from coral_plugin.networks.encoders.affect import AffectTransformer
+from coral_plugin.networks.encoders.images import SmallConv
+from coral_plugin.networks.encoders.series import Conv1d
+from coral_plugin.networks.encoders.tabular import MLP
 
 TASK = Task(name="label", kind="classification", classes=("a", "b", "c"))
-# the first two have padding and, by their default encoders, batch normalisation
+# the first two bring padding and, in its encoder, batch normalisation
 _KINDS = (
     Modality(name="words", kind="sequence", shape=(6, 4)),
     Modality(name="image", kind="image", shape=(1, 6, 6)),
     Modality(name="table", kind="tabular", shape=(5,)),
     Modality(name="series", kind="timeseries", shape=(8, 3)),
 )
-ENCODERS = {
-    "words": "affect_transformer(layers=1, heads=2, feedforward=8, dropout=0.0)",
-    "image": "small_conv(channels=4, most=8, grid=2)",
-}
 _CAUSES = 3
 
 
@@ -37,6 +37,18 @@ def made_up(count: int) -> tuple[Modality, ...]:
         replace(kind, name=f"{kind.name}{place // len(_KINDS) + 1}") if place >= len(_KINDS) else kind
         for place, kind in rounds
     )
+
+
+def tiny_encoder(modality: Modality, width: int) -> nn.Module:
+    """A small encoder of any kind of modality."""
+    match modality.kind:
+        case "sequence":
+            return AffectTransformer(modality, width, layers=1, heads=2, feedforward=8, dropout=0.0)
+        case "image":
+            return SmallConv(modality, width, channels=4, most=8, grid=2)
+        case "timeseries":
+            return Conv1d(modality, width, channels=(8,))
+    return MLP(modality, width)
 
 
 def samples(

@@ -17,7 +17,7 @@ from coral_plugin.networks import EncoderLike, NetworkSettings
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.testing.expect import expect
-from coral_plugin.testing.samples import ENCODERS, TASK, made_up, samples, view
+from coral_plugin.testing.samples import TASK, made_up, samples, tiny_encoder, view
 
 TINY = NetworkSettings(width=8, heads=2, head_hidden=16, head_output=8)
 
@@ -30,7 +30,7 @@ class Subject:
         kind: Class of the objective.
         settings: Of the method; None takes its defaults.
         network: Of the networks.
-        encoders: By the names of the modalities; they win over those in ``network``.
+        encoders: By the names of the modalities; they win over those in ``network``, and these over tiny ones.
         candidates: Tuples of modalities to build it for.
     """
 
@@ -93,9 +93,10 @@ class Subject:
         """
         torch.manual_seed(seed)
         names = {modality.name for modality in modalities}
-        chosen = {**ENCODERS, **self.network.encoders}
-        network = replace(self.network, encoders={name: like for name, like in chosen.items() if name in names})
-        encoders = {name: like for name, like in self.encoders.items() if name in names}
+        named = {name: like for name, like in self.network.encoders.items() if name in names}
+        network = replace(self.network, encoders=named)
+        tiny = {name: tiny_encoder for name in names if name not in named}
+        encoders = {**tiny, **{name: like for name, like in self.encoders.items() if name in names}}
         objective = self.kind(modalities, network, self.made_settings(still=still), encoders)
         objective.prepare((TASK,))
         if still or not dropout:

@@ -63,7 +63,7 @@ def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
         yield
     except Exception as error:
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            what = " ".join(str(error).split())[:160]
+            what = " ".join(str(error).split()).partition(" Command:")[0][:160]
             raise MachineError(
                 f"training.compile: the networks cannot be compiled ({what}). Leave the setting out."
             ) from error

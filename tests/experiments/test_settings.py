@@ -1,10 +1,13 @@
 """Settings of a run: defaults, presets, saving and reading back."""
 
+import dataclasses
+
 import pytest
 import yaml
 
 from coral_plugin.errors import InputError, UnknownNameError
 from coral_plugin.experiments.settings import from_dict, make_settings
+from coral_plugin.registry import DATASETS
 
 
 def test_the_papers_preset_is_the_default():
@@ -67,3 +70,29 @@ def test_wrong_settings_are_refused(arguments, error, match):
 def test_damaged_saved_settings_are_refused(saved, match):
     with pytest.raises(InputError, match=match):
         from_dict(saved)
+
+
+def test_a_recipe_says_nothing_of_modalities_that_are_left_out(monkeypatch):
+    def load(path=None, settings=None):
+        raise AssertionError("settings need no data")
+
+    @dataclasses.dataclass(frozen=True)
+    class Nothing:
+        pass
+
+    load.settings = Nothing
+    load.recipe = {
+        "views": {"a": "noise", "b": "drop"},
+        "network.encoders": {"a": "gru", "b": "mlp"},
+        "network.width": 16,
+    }
+    DATASETS.add("with_recipe", load)
+    try:
+        settings = make_settings("coral", "with_recipe", modalities=("b",))
+        everything = make_settings("coral", "with_recipe")
+    finally:
+        DATASETS.remove("with_recipe")
+    assert settings.views == {"b": "drop"}
+    assert settings.network.encoders == {"b": "mlp"}
+    assert settings.network.width == 16
+    assert everything.views == load.recipe["views"]

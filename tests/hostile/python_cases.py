@@ -92,12 +92,12 @@ CASES = [
     _fit("temperature", "a temperature that is NaN", method__temperature=float("nan")),
     _fit("mask_stages", "mask stages as text", method__mask_stages="often"),
     _fit("mask_stages", "mask stages that are no numbers", method__mask_stages=("a", None)),
-    _fit("shares in [0, 1]", "a mask stage that is NaN", method__mask_stages=(0.1, float("nan"))),
+    _fit("mask_stages", "a mask stage that is NaN", method__mask_stages=(0.1, float("nan"))),
     _fit("larger than any", "a width beyond any memory", network__width=2**31),
     _fit("depth", "a depth without end", network__depth=2**31),
     _fit("heads", "heads that do not divide the width", network__heads=7),
     _fit("encoders", "encoders of the network as a list", network__encoders=["mlp"]),
-    _fit("Cannot read the encoder", "an encoder as a number", network__encoders={"table": 3}),
+    _fit("network.encoders", "an encoder as a number", network__encoders={"table": 3}),
     _fit("must be a mapping", "encoders as a number", encoders=5),
     _fit("given for left", "an encoder for a stranger", encoders={"left": "mlp"}),
     _fit("a function", "an encoder that is a mapping", encoders={"table": {}}),
@@ -131,7 +131,6 @@ CASES = [
     _call("text", "a modality named by a number", _modality(5)),
     _call("characters", "a modality with a name of 100,000 characters", _modality("x" * 100_000)),
     _call("cannot be called", "a modality called labels", _modality("labels")),
-    _call("modalit", "views for modalities that are None", lambda: build_views("noise", [])),
 ]
 
 torch.set_num_threads(1)

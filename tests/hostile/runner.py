@@ -73,7 +73,7 @@ class Outcome:
         err: Standard error.
         changed: What the folder has that it had not, or has otherwise.
         peak_mb: Memory that the call took at most, where it was measured.
-        seconds: Wall time.
+        seconds: Processor time.
     """
 
     status: int | None = None
@@ -118,13 +118,13 @@ def execute(case: Case, world: World) -> Outcome:
     action = case.prepare(world)
     before = _listing(world.folder)
     outcome = Outcome()
-    started = time.monotonic()
+    started = time.process_time()
     with contextlib.chdir(world.folder), case.around(world) if case.around else contextlib.nullcontext():
         if case.process is not None:
             _in_shell(action, case.process, outcome)
         else:
             _in_process(action, case, outcome)
-    outcome.seconds = time.monotonic() - started
+    outcome.seconds = time.process_time() - started
     after = _listing(world.folder)
     outcome.changed = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
     return outcome

@@ -22,10 +22,19 @@ import yaml
 from safetensors.numpy import save
 
 from coral_plugin.cli.options import parse_run
-from coral_plugin.data import Modality, from_arrays
-from coral_plugin.errors import CoralError
-from coral_plugin.experiments.folder import RESULT, WEIGHTS, load_objective, modalities_of, open_run, read_result, tasks_of
-from coral_plugin.experiments.settings import make_settings
+from coral_plugin.data import Modality, Task, from_arrays
+from coral_plugin.errors import CoralError, InputError
+from coral_plugin.experiments.folder import (
+    RESULT,
+    WEIGHTS,
+    build_objective,
+    modalities_of,
+    open_run,
+    read_result,
+    restore,
+    tasks_of,
+)
+from coral_plugin.experiments.settings import RunSettings, from_dict, make_settings
 from coral_plugin.experiments.yamlfile import parse_yaml
 from coral_plugin.files import read_json, read_npz
 from coral_plugin.networks.factory import resolve_encoders
@@ -120,21 +129,17 @@ CONFIG_TEXT = (
 
 
 @cache
+def _run() -> tuple[RunSettings, tuple[Modality, ...], tuple[Task, ...]]:
+    """A small run, which weights are read for."""
+    record = json.loads(RECORD_TEXT)
+    return from_dict(yaml.safe_load(CONFIG_TEXT)), modalities_of(record), tasks_of(record)
+
+
+@cache
 def _weights() -> bytes:
-    """Weights of a small run, which the mutants are read against."""
-    from functools import partial
-
-    from coral_plugin.experiments.folder import build_objective
-    from coral_plugin.experiments.settings import from_dict
-
-    settings = from_dict(yaml.safe_load(CONFIG_TEXT))
-    objective = partial(build_objective, settings, modalities_of(_record_plain()), tasks_of(_record_plain()))()
+    """Weights of that run."""
+    objective = build_objective(*_run())
     return save({name: tensor.numpy() for name, tensor in objective.state_dict().items()})
-
-
-def _record_plain() -> dict[str, object]:
-    plain: dict[str, object] = json.loads(RECORD_TEXT)
-    return plain
 
 
 def _npz(compression: int) -> bytes:
@@ -165,11 +170,10 @@ def read_run(content: bytes) -> None:
 
 def read_record(content: bytes) -> None:
     """``data.json`` of a run directory."""
-    _file("run/config.yaml", CONFIG_TEXT)
-    _file("run/data.json", content)
-    _, record = open_run(_folder() / "run")
-    modalities_of(record)
-    tasks_of(record)
+    record = read_json(_file("data.json", content))
+    if isinstance(record, dict):  # as open_run makes sure
+        modalities_of(record)
+        tasks_of(record)
 
 
 def read_seed(content: bytes) -> None:
@@ -180,22 +184,27 @@ def read_seed(content: bytes) -> None:
 
 def read_weights(content: bytes) -> None:
     """``model.safetensors`` of a seed."""
-    _file("run/config.yaml", CONFIG_TEXT)
-    _file("run/data.json", RECORD_TEXT)
-    _file(f"run/seed-1/{WEIGHTS}", content)
-    load_objective(_folder() / "run")
+    path = _file(f"run/seed-1/{WEIGHTS}", content)
+    settings, modalities, tasks = _run()
+    restore(settings, modalities, tasks, path, None)
 
 
 def read_views(content: bytes) -> None:
     """A specification of augmentations."""
-    build_views(content.decode("utf-8", "surrogateescape"), MODALITIES)
+    build_views(content.decode("utf-8", "surrogateescape"), MODALITIES[:2])
 
 
 def read_encoder(content: bytes) -> None:
     """An encoder by name, with options; it is built."""
     text = content.decode("utf-8", "surrogateescape")
-    for name in ("table", "wave"):
-        resolve_encoders(MODALITIES, {name: text}, 8)[name]()
+    refused = []
+    for name in ("table", "wave", "image"):
+        try:
+            resolve_encoders(MODALITIES, {name: text}, 8)[name]()
+        except InputError as error:
+            refused.append(error)
+    if len(refused) == 3:
+        raise refused[0]
 
 
 def read_flags(content: bytes) -> None:
@@ -232,7 +241,7 @@ TARGETS = {
         Target("data.json", read_record, (RECORD_TEXT,), JSON_WORDS),
         Target("result.json", read_seed, (RESULT_TEXT,), JSON_WORDS),
         Target("weights", read_weights, (_weights(),), (b"\x00", b"\xff" * 8, b"F64", b"I64", b'"shape":[', b"1000000000000", b"data_offsets", *JSON_WORDS)),
-        Target("views", read_views, (b"drop(fraction=0.2)@0.8+noise", b"noise|drop", b"noise(std=(1, 2))", b"none"), GRAMMAR_WORDS),
+        Target("views", read_views, (b"drop(fraction=0.2)@0.8+noise", b"noise|drop", b"drop(fraction=(0.1, 0.2))", b"none"), GRAMMAR_WORDS),
         Target("encoder", read_encoder, (b"mlp(hidden=8, output=4)", b"gru(hidden=4, layers=1)", b"conv1d(channels=(4,), kernel=3)", b"mlp"), GRAMMAR_WORDS),
         Target("flags", read_flags, (b"--dataset\ndigits\n--epochs\n3\n--set\ntemperature=0.2", b"--dataset\ndigits\n--view\ntop=noise\n--encoder\ntop=small_conv(channels=4)", b"--seeds\n1,2\n--modalities=top,bottom\n--dataset=digits\n--quiet"), FLAG_WORDS),
     )

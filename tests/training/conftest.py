@@ -1,6 +1,6 @@
 """Two small modalities with a common cause, and a training of them that takes milliseconds a step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import pytest
@@ -97,6 +97,13 @@ def killed(monkeypatch):
 def build():
     """Makes a fresh objective with dropout, masks and batch normalisation."""
     return lambda: Coral(MODALITIES, NETWORK, CoralSettings())
+
+
+@pytest.fixture
+def still():
+    """The same without dropout and masks."""
+    network = replace(NETWORK, encoders={"b": "affect_transformer(layers=1, feedforward=16, dropout=0.0)"})
+    return lambda: Coral(MODALITIES, network, CoralSettings(masking="none"))
 
 
 @pytest.fixture

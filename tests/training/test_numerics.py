@@ -5,21 +5,33 @@ import os
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 
 from coral_plugin.errors import DivergedError, InputError, MachineError
 from coral_plugin.objectives.base import over_batch
 from coral_plugin.training.numerics import check_compiler, compiled, deterministic
 
-WEIGHTS_OF_HISTORY = ("loss/shared", "loss/unique", "loss/orthogonality", "loss/total")
+
+@pytest.fixture
+def first_step(run, still):
+    """Terms of one step on all samples, without views, masks and dropout, which draw other numbers in other formats."""
+
+    def terms(**settings):
+        row = run(build=still, views=lambda batch, _: batch, epochs=1, batch_size=40, **settings).history[0]
+        return {name: value for name, value in row.items() if name.startswith("loss/")}
+
+    return terms
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("bf16-mixed", 0.02), ("64-true", 1e-4)])
-def test_other_formats_agree_with_float32(run, precision, tolerance):
-    # views draw other numbers in float64
-    full, other = (run(epochs=1, precision=p, views=lambda batch, _: batch) for p in ("32-true", precision))
-    for name in WEIGHTS_OF_HISTORY:
-        assert other.history[-1][name] == pytest.approx(full.history[-1][name], rel=tolerance, abs=tolerance)
-    assert {p.dtype for p in other.objective.parameters()} == {torch.float32}
+@pytest.mark.parametrize(("precision", "tolerance"), [("bf16-mixed", 0.03), ("64-true", 1e-5)])
+def test_other_formats_agree_with_float32(first_step, precision, tolerance):
+    assert first_step(precision=precision) == pytest.approx(first_step(), rel=tolerance)
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_what_comes_out_is_float32(run, precision, toy):
+    trained = run(build=toy, epochs=1, precision=precision)
+    assert {p.dtype for p in trained.objective.parameters()} == {torch.float32}
 
 
 def test_losses_are_float32_in_bfloat16(run, toy):
@@ -92,7 +104,7 @@ def test_skipping_counts_and_leaves_weights_and_statistics_alone(run, split, toy
     spoiled = rows.clone()
     spoiled[5] = math.nan
     split.columns["a"].__dict__["values"] = spoiled
-    trained = run(build=lambda: toy(), split=split, views=lambda b, _: b, on_nonfinite="skip")
+    trained = run(build=toy, split=split, views=lambda b, _: b, on_nonfinite="skip")
     assert [row["skipped"] for row in trained.history] == [1, 1, 1, 1]
     assert all(math.isfinite(row["loss/total"]) for row in trained.history)
     for name, value in trained.objective.state_dict().items():
@@ -150,7 +162,7 @@ def test_deterministic_algorithms_are_set_and_given_back(run, same, toy):
     trained = run(build=lambda: toy(note), epochs=1, deterministic=True)
     assert seen == [True] * 3
     assert not torch.are_deterministic_algorithms_enabled()
-    same(trained, run(build=lambda: toy(), epochs=1))
+    same(trained, run(build=toy, epochs=1))
 
 
 def test_an_operation_without_a_deterministic_algorithm_is_refused(run, toy):
@@ -192,7 +204,9 @@ def test_networks_are_compiled_where_they_are_called_and_no_longer_afterwards(bu
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 def test_compiled_networks_agree_with_plain_ones(run, toy):
     check_compiler(torch.device("cpu"))
-    plain, fast = (run(build=lambda: toy(), epochs=1, compile=c) for c in (False, True))
+    counters.clear()
+    plain, fast = (run(build=toy, epochs=1, compile=c) for c in (False, True))
+    assert counters["stats"]["calls_captured"] > 0
     assert fast.history[-1]["loss/total"] == pytest.approx(plain.history[-1]["loss/total"], rel=1e-5)
     for a, b in zip(plain.objective.parameters(), fast.objective.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)

@@ -1,0 +1,153 @@
+"""Several processes: the numbers of one, a clear end when one dies, the same bits after it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from coral_plugin.errors import InputError, MachineError
+from coral_plugin.experiments.folder import build_objective
+from coral_plugin.experiments.settings import make_settings
+from coral_plugin.training import processes
+from coral_plugin.training.checkpoint import Checkpoints
+from coral_plugin.training.settings import TrainingSettings
+from coral_plugin.training.signals import Interrupted
+
+ROOT = Path(__file__).parents[2]
+ALONE = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "TORCHELASTIC"))} | {"OMP_NUM_THREADS": "1"}
+
+
+@pytest.mark.slow
+def test_loss_gradient_and_statistics_are_those_of_one_process(tmp_path):
+    record = tmp_path / "record.json"
+    command = [sys.executable, ROOT / "benchmarks" / "ddp_equality.py", "--objectives", "coral", "--output", record]
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=ALONE, check=False)
+    assert done.returncode == 0, done.stderr
+    worlds = json.loads(record.read_text())["worlds"]
+    assert set(worlds) == {"2", "3"}
+    for world in worlds.values():
+        assert world["coral"]["loss"] < 1e-6
+        assert world["coral"]["gradient"] < 1e-10
+        assert world["coral"]["buffers"] < 1e-12
+
+
+@pytest.fixture
+def pair(run, build):
+    """``run`` in two processes, with a ``build`` that can be sent to them."""
+    settings = make_settings(
+        "coral", "arrays", network__width=8, network__heads=2, network__head_hidden=8, network__head_output=8
+    )
+    return partial(run, build=partial(build_objective, settings, build().modalities), devices=2, epochs=12)
+
+
+@pytest.fixture
+def workers(monkeypatch):
+    """The processes that were started."""
+    started = []
+    original = processes._start
+
+    def start(*arguments):
+        started.append(original(*arguments))
+        return started[-1]
+
+    monkeypatch.setattr(processes, "_start", start)
+    return started
+
+
+def when_saved(folder, act):
+    """Call ``act`` in a thread once the first checkpoint is there."""
+
+    def wait():
+        until = time.monotonic() + 200
+        while not (folder / "last.ckpt").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        act()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_others_and_the_rest_can_be_done(pair, same, tmp_path, workers):
+    whole = pair(tmp_path / "whole")
+    assert [row["epoch"] for row in whole.history] == list(range(12))
+    workers.clear()
+    folder = tmp_path / "stopped"
+    when_saved(folder, lambda: workers[1].kill())
+    with pytest.raises(MachineError, match=r"^Process 1 of 2 was killed by signal 9. The others were ended; --resume"):
+        pair(folder)
+    assert all(worker.returncode is not None for worker in workers)
+    assert 0 < Checkpoints(folder).load()["step"] < 36
+
+    when_saved(folder, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(Interrupted, match=r"after step \d+ of 36 of seed 41") as stopped:
+        pair(folder, resume=True)
+    assert stopped.value.number == signal.SIGTERM
+
+    with pytest.raises(InputError, match="processes: saved 2, now 1"):
+        pair(folder, resume=True, devices=1)
+    same(whole, pair(folder, resume=True))
+
+
+@pytest.mark.slow
+def test_torchrun(tmp_path):
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+        "-m", "coral_plugin.cli.main", "train", "--dataset", "digits", "--output", str(tmp_path / "run"),
+        "--network.width=8", "--network.heads=2", "--network.head_hidden=8", "--network.head_output=8",
+        "--device", "cpu", "--epochs", "1", "--batch-size", "512",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, env=ALONE, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("all parts") == 2  # each of the two tables once
+    assert done.stderr.count("seed 41  epoch 1/1") == 1
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["tasks"]["digit"]["values"][0] > 0.1
+    assert sorted(p.name for p in (tmp_path / "run" / "seed-41").iterdir() if p.is_file()) == [
+        "metrics.csv",
+        "model.safetensors",
+        "result.json",
+    ]
+
+
+def test_what_cannot_be_sent_is_refused(run):
+    with pytest.raises(InputError, match=r"training.devices = 2 starts processes.*define it at the top of a module"):
+        run(devices=2)
+
+
+def test_a_batch_that_is_too_small_is_refused_before_anything_is_started(pair, workers):
+    with pytest.raises(InputError, match="does not give each of 9 processes one"):
+        pair(devices=9)
+    assert not workers
+
+
+def test_two_ways_of_starting_processes_are_one_too_many():
+    with pytest.raises(InputError, match=r"torchrun or SLURM have started some; leave it at 1"):
+        processes.join_outside(TrainingSettings(devices=2))
+
+
+@pytest.mark.parametrize("size", ["1", None])
+def test_alone_is_no_job(monkeypatch, size):
+    for name in list(os.environ):
+        if name.startswith(("SLURM", "TORCHELASTIC", "WORLD_SIZE")):
+            monkeypatch.delenv(name)
+    if size is not None:
+        monkeypatch.setenv("WORLD_SIZE", size)
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
+    assert processes.environment() is None
+
+
+def test_slurm_is_seen(monkeypatch):
+    slurm = {"SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0", "SLURM_JOB_NAME": "train"}
+    slurm |= {"SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "2", "SLURM_JOB_ID": "12", "SLURM_NODELIST": "n[1-2]"}
+    for name, value in slurm.items():
+        monkeypatch.setenv(name, value)
+    found = processes.environment()
+    assert (found.global_rank(), found.world_size(), found.auto_requeue) == (2, 4, False)
+    assert processes._local_size(4) == 2
