@@ -3,15 +3,14 @@
     python benchmarks/ddp_equality.py --output benchmarks/records/ddp_equality.json
 
 Processes are forked, meet through gloo, and go the way of a training: BatchLoader's shares, Fabric's DDP, synchronised
-batch normalisation. Views are the identity and dropout is off; where an objective draws masks its ratio is 0 (all
-masked alike where it allows no other), since processes draw different numbers. float64, so that what differs is wrong
-rather than rounded.
+batch normalisation. Views are the identity, dropout is off and settings are the objective's `deterministic` ones, since
+processes draw different numbers. float64, so that what differs is wrong rather than rounded. The check `processes` of
+coral_plugin.testing is the same comparison without loader and Fabric.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import multiprocessing
 import os
@@ -19,7 +18,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -29,6 +27,8 @@ from coral_plugin.experiments.environment import environment
 from coral_plugin.files import write_json
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.testing.processes import Step
+from coral_plugin.testing.subject import without_dropout
 from coral_plugin.training import processes
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.fit import synchronise
@@ -46,7 +46,6 @@ MODALITIES = (
 TASK = Task(name="label", kind="classification", classes=("a", "b", "c"))
 NETWORK = NetworkSettings(width=8, heads=2, head_hidden=8, head_output=8)
 SETTINGS = TrainingSettings(batch_size=BATCH, epochs=2, device="cpu", precision="64-true", timeout_seconds=60)
-WITHOUT_MASKS = {"masking": "constant", "mask_ratio": 0.0}
 
 
 def objectives() -> list[str]:
@@ -69,19 +68,9 @@ def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
     """As a training makes it, with views that change nothing and without dropout."""
     torch.manual_seed(0)
     kind = OBJECTIVES.get(name)
-    fields = {field.name for field in dataclasses.fields(kind.Settings)}
-    chosen = {key: value for key, value in WITHOUT_MASKS.items() if key in fields}
-    try:
-        settings = kind.Settings(**chosen)
-    except ValueError:  # a ratio of 0 is out of its range
-        settings = kind.Settings(**{**chosen, "mask_ratio": 1.0})
-    objective = kind(MODALITIES, NETWORK, settings)
+    objective = kind(MODALITIES, NETWORK, kind.Settings(**kind.deterministic))
     objective.prepare((TASK,))
-    for module in objective.modules():
-        if isinstance(getattr(module, "dropout", None), float):
-            module.dropout = 0.0
-        if isinstance(module, torch.nn.Dropout):
-            module.p = 0.0
+    without_dropout(objective)
     if world > 1:
         synchronise(objective)
     loader = BatchLoader(samples, BATCH, 0, rank, world)
@@ -89,32 +78,16 @@ def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
     return Engine(processes.fabric(SETTINGS, "cpu"), step, loader, SETTINGS, EpochLog(None))
 
 
-def one_step(made: Engine) -> dict[str, Any]:
-    """Terms, gradient, running statistics and samples of the first step."""
+def one_step(made: Engine) -> tuple[Step, list[int]]:
+    """The first step, and its samples."""
     prepared = made.training.prepare(made.loader.batch(0), 0)
     total, values = made.module(prepared)
     made.fabric.backward(total)
     objective = made.training.objective
-    return {
-        "terms": dict(zip(made.training.names, values.tolist(), strict=True)),
-        "gradient": {n: p.grad.clone() for n, p in objective.named_parameters() if p.grad is not None},
-        "buffers": {n: b.clone() for n, b in objective.named_buffers() if b.is_floating_point()},
-        "samples": prepared.batch.index.tolist(),
-    }
-
-
-def difference(seen: dict[str, Any], wanted: dict[str, Any]) -> dict[str, float]:
-    """Largest relative differences of the terms, the gradient (to its largest entry) and the running statistics."""
-    largest = max(float(g.abs().max()) for g in wanted["gradient"].values())
-    gradients = [
-        float((seen["gradient"].get(n, torch.zeros_like(g)) - g).abs().max()) for n, g in wanted["gradient"].items()
-    ]
-    extra = [float(g.abs().max()) for n, g in seen["gradient"].items() if n not in wanted["gradient"]]
-    return {
-        "loss": max(abs(seen["terms"][n] - v) / max(abs(v), 1e-12) for n, v in wanted["terms"].items()),
-        "gradient": max(gradients + extra) / largest,
-        "buffers": max([float((seen["buffers"][n] - b).abs().max()) for n, b in wanted["buffers"].items()] or [0.0]),
-    }
+    gradient = {n: torch.zeros_like(p) if p.grad is None else p.grad.clone() for n, p in objective.named_parameters()}
+    buffers = {n: b.clone() for n, b in objective.named_buffers() if b.is_floating_point()}
+    step = Step(dict(zip(made.training.names, values, strict=True)), gradient, buffers)
+    return step, prepared.batch.index.tolist()
 
 
 def member(folder: Path, rank: int, world: int, names: Sequence[str]) -> None:
@@ -125,8 +98,8 @@ def member(folder: Path, rank: int, world: int, names: Sequence[str]) -> None:
     alone = {name: one_step(engine(name, samples, 0, 1)) for name in names}
     processes.join(folder, rank, world, SETTINGS)
     for name in names:
-        seen = one_step(engine(name, samples, rank, world))
-        found[name] = {**difference(seen, alone[name]), "samples": seen["samples"], "all": alone[name]["samples"]}
+        (seen, share), (wanted, every) = one_step(engine(name, samples, rank, world)), alone[name]
+        found[name] = {**seen.difference(wanted), "samples": share, "all": every}
     (folder / f"{rank}.json").write_text(json.dumps(found))
     dist.destroy_process_group()
 

@@ -117,6 +117,8 @@ def write_aside(path: Path | str) -> Iterator[Path]:
         # torch and safetensors report a full disk with types of their own
         if target.parent.is_dir() and shutil.disk_usage(target.parent).free < 1 << 20:
             raise _writing(OSError(errno.ENOSPC, "No space left on device"), path) from error
+        if "PytorchStreamWriter" in str(error) or "inline_container" in str(error):  # a quota looks so
+            raise _writing(OSError(errno.EFBIG, "file too large for the disk or its quota"), path) from error
         raise
     finally:
         with contextlib.suppress(OSError):

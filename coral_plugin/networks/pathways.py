@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
+from coral_plugin.networks.batchnorm import synchronises
 from coral_plugin.networks.fusion import FusionTransformer
 from coral_plugin.networks.masking import mask_tokens
 from coral_plugin.networks.tokenizers import tokenizer_for
@@ -97,14 +98,15 @@ def safe(name: str) -> str:
 def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, Tensor | None]:
     """Tokens ``(B, T, D)`` of modality ``name`` and their padding ``(B, T)``.
 
-    The encoder sees only the samples that have the modality; the tokens of the others are zero and padding.
+    The encoder sees only the samples that have the modality; the tokens of the others are zero and padding. Where there
+    are none it is not called, unless other processes wait for its share of the batch statistics.
     """
     padding, present = batch.padding.get(name), batch.present.get(name)
     if present is None:
         tokens, padding = encoder(batch[name], padding)
         return tokens, padding
     rows = present.nonzero().squeeze(1)
-    if not len(rows):
+    if not len(rows) and not synchronises(encoder):
         return batch[name].new_zeros(batch.size, 1, encoder.width), present.new_ones(batch.size, 1)
     tokens, padding = encoder(batch[name][rows], None if padding is None else padding[rows])
     absent = present.new_ones(batch.size, tokens.shape[1])

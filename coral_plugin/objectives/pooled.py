@@ -75,7 +75,8 @@ class PooledObjective(Objective):
     def project(self, batch: MultimodalBatch, heads: nn.ModuleDict) -> dict[str, Tensor]:
         """The vectors behind ``heads``, ``{name: (B, head_output)}``."""
         return {
-            name: project_present(heads[safe(name)], self.encoders[safe(name)](batch), batch.having(name)) for name in batch
+            name: project_present(heads[safe(name)], self.encoders[safe(name)](batch), batch.having(name))
+            for name in batch
         }
 
 

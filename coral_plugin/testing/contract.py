@@ -26,8 +26,7 @@ def settings(subject: Subject) -> None:
     kind: Any = subject.kind.Settings
     expect(dataclasses.is_dataclass(kind), "Settings that are a dataclass", kind)
     expect(kind.__dataclass_params__.frozen, "a frozen dataclass Settings", "one that can be changed")
-    missing = dataclasses.MISSING
-    bare = [f.name for f in dataclasses.fields(kind) if f.init and f.default is missing and f.default_factory is missing]
+    bare = [f.name for f in dataclasses.fields(kind) if f.init and f.default is f.default_factory]  # both are missing
     expect(not bare, "a default for every setting", f"none for {', '.join(bare)}")
     kind()
 

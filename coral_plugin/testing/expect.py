@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -33,13 +34,13 @@ def expect_same(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what:
         expect(off <= RELATIVE, f"{what}: {name} the same", f"a relative difference of {off:.1e}")
 
 
-def apart(one: Tensor, other: Tensor) -> float:
-    """Greatest difference, relative to the greatest entry; infinite where something is not a number."""
+def apart(one: Tensor, other: Tensor, scale: float | None = None) -> float:
+    """Greatest difference, relative to ``scale`` or the greatest entry; infinite where something is not a number."""
     if not one.numel():
         return 0.0
     one, other = one.detach().double(), other.detach().double()
-    off = float((one - other).abs().max() / other.abs().max().clamp(min=1e-6))
-    return off if off == off else float("inf")  # noqa: PLR0124 - not a number differs from itself
+    off = float((one - other).abs().max()) / max(float(other.abs().max()) if scale is None else scale, 1e-6)
+    return math.inf if math.isnan(off) else off
 
 
 def gradients(objective: nn.Module) -> dict[str, Tensor]:

@@ -13,7 +13,7 @@ from coral_plugin.testing.expect import expect, expect_finite, gradients
 from coral_plugin.testing.samples import as_type, samples
 from coral_plugin.testing.subject import Subject, terms
 
-STEPS = 12
+STEPS = 8
 
 
 def loss_terms(subject: Subject, modalities: tuple[Modality, ...]) -> None:
@@ -62,7 +62,7 @@ def gradient(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 def learning(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """A few steps on one batch, with the same random numbers in each, lower the loss of that batch."""
     objective, batch = subject.build(modalities), samples(modalities)
-    optimiser = torch.optim.AdamW(parameter_groups(objective, 0.0), lr=1e-2)
+    optimiser = torch.optim.AdamW(parameter_groups(objective, 0.0), lr=2e-2)
     totals = []
     for _ in range(STEPS):
         optimiser.zero_grad()

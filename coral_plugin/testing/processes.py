@@ -47,10 +47,9 @@ class Step:
     def difference(self, wanted: Step) -> dict[str, float]:
         """Greatest relative difference of the terms, the gradient (to its greatest entry) and the statistics."""
         largest = max((float(g.abs().max()) for g in wanted.gradient.values() if g.numel()), default=0.0)
-        off = [float((self.gradient[name] - g).abs().max()) for name, g in wanted.gradient.items() if g.numel()]
         return {
             "loss": max((apart(self.terms[name], term) for name, term in wanted.terms.items()), default=0.0),
-            "gradient": max(off, default=0.0) / max(largest, 1e-12),
+            "gradient": max((apart(self.gradient[n], g, largest) for n, g in wanted.gradient.items()), default=0.0),
             "buffers": max((apart(self.buffers[name], each) for name, each in wanted.buffers.items()), default=0.0),
         }
 
@@ -63,7 +62,7 @@ def processes(subject: Subject) -> None:
     """Loss, gradient and running statistics of two processes, half of the batch each, are those of one process.
 
     Batch normalisation is synchronised, as a training does it. Once with samples that lack modalities here and there,
-    and once with a process none of whose samples has the second modality.
+    once with a process none of whose samples has the second modality, and once with no sample at all that has it.
     """
     for off in together(cases(subject)):
         _expect_equal(off)
@@ -83,7 +82,9 @@ def cases(subject: Subject) -> list[Case]:
         expect_same(by_seed[1], by_seed[0], "terms that draw nothing under the settings of `deterministic`")
         batches = [whole]
         if len(modalities) > 1:
-            batches.append(replace(whole, present={modalities[1].name: torch.arange(_SIZE) % WORLD == 0}))
+            nowhere = torch.zeros(_SIZE, dtype=torch.bool)
+            here = torch.arange(_SIZE) % WORLD == 0
+            batches += [replace(whole, present={modalities[1].name: mask}) for mask in (here, nowhere)]
         made += [(copy.deepcopy(objective), (view(batch, 1), view(batch, 2), batch)) for batch in batches]
     return made
 

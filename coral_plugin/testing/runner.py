@@ -93,8 +93,8 @@ def check_objective(
         objective: A class, or a registered name.
         settings: An instance of its ``Settings``; the defaults if None.
         network: Of the networks; tiny ones if None.
-        modalities: For each of these numbers of modalities (``words``, ``image``, ``table``, ``series``), or for each of
-            these tuples of modalities, it is checked, but where it refuses them with an :class:`InputError`.
+        modalities: Numbers of modalities (the first of ``words``, ``image``, ``table``, ``series``), or tuples of
+            modalities. It is checked with each but those that it refuses with an :class:`InputError`.
         encoders: By the names of the modalities; tiny ones where neither these nor ``network`` name one.
         skip: Names of checks to leave out (:func:`list_checks`).
 
@@ -128,6 +128,6 @@ def _run(check: Check, what: str) -> None:
         try:
             check()
         except AssertionError as error:
-            raise AssertionError(f"{what}: {error}.") from error
+            raise AssertionError(f"{what}: {error}") from error
         except Exception as error:  # a stranger's objective may raise anything
             raise AssertionError(f"{what}: expected no error; found {type(error).__name__}: {error}") from error

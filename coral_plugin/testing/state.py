@@ -25,21 +25,23 @@ def saved_weights(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     state = torch.load(file, weights_only=True)
     expect(list(state) == list(other.state_dict()), "a state_dict with the same names in every instance", list(state))
     other.load_state_dict(state)
-    _equal(objective, other, modalities, "of an instance that loaded the weights")
+    _expect_equal(objective, {"an instance that loaded the weights": other}, modalities)
 
 
 def copies(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """A deep copy and a pickled one embed and score the same."""
     objective = trained(subject.build(modalities), modalities)
-    _equal(objective, copy.deepcopy(objective), modalities, "of a deep copy")
-    # own bytes, made two lines up
-    _equal(objective, pickle.loads(pickle.dumps(objective)), modalities, "of a pickled copy")  # noqa: S301
+    # own bytes
+    pickled = pickle.loads(pickle.dumps(objective))  # noqa: S301
+    _expect_equal(objective, {"a deep copy": copy.deepcopy(objective), "a pickled copy": pickled}, modalities)
 
 
-def _equal(one: Objective, other: Objective, modalities: tuple[Modality, ...], what: str) -> None:
+def _expect_equal(one: Objective, others: dict[str, Objective], modalities: tuple[Modality, ...]) -> None:
     batch = samples(modalities, lacking=True)
-    expect_same(embedded(other, batch), embedded(one, batch), f"the embedding {what}")
-    if one.trains:
-        # in training mode, each by itself: the statistics of both move alike
-        found = [values_of(terms(each.train(), batch)) for each in (copy.deepcopy(one), copy.deepcopy(other))]
-        expect_same(found[1], found[0], f"the terms {what}")
+    parts = embedded(one, batch)
+    # in training mode, each once: what they keep moves alike
+    wanted = values_of(terms(one.train(), batch)) if one.trains else {}
+    for what, other in others.items():
+        expect_same(embedded(other, batch), parts, f"the embedding of {what}")
+        if one.trains:
+            expect_same(values_of(terms(other.train(), batch)), wanted, f"the terms of {what}")

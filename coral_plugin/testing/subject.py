@@ -149,8 +149,8 @@ def embedded(objective: Objective, batch: MultimodalBatch) -> dict[str, Tensor]:
         return {**objective.embed(batch), **{f"projected/{name}": part for name, part in heads.items()}}
 
 
-def trained(objective: Objective, modalities: tuple[Modality, ...], steps: int = 2) -> Objective:
-    """The objective after a few steps, so that running statistics and whatever it keeps differ from the start."""
+def trained(objective: Objective, modalities: tuple[Modality, ...], steps: int = 1) -> Objective:
+    """The objective after a step or more, so that running statistics and whatever it keeps differ from the start."""
     if not objective.trains:
         return objective
     optimiser = torch.optim.SGD([p for p in objective.parameters() if p.requires_grad], lr=1e-2)

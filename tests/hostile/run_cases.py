@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import pickle
 import zipfile
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import torch
@@ -90,6 +92,11 @@ def _claim(path: Any) -> bytes:
     return len(text).to_bytes(8, "little") + text + path.read_bytes()[8 + size :]
 
 
+def _no_pictures(_: World) -> contextlib.AbstractContextManager[object]:
+    """They take most of the time of such a run, and have no part in it."""
+    return mock.patch("coral_plugin.experiments.pictures.draw_run", return_value=[])
+
+
 def _checkpoint(kind: str, content: Any, says: str = "is damaged") -> Case:
     """A stopped run with a checkpoint that is none: said in a line, and the training begins again."""
 
@@ -98,7 +105,7 @@ def _checkpoint(kind: str, content: Any, says: str = "is damaged") -> Case:
         (run / CHECKPOINT).write_bytes(content(world) if callable(content) else content)
         return [flag for flag in world.resume(run) if flag != "--quiet"]
 
-    return Case("last.ckpt, resume", kind, prepare, says, status=0)
+    return Case("last.ckpt, resume", kind, prepare, says, status=0, around=_no_pictures)
 
 
 def _saved(value: Any) -> bytes:

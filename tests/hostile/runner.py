@@ -206,9 +206,9 @@ def _in_shell(action: Action, behind: str, outcome: Outcome) -> None:
     if not isinstance(action, list):
         raise TypeError("only a command line runs in a process")
     command = [sys.executable, "-m", "coral_plugin.cli.main", *action]
-    done = subprocess.run(
-        ["sh", "-c", f'exec "$@" {behind}', "sh", *command], capture_output=True, timeout=120, check=False
-    )
+    shell = ["sh", "-c", f'exec "$@" {behind}', "sh", *command]
+    surroundings = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    done = subprocess.run(shell, capture_output=True, timeout=SECONDS, check=False, env=surroundings)
     outcome.status, outcome.out = done.returncode, done.stdout.decode(errors="replace")
     outcome.err = done.stderr.decode(errors="replace")
 

@@ -62,11 +62,15 @@ def workers(monkeypatch):
 
 
 def when_saved(folder, act):
-    """Call ``act`` in a thread once the first checkpoint is there."""
+    """Call ``act`` in a thread once there is a new checkpoint."""
+    newest = folder / "last.ckpt"
 
-    def wait():
+    def seen():
+        return newest.stat().st_mtime_ns if newest.exists() else 0
+
+    def wait(before=seen()):  # noqa: B008 - what there is now
         until = time.monotonic() + 200
-        while not (folder / "last.ckpt").exists() and time.monotonic() < until:
+        while seen() in (0, before) and time.monotonic() < until:
             time.sleep(0.01)
         act()
 

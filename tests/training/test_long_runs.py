@@ -2,7 +2,6 @@
 
 import csv
 import gc
-import os
 import resource
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def test_two_thousand_epochs(run, toy, split, tmp_path, monkeypatch):
         if record["epoch"] % 200 == 199:
             gc.collect()
             text = (tmp_path / "metrics.csv").read_text()
-            seen.append((len(os.listdir("/proc/self/fd")), resident(), text))
+            seen.append((len(list(Path("/proc/self/fd").iterdir())), resident(), text))
 
     from coral_plugin.training import fit
 

@@ -65,14 +65,17 @@ class SmallConv(nn.Module):
         width: Not used; the patch tokenizer brings the channels to the width.
         channels: Channels of the first layer.
         most: Greatest number of channels.
-        grid: Cells along the short side at which it stops; each cell becomes a token. Where each token sees nearly all
-            of the image, few tokens make masking them hide it.
+        grid: Cells along the short side at which it stops; each cell becomes a token.
+        pool: Take the mean of all cells: one vector, which is one token where it has as many channels as the width. Each
+            cell of a small image sees most of it, so that masking some of the cells hides nothing; masking this one does.
 
     Raises:
         InputError: the modality is not an image, or a number of channels or cells below 1.
     """
 
-    def __init__(self, modality: Modality, width: int, *, channels: int = 16, most: int = 128, grid: int = 4) -> None:  # noqa: ARG002
+    def __init__(
+        self, modality: Modality, width: int, *, channels: int = 16, most: int = 128, grid: int = 4, pool: bool = False
+    ) -> None:  # noqa: ARG002
         super().__init__()
         _needs_image(modality, "small_conv")
         if min(channels, most) < 1:
@@ -90,14 +93,15 @@ class SmallConv(nn.Module):
             layers += _layer(outputs, outputs)
             inputs, outputs, side = outputs, min(2 * outputs, most), -(-side // 2)
             layers += _layer(inputs, outputs, stride=2)
+        self.pool = pool
         # on a CPU convolutions are a third faster with the channels innermost
         self.net = nn.Sequential(*layers)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(B, C, H, W)`` to ``(B, channels, h, w)``."""
+        """``(B, C, H, W)`` to ``(B, channels, h, w)``, or ``(B, channels)`` with ``pool``."""
         features: Tensor = self.net(x.contiguous(memory_format=torch.channels_last))
-        return features
+        return features.mean(dim=(2, 3)) if self.pool else features
 
 
 def _layer(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> list[nn.Module]:
