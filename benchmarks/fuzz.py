@@ -51,10 +51,12 @@ def fuzz(target: Target, seconds: float, seed: int, keep: Path | None = None) ->
             answers[target(content)] += 1
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever escapes is what is looked for
+        except BaseException as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             ours = [f for f in traceback.extract_tb(error.__traceback__) if "coral_plugin" in f.filename][-1:]
-            place = f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}, from {ours and ours[0].name}"
+            place = (
+                f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}, from {ours and ours[0].name}"
+            )
             answers["ESCAPED"] += 1
             if place not in escaped:
                 escaped[place] = {"error": str(error)[:300], "input": repr(content[:300]), "count": 0}

@@ -2,7 +2,7 @@
 
     python benchmarks/hostile.py --output benchmarks/records/hostile.json
 
-Exit status 1 if a kind is not answered by one clear line, the right exit status, and a folder without half-written files.
+Exit status 1 if a kind is not answered by one clear line, the right exit status, and nothing half written.
 """
 
 from __future__ import annotations

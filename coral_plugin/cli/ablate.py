@@ -19,9 +19,7 @@ def main(argv: list[str]) -> int:
         epilog=f"variants: {'; '.join(VARIANTS)}",
     )
     parser.add_argument("--output", default="runs/ablation", metavar="DIR", help="runs/ablation by default")
-    parser.add_argument(
-        "--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each"
-    )
+    parser.add_argument("--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each")
     parser.add_argument("--variants", metavar="NAME;NAME", help="all by default")
     parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
     parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
@@ -42,7 +40,7 @@ def main(argv: list[str]) -> int:
     arms = run_ablation(scale, variants=chosen, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
     title = f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)"
     tables = [
-        arms_table({name: both.summary for name, both in arms.items()}, title),
+        arms_table(arms, title),
         leakage_table(arms, f"{title}: what the parts share"),
     ]
     record = {

@@ -17,11 +17,11 @@ def main(argv: list[str]) -> int:
         epilog="Writes DIR/summary.json, a table, pictures, and a run directory for each of the two trainings.",
     )
     parser.add_argument("--output", default="runs/demo", metavar="DIR", help="runs/demo by default")
-    parser.add_argument(
-        "--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each"
-    )
+    parser.add_argument("--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each")
     parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
-    parser.add_argument("--longer", type=positive, default=1, metavar="N", help="N times as many epochs: better, slower")
+    parser.add_argument(
+        "--longer", type=positive, default=1, metavar="N", help="N times as many epochs: better, slower"
+    )
     parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
     arguments = parser.parse_args(argv)
     from coral_plugin.evaluation.plots import bars
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     arms = run_variants(scale, {"COrAL": {}}, {"COrAL": folder}, seeds=arguments.seeds, resume=arguments.resume)[
         "COrAL"
     ]
-    table = arms_table({"COrAL": arms.summary}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
+    table = arms_table({"COrAL": arms}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
     write_json(folder / "summary.json", arms.summary)
     write_text(folder / "table.md", table.markdown())
     bars(

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from coral_plugin.data import Modality, MultimodalData, Task
 from coral_plugin.errors import CoralError, InputError, short
@@ -124,7 +124,7 @@ def _rebuilt(cls: type, record: Mapping[str, Any], key: str) -> tuple[Any, ...]:
     entries = record.get(key)
     try:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise InputError(f"{key} must be a list of mappings, got {short(entries)}")
+            raise InputError(f"{key} must be a list of mappings, got {short(entries)}")  # noqa: TRY301
         return tuple(build(cls, entry, cls.__name__.lower()) for entry in entries)
     except InputError as error:
         reason = str(error).rstrip(".")
@@ -266,7 +266,7 @@ def finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> N
     """Write weights and result of a seed, the result last: it says that the seed is complete."""
     state = {name: tensor.detach().cpu().contiguous() for name, tensor in objective.state_dict().items()}
     with write_aside(folder / WEIGHTS) as aside:
-        save_file(state, aside)
+        aside.write_bytes(save(state))  # save_file would leave it for its owner's eyes only
     write_json(folder / RESULT, result)
     sync_folder(folder)  # before the checkpoints go
     Checkpoints(folder).remove()

@@ -67,5 +67,5 @@ def saved_shapes(path: Path) -> dict[str, tuple[int, ...]]:
         raise ValueError("it is cut off, or no safetensors file")
     header = json.loads(read_bytes(path, 8 + size)[8:])
     if not isinstance(header, dict):
-        raise ValueError("its head is no table of tensors")
+        raise ValueError("its head is no table of tensors")  # noqa: TRY004 - of a file, not of a call
     return {name: tuple(entry["shape"]) for name, entry in header.items() if name != "__metadata__"}

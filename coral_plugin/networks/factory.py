@@ -134,4 +134,6 @@ def parse_encoder(text: str) -> tuple[str, dict[str, Any]]:
                 return tree.func.id, {str(key): value for key, value in options.items()}
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):  # the last two: nested too deeply
         pass
-    raise InputError(f"Cannot read the encoder {short(text)}; write NAME or NAME(key=value, ...), such as gru(hidden=64).")
+    raise InputError(
+        f"Cannot read the encoder {short(text)}; write NAME or NAME(key=value, ...), such as gru(hidden=64)."
+    )

@@ -27,8 +27,8 @@ class Objective(nn.Module, ABC):
         needs_raw: Whether ``loss`` is given the batch as it is, too, as ``raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets.
         trains: Whether there is anything to train; False for a floor such as raw features.
-        deterministic: ``{setting: value}`` under which ``loss`` draws nothing, so that several processes can be compared
-            with one, and longer padding with shorter.
+        deterministic: ``{setting: value}`` under which ``loss`` draws nothing, so that several processes can be
+            compared with one, and longer padding with shorter.
     """
 
     Settings: ClassVar[type]

@@ -13,7 +13,7 @@ from coral_plugin.testing.expect import expect, expect_finite, gradients
 from coral_plugin.testing.samples import as_type, samples
 from coral_plugin.testing.subject import Subject, terms
 
-STEPS = 8
+STEPS = 6
 
 
 def loss_terms(subject: Subject, modalities: tuple[Modality, ...]) -> None:

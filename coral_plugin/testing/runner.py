@@ -60,8 +60,8 @@ def objective_checks(
 ) -> Iterator[tuple[str, Check]]:
     """The checks that apply to an objective, each as its name and a function without arguments; none runs yet.
 
-    For pytest: ``@pytest.mark.parametrize(("name", "check"), objective_checks(Mine))``. The arguments are those of
-    :func:`check_objective`.
+    For pytest: ``@pytest.mark.parametrize(("name", "check"), list(objective_checks(Mine)))``. The arguments are those
+    of :func:`check_objective`.
     """
     left_out = set(skip)
     for name in left_out:

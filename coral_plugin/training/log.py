@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -96,7 +97,8 @@ class EpochLog:
     def state(self) -> dict[str, Any]:
         """Everything that has to be kept, in plain containers."""
         return {
-            "rows": list(self.rows),
+            # as one text: torch.save asks itself what to do with each of many numbers
+            "rows": json.dumps(self.rows),
             "names": self._names,
             "sums": None if self._sums is None else self._sums.cpu(),
             "seen": self._seen,
@@ -106,7 +108,7 @@ class EpochLog:
 
     def restore(self, state: Mapping[str, Any], device: torch.device | str = "cpu") -> None:
         """Go on from :meth:`state`; what the file has beyond it is dropped."""
-        self.rows = list(state["rows"])
+        self.rows = json.loads(state["rows"])
         self._names, self._seen, self._skipped = list(state["names"]), state["seen"], state["skipped"]
         self._sums = None if state["sums"] is None else state["sums"].to(device)
         self._before = state["seconds"]

@@ -8,7 +8,17 @@ from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
 from coral_plugin.experiments import arms as module
 from coral_plugin.experiments.ablation import VARIANTS, leakage_table, run_ablation, slug
-from coral_plugin.experiments.arms import ARMS, PAPER, Scale, arms_table, clear, longer, run_variants, summarise_arms
+from coral_plugin.experiments.arms import (
+    ARMS,
+    PAPER,
+    Arms,
+    Scale,
+    arms_table,
+    clear,
+    longer,
+    run_variants,
+    summarise_arms,
+)
 from coral_plugin.experiments.folder import open_run
 
 TINY = Scale(
@@ -42,7 +52,13 @@ def saved(folder, name, arm):
 
 def metrics(redundancy, uniqueness, synergy):
     def task(value, chance):
-        return {"mean": value, "std": None, "values": [value], "chance": chance}
+        return {
+            "mean": value,
+            "std": None,
+            "values": [value],
+            "chance": chance,
+            "also": {"auroc": {"values": [value + 0.05]}},
+        }
 
     return {
         "tasks": {
@@ -54,15 +70,16 @@ def metrics(redundancy, uniqueness, synergy):
 
 
 def test_redundancy_and_uniqueness_come_from_unbiased_pairs_and_synergy_from_biased_ones():
-    summary = summarise_arms({"unbiased": metrics(0.9, 0.8, 0.1), "biased": metrics(0.2, 0.3, 0.7)})
+    both = {"unbiased": metrics(0.9, 0.8, 0.1), "biased": metrics(0.2, 0.3, 0.7)}
+    summary = summarise_arms(both)
     assert {kind: entry["mean"] for kind, entry in summary.items()} == {
         "redundancy": 0.9,
         "uniqueness": 0.8,
         "synergy": 0.7,
     }
     assert [entry["chance"] for entry in summary.values()] == [0.1, 0.1, 0.5]
-    text = arms_table({"COrAL": summary}, "title").text()
-    assert all(number in text for number in ("90.0", "80.0", "70.0", "10.0", "50.0"))
+    text = arms_table({"COrAL": Arms(both, summary)}, "title").text()
+    assert all(number in text for number in ("90.0", "80.0", "70.0", "75.0", "10.0", "50.0"))
 
 
 def test_the_papers_scale_is_the_papers():

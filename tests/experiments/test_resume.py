@@ -53,7 +53,7 @@ def test_the_command_says_how_to_go_on_and_ends_with_the_same_bits(arrays, tmp_p
     flags = [
         "train", "--dataset", "arrays", "--data", str(tmp_path / "tiny.npz"), "--device", "cpu",
         "--network.width=8", "--network.heads=2", "--network.head_hidden=8", "--network.head_output=8",
-        "--epochs", "60", "--batch-size", "8", "--seeds", "41", "--training.checkpoint_seconds=0.05",
+        "--epochs", "12", "--batch-size", "8", "--seeds", "41", "--training.checkpoint_seconds=0.05",
     ]  # fmt: skip
     command = [sys.executable, "-m", "coral_plugin.cli.main", *flags]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"

@@ -13,7 +13,9 @@ def bomb(levels: int = 12) -> str:
     return "\n".join(lines)
 
 
-def _yaml(says: str, kind: str, content: str | bytes, *flags: str, whole: bool = False, most_mb: int | None = None) -> Case:
+def _yaml(
+    says: str, kind: str, content: str | bytes, *flags: str, whole: bool = False, most_mb: int | None = None
+) -> Case:
     """``content`` behind the name of the data set, or as the whole file."""
 
     def prepare(world: World) -> list[str]:

@@ -7,9 +7,11 @@ from typing import Any
 from .runner import Case
 from .world import World
 
-BOMB = "{a: &a [x,x,x,x,x,x,x,x,x,x]" + "".join(
-    f", {chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]" for i in range(12)
-) + "}"
+BOMB = (
+    "{a: &a [x,x,x,x,x,x,x,x,x,x]"
+    + "".join(f", {chr(98 + i)}: &{chr(98 + i)} [{','.join(['*' + chr(97 + i)] * 10)}]" for i in range(12))
+    + "}"
+)
 
 
 def _train(says: str, kind: str, *flags: Any, **options: Any) -> Case:
@@ -117,7 +119,9 @@ CASES = [
     _plain("evaluate", "no config.yaml", "a run with a name too long", "x" * 5000),
     _plain("embed", "--data", "no data", "RUN", "--output", "Z"),
     _plain("embed", "--seed", "a seed as text", "RUN", "--data", "NPZ", "--output", "Z", "--seed", "x"),
-    _plain("embed", "no trained seed", "a seed of 30 digits", "RUN", "--data", "NPZ", "--output", "Z", "--seed", "9" * 30),
+    _plain(
+        "embed", "no trained seed", "a seed of 30 digits", "RUN", "--data", "NPZ", "--output", "Z", "--seed", "9" * 30
+    ),
     _plain("embed", ".npz", "an output that is no .npz", "RUN", "--data", "NPZ", "--output", "z.txt"),
     _plain("embed", "output", "an output that is nothing", "RUN", "--data", "NPZ", "--output="),
     Case("flags of embed", "the output is the input", _same_file, "is the input"),

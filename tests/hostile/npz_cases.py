@@ -187,9 +187,19 @@ CASES = [
     _array("characters", "a modality with a name of 5,000 characters", _renamed("x" * 5000)),
     _array("plain text", "a modality with a sign of equality", _renamed("a=b")),
     Case("npz", "a member twice", lambda w: w.train(data=w.members([("a.npy", npy(np.ones(2)))] * 2)), "twice"),
-    Case("npz", "10,001 members", lambda w: w.train(data=w.members({f"{i}.npy": b"" for i in range(10_001)})), "10001 arrays"),
+    Case(
+        "npz",
+        "10,001 members",
+        lambda w: w.train(data=w.members({f"{i}.npy": b"" for i in range(10_001)})),
+        "10001 arrays",
+    ),
     Case("npz", "an archive of nothing", lambda w: w.train(data=w.members({})), "0 arrays"),
-    Case("npz", "an unusual compression", lambda w: w.train(data=w.members({"a.npy": npy(np.ones(9))}, compression=zipfile.ZIP_LZMA)), "unusual"),
+    Case(
+        "npz",
+        "an unusual compression",
+        lambda w: w.train(data=w.members({"a.npy": npy(np.ones(9))}, compression=zipfile.ZIP_LZMA)),
+        "unusual",
+    ),
     Case("npz", "a pickle in an array that is not used", _pickled, "can run code"),
     Case("npz", "a pickle in a structure", _structured_pickle, "can run code"),
     Case("npz", "a pickle in its place", _pickle_as_file, "can run code"),
@@ -202,7 +212,14 @@ CASES = [
     _array("labels is missing", "labels that test lacks", {}, ("test/labels",)),
     _array("samples of shape", "other features in test", {"test/table": np.ones((12, 9), dtype=np.float32)}),
     _array("not finite", "infinity in test", {"test/table": np.full((12, 4), np.inf, dtype=np.float32)}),
-    _array("pixels", "pixels of 16 bits", {f"{s}/table": np.full((n, 3, 8, 8), 999, dtype=np.uint16) for s, n in (("train", 36), ("valid", 12), ("test", 12))}),
+    _array(
+        "pixels",
+        "pixels of 16 bits",
+        {
+            f"{s}/table": np.full((n, 3, 8, 8), 999, dtype=np.uint16)
+            for s, n in (("train", 36), ("valid", 12), ("test", 12))
+        },
+    ),
     _array("has no sample", "a class without a sample", {"train/labels": (np.arange(36) % 3) * 5}),
     _array("printable", "a class with a line break", {"classes": np.array(["a", "b\n", "c"])}),
     _array("printable", "a class with half a character", {"classes": np.array(["a", "b\ud800", "c"])}),

@@ -3,50 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-import resource
-from collections.abc import Callable, Iterator
-from unittest import mock
+from collections.abc import Callable
 
+from .around import as_nobody, ascii_only, full_disk, small_files
 from .runner import Case
 from .world import World
-
-NOBODY = 65534
-
-
-@contextlib.contextmanager
-def as_nobody(_: World) -> Iterator[None]:
-    """The superuser may read everything, so the call is made as another user; others are refused anyway."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@contextlib.contextmanager
-def small_files(_: World) -> Iterator[None]:
-    """No file may grow beyond 8 kB, as with a quota: writing more fails with EFBIG."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-def full_disk(_: World) -> contextlib.AbstractContextManager[object]:
-    """Flushing to the disk finds no space, as network disks report it."""
-    return mock.patch("os.fsync", side_effect=OSError(errno.ENOSPC, "No space left on device"))
-
-
-def ascii_only(_: World) -> contextlib.AbstractContextManager[object]:
-    """A terminal that has no arrows."""
-    return mock.patch.dict(os.environ, {"PYTHONIOENCODING": "ascii"})
 
 
 def _link(says: str, kind: str, make: Callable[[World], list[str]], **options: object) -> Case:
@@ -144,25 +106,103 @@ CASES = [
     _link("outside", "the folder of pictures leads out", _fresh_with_link("plots", folder=True)),
     _link("outside", "metrics.json leads out", _run_with_link("resume", "metrics.json", exists=True)),
     _link("outside", "metrics.csv leads out, to nothing", _run_with_link("resume", "metrics.csv", exists=False)),
-    _link("outside", "the weights lead out of a resumed run", _run_with_link("resume", "seed-41/model.safetensors", exists=True)),
+    _link(
+        "outside",
+        "the weights lead out of a resumed run",
+        _run_with_link("resume", "seed-41/model.safetensors", exists=True),
+    ),
     _link("outside", "the log of a seed leads out", _run_with_link("resume", "seed-41/metrics.csv", exists=True)),
     _link("outside", "the evaluation leads out", _run_with_link("evaluate", "evaluation-linear.json", exists=True)),
     _link("outside", "the output leads out", _embed_to_link("../elsewhere.npz")),
     _link("outside", "the output leads to a full device", _embed_to_link("/dev/full")),
     _link("", "weights read through a link", _read_through, status=0),
-    Case("rights", "data that may not be read", _locked(lambda w: w.train(data=w.data()), "x.npz", 0), "permission denied", around=as_nobody),
-    Case("rights", "settings that may not be read", _locked(lambda w: ["train", "--config", str(w.file("c.yaml", "a: 1"))], "c.yaml", 0), "permission denied", around=as_nobody),
-    Case("rights", "a record that may not be read", _locked(lambda w: w.embed(run=w.run()), "run/data.json", 0), "permission denied", around=as_nobody),
-    Case("rights", "weights that may not be read", _locked(lambda w: w.embed(run=w.run()), "run/seed-41/model.safetensors", 0), "permission denied", around=as_nobody),
-    Case("rights", "a run whose folder may not be entered", _locked(lambda w: ["evaluate", str(w.run())], "run", 0), "no config.yaml", around=as_nobody),
-    Case("rights", "an output folder that may not be written", _locked(lambda w: w.train(output=_own(w, "locked")), "locked", 0o555), "permission denied", status=1, around=as_nobody),
-    Case("rights", "an output file that may not be written", _locked(lambda w: w.embed(output=w.folder / "locked" / "z.npz") if not (w.folder / "locked").mkdir() else [], "locked", 0o555), "permission denied", status=1, around=as_nobody),
-    Case("full disk", "no space for the embeddings", lambda w: w.embed(), "file too large", status=1, around=small_files),
-    Case("full disk", "no space for the weights", lambda w: w.train(), "file too large", status=1, around=small_files, leaves=WHOLE),
-    Case("full disk", "no space at all", lambda w: w.train(), "no space left", status=1, around=full_disk, leaves="out"),
-    Case("full disk", "no space for the evaluation", lambda w: ["evaluate", str(w.run())], "no space left", status=1, around=full_disk),
+    Case(
+        "rights",
+        "data that may not be read",
+        _locked(lambda w: w.train(data=w.data()), "x.npz", 0),
+        "permission denied",
+        around=as_nobody,
+    ),
+    Case(
+        "rights",
+        "settings that may not be read",
+        _locked(lambda w: ["train", "--config", str(w.file("c.yaml", "a: 1"))], "c.yaml", 0),
+        "permission denied",
+        around=as_nobody,
+    ),
+    Case(
+        "rights",
+        "a record that may not be read",
+        _locked(lambda w: w.embed(run=w.run()), "run/data.json", 0),
+        "permission denied",
+        around=as_nobody,
+    ),
+    Case(
+        "rights",
+        "weights that may not be read",
+        _locked(lambda w: w.embed(run=w.run()), "run/seed-41/model.safetensors", 0),
+        "permission denied",
+        around=as_nobody,
+    ),
+    Case(
+        "rights",
+        "a run whose folder may not be entered",
+        _locked(lambda w: ["evaluate", str(w.run())], "run", 0),
+        "no config.yaml",
+        around=as_nobody,
+    ),
+    Case(
+        "rights",
+        "an output folder that may not be written",
+        _locked(lambda w: w.train(output=_own(w, "locked")), "locked", 0o555),
+        "permission denied",
+        status=1,
+        around=as_nobody,
+    ),
+    Case(
+        "rights",
+        "an output file that may not be written",
+        _locked(
+            lambda w: w.embed(output=w.folder / "locked" / "z.npz") if not (w.folder / "locked").mkdir() else [],
+            "locked",
+            0o555,
+        ),
+        "permission denied",
+        status=1,
+        around=as_nobody,
+    ),
+    Case(
+        "full disk", "no space for the embeddings", lambda w: w.embed(), "file too large", status=1, around=small_files
+    ),
+    Case(
+        "full disk",
+        "no space for the weights",
+        lambda w: w.train(),
+        "file too large",
+        status=1,
+        around=small_files,
+        leaves=WHOLE,
+    ),
+    Case(
+        "full disk", "no space at all", lambda w: w.train(), "no space left", status=1, around=full_disk, leaves="out"
+    ),
+    Case(
+        "full disk",
+        "no space for the evaluation",
+        lambda w: ["evaluate", str(w.run())],
+        "no space left",
+        status=1,
+        around=full_disk,
+    ),
     Case("full disk", "standard output", lambda w: ["list"], "Standard output", status=1, process="> /dev/full"),
-    Case("full disk", "standard output of --help", lambda w: ["train", "--help"], "Standard output", status=1, process="> /dev/full"),
+    Case(
+        "full disk",
+        "standard output of --help",
+        lambda w: ["doctor", "--help"],
+        "Standard output",
+        status=1,
+        process="> /dev/full",
+    ),
     Case("names", "data with a line break", _named(b"a\nb.npz"), "data"),
     Case("names", "data that are no UTF-8", _named(b"\xff\xfe.npz"), "UTF-8"),
     Case("names", "data that clear the screen", _named(b"\x1b[2J.npz"), "data"),
@@ -176,9 +216,28 @@ CASES = [
     Case("names", "an output that is a file", _file_as_folder, "is a file"),
     Case("names", "the folder of a seed that is a file", _seed_as_file, "in the way"),
     Case("names", "an output in /proc", lambda w: w.train(output="/proc/coral"), "cannot be written"),
-    Case("names", "embeddings to a folder", lambda w: w.embed(output=w.folder / "d.npz") if not (w.folder / "d.npz").mkdir() else [], "is a folder"),
+    Case(
+        "names",
+        "embeddings to a folder",
+        lambda w: w.embed(output=w.folder / "d.npz") if not (w.folder / "d.npz").mkdir() else [],
+        "is a folder",
+    ),
     Case("names", "embeddings with a null character", lambda w: w.embed(output="a\0.npz"), "--output"),
     Case("names", "embeddings of data with a null character", lambda w: w.embed(data="a\0b"), "cannot be read"),
-    Case("processes", "an argument that is no UTF-8", lambda w: ["train", "--dataset", "arrays", "--data", "\udcff.npz"], "UTF-8", process=""),
-    Case("processes", "a terminal without arrows", lambda w: ["evaluate", str(w.template), "--data", str(w.npz)], "", status=0, process="", around=ascii_only),
+    Case(
+        "processes",
+        "an argument that is no UTF-8",
+        lambda w: ["train", "--dataset", "arrays", "--data", "\udcff.npz"],
+        "UTF-8",
+        process="",
+    ),
+    Case(
+        "processes",
+        "a terminal without arrows",
+        lambda w: ["evaluate", str(w.template), "--data", str(w.npz)],
+        "",
+        status=0,
+        process="",
+        around=ascii_only,
+    ),
 ]

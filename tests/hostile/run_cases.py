@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import pickle
 import zipfile
 from typing import Any
@@ -126,7 +125,7 @@ def _malicious(world: World) -> bytes:
 
 def _loop(world: World) -> list[str]:
     run = world.run({"config.yaml": None})
-    os.symlink("config.yaml", run / "config.yaml")
+    (run / "config.yaml").symlink_to("config.yaml")
     return ["evaluate", str(run)]
 
 
@@ -143,10 +142,18 @@ CASES = [
     _edit("unfolds", "an anchor bomb", EVALUATE, "config.yaml", bomb(), most_mb=200),
     _edit("twice", "a setting twice", EVALUATE, "config.yaml", ("preset: paper", "preset: paper\npreset: paper")),
     _edit("lack 'objective'", "no objective", EVALUATE, "config.yaml", ("objective: coral", "objectiv: coral")),
-    _edit("Unknown objective", "an objective that is a path", EVALUATE, "config.yaml", ("objective: coral", "objective: ../x")),
+    _edit(
+        "Unknown objective",
+        "an objective that is a path",
+        EVALUATE,
+        "config.yaml",
+        ("objective: coral", "objective: ../x"),
+    ),
     _edit("Unknown run setting", "an unknown key", EVALUATE, "config.yaml", ("preset: paper", "present: paper")),
     _edit("network.width", "a width as text", EMBED, "config.yaml", ("width: 16", "width: wide")),
-    _edit("network.width", "a width of 10**12", EMBED, "config.yaml", ("width: 16", "width: 1000000000000"), most_mb=200),
+    _edit(
+        "network.width", "a width of 10**12", EMBED, "config.yaml", ("width: 16", "width: 1000000000000"), most_mb=200
+    ),
     _edit("larger than any", "a width of 10**9", EMBED, "config.yaml", ("width: 16", "width: 1000000000"), most_mb=400),
     _edit("network.depth", "a depth of 10**9", EMBED, "config.yaml", ("depth: 1", "depth: 1000000000")),
     _edit("settings and data say", "another width", EMBED, "config.yaml", ("width: 16", "width: 32")),
@@ -202,7 +209,11 @@ CASES = [
     _weights("cannot be loaded", "a head that is a list", (2).to_bytes(8, "little") + b"[]"),
     _weights("settings and data say", "a claim of 10**12 values", _claim),
     _weights("settings and data say", "a tensor too many", _tensors(lambda t, _: {**t, "extra": np.ones(3)})),
-    _weights("settings and data say", "a tensor too few", _tensors(lambda t, first: {k: v for k, v in t.items() if k != first})),
+    _weights(
+        "settings and data say",
+        "a tensor too few",
+        _tensors(lambda t, first: {k: v for k, v in t.items() if k != first}),
+    ),
     _weights("not finite", "NaN", _tensors(lambda t, first: {**t, first: t[first] * np.nan})),
     _weights("not finite", "NaN, evaluated", _tensors(lambda t, first: {**t, first: t[first] * np.nan}), EVALUATE),
     _weights("type", "whole numbers for fractions", _tensors(lambda t, first: {**t, first: t[first].astype(np.int64)})),

@@ -13,8 +13,8 @@ import subprocess
 import sys
 import tempfile
 import time
-import tracemalloc
 import traceback
+import tracemalloc
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -178,7 +178,7 @@ def _in_process(action: Action, case: Case, outcome: Outcome) -> None:
             warnings.simplefilter("always")  # a warning is a line too many
             warnings.filterwarnings("ignore", ".*LeafSpec.*")
             outcome.status = _call(action, err)
-    except BaseException:  # noqa: BLE001 - whatever escapes is what is looked for
+    except BaseException:
         err.write(traceback.format_exc())
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -219,7 +219,7 @@ def _listing(folder: Path) -> dict[str, str]:
     for path in folder.rglob("*"):
         name = os.fsencode(path.relative_to(folder)).decode("ascii", "backslashreplace")
         if path.is_symlink():
-            found[name] = f"link to {os.readlink(path)}"
+            found[name] = f"link to {path.readlink()}"
         elif path.is_file():
             size = path.stat().st_size
             found[name] = f"{size} bytes" if size > 1 << 24 else hashlib.sha256(path.read_bytes()).hexdigest()

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import yaml
 from safetensors.numpy import save
 
@@ -34,20 +33,25 @@ from coral_plugin.experiments.folder import (
     restore,
     tasks_of,
 )
-from coral_plugin.experiments.settings import RunSettings, from_dict, make_settings
+from coral_plugin.experiments.settings import RunSettings, from_dict
 from coral_plugin.experiments.yamlfile import parse_yaml
 from coral_plugin.files import read_json, read_npz
 from coral_plugin.networks.factory import resolve_encoders
 from coral_plugin.views import build_views
 
-from .world import arrays, npy
-
-MODALITIES = (
-    Modality(name="table", kind="tabular", shape=(4,), mean=(0.0,) * 4, std=(1.0,) * 4),
-    Modality(name="wave", kind="timeseries", shape=(6, 3)),
-    Modality(name="image", kind="image", shape=(3, 16, 16)),
+from .corpora import (
+    CONFIG_TEXT,
+    FLAG_WORDS,
+    GRAMMAR_WORDS,
+    JSON_WORDS,
+    MODALITIES,
+    NPZ_WORDS,
+    RECORD_TEXT,
+    RESULT_TEXT,
+    WEIGHT_WORDS,
+    YAML_WORDS,
+    npz_of,
 )
-NETWORK = {"width": 8, "heads": 2, "head_hidden": 8, "head_output": 4}
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class Target:
 @cache
 def _folder() -> Path:
     """One folder in memory where there is one, for all files that are read."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
+    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     return Path(tempfile.mkdtemp(prefix="fuzz-", dir=place))
 
 
@@ -100,34 +104,6 @@ def _file(name: str, content: bytes) -> Path:
     return path
 
 
-def _record() -> dict[str, object]:
-    return {
-        "name": "x",
-        "fingerprint": "0",
-        "modalities": [vars(modality) for modality in MODALITIES[:2]],
-        "tasks": [{"name": "label", "kind": "classification", "classes": ["a", "b"]}],
-    }
-
-
-def _score() -> dict[str, object]:
-    return {"label": {"metric": "balanced_accuracy", "value": 0.5, "also": {"accuracy": 0.5}}}
-
-
-RESULT_TEXT = json.dumps({
-    "seed": 1, "scores": {"all": _score(), "shared": _score()}, "disentanglement": {},
-    "train": {"seconds": 1.5, "samples_per_second": 2.5, "peak_memory_bytes": 3, "parameters": 4},
-    "history": [{"epoch": 0, "loss/total": 1.25}, {"epoch": 1, "loss/total": 1.5}],
-}).encode()  # fmt: skip
-RECORD_TEXT = json.dumps(_record()).encode()
-CONFIG_TEXT = (
-    make_settings(
-        "coral", "arrays", data="x.npz", seeds=(1, 2), training__epochs=2, **{f"network__{k}": v for k, v in NETWORK.items()}
-    )
-    .to_yaml()
-    .encode()
-)
-
-
 @cache
 def _run() -> tuple[RunSettings, tuple[Modality, ...], tuple[Task, ...]]:
     """A small run, which weights are read for."""
@@ -140,15 +116,6 @@ def _weights() -> bytes:
     """Weights of that run."""
     objective = build_objective(*_run())
     return save({name: tensor.numpy() for name, tensor in objective.state_dict().items()})
-
-
-def _npz(compression: int) -> bytes:
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", compression) as archive:
-        for key, value in arrays().items():
-            archive.writestr(f"{key}.npy", npy(value[:6]))
-        archive.writestr("classes.npy", npy(np.array(["a", "b", "c"])))
-    return stream.getvalue()
 
 
 def read_arrays(content: bytes) -> None:
@@ -217,32 +184,44 @@ def read_value(content: bytes) -> None:
     parse_yaml(content.decode("utf-8", "surrogateescape"), "text")
 
 
-YAML_WORDS = (
-    b"&a", b"*a", b"!!int ", b"!!python/object:os.system ", b"!!binary ", b"!!timestamp ", b"<<: ", b"? ", b"- ", b"{", b"[",
-    b".nan", b"-.inf", b"null", b"2026-13-45", b"1:60:60", b"0x1F", b"9" * 60, b"---\n", b"%YAML 9.9\n", b"|\n ", b"'", b'"\\ud800"',
-)  # fmt: skip
-JSON_WORDS = (b"NaN", b"-Infinity", b"1e999", b"null", b"true", b"[]", b"{}", b'""', b"-1", b"1.5", b'"\\ud800"', b"9" * 60, b"[[[[")
-GRAMMAR_WORDS = (
-    b"noise", b"drop", b"mlp", b"gru", b"conv1d", b"small_conv", b"(", b")", b"=", b"+", b"|", b"@", b",", b"std=", b"fraction=",
-    b"hidden=", b"layers=", b"kernel=", b"channels=", b"0", b"-1", b"1e999", b"(1,2)", b"[3]", b"None", b"True", b"'x'", b"1j", b"**{}", b"*[]",
-)  # fmt: skip
-FLAG_WORDS = (
-    b"\n", b"--set\n", b"--view\n", b"--views\n", b"--encoder\n", b"--seeds\n", b"--training.", b"--network.encoders.", b"=", b"[", b"{a: b}",
-    b"nan", b"1e999", b"-1", b"--", b"-h", b"--training=", b"--help", b"/dev/zero", b"&a [*a]", b"../", b"\xff", b"\0", b"null",
-)  # fmt: skip
-
 TARGETS = {
     target.name: target
     for target in (
-        Target("npz", read_arrays, (_npz(zipfile.ZIP_STORED), _npz(zipfile.ZIP_DEFLATED)), (b"PK\x03\x04", b"PK\x01\x02", b"\x93NUMPY\x01\x00", b"'shape': (1000000000000,)", b"|O", b"\xff\xff\xff\xff", b"-1", b"<f2", b">i8", b"<U9")),
-        Target("config", read_config, (CONFIG_TEXT, b"dataset: digits\ntraining: {epochs: 3}\nseeds: [1, 2]\n"), YAML_WORDS),
-        Target("yaml", read_value, (CONFIG_TEXT, b"a: &a [1, 2.5, x]\nb: {c: *a, d: null}\n? e\n: !!int '3'\nf: 2026-11-23\n"), YAML_WORDS),
+        Target("npz", read_arrays, (npz_of(zipfile.ZIP_STORED), npz_of(zipfile.ZIP_DEFLATED)), NPZ_WORDS),
+        Target(
+            "config", read_config, (CONFIG_TEXT, b"dataset: digits\ntraining: {epochs: 3}\nseeds: [1, 2]\n"), YAML_WORDS
+        ),
+        Target(
+            "yaml",
+            read_value,
+            (CONFIG_TEXT, b"a: &a [1, 2.5, x]\nb: {c: *a, d: null}\n? e\n: !!int '3'\nf: 2026-11-23\n"),
+            YAML_WORDS,
+        ),
         Target("run", read_run, (CONFIG_TEXT,), YAML_WORDS),
         Target("data.json", read_record, (RECORD_TEXT,), JSON_WORDS),
         Target("result.json", read_seed, (RESULT_TEXT,), JSON_WORDS),
-        Target("weights", read_weights, (_weights(),), (b"\x00", b"\xff" * 8, b"F64", b"I64", b'"shape":[', b"1000000000000", b"data_offsets", *JSON_WORDS)),
-        Target("views", read_views, (b"drop(fraction=0.2)@0.8+noise", b"noise|drop", b"drop(fraction=(0.1, 0.2))", b"none"), GRAMMAR_WORDS),
-        Target("encoder", read_encoder, (b"mlp(hidden=8, output=4)", b"gru(hidden=4, layers=1)", b"conv1d(channels=(4,), kernel=3)", b"mlp"), GRAMMAR_WORDS),
-        Target("flags", read_flags, (b"--dataset\ndigits\n--epochs\n3\n--set\ntemperature=0.2", b"--dataset\ndigits\n--view\ntop=noise\n--encoder\ntop=small_conv(channels=4)", b"--seeds\n1,2\n--modalities=top,bottom\n--dataset=digits\n--quiet"), FLAG_WORDS),
+        Target("weights", read_weights, (_weights(),), WEIGHT_WORDS),
+        Target(
+            "views",
+            read_views,
+            (b"drop(fraction=0.2)@0.8+noise", b"noise|drop", b"drop(fraction=(0.1, 0.2))", b"none"),
+            GRAMMAR_WORDS,
+        ),
+        Target(
+            "encoder",
+            read_encoder,
+            (b"mlp(hidden=8, output=4)", b"gru(hidden=4, layers=1)", b"conv1d(channels=(4,), kernel=3)", b"mlp"),
+            GRAMMAR_WORDS,
+        ),
+        Target(
+            "flags",
+            read_flags,
+            (
+                b"--dataset\ndigits\n--epochs\n3\n--set\ntemperature=0.2",
+                b"--dataset\ndigits\n--view\ntop=noise\n--encoder\ntop=small_conv(channels=4)",
+                b"--seeds\n1,2\n--modalities=top,bottom\n--dataset=digits\n--quiet",
+            ),
+            FLAG_WORDS,
+        ),
     )
-}  # fmt: skip
+}

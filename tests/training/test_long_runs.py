@@ -11,6 +11,7 @@ EPOCHS = 2000
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux does")
 def test_two_thousand_epochs(run, toy, split, tmp_path, monkeypatch):
     monkeypatch.setattr("coral_plugin.training.fit._board", lambda *_: [])  # TensorBoard's own thread and buffers
@@ -28,7 +29,7 @@ def test_two_thousand_epochs(run, toy, split, tmp_path, monkeypatch):
     monkeypatch.setattr(fit, "EpochLog", lambda path, *tell: original(path, *tell, look))
     few = split.subset(split.columns["a"].values.new_tensor(range(8)).long())
     history = run(
-        tmp_path, build=toy, split=few, views=lambda b, _: b, epochs=EPOCHS, batch_size=8, checkpoint_seconds=0.5
+        tmp_path, build=toy, split=few, views=lambda b, _: b, epochs=EPOCHS, batch_size=8, checkpoint_seconds=1.0
     ).history
     assert len(history) == EPOCHS
     files, memory, texts = zip(*seen, strict=True)

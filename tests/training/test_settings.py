@@ -17,6 +17,9 @@ from coral_plugin.training.settings import TrainingSettings
         ("gradient_clip", -0.1),
         ("warmup", 1.0),
         ("checkpoint_seconds", -1.0),
+        ("timeout_seconds", 0.0),
+        ("devices", 0),
+        ("devices", 65),
     ],
 )
 def test_values_out_of_range_are_refused(field, value):
