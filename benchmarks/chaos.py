@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 import csv
-import importlib
+import importlib.util
 import itertools
 import json
 import multiprocessing
@@ -119,6 +119,8 @@ def preload() -> None:
     """Import here, once, what every process would import, and leave the pictures out."""
     for name in ("lightning_fabric", "sklearn.linear_model", "sklearn.datasets", "coral_plugin.experiments.run"):
         importlib.import_module(name)
+    if importlib.util.find_spec("tensorboard"):
+        importlib.import_module("tensorboard.summary.writer.event_file_writer")
     pictures.draw_run = lambda _: []
 
 

@@ -62,9 +62,7 @@ def read_result(folder: Path) -> dict[str, Any]:
     """
     result = read_json(folder / RESULT)
     if wrong := misfit(result):
-        raise InputError(
-            f"{folder / RESULT} is damaged: {wrong}. Remove {folder} and go on with coral train --resume."
-        )
+        raise InputError(f"{folder / RESULT} is damaged: {wrong}. Remove {folder} and go on with coral train --resume.")
     checked: dict[str, Any] = result
     return checked
 
@@ -176,9 +174,7 @@ def restore(
     return objective
 
 
-def _refuse_other_shapes(
-    expected: Mapping[str, tuple[int, ...]] | None, saved: Mapping[str, tuple[int, ...]]
-) -> None:
+def _refuse_other_shapes(expected: Mapping[str, tuple[int, ...]] | None, saved: Mapping[str, tuple[int, ...]]) -> None:
     """Compare before memory is taken: sizes of a damaged record may be anything."""
     if expected is None or expected == saved:
         return

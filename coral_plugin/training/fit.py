@@ -143,7 +143,6 @@ def _train_here(
 ) -> Trained:
     """:func:`train` in this process, which may be one of a group."""
     with contextlib.ExitStack() as stack:
-        wish = stack.enter_context(Wish())
         stack.enter_context(torch.random.fork_rng(devices=range(torch.cuda.device_count())))
         stack.enter_context(_quiet_lightning())
         stack.enter_context(deterministic(settings.deterministic))
@@ -175,10 +174,11 @@ def _train_here(
         if fabric.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(fabric.device)
         if engine.step < steps:
-            engine.run(wish)
+            with Wish() as wish:
+                engine.run(wish)
             peak = _peak_memory(fabric.device)
-        if wish.number:
-            raise Interrupted(wish.number, engine.place())
+            if wish.number:
+                raise Interrupted(wish.number, engine.place())
         engine.optimiser.zero_grad(set_to_none=True)
         if double:
             objective.float()  # the probe's features are float32, whatever the training

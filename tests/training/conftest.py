@@ -36,15 +36,26 @@ class ToySettings:
     """None."""
 
 
+class Map(nn.Module):
+    """Linear, and a function that a compiler can fuse."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.linear = nn.Linear(width, 4)
+
+    def forward(self, x):
+        return self.linear(x).tanh() * 2
+
+
 class Toy(Objective):
-    """Contrasts two linear maps; ``spoil(self, terms)`` may change the terms."""
+    """Contrasts two maps; ``spoil(self, terms)`` may change the terms."""
 
     Settings = ToySettings
     presets: ClassVar = {"paper": {}}
 
     def __init__(self, modalities, network=None, settings=None, encoders=None, spoil=None):
         super().__init__(modalities, network, settings, encoders)
-        self.maps = nn.ModuleDict({m.name: nn.Linear(m.shape[-1], 4) for m in modalities})
+        self.maps = nn.ModuleDict({m.name: Map(m.shape[-1]) for m in modalities})
         self.norm = nn.BatchNorm1d(4)
         self.spoil = spoil
         self.calls = 0

@@ -25,6 +25,7 @@ ALONE = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "TORC
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_loss_gradient_and_statistics_are_those_of_one_process(tmp_path):
     record = tmp_path / "record.json"
     command = [sys.executable, ROOT / "benchmarks" / "ddp_equality.py", "--objectives", "coral", "--output", record]
@@ -41,9 +42,9 @@ def test_loss_gradient_and_statistics_are_those_of_one_process(tmp_path):
 @pytest.fixture
 def pair(run, build):
     """``run`` in two processes, with a ``build`` that can be sent to them."""
-    settings = make_settings(
-        "coral", "arrays", network__width=8, network__heads=2, network__head_hidden=8, network__head_output=8
-    )
+    small = {"width": 8, "heads": 2, "head_hidden": 8, "head_output": 8}
+    small["encoders"] = {"b": "affect_transformer(layers=1, feedforward=16)"}
+    settings = make_settings("coral", "arrays", **{f"network__{key}": value for key, value in small.items()})
     return partial(run, build=partial(build_objective, settings, build().modalities), devices=2, epochs=12)
 
 
@@ -78,6 +79,7 @@ def when_saved(folder, act):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_process_that_dies_ends_the_others_and_the_rest_can_be_done(pair, same, tmp_path, workers):
     whole = pair(tmp_path / "whole")
     assert [row["epoch"] for row in whole.history] == list(range(12))
@@ -100,6 +102,7 @@ def test_a_process_that_dies_ends_the_others_and_the_rest_can_be_done(pair, same
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_torchrun(tmp_path):
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",

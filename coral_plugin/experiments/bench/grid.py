@@ -144,9 +144,7 @@ class Grid:
 
 def trifeature_column(scale: Scale, name: str = "trifeature") -> Column:
     """Trifeature's two arms: redundancy and uniqueness from unbiased pairs, synergy from biased ones."""
-    arms = {
-        arm: {"source.arm": arm, "training.epochs": scale.epochs[arm], **scale.by_arm.get(arm, {})} for arm in ARMS
-    }
+    arms = {arm: {"source.arm": arm, "training.epochs": scale.epochs[arm], **scale.by_arm.get(arm, {})} for arm in ARMS}
     sized = {"source.image_size": scale.image_size, "source.pairs": scale.pairs}
     readings = {kind: Reading(arm=arm, task=TASK[kind]) for arm, kinds in ARMS.items() for kind in kinds}
     return Column(name=name, dataset="trifeature", chosen={**sized, **scale.chosen}, arms=arms, readings=readings)

@@ -66,16 +66,23 @@ class SmallConv(nn.Module):
         channels: Channels of the first layer.
         most: Greatest number of channels.
         grid: Cells along the short side at which it stops; each cell becomes a token.
-        pool: Take the mean of all cells: one vector, which is one token where it has as many channels as the width. Each
-            cell of a small image sees most of it, so that masking some of the cells hides nothing; masking this one does.
+        pool: Take the mean of all cells: one vector, which is one token where it has as many channels as the width.
+            Each cell of a small image sees most of it: masking some of them hides nothing, masking this one does.
 
     Raises:
         InputError: the modality is not an image, or a number of channels or cells below 1.
     """
 
     def __init__(
-        self, modality: Modality, width: int, *, channels: int = 16, most: int = 128, grid: int = 4, pool: bool = False
-    ) -> None:  # noqa: ARG002
+        self,
+        modality: Modality,
+        width: int,  # noqa: ARG002
+        *,
+        channels: int = 16,
+        most: int = 128,
+        grid: int = 4,
+        pool: bool = False,
+    ) -> None:
         super().__init__()
         _needs_image(modality, "small_conv")
         if min(channels, most) < 1:

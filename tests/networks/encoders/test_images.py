@@ -58,6 +58,22 @@ def test_small_conv_leaves_three_or_four_cells_a_side(side):
     assert grid[0] == grid[1]
 
 
+@pytest.mark.parametrize("grid", [1, 2, 4])
+def test_small_conv_stops_at_its_grid(grid):
+    cells = SmallConv(image(3, 32, 32), 40, grid=grid)(torch.rand(2, 3, 32, 32)).shape[2:]
+    assert cells == (grid, grid)
+    with pytest.raises(InputError, match="at least one cell"):
+        SmallConv(image(3, 32, 32), 40, grid=0)
+
+
+def test_small_conv_pools_its_cells():
+    x = torch.rand(2, 3, 32, 32)
+    cells = SmallConv(image(3, 32, 32), 40).eval()
+    pooled = SmallConv(image(3, 32, 32), 40, pool=True).eval()
+    pooled.load_state_dict(cells.state_dict())
+    assert torch.allclose(pooled(x), cells(x).mean(dim=(2, 3)))
+
+
 def test_small_conv_options():
     assert SmallConv(image(1, 32, 32), 40, channels=8, most=16)(torch.rand(2, 1, 32, 32)).shape == (2, 16, 4, 4)
 
