@@ -57,6 +57,9 @@ class RunSettings:
     probe: ProbeSettings = field(default_factory=ProbeSettings)
 
     def __post_init__(self) -> None:
+        for group in GROUPS:  # here, so that every way to make or change settings comes by
+            if dataclasses.is_dataclass(own := getattr(self, group)):
+                check_fields(type(own), {f.name: getattr(own, f.name) for f in dataclasses.fields(own)}, group)
         if not all(type(seed) is int for seed in self.seeds):
             raise InputError(f"Seeds must be whole numbers, got {short(self.seeds)}.")
         if not is_text(self.preset) or not (self.data is None or is_path(self.data)):

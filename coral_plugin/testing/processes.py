@@ -127,12 +127,13 @@ def one_step(objective: Objective, views: tuple[MultimodalBatch, MultimodalBatch
     first, second, batch = views
     found = terms(objective.train(), batch, views=(first, second))
     found["total"].backward()
-    gradient = {}
-    for name, parameter in objective.named_parameters():
-        gradient[name] = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
-        if world_size() > 1:
-            dist.all_reduce(gradient[name])
-            gradient[name] /= world_size()
+    parameters = dict(objective.named_parameters())
+    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters.values()])
+    if world_size() > 1:
+        dist.all_reduce(flat)
+        flat /= world_size()
+    pieces = flat.split([p.numel() for p in parameters.values()])
+    gradient = {name: piece.view_as(p) for (name, p), piece in zip(parameters.items(), pieces, strict=True)}
     buffers = {name: each.clone() for name, each in objective.named_buffers() if each.is_floating_point()}
     return Step(values_of(found), gradient, buffers)
 

@@ -1,8 +1,11 @@
 """The projection head: MLP3 of METHODS 1.3."""
 
+import copy
+
+import pytest
 import torch
 
-from coral_plugin.networks import projection_head
+from coral_plugin.networks import project_present, projection_head
 
 
 def test_matches_the_definition_in_training_mode():
@@ -23,3 +26,23 @@ def test_count_of_parameters():
     """d h + h, h h + h, h o + o, and two times 2 h of the normalisations."""
     head = projection_head(40)
     assert sum(p.numel() for p in head.parameters()) == 40 * 512 + 512 + 512**2 + 512 + 512 * 256 + 256 + 4 * 512
+
+
+def test_absent_rows_reach_neither_output_nor_statistics():
+    torch.manual_seed(0)
+    head, x = projection_head(5, 7, 3), torch.randn(6, 5)
+    present = torch.tensor([True, False, True, True, False, True])
+    other = copy.deepcopy(head)
+    among, alone = project_present(head, x, present), other(x[present])
+    assert torch.equal(among[present], alone)
+    assert not among[~present].any()
+    assert torch.equal(head[1].running_mean, other[1].running_mean)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_fewer_rows_than_a_batch_statistic_needs(count):
+    head, present = projection_head(5, 7, 3), torch.arange(6) < count
+    assert project_present(head, torch.ones(6, 5), present).isfinite().all()
+    found = project_present(head.eval(), torch.ones(6, 5), present)
+    assert not found[~present].any()
+    assert torch.equal(found[present], head(torch.ones(count, 5)))
