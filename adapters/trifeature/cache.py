@@ -11,7 +11,7 @@ import torch
 from coral_plugin.errors import CoralError
 from coral_plugin.files import cache_folder, read_npz, write_npz
 
-from .render import TRAIN_RENDERS, VERSION, Bank, render_banks
+from .render import SHAPE_SHARE, TRAIN_RENDERS, VERSION, Bank, render_banks, shape_side
 
 Banks = tuple[Bank, Bank]
 
@@ -26,7 +26,12 @@ def bank_digest(bank: Bank) -> str:
 
 
 def cached_banks(
-    image_size: int, seed: int, texture_period: int, cache: bool = True, renders: int = TRAIN_RENDERS
+    image_size: int,
+    seed: int,
+    texture_period: int,
+    cache: bool = True,
+    renders: int = TRAIN_RENDERS,
+    shape_share: float = SHAPE_SHARE,
 ) -> tuple[Banks, tuple[str, str], list[str]]:
     """The training and the test bank, from the cache where it has them.
 
@@ -38,12 +43,13 @@ def cached_banks(
         texture_period: In pixels.
         cache: Whether to read and write the cache at all.
         renders: Images of each training combination.
+        shape_share: Side of a shape before it is turned, as a share of S.
 
     Returns:
         The banks, the digest of each, and what there is to say about the cache, one line each.
     """
     notes: list[str] = []
-    path = cache_path(image_size, seed, texture_period, renders)
+    path = cache_path(image_size, seed, texture_period, renders, shape_share)
     if cache:
         try:
             if path.exists():
@@ -51,7 +57,7 @@ def cached_banks(
                 return banks, digests, notes
         except (CoralError, OSError, ValueError) as error:
             notes.append(f"the cached images were rendered again: {error}")
-    banks = render_banks(image_size, seed, texture_period, renders)
+    banks = render_banks(image_size, seed, texture_period, renders, shape_share)
     digests = bank_digest(banks[0]), bank_digest(banks[1])
     if cache:
         try:
@@ -61,11 +67,16 @@ def cached_banks(
     return banks, digests, notes
 
 
-def cache_path(image_size: int, seed: int, texture_period: int, renders: int = TRAIN_RENDERS) -> Path:
+def cache_path(
+    image_size: int,
+    seed: int,
+    texture_period: int,
+    renders: int = TRAIN_RENDERS,
+    shape_share: float = SHAPE_SHARE,
+) -> Path:
     """The file of these images."""
-    return (
-        cache_folder() / f"trifeature-v{VERSION}-{image_size}px-period{texture_period}-renders{renders}-seed{seed}.npz"
-    )
+    what = f"{image_size}px-shape{shape_side(image_size, shape_share)}-period{texture_period}-renders{renders}"
+    return cache_folder() / f"trifeature-v{VERSION}-{what}-seed{seed}.npz"
 
 
 def _arrays(banks: Banks, digests: tuple[str, str]) -> dict[str, np.ndarray]:

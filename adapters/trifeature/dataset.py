@@ -14,7 +14,7 @@ from coral_plugin.registry import suggest
 
 from .cache import cached_banks
 from .pairs import candidates, labels, sample, texture_to_colour
-from .render import TRAIN_RENDERS, Bank
+from .render import MOST_SHARE, SHAPE_SHARE, TRAIN_RENDERS, Bank
 from .shapes import SHAPES
 from .textures import PERIOD, TEXTURES
 
@@ -38,6 +38,8 @@ class TrifeatureSettings:
 
     Attributes:
         image_size: Pixels each way, S. Shapes scale with it, textures do not.
+        shape_share: Side of a shape before it is turned, as a share of S: 128 / 224 in the papers. In small images a
+            greater one leaves more pixels for shapes and textures, and less grey around them.
         arm: Pairs of the self-supervised training: ``unbiased``, any two images of one shape (redundancy and
             uniqueness), or ``biased``, only those in which the second image's colour belongs to the first one's
             texture (synergy).
@@ -52,6 +54,7 @@ class TrifeatureSettings:
     """
 
     image_size: int = 224
+    shape_share: float = SHAPE_SHARE
     arm: Arm = "unbiased"
     pairs: int = 10_000
     probe_pairs: int = 10_000
@@ -63,6 +66,8 @@ class TrifeatureSettings:
     def __post_init__(self) -> None:
         if not 16 <= self.image_size <= 1024:
             raise InputError(f"image_size must be from 16 to 1024 pixels, got {self.image_size}.")
+        if not 0.2 <= self.shape_share <= MOST_SHARE:
+            raise InputError(f"shape_share must be from 0.2 to {MOST_SHARE}, got {self.shape_share}.")
         if self.arm not in get_args(Arm):
             raise suggest(str(self.arm), list(get_args(Arm)), "arm of trifeature")
         if self.pairs < 1:
@@ -102,7 +107,7 @@ def load(path: str | None = None, settings: TrifeatureSettings | None = None) ->
     size, seed = settings.image_size, settings.seed
     try:
         (train, test), digests, notes = cached_banks(
-            size, seed, settings.texture_period or PERIOD, settings.cache, settings.renders
+            size, seed, settings.texture_period or PERIOD, settings.cache, settings.renders, settings.shape_share
         )
     except MemoryError as error:
         need = (800 * settings.renders + 200) * 3 * size**2 / 2**30

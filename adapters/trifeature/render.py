@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .shapes import GRID, ONE, coverage
+from .shapes import ONE, coverage
 from .streams import generator
 from .textures import PERIOD, RANDOM, TEXTURES, pattern, random_pattern
 
@@ -35,7 +35,8 @@ COLOURS = {
 }
 TEST_COMBINATIONS = 200
 TRAIN_RENDERS = 3
-_NATIVE = 224  # the image size for which everything is defined
+SHAPE_SHARE = 128 / 224  # of the image's side, before a shape is turned
+MOST_SHARE = 0.7  # turned by 45 degrees a shape still lies within the image
 _BITS = 16  # of the fraction of a cosine
 _CHUNK = 1 << 18  # pixels that are drawn at a time: the working set stays in the processor's cache
 
@@ -90,7 +91,11 @@ def split_combinations(seed: int, renders: int = TRAIN_RENDERS) -> tuple[Tensor,
 
 
 def render_banks(
-    image_size: int, seed: int, texture_period: int = PERIOD, renders: int = TRAIN_RENDERS
+    image_size: int,
+    seed: int,
+    texture_period: int = PERIOD,
+    renders: int = TRAIN_RENDERS,
+    shape_share: float = SHAPE_SHARE,
 ) -> tuple[Bank, Bank]:
     """The training bank (800 renders images) and the test bank (200 images) of a seed.
 
@@ -99,18 +104,21 @@ def render_banks(
         seed: Of the combinations, the poses, and the noise.
         texture_period: In pixels.
         renders: Images of each training combination.
+        shape_share: Side of a shape before it is turned, as a share of the image's side.
     """
     train, test = split_combinations(seed, renders)
     attributes = torch.cat([train, test])
-    pixels = render(attributes, image_size, seed, texture_period)
+    pixels = render(attributes, image_size, seed, texture_period, shape_share)
     count = len(train)
     return Bank(pixels[:count], train), Bank(pixels[count:], test)
 
 
-def render(attributes: Tensor, image_size: int, seed: int, texture_period: int = PERIOD) -> Tensor:
+def render(
+    attributes: Tensor, image_size: int, seed: int, texture_period: int = PERIOD, shape_share: float = SHAPE_SHARE
+) -> Tensor:
     """Images with the given attributes (Hermann & Lampinen 2020; METHODS 5.1).
 
-    Shapes scale with the image: a mask of 128 S / 224 pixels, turned (bilinear, the canvas grows) and set down
+    Shapes scale with the image: a mask of 128 S / 224 pixels (or another share of S), turned (bilinear, the canvas grows) and set down
     uniformly where it lies wholly inside. Textures stay in pixels: scaled down to a small image, a period of 10
     pixels would fall below what pixels resolve. Image = m colour + (1 - m) grey with m = shape texture.
 
@@ -119,12 +127,13 @@ def render(attributes: Tensor, image_size: int, seed: int, texture_period: int =
         image_size: Pixels each way, S.
         seed: Of the poses and the noise; image i depends on the attributes of others only through the noise.
         texture_period: In pixels.
+        shape_share: Side of a shape before it is turned, as a share of S.
 
     Returns:
         (M, 3, S, S), uint8.
     """
-    side = shape_side(image_size)
-    poses = draw_poses(len(attributes), image_size, seed, texture_period)
+    side = shape_side(image_size, shape_share)
+    poses = draw_poses(len(attributes), image_size, seed, texture_period, shape_share)
     shapes = _Source(np.pad(coverage(side), ((0, 0), (1, 2), (1, 2))))  # zeros around, which clipped coordinates read
     what = attributes.numpy()
     tints = np.array(list(COLOURS.values()), dtype=np.int32) - 5  # from grey, in tenths
@@ -139,9 +148,9 @@ def render(attributes: Tensor, image_size: int, seed: int, texture_period: int =
     return torch.from_numpy(pixels)
 
 
-def shape_side(image_size: int) -> int:
-    """Pixels of a shape before it is turned: 128 of 224, to the nearest."""
-    return (2 * GRID * image_size + _NATIVE) // (2 * _NATIVE)
+def shape_side(image_size: int, shape_share: float = SHAPE_SHARE) -> int:
+    """Pixels of a shape before it is turned, to the nearest, but such that turned it fits; 128 of 224 by default."""
+    return min(math.floor(shape_share * image_size + 0.5), int(image_size / math.sqrt(2)))
 
 
 def canvas_side(side: int, degrees: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -151,11 +160,13 @@ def canvas_side(side: int, degrees: NDArray[np.int64]) -> NDArray[np.int64]:
     return grown
 
 
-def draw_poses(count: int, image_size: int, seed: int, texture_period: int) -> Poses:
+def draw_poses(
+    count: int, image_size: int, seed: int, texture_period: int, shape_share: float = SHAPE_SHARE
+) -> Poses:
     """Turns, places and phases of ``count`` images; the same turns at every image size."""
     random = generator(seed, "images")
     turn, texture_turn = random.integers(-45, 45, size=(2, count))
-    room = image_size - canvas_side(shape_side(image_size), turn) + 1
+    room = image_size - canvas_side(shape_side(image_size, shape_share), turn) + 1
     top, left = np.floor(random.random((2, count)) * room).astype(np.int64)
     phase_y, phase_x = random.integers(0, texture_period, size=(2, count))
     return Poses(turn, top, left, texture_turn, phase_y, phase_x)

@@ -7,8 +7,11 @@ from torch import Tensor, nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
+from coral_plugin.networks.encoders.gabor import GaborEnergy
 
 ALEXNET_SMALLEST = 63
+_MOST_ORIENTATIONS = 64
+_WINDOW = 9  # pixels of a Gabor filter
 
 
 def _needs_image(modality: Modality, name: str) -> None:
@@ -57,8 +60,8 @@ class AlexNet(nn.Sequential):
 class SmallConv(nn.Module):
     """Convolutions with batch normalisation for small images, down to a grid of a few cells along the short side.
 
-    The first layer is 5x5 with few channels; every further halving of the grid doubles the channels and, while more
-    halvings follow, adds a second layer at the new size.
+    The first layer halves the image (5x5, few channels; or fixed Gabor energies); every further halving of the grid
+    doubles the channels and, while more halvings follow, adds a second layer at the new size.
 
     Args:
         modality: Image (C, H, W), any size.
@@ -68,6 +71,8 @@ class SmallConv(nn.Module):
         grid: Cells along the short side at which it stops; each cell becomes a token.
         pool: Take the mean of all cells: one vector, which is one token where it has as many channels as the width.
             Each cell of a small image sees most of it: masking some of them hides nothing, masking this one does.
+        orientations: Of the fixed Gabor energies (:class:`GaborEnergy`) in place of a learnt first layer; 0 for none.
+            They tell textures apart from the first step on: for trainings too short to learn that.
 
     Raises:
         InputError: the modality is not an image, or a number of channels or cells below 1.
@@ -82,6 +87,7 @@ class SmallConv(nn.Module):
         most: int = 128,
         grid: int = 4,
         pool: bool = False,
+        orientations: int = 0,
     ) -> None:
         super().__init__()
         _needs_image(modality, "small_conv")
@@ -89,11 +95,19 @@ class SmallConv(nn.Module):
             raise InputError(f"small_conv needs at least one channel, got channels={channels}, most={most}.")
         if grid < 1:
             raise InputError(f"small_conv needs at least one cell, got grid={grid}.")
+        if not 0 <= orientations <= _MOST_ORIENTATIONS:
+            raise InputError(f"small_conv takes 0 to {_MOST_ORIENTATIONS} orientations, got {orientations}.")
         side = min(modality.shape[1:])
-        stride = 2 if side > 2 * grid else 1
-        layers = _layer(modality.shape[0], channels, kernel=5, stride=stride)
+        stride = 2 if side > 2 * grid or orientations else 1
+        inputs = channels
+        if orientations:
+            energies = GaborEnergy(modality.shape[0], orientations, _WINDOW)
+            inputs = energies.output_channels
+            layers: list[nn.Module] = [energies, nn.BatchNorm2d(inputs)]
+        else:
+            layers = _layer(modality.shape[0], channels, kernel=5, stride=stride)
         side = -(-side // stride)
-        inputs, outputs = channels, min(2 * channels, most)
+        outputs = min(2 * channels, most)
         layers += _layer(inputs, outputs, stride=2 if side > grid else 1)
         side = -(-side // 2) if side > grid else side
         while side > grid:

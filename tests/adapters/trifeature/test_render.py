@@ -8,6 +8,8 @@ import torch
 
 from coral_plugin.adapters.trifeature.render import (
     COLOURS,
+    MOST_SHARE,
+    SHAPE_SHARE,
     canvas_side,
     draw_poses,
     render,
@@ -21,9 +23,9 @@ from coral_plugin.adapters.trifeature.textures import TEXTURES, pattern
 SIZE = 32
 
 
-def naive_image(shape, texture, colour, pose, size):
+def naive_image(shape, texture, colour, pose, size, share=128 / 224):
     """Turn the mask about its centre (bilinear), the texture about the image's (nearest), mix colour and grey."""
-    side = shape_side(size)
+    side = round(share * size)
     mask = np.pad(coverage(side)[shape] / 256, 1)
     plain = pattern(TEXTURES[texture], 2 * size + 10)
     a, b = math.radians(pose["turn"]), math.radians(pose["texture_turn"])
@@ -45,16 +47,16 @@ def naive_image(shape, texture, colour, pose, size):
     return 255 * image
 
 
-@pytest.mark.parametrize("size", [24, 41])
-def test_images_are_the_definition(size):
+@pytest.mark.parametrize(("size", "share"), [(24, 128 / 224), (41, 128 / 224), (32, 0.7)])
+def test_images_are_the_definition(size, share):
     plain = [t for t, name in enumerate(TEXTURES) if name not in ("noise", "rain")]
     what = torch.tensor([(k % 10, plain[k % 8], (3 * k) % 10) for k in range(24)])
-    pixels = render(what, size, 5)
-    poses = vars(draw_poses(len(what), size, 5, 10))
+    pixels = render(what, size, 5, shape_share=share)
+    poses = vars(draw_poses(len(what), size, 5, 10, share))
     wrong = 0
     for k, (shape, texture, colour) in enumerate(what.tolist()):
         pose = {name: int(values[k]) for name, values in poses.items()}
-        naive = naive_image(shape, texture, list(COLOURS)[colour], pose, size)
+        naive = naive_image(shape, texture, list(COLOURS)[colour], pose, size, share)
         # weights in 1/256 move an edge by a few grey levels; a tie between two texture pixels may fall either way
         wrong += int((np.abs(pixels[k].numpy() - naive) > 3).any(axis=0).sum())
     assert wrong <= 2e-3 * len(what) * size**2
@@ -92,10 +94,11 @@ def test_combinations():
     assert seen | held == {(s, t, c) for s in range(10) for t in range(10) for c in range(10)}
 
 
+@pytest.mark.parametrize("share", [0.2, SHAPE_SHARE, MOST_SHARE])
 @pytest.mark.parametrize("size", [16, 17, 48, 224, 1000])
-def test_shapes_lie_wholly_inside(size):
-    poses = draw_poses(5000, size, 0, 10)
-    canvas = canvas_side(shape_side(size), poses.turn)
+def test_shapes_lie_wholly_inside(size, share):
+    poses = draw_poses(5000, size, 0, 10, share)
+    canvas = canvas_side(shape_side(size, share), poses.turn)
     for place in (poses.top, poses.left):
         assert place.min() == 0
         assert (place + canvas <= size).all()

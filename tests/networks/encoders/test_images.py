@@ -89,3 +89,17 @@ def test_every_pixel_of_a_small_image_counts():
 def test_wrong_kind(encoder, kind, shape):
     with pytest.raises(InputError, match=f"encodes images; 'm' is of kind {kind}"):
         encoder(Modality(name="m", kind=kind, shape=shape), 8)
+
+
+@pytest.mark.parametrize(("size", "grid"), [((32, 32), (4, 4)), ((28, 28), (4, 4)), ((1, 1), (1, 1)), ((16, 40), (4, 10))])
+def test_small_conv_on_energies(size, grid):
+    encoder = SmallConv(image(3, *size), 40, orientations=6)
+    assert encoder(torch.rand(2, 3, *size)).shape[2:] == grid
+    pooled = SmallConv(image(1, *size), 40, orientations=2, pool=True)
+    assert pooled(torch.rand(2, 1, *size)).ndim == 2
+
+
+@pytest.mark.parametrize("orientations", [-1, 65])
+def test_small_conv_refuses_orientations(orientations):
+    with pytest.raises(InputError, match=rf"0 to 64 orientations, got {orientations}"):
+        SmallConv(image(3, 32, 32), 40, orientations=orientations)
