@@ -1,0 +1,6 @@
+"""The bridge to a MultiBench checkout: finding it, running its scripts as they are, on today's stack."""
+
+from coral_plugin.multibench.checkout import Checkout, find_checkout
+from coral_plugin.multibench.compatibility import multibench
+
+__all__ = ["Checkout", "find_checkout", "multibench"]
