@@ -25,7 +25,7 @@ SUPERVISED = "supervised"
 _SWITCHES = ("--resume", "--trust-pickle", "--quiet", "--help", "-h")
 _EPILOG = """\
 Flags of coral run are its own wherever they stand; everything else behind SCRIPT, and all behind '--', is the script's.
-What the script writes (its model, pictures, texts) lands in --output, with script.json beside it, which says what ran.
+What the script writes (its model, pictures, texts) lands in --output, with run.json beside it, which says what ran.
 Relative paths are read from the checkout; an argument with a slash that exists where the command is given stays it."""
 
 

@@ -11,7 +11,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.experiments.environment import environment
 from coral_plugin.files import read_json, write_json
 
-FILE = "script.json"
+FILE = "run.json"
 _SCHEMA = 1
 
 
@@ -71,7 +71,7 @@ def open_folder(folder: Path, run: ScriptRun, *, resume: bool) -> None:
 
 
 class Record:
-    """``script.json``, written when the run begins and again when it ends.
+    """``run.json``, written when the run begins and again when it ends.
 
     Args:
         folder: Of the run.

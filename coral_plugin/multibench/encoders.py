@@ -1,0 +1,117 @@
+"""Any module as MultiBench calls it, as the encoder of a pathway; and MultiBench's own by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from coral_plugin.data import Modality
+from coral_plugin.errors import InputError
+from coral_plugin.multibench.layout import Form, padded
+from coral_plugin.multibench.outputs import Output, find_output, stretched
+
+_PROBE = 3
+
+
+class MultiBenchEncoder(nn.Module):
+    """A module that takes ``x``, or ``[x, lengths]``, as the encoder of a pathway.
+
+    It is given what MultiBench would give it: 32-bit floats in the script's units, series of full length with zeros
+    behind, and, where it is packed, their lengths on the CPU, each at least 1. So what it makes of a sample does not
+    depend on the other samples of a batch. What it returns is found out with a probing batch: a vector, a sequence with
+    the samples or the time first, a feature map, a tuple or list of which one item is that, lengths beside it, or a
+    ``PackedSequence``. Padding is carried to the tokens where time is.
+
+    Args:
+        module: Used as it is, not copied.
+        modality: What it encodes.
+        form: How its values look to the module.
+        packed: Whether the module takes ``[x, lengths]``.
+        probe: At least three samples ``(B, ...)`` as they are held here; drawn from the modality's mean and deviation
+            where there are none.
+        item: Which item of a tuple or list the encoding is, where the rule of :func:`outputs.locate` is wrong.
+
+    Attributes:
+        encoded_shape: Of one sample.
+        wants_raw: Whether values are left in the script's units. A module without parameters, as ``Identity``, has no
+            units of its own and gets them standardised.
+
+    Raises:
+        InputError: the module fails on the probing batch, or returns no encoding.
+    """
+
+    accepts_padding = True
+
+    def __init__(
+        self,
+        module: nn.Module,
+        modality: Modality,
+        *,
+        form: Form | None = None,
+        packed: bool = False,
+        probe: Tensor | None = None,
+        item: int | None = None,
+    ) -> None:
+        super().__init__()
+        self.module = module
+        self.modality = modality
+        self.form = form or Form()
+        self.packed = packed
+        self.wants_raw = next(module.parameters(), None) is not None
+        values = _drawn(modality, next(module.parameters(), torch.empty(0)).device) if probe is None else probe[:_PROBE]
+
+        def call(count: int, steps: int | None) -> Any:
+            cut = values[:count] if steps is None else values[:count, :steps]
+            return self._call(cut, None)
+
+        try:
+            self.output: Output = find_output(module, call, modality.shape[0] if modality.temporal else None, item)
+        except InputError as error:
+            raise InputError(f"Encoder {type(module).__name__} of {modality.name}: {error}.") from error
+        self.encoded_shape = self.output.shape
+
+    def forward(self, values: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """Values ``(B, ...)`` and padding ``(B, T)`` to the encoding ``(B, *encoded_shape)`` and its padding."""
+        count = len(values)
+        if count == 1:  # a module may squeeze a single sample's axis away
+            values = values.repeat(2, *[1] * (values.ndim - 1))
+            padding = None if padding is None else padding.repeat(2, 1)
+        full = self._full(values)
+        whole = None if padding is None else F.pad(padding, (0, full.shape[1] - padding.shape[1]), value=True)
+        encoded, lengths = self.output.encoding(self._call(full, whole), len(full))
+        if self.output.steps is None:
+            return encoded[:count], None
+        if encoded.shape[1] == full.shape[1]:  # what was added behind is padding in every sample
+            encoded, whole = encoded[:, : values.shape[1]], padding
+        if lengths is not None:
+            whole = padded(encoded, lengths.to(encoded.device))
+        elif whole is not None:
+            whole = stretched(whole, encoded.shape[1])
+        return encoded[:count], None if whole is None else whole[:count]
+
+    def _full(self, values: Tensor) -> Tensor:
+        """Series as long as the longest of the data."""
+        missing = self.modality.shape[0] - values.shape[1] if self.modality.temporal else 0
+        return F.pad(values, (0, 0, 0, missing)) if missing > 0 else values
+
+    def _call(self, values: Tensor, padding: Tensor | None) -> Any:
+        raw = self.form.theirs(values.float())
+        if not self.packed:
+            return self.module(raw)
+        if padding is None:
+            lengths = torch.full((len(raw),), raw.shape[1])
+        else:
+            lengths = (~padding).sum(dim=1).clamp(min=1).cpu()
+        return self.module([raw, lengths])
+
+
+def _drawn(modality: Modality, device: torch.device) -> Tensor:
+    """Three samples of a normal distribution: zeros might be divided by."""
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(_PROBE, *modality.shape, generator=generator, device="cpu").to(device)
+    if modality.mean is None or modality.std is None or modality.kind == "image":
+        return values
+    return values * values.new_tensor(modality.std) + values.new_tensor(modality.mean)
