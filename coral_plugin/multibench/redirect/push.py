@@ -24,10 +24,12 @@ def hook(ask: Ask, module: ModuleType) -> None:
     def cached_drive_file(name: str, url: str) -> str:
         if ask.data is None:
             return str(fetch(name, url))
-        path = Path(ask.folder("data", name, WHAT)) / name
-        if not os.path.isfile(path):  # noqa: PTH113 - False for what no path can be
-            raise InputError(f"{ask.data} holds no {name}, which {ask.script.name} reads: {WHAT}.")
-        return str(path)
+        folder = Path(ask.folder("data", name, WHAT))
+        # as it is called, or as fannypack's cache calls it: its number on Google Drive in front
+        for path in (folder / name, *sorted(folder.glob(f"*-{name}"))):
+            if os.path.isfile(path):  # noqa: PTH113 - False for what no path can be
+                return str(path)
+        raise InputError(f"{folder} holds no {name}, which {ask.script.name} reads: {WHAT}.")
 
     ask.scope.patch(data, "cached_drive_file", cached_drive_file)
     original = module.PushTask.get_dataloader.__func__
