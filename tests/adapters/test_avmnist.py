@@ -10,12 +10,12 @@ from coral_plugin.adapters.avmnist import AvmnistSettings, load, weaken
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 
-from . import writers
+from . import formats
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return writers.avmnist(tmp_path / "avmnist")
+    return formats.avmnist(tmp_path / "avmnist")
 
 
 def whole(split):
@@ -45,7 +45,7 @@ def test_the_folder(folder):
 
 @pytest.mark.parametrize("made", ["folder", "bank", "weak"])
 def test_statistics_are_those_of_train(tmp_path, folder, made):
-    path = str(writers.bank(tmp_path / "avmnist_mini.npz") if made == "bank" else folder)
+    path = str(formats.bank(tmp_path / "avmnist_mini.npz") if made == "bank" else folder)
     data = load(path, AvmnistSettings(energy=0.5 if made == "weak" else 1.0))
     for modality in data.modalities:
         values = whole(data.train)[modality.name].double()
@@ -62,13 +62,13 @@ def test_rows_of_valid_can_be_chosen(folder):
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.uint8])
 def test_audio_of_any_type(tmp_path, folder, kind):
-    other = writers.avmnist(tmp_path / "other", audio=kind)
+    other = formats.avmnist(tmp_path / "other", audio=kind)
     assert load(str(other)).fingerprint == load(str(folder)).fingerprint
 
 
 @pytest.mark.parametrize(("speakers", "suffix"), [("shared", "rec"), ("separate", "spk")])
 def test_the_bank(tmp_path, speakers, suffix):
-    path = writers.bank(tmp_path / "avmnist_mini.npz")
+    path = formats.bank(tmp_path / "avmnist_mini.npz")
     arrays = np.load(path)
     for place in (path, tmp_path):  # the file, or its folder
         data = load(str(place), AvmnistSettings(speakers=speakers))
