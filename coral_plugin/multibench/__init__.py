@@ -2,5 +2,6 @@
 
 from coral_plugin.multibench.checkout import Checkout, find_checkout
 from coral_plugin.multibench.compatibility import multibench
+from coral_plugin.multibench.objective import coral_objective
 
-__all__ = ["Checkout", "find_checkout", "multibench"]
+__all__ = ["Checkout", "coral_objective", "find_checkout", "multibench"]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Container, Sequence
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality
+from coral_plugin.data import Modality, MultimodalData
 from coral_plugin.errors import InputError
-from coral_plugin.multibench.layout import Form, padded
+from coral_plugin.multibench.layout import Form, Layout, padded, steps_of
 from coral_plugin.multibench.outputs import Output, find_output, stretched
 
 _PROBE = 3
@@ -61,7 +63,7 @@ class MultiBenchEncoder(nn.Module):
         self.form = form or Form()
         self.packed = packed
         self.wants_raw = next(module.parameters(), None) is not None
-        values = _drawn(modality, next(module.parameters(), torch.empty(0)).device) if probe is None else probe[:_PROBE]
+        values = self._full(_drawn(modality, module) if probe is None else probe[:_PROBE])
 
         def call(count: int, steps: int | None) -> Any:
             cut = values[:count] if steps is None else values[:count, :steps]
@@ -101,17 +103,35 @@ class MultiBenchEncoder(nn.Module):
         raw = self.form.theirs(values.float())
         if not self.packed:
             return self.module(raw)
-        if padding is None:
-            lengths = torch.full((len(raw),), raw.shape[1])
-        else:
-            lengths = (~padding).sum(dim=1).clamp(min=1).cpu()
-        return self.module([raw, lengths])
+        return self.module([raw, steps_of(values, padding)])
 
 
-def _drawn(modality: Modality, device: torch.device) -> Tensor:
+def wrapped(
+    modules: Sequence[nn.Module], data: MultimodalData, layout: Layout, leave: Container[str] = ()
+) -> dict[str, MultiBenchEncoder]:
+    """Copies of a script's encoders, by modality, each found out about with samples of its own data.
+
+    Args:
+        modules: One for each modality; where there are more, the last ones are for nothing.
+        data: Of the script.
+        layout: Of its batches.
+        leave: Modalities that need none.
+    """
+    index = torch.arange(_PROBE) % len(data.train)  # a sample twice is as good as three
+    probe = data.train.batch(index)
+    return {
+        modality.name: MultiBenchEncoder(
+            copy.deepcopy(module).cpu(), modality, form=form, packed=layout.packed, probe=probe[modality.name]
+        )
+        for module, modality, form in zip(modules, layout.modalities, layout.forms, strict=False)
+        if modality.name not in leave
+    }
+
+
+def _drawn(modality: Modality, module: nn.Module) -> Tensor:
     """Three samples of a normal distribution: zeros might be divided by."""
-    generator = torch.Generator().manual_seed(0)
-    values = torch.randn(_PROBE, *modality.shape, generator=generator, device="cpu").to(device)
+    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    values = torch.randn(_PROBE, *modality.shape, generator=torch.Generator().manual_seed(0), device="cpu").to(device)
     if modality.mean is None or modality.std is None or modality.kind == "image":
         return values
     return values * values.new_tensor(modality.std) + values.new_tensor(modality.mean)

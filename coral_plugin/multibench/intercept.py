@@ -1,4 +1,4 @@
-"""A script's ``train(...)`` under another objective: pre-training, a head of the script's task, a model for ``test``."""
+"""A script's ``train(...)`` under another objective: pre-training, a head of its task, a model for ``test``."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from typing import Any, Literal
 # before MultiBench's packages can be imported: it looks for torchvision, and would find what stands in for it there
 import lightning_fabric  # noqa: F401
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from coral_plugin.data import MultimodalData, Split
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import EMBED_BATCH, frozen
 from coral_plugin.experiments.run import run
 from coral_plugin.experiments.settings import RunSettings, make_settings
 from coral_plugin.files import write_json
-from coral_plugin.multibench.encoders import MultiBenchEncoder
+from coral_plugin.multibench.encoders import wrapped
 from coral_plugin.multibench.head import fit_head
 from coral_plugin.multibench.layout import Layout
 from coral_plugin.multibench.model import RepresentationModel, features, save_model
 from coral_plugin.multibench.reading import Samples, as_data, in_order, parts, read_loader
 from coral_plugin.multibench.task import ScriptTask, output_shape, script_task
 from coral_plugin.multibench.tune import TuneSettings, tune
-from coral_plugin.data import MultimodalData, Split
 from coral_plugin.objectives import Objective
 from coral_plugin.training import processes
 from coral_plugin.training.randomness import generator
 
 MODULE = "training_structures.Supervised_Learning"
-RECORD = "script.json"
+RECORD = "head.json"
 _DATASET = "arrays"
 
 
@@ -46,13 +46,13 @@ class Request:
     Attributes:
         objective: Registered name of the method.
         preset: Of the method.
-        epochs: Of the pre-training, and at most of the fine-tuning; None takes the script's own number for both, at most
-            the preset's for the pre-training.
+        epochs: Of the pre-training, and at most of the fine-tuning; None takes the script's own number for both, for
+            the pre-training at most the preset's.
         seed: Of everything that is drawn.
         chosen: Other settings, ``{"group.key": value}``.
         folder: Run directory of the first ``train(...)``, which exists; later ones get ``train-2``, ... in it.
-        head: ``frozen``: a linear head on the frozen representation; ``finetuned``: from it encoders and head are trained
-            on together.
+        head: ``frozen``: a linear head on the frozen representation; ``finetuned``: from there encoders and head are
+            trained on together.
         resume: Go on with what the folder holds.
         quiet: Nothing on standard error.
     """
@@ -121,7 +121,8 @@ def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
     }
     settings = _settings(request, int(call["total_epochs"]))
     data, layout = as_data(samples, packed, settings.source.kinds)
-    encoders = _encoders(list(call["encoders"]), data, layout, settings)
+    # an encoder that --set names wins over the script's
+    encoders = wrapped(call["encoders"], data, layout, leave=settings.network.encoders)
     request.say(_plan(settings, samples, data))
     finished = run(settings, folder=folder, resume=request.resume, quiet=request.quiet, data=data, encoders=encoders)
     model, found = _with_head(finished.objectives[request.seed], layout, task, data, samples, call, request)
@@ -144,7 +145,7 @@ def _task(call: dict[str, Any], packed: bool) -> ScriptTask:
     """The script's task, by one batch of its own network."""
     for batch in in_order(call["train_dataloader"])[0]:
         values, lengths, truth = parts(batch, packed)
-        if len(call["encoders"]) != len(values):
+        if len(call["encoders"]) < len(values):
             raise InputError(f"The script has {len(call['encoders'])} encoders for {len(values)} modalities.")
         shape = output_shape(call["encoders"], call["fusion"], call["head"], values, lengths)
         return script_task(call["task"], call["objective"], shape, truth)
@@ -163,21 +164,6 @@ def _settings(request: Request, script_epochs: int) -> RunSettings:
         chosen["training__epochs"] = epochs
         settings = make_settings(request.objective, _DATASET, preset=request.preset, seeds=(request.seed,), **chosen)
     return settings
-
-
-def _encoders(
-    modules: list[nn.Module], data: MultimodalData, layout: Layout, settings: RunSettings
-) -> dict[str, MultiBenchEncoder]:
-    """The script's encoders, each found out about with samples of the data; those that ``--set`` names are left out."""
-    probe = data.train.batch(torch.arange(min(3, len(data.train))))
-    made = {}
-    for module, modality, form in zip(modules, layout.modalities, layout.forms, strict=True):
-        if modality.name in settings.network.encoders:
-            continue
-        values = probe[modality.name]
-        filled = torch.cat([values] * 3)[:3]
-        made[modality.name] = MultiBenchEncoder(module.cpu(), modality, form=form, packed=layout.packed, probe=filled)
-    return made
 
 
 def _with_head(

@@ -89,6 +89,20 @@ class Layout:
                 values[modality.name] = own.masked_fill(padding[modality.name].unsqueeze(-1), 0.0)
         return MultimodalBatch(values, padding)
 
+    def inputs(self, batch: MultimodalBatch) -> tuple[list[Tensor], list[Tensor] | None]:
+        """The inverse of :meth:`batch`: values in the script's units and, where packed, lengths on the CPU."""
+        values = [form.theirs(batch[m.name]) for m, form in zip(self.modalities, self.forms, strict=True)]
+        if not self.packed:
+            return values, None
+        return values, [steps_of(batch[m.name], batch.padding.get(m.name)) for m in self.modalities]
+
+
+def steps_of(values: Tensor, padding: Tensor | None) -> Tensor:
+    """Lengths ``(B,)`` on the CPU, at least 1, of values ``(B, T, ...)`` with padding ``(B, T)`` or none."""
+    if padding is None:
+        return torch.full((len(values),), values.shape[1])
+    return (~padding).sum(dim=1).clamp(min=1).cpu()
+
 
 def valid_steps(values: Tensor) -> Tensor:
     """Lengths ``(B,)`` of series ``(B, T, d)`` that zeros fill up at their end; one of zeros only has one step."""

@@ -18,10 +18,10 @@ from coral_plugin.objectives import Objective
 class RepresentationModel(nn.Module):
     """A trained objective's representation, and a head on it, behind the inputs of MultiBench's models.
 
-    Called with ``[x_1, ..., x_n]``, or ``[[x_1, ...], [lengths_1, ...]]`` where the script's batches are packed. It uses
-    all modalities, without augmentation or masks. A series of zeros only, or of length 0, counts as one step of zeros.
-    Nothing but classes and numbers goes into its pickle, so that it can be loaded with ``weights_only`` and an allow-list
-    of classes.
+    Called with ``[x_1, ..., x_n]``, or ``[[x_1, ...], [lengths_1, ...]]`` where the script's batches are packed. It
+    uses all modalities, without augmentation or masks. A series of zeros only, or of length 0, counts as one step of
+    zeros. Nothing but classes and numbers goes into its pickle, so that it can be loaded with ``weights_only`` and an
+    allow-list of classes.
 
     Args:
         objective: Trained.

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
@@ -67,7 +66,7 @@ def locate(returned: Any, item: int | None) -> tuple[Tensor, Tensor | None]:
     if isinstance(returned, PackedSequence):
         return pad_packed_sequence(returned, batch_first=True)
     if isinstance(returned, tuple | list):
-        tensors = [each for each in returned if isinstance(each, Tensor | PackedSequence)]
+        tensors: list[Any] = [each for each in returned if isinstance(each, Tensor | PackedSequence)]
         if item is not None:
             return locate(returned[item], None)
         if len(returned) == 2 and len(tensors) == 2 and _are_lengths(tensors[1]):
@@ -135,7 +134,7 @@ def _shorter(call: Call, steps: int, item: int | None) -> Tensor | None:
     """What the module returns for half of the steps; None where it takes series of one length only."""
     try:
         return locate(call(2, max(1, steps // 2)), item)[0] if steps > 1 else None
-    except Exception:  # noqa: BLE001 - a stranger's module may raise anything, and this is how it says no
+    except Exception:  # a stranger's module may raise anything, and this is how it says no
         return None
 
 

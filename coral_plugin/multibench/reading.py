@@ -41,6 +41,11 @@ class Samples:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def head(self, count: int) -> Samples:
+        """The first ``count`` samples."""
+        lengths = None if self.lengths is None else [each[:count] for each in self.lengths]
+        return Samples([each[:count] for each in self.values], lengths, self.targets[:count])
+
 
 def parts(batch: Any, packed: bool) -> tuple[list[Tensor], list[Tensor] | None, Tensor]:
     """Values, lengths and labels of a batch ``[x_1, ..., y]`` or ``([x_1, ...], [lengths_1, ...], index, y)``.
@@ -144,7 +149,12 @@ def as_data(
     modalities = [m if m.kind == "image" else with_statistics(m, columns["train"][m.name]) for m in modalities]
     splits = {label: Split(own, {}) for label, own in columns.items()}
     data = MultimodalData(
-        name="script", modalities=tuple(modalities), tasks=(), fingerprint=fingerprint(splits), **splits
+        name="script",
+        modalities=tuple(modalities),
+        tasks=(),
+        train=splits["train"],
+        valid=splits.get("valid"),
+        fingerprint=fingerprint(splits),
     )
     return data, Layout(modalities=tuple(modalities), forms=tuple(forms), packed=packed)
 
@@ -155,18 +165,13 @@ def _described(
     raw = samples["train"].values[number]
     if raw.ndim - 1 not in _KIND_OF_NDIM:
         raise InputError(
-            f"Modality {number + 1} of the script has samples of shape {tuple(raw.shape[1:])}; one axis (a vector), two (a "
-            "series) or three (an image) are taken."
+            f"Modality {number + 1} of the script has samples of shape {tuple(raw.shape[1:])}; one axis (a vector), two "
+            "(a series) or three (an image) are taken."
         )
     kind = _KIND_OF_NDIM[raw.ndim - 1]
     shape = tuple(raw.shape[1:])
-    if kind == "timeseries":
-        ends = [each.lengths[number] if each.lengths else valid_steps(each.values[number]) for each in samples.values()]
-        if packed or any(
-            bool((steps < each.values[number].shape[1]).any())
-            for steps, each in zip(ends, samples.values(), strict=True)
-        ):
-            kind = "sequence"
+    if kind == "timeseries" and (packed or any(_ends_early(each.values[number]) for each in samples.values())):
+        kind = "sequence"
     name = f"{kind}_{number + 1}"
     kind = kinds.pop(name, kind)
     if kind == "image":
@@ -178,12 +183,16 @@ def _described(
     return Modality(name=name, kind=kind, shape=shape), Form()
 
 
+def _ends_early(raw: Tensor) -> bool:
+    return bool((valid_steps(raw) < raw.shape[1]).any())
+
+
 def _range(raw: Tensor) -> tuple[float, float]:
     """What of images is black and white: 0 and 255 for bytes, 0 and 1 for what lies between, else the extremes."""
     low, high = float(raw.min()), float(raw.max())
-    if 0 <= low and high <= 1:
+    if low >= 0 and high <= 1:
         return 0.0, 1.0
-    if 0 <= low and 1 < high <= 255 and bool((raw == raw.round()).all()):
+    if low >= 0 and high <= 255 and bool((raw == raw.round()).all()):
         return 0.0, 255.0
     return low, high if high > low else low + 1.0
 

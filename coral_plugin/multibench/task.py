@@ -43,13 +43,11 @@ class ScriptTask:
         """The loss of outputs ``(B, *shape)`` on labels as the loader gives them."""
         truth = truth.to(output.device)
         if isinstance(self.loss, nn.CrossEntropyLoss):
-            same = truth.ndim == output.ndim
-            value: Tensor = self.loss(output, (truth.squeeze(-1) if same else truth).long())
-            return value
+            classes = (truth.squeeze(-1) if truth.ndim == output.ndim else truth).long()
+            return torch.as_tensor(self.loss(output, classes))
         if truth.shape != output.shape and truth.numel() == output.numel():
             truth = truth.reshape(output.shape)  # (B,) against (B, 1) would be compared every one with every other
-        value = self.loss(output, truth.to(output.dtype))
-        return value
+        return torch.as_tensor(self.loss(output, truth.to(output.dtype)))
 
     def score(self, output: Tensor, truth: Tensor) -> float:
         """The metric of outputs, negated where less is better: greater is better in any case."""
@@ -89,36 +87,55 @@ def script_task(kind: str, objective: Any, shape: tuple[int, ...], truth: Tensor
 def output_shape(
     encoders: Sequence[nn.Module],
     fusion: nn.Module,
-    head: nn.Module,
+    head: nn.Module | None,
     values: list[Tensor],
     lengths: list[Tensor] | None,
 ) -> tuple[int, ...]:
     """Shape of what the script's own network puts out for one sample, by one batch of its data.
 
+    Args:
+        encoders: One for each modality.
+        fusion: Of what they return.
+        head: Of what that returns; None asks for the shape before it.
+        values: Of a batch.
+        lengths: Of the same batch where it is packed.
+
     Raises:
         InputError: the script's network fails on it.
     """
-    whole = nn.ModuleList([*encoders, fusion, head])
+    whole = nn.ModuleList([*encoders, fusion, *([] if head is None else [head])])
     device = next((p.device for p in whole.parameters()), torch.device("cpu"))
-    inputs = [each.float().to(device) for each in values]
     try:
+        whole.to(device)
         with frozen(whole):
-            made = [
-                encoder(x if lengths is None else [x, steps])
-                for encoder, x, steps in zip(encoders, inputs, lengths or inputs, strict=False)
-            ]
-            plain = lengths is None or isinstance(made[0], Tensor)
-            fused = fusion(made if plain else [each[0] for each in made])
-            fused = fused[0] if isinstance(fused, tuple) else fused
-            out, _ = locate(head(fused if plain else [fused, lengths[0]]), None)  # type: ignore[index]
+            inputs = [each.float().to(device) for each in values]
+            made = [encoder(x) for encoder, x in zip(encoders, as_given(inputs, lengths), strict=False)]
+            fused, plain = fuse(fusion, made, lengths is not None)
+            out = fused if head is None else head(fused if plain else [fused, lengths[0]])  # type: ignore[index]
+            return tuple(locate(out, None)[0].shape[1:])
     except Exception as error:  # a stranger's modules may raise anything
         shapes = ", ".join(str(tuple(each.shape[1:])) for each in values)
         reason = " ".join(str(error).split())[:300].rstrip(".")
         raise InputError(
-            f"The script's own network fails on its first batch ({reason}); its samples have shapes {shapes}. Are these the "
-            "data that the script was written for?"
+            f"The script's own network fails on its first batch ({reason}); its samples have shapes {shapes}. Are "
+            "these the data that the script was written for?"
         ) from error
-    return tuple(out.shape[1:])
+
+
+def as_given(values: Sequence[Tensor], lengths: Sequence[Tensor] | None) -> list[Any]:
+    """What MultiBench calls each encoder with: ``x``, or ``[x, lengths]`` where batches are packed."""
+    return list(values) if lengths is None else [[x, steps] for x, steps in zip(values, lengths, strict=True)]
+
+
+def fuse(fusion: nn.Module, encoded: Sequence[Any], packed: bool) -> tuple[Tensor, bool]:
+    """What a fusion makes of what the encoders return, and whether these are plain tensors, as in MultiBench's model.
+
+    Where they are not and the batches are packed, the first item of each is fused; a fusion that returns a tuple fuses
+    to its first item.
+    """
+    plain = not packed or isinstance(encoded[0], Tensor)
+    fused = fusion(list(encoded) if plain else [each[0] for each in encoded])
+    return (fused[0] if isinstance(fused, tuple) else fused), plain
 
 
 def _device_of(module: nn.Module) -> torch.device:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +20,6 @@ EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
 ALEXNET_FROM = 128
 _DEEPEST, _WIDEST = 1000, 1_000_000
 _LONGEST = 1000  # characters of an encoder with its options
-_FAMILY = re.compile(r"(?:([A-Za-z_]\w*):)?(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,11 +128,13 @@ def parse_encoder(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     Raises:
         InputError: the text is not of this form.
     """
-    family, member = _FAMILY.fullmatch(text[:_LONGEST].strip()).groups()  # type: ignore[union-attr] - matches any text
+    family, colon, member = text.partition(":")
+    if not colon or not family.strip().isidentifier():
+        family, member = "", text
     try:
         if len(text) > _LONGEST:
             raise ValueError  # noqa: TRY301
-        tree = ast.parse(member, mode="eval").body
+        tree = ast.parse(member.strip(), mode="eval").body
         call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
         name = ast.unparse(call.func)
         # a member may lie in a module of its family; nothing but names and dots is one
@@ -143,7 +143,7 @@ def parse_encoder(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
             arguments = tuple(ast.literal_eval(value) for value in call.args)
             if None not in options and len(options) == len(call.keywords):  # no **mapping, nothing twice
                 named = {str(key): value for key, value in options.items()}
-                return (family, (name, *arguments), named) if family else (name, arguments, named)
+                return (family.strip(), (name, *arguments), named) if family else (name, arguments, named)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):  # the last two: nested too deeply
         pass
     raise InputError(

@@ -1,5 +1,6 @@
 """``train`` and ``test`` with the contract of MultiBench's: what a batch is, what an objective gets, what is saved."""
 
+# ruff: noqa: PT028 - it is no test
 import torch
 from eval_scripts.performance import accuracy, f1_score
 from torch import nn

@@ -1,5 +1,7 @@
 """Encoders with MultiBench's names and habits: packed input, squeezed batches, outputs of each layer."""
 
+import itertools
+
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence
@@ -63,9 +65,7 @@ class LeNet(nn.Module):
     def __init__(self, in_channels, args_channels, additional_layers):
         super().__init__()
         sizes = [in_channels, *(args_channels * 2**i for i in range(additional_layers + 1))]
-        self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in zip(sizes, sizes[1:], strict=False)
-        )
+        self.convs = nn.ModuleList(nn.Conv2d(a, b, 3, padding=1, bias=False) for a, b in itertools.pairwise(sizes))
         self.bns = nn.ModuleList(nn.BatchNorm2d(size) for size in sizes[1:])
 
     def forward(self, x):
