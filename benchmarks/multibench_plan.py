@@ -75,7 +75,7 @@ def write_data(folder: Path) -> None:
         link.symlink_to(SHARED / "mosi" / "mosi_sequence.pkl")
     bank = SHARED / "avmnist_mini"
     made = {
-        "avmnist": lambda path: subprocess.run(
+        "avmnist": lambda path: subprocess.run(  # noqa: S603
             [sys.executable, bank / "make_folder.py", bank / "avmnist_mini.npz", path, "rec"], check=True
         ),
         "enrico": lambda path: enrico(path, 200),

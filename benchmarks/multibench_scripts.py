@@ -55,7 +55,10 @@ def main() -> int:
                 "objective": objective,
                 **one(script, objective, plan_of(script), work, arguments.seconds),
             }
-            print(f"{key:60} {rows[key]['outcome']:8} {rows[key]['seconds']:6.0f} s  {rows[key]['reason'][:120]}", flush=True)
+            print(
+                f"{key:60} {rows[key]['outcome']:8} {rows[key]['seconds']:6.0f} s  {rows[key]['reason'][:120]}",
+                flush=True,
+            )
             rows = {key: rows[key] for key in sorted(rows)}
             record = {"schema": 1, "multibench": checkout.commit, "environment": environment(), "rows": rows}
             write_json(file, record)
@@ -73,7 +76,7 @@ def one(script: str, objective: str, plan: Plan, work: Path, seconds: int) -> di
         command += ["--data", str(work / "data" / plan.data)]
     full = [sys.executable, "-m", "coral_plugin.cli.main", *command[1:], "--output", str(folder)]
     started = time.monotonic()
-    process = subprocess.Popen(
+    process = subprocess.Popen(  # noqa: S603
         full,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -91,7 +94,7 @@ def one(script: str, objective: str, plan: Plan, work: Path, seconds: int) -> di
     spent = time.monotonic() - started
     late = process.returncode == -signal.SIGKILL
     said = [line.removeprefix("coral: ") for line in err.splitlines() if line.startswith("coral: ")]
-    outcome = "ends" if process.returncode == 0 else "late" if late else "refused" if process.returncode == 2 else "fails"
+    outcome = "late" if late else {0: "ends", 2: "refused"}.get(process.returncode, "fails")
     why = "" if outcome == "ends" else f"not over after {seconds} s" if late else (said or err.splitlines() or [""])[-1]
     shown = [" ".join(line.split()) for line in out.splitlines() if any(figure in line for figure in _FIGURES)]
     shutil.rmtree(folder, ignore_errors=True)
@@ -113,8 +116,8 @@ def table(rows: list[dict[str, Any]], commit: str | None) -> str:
     lines = [
         f"# MultiBench's example scripts under `coral run`, MultiBench {(commit or 'without commit')[:8]}",
         "",
-        "`MULTIBENCH_ROOT=MultiBench python benchmarks/multibench_scripts.py` wrote this; commands, figures and times are",
-        f"in `scripts.json`. Of {len(scripts)} scripts end: {', '.join(f'{n} under {o}' for o, n in counts.items())}.",
+        "`MULTIBENCH_ROOT=MultiBench python benchmarks/multibench_scripts.py` wrote this; commands, figures and times",
+        f"are in `scripts.json`. Of {len(scripts)} scripts end {', '.join(f'{n} under {o}' for o, n in counts.items())}.",
         "",
         f"| script | trains with | {' | '.join(objectives)} | why not |",
         f"|---|---|{'---|' * len(objectives)}---|",

@@ -44,7 +44,7 @@ def main(argv: list[str]) -> int:
     check_arguments(script, rest, [option for action in parser._actions for option in action.option_strings])
     run = _run(arguments, script, rest)
     if arguments.resume and run.objective == SUPERVISED:
-        raise InputError("--resume goes on with our trainings; MultiBench's own (--objective supervised) has no checkpoint.")
+        raise InputError("--resume goes on with our trainings; MultiBench's own (supervised) has no checkpoint.")
     if arguments.resume and not arguments.output:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
     folder = _folder(arguments, script)
@@ -116,13 +116,15 @@ def _parser() -> CommandParser:
     add("--device", choices=("auto", "cpu", "cuda"), help="of the pre-training")
     add("--seed", type=_seed, default=41, metavar="S", help="of all random numbers; 41 by default")
     add("--preset", default="paper", metavar="NAME", help="of the objective; paper by default")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; without a group, of the objective")
+    add(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; without a group, of the objective"
+    )
     add("--head", choices=("frozen", "finetuned"), default="frozen", help="train the task on the frozen representation")
     add("--output", metavar="DIR", help="folder of the run (runs/... by default)")
     add("--resume", action="store_true", help="go on with the run in --output")
     add("--limit", type=positive, metavar="N", help="at most N samples of each loader: a trial")
-    add("--widths", choices=("script", "file"), default="script",
-        help="affect features of other widths than the script's: fitted to it (default), or left as they are")  # fmt: skip
+    widths = "affect features of other widths than the script's: fitted to it (default), or left as they are"
+    add("--widths", choices=("script", "file"), default="script", help=widths)
     add("--trust-pickle", action="store_true", help="load data with Python's own unpickler, which runs their code")
     add("--quiet", action="store_true", help="nothing of ours on standard error but errors")
     return parser
@@ -210,7 +212,9 @@ def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argpars
             record.write("failed", scope.said, " ".join(str(error).split()) or type(error).__name__)
             raise
         if not supervised and not calls:
-            scope.say(f"{Path(run.script).name} trained nothing that --objective {run.objective} could take the place of")
+            scope.say(
+                f"{Path(run.script).name} trained nothing that --objective {run.objective} could take the place of"
+            )
         record.write("finished", scope.said)
     if not arguments.quiet:
         written = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))

@@ -57,6 +57,6 @@ def _nothing_saved(name: str, folder: Path) -> str:
     if saved:
         return f"The training saved {', '.join(saved)}; the script loads another name."
     return (
-        f"Nothing was saved as {name}: MultiBench saves a model when accuracy or macro-F1 on valid rises above 0, or the "
-        "loss falls below 10000, and it did not (train longer, or on more samples)."
+        f"Nothing was saved as {name}: MultiBench saves a model when accuracy or macro-F1 on valid rises above 0, or "
+        "its loss falls below 10000, and neither came about (train longer, or on more samples)."
     )

@@ -1,4 +1,4 @@
-"""A script of MultiBench run as it is: its own arguments, the run's folder as current directory, its errors in a line."""
+"""A script of MultiBench run as it is: its own arguments, the run's folder as current directory, errors in a line."""
 
 from __future__ import annotations
 

@@ -15,8 +15,10 @@ from coral_plugin.errors import MachineError
 from coral_plugin.multibench.checkout import Checkout, find_checkout
 from coral_plugin.multibench.compatibility import multibench
 
-_PACKAGES = ("training_structures", "unimodals", "fusions", "objective_functions", "eval_scripts", "robustness")
-_PACKAGES += ("utils", "datasets")
+_PACKAGES = (
+    *("training_structures", "unimodals", "fusions", "objective_functions", "eval_scripts", "robustness", "utils"),
+    "datasets",
+)
 _SECONDS = 120
 RUNS = "not tried: it works on files as soon as it is imported"
 # statements that do something; a call of these names does not

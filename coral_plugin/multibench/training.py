@@ -1,4 +1,4 @@
-"""MultiBench's own trainings under ``coral run``: epochs for all of them, and which one an objective takes the place of."""
+"""MultiBench's own trainings under ``coral run``: epochs for all of them; which one an objective may replace."""
 
 from __future__ import annotations
 

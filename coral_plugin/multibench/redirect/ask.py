@@ -84,7 +84,8 @@ class Ask:
             if path.exists():
                 return str(path)
         raise InputError(
-            f"{self.script.name} reads {argument}={short(asked)}, which is not there. Give yours with --data PATH: {what}."
+            f"{self.script.name} reads {argument}={short(asked)}, which is not there. Give yours with --data PATH: "
+            f"{what}."
         )
 
 

@@ -83,9 +83,7 @@ def _noisy(ask: Ask, module: ModuleType, path: Path, cut: dict[int, int], clean:
     def loaders(images: list[np.ndarray], texts: list[np.ndarray]) -> list[Any]:
         rows = [list(zip(t, i, parts["genres"], strict=True)) for t, i in zip(texts, images, strict=True)]
         return [
-            module.DataLoader(
-                module.IMDBDataset_robust(each, 0, len(each)), shuffle=False, batch_size=clean.batch_size
-            )
+            module.DataLoader(module.IMDBDataset_robust(each, 0, len(each)), shuffle=False, batch_size=clean.batch_size)
             for each in rows
         ]
 

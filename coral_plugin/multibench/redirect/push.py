@@ -39,4 +39,3 @@ def hook(ask: Ask, module: ModuleType) -> None:
         return limited(original(cls, *args, **options), ask.limit)
 
     ask.scope.patch(module.PushTask, "get_dataloader", classmethod(get_dataloader))
-

@@ -30,13 +30,17 @@ def replace(ask: Ask, module: ModuleType) -> Loader:
                 f"{ask.script.name} fetches prices from an interface of Yahoo that answers no more. Give yours with "
                 f"--data PATH: {WHAT}."
             )
-        windows = min(map(_lines, (_csv(ask, str(s)) for s in call.arguments["stocks"]))) - 1 - call.arguments["window_size"]
+        windows = (
+            min(map(_lines, (_csv(ask, str(s)) for s in call.arguments["stocks"]))) - 1 - call.arguments["window_size"]
+        )
         if windows <= call.arguments["test_split"]:
             valid, test = (round(call.arguments[name] * windows / _DAYS) for name in ("val_split", "test_split"))
             if valid < 1 or not valid < test < windows:
                 raise InputError(f"{ask.data}: {windows} windows of days are too few for three splits.")
             call.arguments |= {"val_split": valid, "test_split": test}
-            ask.scope.say(f"{ask.data} has {windows} windows, fewer than the published: {valid} train, {test - valid} valid.")
+            ask.scope.say(
+                f"{ask.data} has {windows} windows, fewer than the published: {valid} train, {test - valid} valid."
+            )
         return original(*call.args, **call.kwargs)
 
     return get_dataloader

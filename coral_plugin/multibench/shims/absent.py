@@ -56,6 +56,11 @@ class Missing:
         self.what, self.why = what, why
 
     def __call__(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse.
+
+        Raises:
+            PluginError: always.
+        """
         raise PluginError(f"{self.what} is not available: {self.why}.")
 
     def __getattr__(self, name: str) -> NoReturn:

@@ -13,8 +13,10 @@ from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims.base import Shim
 
 # functions that make tensors on the device they are told
-_FACTORIES = ("arange", "as_tensor", "empty", "eye", "full", "linspace", "ones", "rand", "randint", "randn", "randperm")
-_FACTORIES += ("tensor", "zeros", "zeros_like", "ones_like", "rand_like", "randn_like")
+_FACTORIES = (
+    *("arange", "as_tensor", "empty", "eye", "full", "linspace", "ones", "ones_like", "rand", "rand_like", "randint"),
+    *("randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like"),
+)
 
 
 def _absent() -> str:

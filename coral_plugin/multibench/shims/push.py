@@ -1,6 +1,6 @@
 """fannypack, from which gentle push uses four names: its file of trajectories, slices of dictionaries, two layers.
 
-The library itself is not asked for: it brings a dozen others, and reads nothing under NumPy 2 without a shim of its own.
+The library itself is not asked for: it brings a dozen others, and reads nothing under NumPy 2 without another shim.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def _needed_operators() -> str:
 
 def _apply_operators(scope: Scope) -> None:
     # a build for another PyTorch cannot load its own operators; their names are enough for everything but detection
-    library = torch.library.Library("torchvision", "DEF")  # noqa: TOR901 - freed below
+    library = torch.library.Library("torchvision", "DEF")
     for schema in _SCHEMAS:
         library.define(schema)
     scope.enter(_Freed(library))
@@ -132,8 +132,7 @@ OPERATORS = Shim(
 
 
 def _apply_weights(scope: Scope) -> None:
-    import torchvision.models as models
-
+    models = importlib.import_module("torchvision.models")
     for name in _BUILDERS:
         scope.patch(models, name, _or_random(name, getattr(models, name)))
 
