@@ -11,6 +11,8 @@ import lightning_fabric  # noqa: F401 - it must not meet the empty torchvision
 import pytest
 import torch
 
+from coral_plugin.multibench import find_checkout
+
 DOUBLE = Path(__file__).parent / "double"
 REAL = os.environ.get("MULTIBENCH_ROOT")
 collect_ignore = ["double"]
@@ -118,3 +120,26 @@ def positional():
         return loaders
 
     return make
+
+
+@pytest.fixture(
+    params=[
+        "double",
+        pytest.param(
+            "real",
+            marks=[
+                pytest.mark.multibench,
+                pytest.mark.skipif(not REAL, reason="no MultiBench checkout: set MULTIBENCH_ROOT"),
+            ],
+        ),
+    ]
+)
+def checkout(request):
+    """The double and the real checkout, for what opens its own context."""
+    return find_checkout(REAL if request.param == "real" else DOUBLE)
+
+
+@pytest.fixture
+def double():
+    """The double alone, where the real one is slow or does the same."""
+    return find_checkout(DOUBLE)
