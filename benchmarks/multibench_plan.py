@@ -37,7 +37,7 @@ _PLANS: tuple[tuple[str, Plan], ...] = (
     ("affect/", Plan("mosi_sequence.pkl")),
     ("finance/", Plan("stocks", ("--input-stocks", " ".join(SYMBOLS), "--target-stock", "MCD"), 48)),
     ("gentle_push/", Plan("push", limit=64)),
-    ("hci/", Plan("enrico", limit=40, epochs=2)),
+    ("hci/", Plan("enrico", limit=24, epochs=4)),
     ("healthcare/", Plan("im.pk", limit=400, epochs=2)),
     ("multimedia/avmnist_cca", Plan("avmnist", limit=400)),
     ("multimedia/avmnist", Plan("avmnist", limit=200, epochs=2)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shlex
 import signal
@@ -186,15 +185,15 @@ def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argpars
     from coral_plugin.multibench.record import Record, open_folder
     from coral_plugin.multibench.redirect import Ask, redirect
     from coral_plugin.multibench.shims import SCRIPT_SHIMS
+    from coral_plugin.multibench.shims.base import absent
 
     open_folder(folder, run, resume=arguments.resume)
     supervised = run.objective == SUPERVISED
-    if not supervised:
+    if not supervised and absent("torchvision"):
         _preload()
     without = ("safe-pickles",) if arguments.trust_pickle else ()
     said = (lambda _: None) if arguments.quiet else None
-    with contextlib.ExitStack() as stack:
-        scope = stack.enter_context(multibench(checkout, without=without, also=SCRIPT_SHIMS, say=said))
+    with multibench(checkout, without=without, also=SCRIPT_SHIMS, say=said) as scope:
         record = Record(folder, run, {"root": str(checkout.root), "commit": checkout.commit}, scope.shims)
         ask = Ask(
             script=Path(run.script),
@@ -206,7 +205,7 @@ def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argpars
         redirect(ask)
         seed_everything(run.seed)
         try:
-            calls = _trainings(run, scope, folder, arguments, stack)
+            calls = _trainings(run, scope, folder, arguments)
             run_script(Path(run.script), run.arguments, scope, folder)
         except (CoralError, SystemExit, KeyboardInterrupt) as error:
             record.write("failed", scope.said, " ".join(str(error).split()) or type(error).__name__)
@@ -222,9 +221,7 @@ def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argpars
     return 0
 
 
-def _trainings(
-    run: ScriptRun, scope: Scope, folder: Path, arguments: argparse.Namespace, stack: contextlib.ExitStack
-) -> Sequence[Any]:
+def _trainings(run: ScriptRun, scope: Scope, folder: Path, arguments: argparse.Namespace) -> Sequence[Any]:
     """Put the trainings in place that ``run`` asks for; returns the list of their calls."""
     from coral_plugin.multibench.training import count_calls, refuse_others, set_epochs
 
@@ -245,7 +242,7 @@ def _trainings(
         resume=arguments.resume,
         quiet=arguments.quiet,
     )
-    stack.enter_context(install(request))
+    scope.enter(install(request))  # undone in turn with what is put around it
     refuse_others(scope, Path(run.script).name, run.objective)
     return count_calls(scope)
 
