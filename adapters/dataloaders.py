@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from coral_plugin.data import MultimodalData
+from coral_plugin.data import KINDS, Kind, MultimodalData
 from coral_plugin.data.loaders import from_loaders, read_loaders
 from coral_plugin.errors import InputError
+from coral_plugin.registry import suggest
 
 __all__ = ["DataloadersSettings", "from_loaders", "load", "read_loaders"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataloadersSettings:
-    """Nothing: everything is an argument of :func:`from_loaders`."""
+    """How a script's loaders are read under ``coral run``; in Python these are arguments of :func:`from_loaders`.
+
+    Attributes:
+        kinds: ``{modality: sequence, timeseries, tabular or image}`` where the shapes do not tell.
+    """
+
+    kinds: dict[str, Kind] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for kind in self.kinds.values():
+            if kind not in KINDS:
+                raise suggest(str(kind), list(KINDS), "kind of modality")
 
 
 def load(path: str | None = None, settings: DataloadersSettings | None = None) -> MultimodalData:  # noqa: ARG001
