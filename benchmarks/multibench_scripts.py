@@ -112,12 +112,13 @@ def table(rows: list[dict[str, Any]], commit: str | None) -> str:
     """The outcome of every script by objective, as Markdown."""
     objectives = sorted({row["objective"] for row in rows}, key=lambda name: (*OBJECTIVES, name).index(name))
     counts = {o: sum(r["outcome"] == "ends" for r in rows if r["objective"] == o) for o in objectives}
+    ends = ", ".join(f"{count} under {objective}" for objective, count in counts.items())
     scripts = {row["script"]: {r["objective"]: r for r in rows if r["script"] == row["script"]} for row in rows}
     lines = [
         f"# MultiBench's example scripts under `coral run`, MultiBench {(commit or 'without commit')[:8]}",
         "",
         "`MULTIBENCH_ROOT=MultiBench python benchmarks/multibench_scripts.py` wrote this; commands, figures and times",
-        f"are in `scripts.json`. Of {len(scripts)} scripts end {', '.join(f'{n} under {o}' for o, n in counts.items())}.",
+        f"are in `scripts.json`. Of {len(scripts)} scripts end {ends}.",
         "",
         f"| script | trains with | {' | '.join(objectives)} | why not |",
         f"|---|---|{'---|' * len(objectives)}---|",

@@ -55,6 +55,16 @@ def read_pickle(path: Path | str, *, trust: bool = False) -> Any:
         raise InputError(f"{path} is damaged or no pickle of arrays: {reason}.") from error
 
 
+def number_globals() -> dict[str, Any]:
+    """What a restricted unpickler beside this one may call to read NumPy's numbers, by the names that files use.
+
+    The type that these functions build on the way is among them, under a name that no file has.
+    """
+    names = {f"{core}.multiarray.scalar": (f"{core}.multiarray", "scalar") for core in ("numpy.core", "numpy._core")}
+    found = {name: _ADMITTED[pair] for name, pair in {**names, "numpy.dtype": ("numpy", "dtype")}.items()}
+    return {**found, f"{__name__}.{_Type.__name__}": _Type}
+
+
 def _known(module: str, name: str, where: str) -> Any:
     if (module, name) not in _ADMITTED:
         wanted = f"{module}.{name}"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from coral_plugin.multibench.checkout import Checkout, find_checkout
-from coral_plugin.multibench.isolation import Scope, isolated
+from coral_plugin.multibench.isolation import Scope, current, isolated
 from coral_plugin.multibench.shims import SHIMS, Shim
 
 
@@ -52,12 +52,15 @@ def multibench(
     """
     if not isinstance(checkout, Checkout):
         checkout = find_checkout(checkout)
-    left_out = set(without)
+    outer = current()
+    around = outer.shims if outer is not None and outer.checkout.root == checkout.root else {}
+    left_out = {*without, *around}
     with isolated(checkout, say or _say) as scope:
-        for shim in (*SHIMS, *also):
-            if shim.name not in left_out and (why := shim.needed()):
-                shim.apply(scope)
-                scope.shims[shim.name] = why
+        scope.shims.update(around)
+        for need in needs(shim for shim in (*SHIMS, *also) if shim.name not in left_out):  # all before any is applied
+            if need.why:
+                need.shim.apply(scope)
+                scope.shims[need.shim.name] = need.why
         yield scope
 
 

@@ -95,7 +95,7 @@ class _Hooked(Loader):
 
 def below(root: Path) -> Iterator[str]:
     """Names of imported modules whose files lie below ``root``."""
-    for name, module in list(sys.modules.items()):
+    for name, module in sys.modules.copy().items():  # a copy in one step: looking may import something
         file = getattr(module, "__file__", None)
         if isinstance(file, str) and Path(file).is_relative_to(root):
             yield name

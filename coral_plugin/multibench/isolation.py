@@ -51,15 +51,13 @@ class Scope:
 
     def stand_in(self, name: str, fill: Fill) -> None:
         """Let ``import name`` make a module that ``fill`` fills, in place of any that is imported already."""
-        hidden = {each: sys.modules.pop(each) for each in list(sys.modules) if _is_or_below(each, name)}
+        hidden = {each: sys.modules.pop(each) for each in sys.modules.copy() if _is_or_below(each, name)}
         self._stack.callback(_swap, lambda each: _is_or_below(each, name), hidden)
-        self.finder.stand_ins[name] = fill
-        self._stack.callback(self.finder.stand_ins.pop, name)
+        self._put(self.finder.stand_ins, name, fill)
 
     def alias(self, name: str, target: str) -> None:
         """Let ``import name`` give the module ``target``."""
-        self.finder.aliases[name] = target
-        self._stack.callback(self.finder.aliases.pop, name)
+        self._put(self.finder.aliases, name, target)
 
     def after_import(self, name: str, hook: Fill) -> None:
         """Call ``hook`` with the checkout's module ``name`` as soon as it is imported, now if it is already."""
@@ -68,6 +66,13 @@ class Scope:
         self._stack.callback(hooks.remove, hook)
         if name in sys.modules:
             hook(sys.modules[name])
+
+    def _put(self, mapping: dict[str, Any], key: str, value: Any) -> None:
+        if key in mapping:
+            self._stack.callback(mapping.__setitem__, key, mapping[key])
+        else:
+            self._stack.callback(mapping.pop, key)
+        mapping[key] = value
 
     def say(self, line: str) -> None:
         """Tell the user something that changes what the figures mean; the same line once."""
@@ -112,7 +117,7 @@ def _open(finder: Finder, stack: ExitStack) -> None:
     # __pycache__ would be written into the checkout
     stack.callback(setattr, sys, "dont_write_bytecode", sys.dont_write_bytecode)
     sys.dont_write_bytecode = True
-    others = {name: sys.modules.pop(name) for name in list(sys.modules) if finder.owns(name)}
+    others = {name: sys.modules.pop(name) for name in sys.modules.copy() if finder.owns(name)}
     sys.modules.update(_kept.get(root, {}))
     stack.callback(_close, finder, others)
     sys.path.insert(0, str(root))
@@ -130,7 +135,7 @@ def _close(finder: Finder, others: dict[str, ModuleType]) -> None:
 
 
 def _swap(owned: Callable[[str], bool], others: dict[str, ModuleType]) -> dict[str, ModuleType]:
-    gone = {name: sys.modules.pop(name) for name in list(sys.modules) if owned(name)}
+    gone = {name: sys.modules.pop(name) for name in sys.modules.copy() if owned(name)}
     sys.modules.update(others)
     return gone
 

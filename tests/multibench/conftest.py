@@ -9,7 +9,7 @@ import pytest
 import pytorch_lightning  # noqa: F401 - it must not meet what stands in for torchvision
 import torch
 
-from coral_plugin.multibench import multibench
+from coral_plugin.multibench import find_checkout, multibench
 
 DOUBLE = Path(__file__).parent / "double"
 REAL = os.environ.get("MULTIBENCH_ROOT")
@@ -36,24 +36,38 @@ class Bench:
         return self("training_structures.Supervised_Learning")
 
 
-@pytest.fixture(
-    params=[
-        "double",
-        pytest.param(
-            "real",
-            marks=[
-                pytest.mark.multibench,
-                pytest.mark.skipif(not REAL, reason="no MultiBench checkout: set MULTIBENCH_ROOT"),
-            ],
-        ),
-    ]
-)
+CHECKOUTS = [
+    pytest.param(DOUBLE, id="double"),
+    pytest.param(
+        REAL,
+        id="real",
+        marks=[
+            pytest.mark.multibench,
+            pytest.mark.skipif(not REAL, reason="no MultiBench checkout: set MULTIBENCH_ROOT"),
+        ],
+    ),
+]
+
+
+@pytest.fixture(params=CHECKOUTS)
 def bench(request, monkeypatch, tmp_path):
-    root = Path(REAL) if request.param == "real" else DOUBLE
+    """Either, with its packages importable."""
     monkeypatch.chdir(tmp_path)
-    with warnings.catch_warnings(), multibench(root, say=lambda _: None):
+    with warnings.catch_warnings(), multibench(str(request.param), say=lambda _: None):
         warnings.simplefilter("ignore")  # of a stack of 2024
-        yield Bench(root)
+        yield Bench(request.param)
+
+
+@pytest.fixture(params=CHECKOUTS)
+def checkout(request):
+    """Either, for what opens its own context."""
+    return find_checkout(request.param)
+
+
+@pytest.fixture
+def double():
+    """The double alone, where the real one is slow or does the same."""
+    return find_checkout(DOUBLE)
 
 
 def collate(samples):

@@ -8,6 +8,7 @@ unless the caller wrote that himself.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import os
@@ -21,6 +22,7 @@ from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.isolation import Scope, current
 from coral_plugin.multibench.shims.base import Shim
+from coral_plugin.pickles import number_globals
 
 _FUNCTIONS = ("torch.nn.functional", "torch._C._nn")  # activations that modules hold by reference
 
@@ -33,10 +35,12 @@ def _needed() -> str:
 def _apply(scope: Scope) -> None:
     original = torch.load
 
+    @functools.wraps(original)
     def load(f: Any, *args: Any, **options: Any) -> Any:
         if "weights_only" in options:
             return original(f, *args, **options)
-        with safe_globals([(thing, name) for name, thing in _admitted(f).items()]):
+        admitted = {**number_globals(), **_admitted(f)}
+        with safe_globals([(thing, name) for name, thing in admitted.items()]):
             return original(f, *args, weights_only=True, **options)
 
     scope.patch(torch, "load", load)
@@ -67,6 +71,8 @@ def _admitted(file: Any) -> dict[str, Any]:
 
 def _resolve(name: str) -> Any:
     """The object that a checkpoint calls ``name``; None if it is not admitted."""
+    if thing := number_globals().get(name):
+        return thing
     module, _, attribute = name.rpartition(".")
     scope = current()
     own = module == "__main__" or module.partition(".")[0] in (scope.checkout.packages if scope else ())

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+import torch.overrides
+import torch.utils._device
 from torch import nn
 
 from coral_plugin.multibench.isolation import Scope
@@ -27,6 +29,9 @@ def _apply(scope: Scope) -> None:
     for owner in (nn.Module, torch.Tensor):
         scope.patch(owner, "cuda", _same)
         scope.patch(owner, "to", _on_cpu(owner.to))
+    # PyTorch looks these functions up in sets that it makes when it first needs them, and keeps
+    torch.utils._device._device_constructors()
+    torch.overrides.get_ignored_functions()
     for name in _FACTORIES:
         scope.patch(torch, name, _on_cpu(getattr(torch, name)))
     # checkpoints that were saved on a GPU; torch.load as it is now, which other shims may have changed

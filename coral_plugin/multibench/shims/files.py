@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import io
 import os
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def _apply(scope: Scope) -> None:
         return saved(obj, _place(f, root, "w"), *args, **options)
 
     scope.patch(builtins, "open", open_)
+    scope.patch(io, "open", open_)  # pathlib's
     scope.patch(torch, "save", save)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -95,32 +96,35 @@ VISION = Shim(
 )
 
 
+# why torchvision does not import by itself, and its modules between contexts: what they register cannot be twice
+_reason: list[str] = []
+_kept: dict[str, ModuleType] = {}
+
+
 def _needed_operators() -> str:
-    return "" if absent("torchvision") else broken("torchvision")
+    if not _reason and not absent("torchvision") and (why := broken("torchvision")):
+        _reason.append(why)
+    return _reason[0] if _reason else ""
 
 
 def _apply_operators(scope: Scope) -> None:
+    scope.enter(_operators())
+
+
+@contextlib.contextmanager
+def _operators() -> Iterator[None]:
     # a build for another PyTorch cannot load its own operators; their names are enough for everything but detection
-    library = torch.library.Library("torchvision", "DEF")
-    for schema in _SCHEMAS:
-        library.define(schema)
-    scope.enter(_Freed(library))
-    importlib.import_module("torchvision.models")
-
-
-class _Freed:
-    """The operators and the library that needed them, until the end of the context."""
-
-    def __init__(self, library: torch.library.Library) -> None:
-        self.library = library
-
-    def __enter__(self) -> None:
-        """Nothing: they are there."""
-
-    def __exit__(self, *_: object) -> None:
+    library = torch.library.Library("torchvision", "DEF")  # freed below
+    try:
+        for schema in _SCHEMAS:
+            library.define(schema)
+        sys.modules.update(_kept)
+        importlib.import_module("torchvision.models")
+        yield
+    finally:
         for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        self.library._destroy()
+            _kept[name] = sys.modules.pop(name)
+        library._destroy()
 
 
 OPERATORS = Shim(
@@ -134,7 +138,8 @@ OPERATORS = Shim(
 def _apply_weights(scope: Scope) -> None:
     models = importlib.import_module("torchvision.models")
     for name in _BUILDERS:
-        scope.patch(models, name, _or_random(name, getattr(models, name)))
+        if build := getattr(models, name, None):
+            scope.patch(models, name, _or_random(name, build))
 
 
 def _or_random(name: str, build: Callable[..., nn.Module]) -> Callable[..., nn.Module]:
