@@ -165,8 +165,9 @@ def inspect(source: Source) -> Inspection | None:
         return None
     numbers: tuple[Input, ...] = ("force", "proprio", "action")
     chunks = list(chunks_of(paths, numbers, 8, "files"))  # without the pictures, 2 KB a step
-    arrays = {name: np.concatenate([chunk.inputs[name].numpy() for chunk in chunks]) for name in numbers}
-    arrays = {"steps of each file": np.array([steps_of(path) for path in paths]), **arrays}
+    arrays = {"steps of each file": np.array([steps_of(path) for path in paths])}
+    for name in numbers:
+        arrays[str(name)] = np.concatenate([chunk.inputs[name].numpy() for chunk in chunks])
     trajectories = sum(any(path in paths for path in own) for own in found.values())
     notes = [f"{len(paths)} files of {trajectories} trajectories; pictures are not looked at here"]
     if source.kind == "hdf5":

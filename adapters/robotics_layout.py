@@ -118,7 +118,7 @@ def _numbers(name: str, raw: Mapping[str, np.ndarray], where: str) -> np.ndarray
     if name == "force":
         if raw["force"].shape[1] < FORCE_STEPS:
             raise InputError(
-                f"{where}: ee_forces_continuous has shape {raw['force'].shape}, expected {FORCE_STEPS} x 6 or more a step."
+                f"{where}: ee_forces_continuous has shape {raw['force'].shape}, expected at least {FORCE_STEPS} x 6."
             )
         force: np.ndarray = np.tanh(raw["force"][:-1, -FORCE_STEPS:])
         return force
