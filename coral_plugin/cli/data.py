@@ -15,7 +15,7 @@ from coral_plugin.errors import InputError
 if TYPE_CHECKING:
     from coral_plugin.data.inspection import Inspection, Source
 
-_MOST_VALUES = 12  # different labels up to which each is counted; above, they are numbers in bins
+_MOST_VALUES = 24  # different labels up to which each is counted; above, they are numbers in bins
 
 
 def main(argv: list[str]) -> int:

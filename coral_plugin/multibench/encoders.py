@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalData
 from coral_plugin.errors import InputError
-from coral_plugin.multibench.layout import Form, Layout, padded, steps_of
+from coral_plugin.multibench.layout import Batches, Form, padded, steps_of
 from coral_plugin.multibench.outputs import Output, find_output, stretched
 
 _PROBE = 3
@@ -30,7 +30,7 @@ class MultiBenchEncoder(nn.Module):
     Args:
         module: Used as it is, not copied.
         modality: What it encodes.
-        form: How its values look to the module.
+        form: How its values look to the module, where that differs from here.
         packed: Whether the module takes ``[x, lengths]``.
         probe: At least three samples ``(B, ...)`` as they are held here; drawn from the modality's mean and deviation
             where there are none.
@@ -60,7 +60,7 @@ class MultiBenchEncoder(nn.Module):
         super().__init__()
         self.module = module
         self.modality = modality
-        self.form = form or Form()
+        self.form = form
         self.packed = packed
         self.wants_raw = next(module.parameters(), None) is not None
         values = self._full(_drawn(modality, module) if probe is None else probe[:_PROBE])
@@ -100,30 +100,30 @@ class MultiBenchEncoder(nn.Module):
         return F.pad(values, (0, 0, 0, missing)) if missing > 0 else values
 
     def _call(self, values: Tensor, padding: Tensor | None) -> Any:
-        raw = self.form.theirs(values.float())
+        raw = values.float() if self.form is None else self.form.theirs(values.float())
         if not self.packed:
             return self.module(raw)
         return self.module([raw, steps_of(values, padding)])
 
 
 def wrapped(
-    modules: Sequence[nn.Module], data: MultimodalData, layout: Layout, leave: Container[str] = ()
+    modules: Sequence[nn.Module], data: MultimodalData, batches: Batches, leave: Container[str] = ()
 ) -> dict[str, MultiBenchEncoder]:
     """Copies of a script's encoders, by modality, each found out about with samples of its own data.
 
     Args:
         modules: One for each modality; where there are more, the last ones are for nothing.
         data: Of the script.
-        layout: Of its batches.
+        batches: Of the script.
         leave: Modalities that need none.
     """
     index = torch.arange(_PROBE) % len(data.train)  # a sample twice is as good as three
     probe = data.train.batch(index)
     return {
         modality.name: MultiBenchEncoder(
-            copy.deepcopy(module).cpu(), modality, form=form, packed=layout.packed, probe=probe[modality.name]
+            copy.deepcopy(module).cpu(), modality, form=form, packed=batches.packed, probe=probe[modality.name]
         )
-        for module, modality, form in zip(modules, layout.modalities, layout.forms, strict=False)
+        for module, modality, form in zip(modules, batches.modalities, batches.forms, strict=False)
         if modality.name not in leave
     }
 

@@ -16,8 +16,11 @@ from typing import Any, Literal
 import lightning_fabric  # noqa: F401
 import torch
 from torch import Tensor
+from torch.utils.data import WeightedRandomSampler
 
 from coral_plugin.data import MultimodalData, Split
+from coral_plugin.data.ordering import in_order
+from coral_plugin.data.reading import split_batch
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import EMBED_BATCH, frozen
 from coral_plugin.experiments.run import run
@@ -25,9 +28,8 @@ from coral_plugin.experiments.settings import RunSettings, make_settings
 from coral_plugin.files import write_json
 from coral_plugin.multibench.encoders import wrapped
 from coral_plugin.multibench.head import fit_head
-from coral_plugin.multibench.layout import Layout
 from coral_plugin.multibench.model import RepresentationModel, features, save_model
-from coral_plugin.multibench.reading import Samples, as_data, in_order, parts, read_loader
+from coral_plugin.multibench.reading import Script, read_script
 from coral_plugin.multibench.task import ScriptTask, output_shape, script_task
 from coral_plugin.multibench.tune import TuneSettings, tune
 from coral_plugin.objectives import Objective
@@ -36,7 +38,7 @@ from coral_plugin.training.randomness import generator
 
 MODULE = "training_structures.Supervised_Learning"
 RECORD = "head.json"
-_DATASET = "arrays"
+_DATASET = "dataloaders"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,41 +116,46 @@ def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
     """
     if processes.environment() is not None:
         raise InputError("coral run works in one process; start it without torchrun or SLURM.")
-    packed = bool(call["is_packed"])
-    task = _task(call, packed)
-    samples = {
-        label: read_loader(call[f"{label}_dataloader"], packed, label, request.say) for label in ("train", "valid")
-    }
     settings = _settings(request, int(call["total_epochs"]))
-    data, layout = as_data(samples, packed, settings.source.kinds)
+    packed = bool(call["is_packed"])
+    values, lengths, truth = _first(call, packed)
+    shape = output_shape(call["encoders"], call["fusion"], call["head"], values, lengths)
+    task = script_task(call["task"], call["objective"], shape, truth)
+    script = read_script(
+        call["train_dataloader"],
+        call["valid_dataloader"],
+        values,
+        packed,
+        kinds=settings.source.kinds,
+        say=request.say,
+    )
     # an encoder that --set names wins over the script's
-    encoders = wrapped(call["encoders"], data, layout, leave=settings.network.encoders)
-    request.say(_plan(settings, samples, data))
-    finished = run(settings, folder=folder, resume=request.resume, quiet=request.quiet, data=data, encoders=encoders)
-    model, found = _with_head(finished.objectives[request.seed], layout, task, data, samples, call, request)
+    encoders = wrapped(call["encoders"], script.data, script.batches, leave=settings.network.encoders)
+    request.say(_plan(settings, script.data))
+    finished = run(
+        settings, folder=folder, resume=request.resume, quiet=request.quiet, data=script.data, encoders=encoders
+    )
+    model, found = _with_head(finished.objectives[request.seed], script, task, call, request)
     save_model(model, Path(call["save"]))
-    record = {
-        "objective": request.objective,
-        "task": task.kind,
-        "metric": task.metric,
-        "saved": str(call["save"]),
-        **found,
-    }
-    write_json(folder / RECORD, {"schema": 1, **record})
+    record = {"objective": request.objective, "task": task.kind, "metric": task.metric, "saved": str(call["save"])}
+    write_json(folder / RECORD, {"schema": 1, **record, **found})
     request.say(
         f"{request.head} head on {found['features']} features: {task.metric} on valid {found['valid']:.4f}; saved to "
         f"{call['save']}, the run to {folder}"
     )
 
 
-def _task(call: dict[str, Any], packed: bool) -> ScriptTask:
-    """The script's task, by one batch of its own network."""
-    for batch in in_order(call["train_dataloader"])[0]:
-        values, lengths, truth = parts(batch, packed)
+def _first(call: dict[str, Any], packed: bool) -> tuple[list[Tensor], list[Tensor] | None, Tensor]:
+    """Values, lengths and labels of the first batch that the script would train on."""
+    for batch in in_order(call["train_dataloader"], "train")[0]:
+        values, lengths, truth = split_batch(batch, "script: train, batch 0")
+        if (lengths is not None) != packed:
+            form = "no lengths" if lengths is None else "lengths"
+            raise InputError(f"The script says is_packed={packed}, but the batches of its loader come with {form}.")
         if len(call["encoders"]) < len(values):
             raise InputError(f"The script has {len(call['encoders'])} encoders for {len(values)} modalities.")
-        shape = output_shape(call["encoders"], call["fusion"], call["head"], values, lengths)
-        return script_task(call["task"], call["objective"], shape, truth)
+        assert truth is not None  # noqa: S101 - labels were asked for
+        return values, lengths, truth
     raise InputError("The script's train loader has no samples.")
 
 
@@ -167,29 +174,26 @@ def _settings(request: Request, script_epochs: int) -> RunSettings:
 
 
 def _with_head(
-    objective: Objective,
-    layout: Layout,
-    task: ScriptTask,
-    data: MultimodalData,
-    samples: dict[str, Samples],
-    call: dict[str, Any],
-    request: Request,
+    objective: Objective, script: Script, task: ScriptTask, call: dict[str, Any], request: Request
 ) -> tuple[RepresentationModel, dict[str, Any]]:
     """The objective with a head of the task, frozen or trained on, and what is to be recorded of it."""
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
-    splits = {label: split.to(device) for label, split in data.splits().items()}
-    truths = {label: each.targets for label, each in samples.items()}
-    if samples["train"].weights is not None:  # the script draws samples unequally often; so does the head
-        drawn = _drawn(samples["train"].weights, request.seed)
+    splits = {label: split.to(device) for label, split in script.data.splits().items()}
+    truths = dict(script.truths)
+    sampler = getattr(call["train_dataloader"], "sampler", None)
+    if isinstance(
+        sampler, WeightedRandomSampler
+    ):  # the script draws some samples more often than others; so does the head
+        drawn = _drawn(sampler.weights, request.seed)
         splits["train"], truths["train"] = splits["train"].subset(drawn), truths["train"][drawn]
     known = {label: (_features(objective, split), truths[label]) for label, split in splits.items()}
     fitted = fit_head(known["train"], known["valid"], task, request.say)
-    model = RepresentationModel(objective, layout, fitted.head.to(device))
+    model = RepresentationModel(objective, script.batches, fitted.head.to(device))
     found = {"features": known["train"][0].shape[1], "head": request.head, "penalty": fitted.penalty}
-    score, epoch = fitted.score, 0
+    score = fitted.score
     if request.head == "finetuned":
-        score, epoch = tune(model, splits, truths, task, _tune_settings(call, request), score, request.say)
-        found["best_epoch"] = epoch
+        settings = _tune_settings(call, request)
+        score, found["best_epoch"] = tune(model, splits, truths, task, settings, score, request.say)
     return model, {**found, "valid": abs(score), "valid_frozen": abs(fitted.score)}
 
 
@@ -218,9 +222,9 @@ def _drawn(weights: Tensor, seed: int) -> Tensor:
     )
 
 
-def _plan(settings: RunSettings, samples: dict[str, Samples], data: MultimodalData) -> str:
+def _plan(settings: RunSettings, data: MultimodalData) -> str:
     modalities = ", ".join(f"{m.name} {m.shape}" for m in data.modalities)
     return (
         f"{settings.objective} in place of the script's training: {settings.training.epochs} epochs on "
-        f"{len(samples['train'])} samples of {modalities}, without labels"
+        f"{len(data.train)} samples of {modalities}, without labels"
     )

@@ -1,4 +1,4 @@
-"""How MultiBench hands over the modalities of a batch, and how this package holds them."""
+"""How the batches of a script and those of this package stand to each other."""
 
 from __future__ import annotations
 
@@ -10,37 +10,38 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data.layouts import Layout, trailing_lengths
 from coral_plugin.errors import InputError
-
-_CHANNELS = (1, 3, 4)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Form:
-    """How the values of one modality look in MultiBench's batches, where that differs from here.
+    """How the values of one modality look to a script's encoder, and how they are held here.
 
-    Images are held with their channels first and in [0, 1], as the augmentations want them; the encoders get them back
-    as the script feeds them.
+    Images are held in [0, 1], as the augmentations want them; the encoders get them back as the script feeds them.
 
     Attributes:
-        channels_last: Whether a sample is (H, W, C) there.
+        layout: Shapes, channels and pixels.
         low: Value there that is 0 here.
         high: Value there that is 1 here.
     """
 
-    channels_last: bool = False
+    layout: Layout
     low: float = 0.0
     high: float = 1.0
 
     def ours(self, raw: Tensor) -> Tensor:
-        """Values ``(B, ...)`` as they are held here, in 32-bit floats."""
-        values = raw.float().movedim(-1, 1) if self.channels_last else raw.float()
-        return values if self._same else (values - self.low) / (self.high - self.low)
+        """Values ``(B, ...)`` of a script's batch as they are held here, in 32-bit floats."""
+        values = self.layout.to_ours(raw.float())
+        return self.scaled(values / 255 if self.layout.pixels else values)
 
     def theirs(self, values: Tensor) -> Tensor:
-        """The inverse of :meth:`ours`."""
-        raw = values if self._same else values * (self.high - self.low) + self.low
-        return raw.movedim(1, -1) if self.channels_last else raw
+        """The inverse of :meth:`ours`; series come back with all their steps."""
+        return self.layout.to_theirs(values if self._same else values * (self.high - self.low) + self.low)
+
+    def scaled(self, values: Tensor) -> Tensor:
+        """``values`` with ``low`` at 0 and ``high`` at 1."""
+        return values if self._same else (values - self.low) / (self.high - self.low)
 
     @property
     def _same(self) -> bool:
@@ -48,12 +49,12 @@ class Form:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
-    """The modalities of a script, in the order of its batches.
+class Batches:
+    """The batches of a script: its modalities in order, as they are held here and as they look there.
 
     Attributes:
         modalities: As they are held here.
-        forms: Of the same modalities, as MultiBench has them.
+        forms: Of the same modalities, as the script has them.
         packed: Whether a batch is ``([x_1, ...], [lengths_1, ...], ...)`` instead of ``[x_1, ..., y]``.
     """
 
@@ -61,7 +62,7 @@ class Layout:
     forms: tuple[Form, ...]
     packed: bool
 
-    def batch(self, inputs: Sequence[Any]) -> MultimodalBatch:
+    def to_ours(self, inputs: Sequence[Any]) -> MultimodalBatch:
         """What MultiBench gives a model, ``[x_1, ...]`` or ``[[x_1, ...], [lengths_1, ...]]``, as one batch.
 
         Raises:
@@ -74,23 +75,21 @@ class Layout:
             raise InputError(f"The model was trained on {len(self.modalities)} modalities ({names}), got {len(parts)}.")
         values, padding = {}, {}
         for number, (modality, form, raw) in enumerate(zip(self.modalities, self.forms, parts, strict=True)):
-            values[modality.name] = own = form.ours(raw)
-            fits = own.shape[1:] == modality.shape or (
-                modality.kind == "sequence" and own.shape[2:] == modality.shape[1:]
-            )
-            if not fits:
+            series = modality.kind == "sequence"
+            if raw.shape[2 if series else 1 :] != form.layout.shape[1 if series else 0 :]:
                 raise InputError(
-                    f"Samples of {modality.name} have shape {tuple(own.shape[1:])}; the model was trained on "
-                    f"{modality.shape}."
+                    f"Samples of {modality.name} have shape {tuple(raw.shape[1:])}; the model was trained on "
+                    f"{form.layout.shape}."
                 )
-            if modality.kind == "sequence":
-                lengths = inputs[1][number].to(own.device) if packed else valid_steps(own)
+            own = values[modality.name] = form.ours(raw)
+            if series:
+                lengths = inputs[1][number].to(own.device) if packed else trailing_lengths(own.cpu()).to(own.device)
                 padding[modality.name] = padded(own, lengths)
                 values[modality.name] = own.masked_fill(padding[modality.name].unsqueeze(-1), 0.0)
         return MultimodalBatch(values, padding)
 
-    def inputs(self, batch: MultimodalBatch) -> tuple[list[Tensor], list[Tensor] | None]:
-        """The inverse of :meth:`batch`: values in the script's units and, where packed, lengths on the CPU."""
+    def to_theirs(self, batch: MultimodalBatch) -> tuple[list[Tensor], list[Tensor] | None]:
+        """The inverse of :meth:`to_ours`: values in the script's units and, where packed, lengths on the CPU."""
         values = [form.theirs(batch[m.name]) for m, form in zip(self.modalities, self.forms, strict=True)]
         if not self.packed:
             return values, None
@@ -104,23 +103,7 @@ def steps_of(values: Tensor, padding: Tensor | None) -> Tensor:
     return (~padding).sum(dim=1).clamp(min=1).cpu()
 
 
-def valid_steps(values: Tensor) -> Tensor:
-    """Lengths ``(B,)`` of series ``(B, T, d)`` that zeros fill up at their end; one of zeros only has one step."""
-    filled = (values != 0).any(dim=2)  # (B, T)
-    steps = torch.arange(1, values.shape[1] + 1, device=values.device)
-    return (filled * steps).amax(dim=1).clamp(min=1)
-
-
 def padded(values: Tensor, lengths: Tensor) -> Tensor:
     """Padding ``(B, T)`` of series ``(B, T, d)``: True from its length on; a series without any step keeps one."""
     steps = torch.arange(values.shape[1], device=values.device)
     return steps[None, :] >= lengths.clamp(min=1)[:, None]
-
-
-def channels_last(shape: tuple[int, ...]) -> bool:
-    """Whether samples of three axes have their channels last.
-
-    >>> [channels_last(shape) for shape in ((128, 128, 3), (3, 256, 128), (1, 28, 28), (16, 32, 32))]
-    [True, False, False, False]
-    """
-    return shape[-1] in _CHANNELS and shape[0] not in _CHANNELS

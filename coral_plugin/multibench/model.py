@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.files import write_aside
-from coral_plugin.multibench.layout import Layout
+from coral_plugin.multibench.layout import Batches
 from coral_plugin.objectives import Objective
 
 
@@ -25,23 +25,23 @@ class RepresentationModel(nn.Module):
 
     Args:
         objective: Trained.
-        layout: Of the script's batches.
+        batches: Of the script.
         head: Of the representation Z ``(B, d)``, all parts side by side.
     """
 
-    def __init__(self, objective: Objective, layout: Layout, head: nn.Module) -> None:
+    def __init__(self, objective: Objective, batches: Batches, head: nn.Module) -> None:
         super().__init__()
         self.objective = objective
-        self.layout = layout
+        self.batches = batches
         self.head = head
 
     def forward(self, inputs: Sequence[Any]) -> Tensor:
         """The head's output ``(B, ...)`` for a batch as MultiBench hands it to a model."""
-        return self.predict(self.layout.batch(inputs))
+        return self.predict(self.batches.to_ours(inputs))
 
     def represent(self, inputs: Sequence[Any]) -> dict[str, Tensor]:
         """The named parts of the representation, each ``(B, d)``, of a batch as MultiBench hands it to a model."""
-        return self.objective.embed(self.layout.batch(inputs))
+        return self.objective.embed(self.batches.to_ours(inputs))
 
     def predict(self, batch: MultimodalBatch) -> Tensor:
         """The head's output ``(B, ...)`` for a batch of this package."""

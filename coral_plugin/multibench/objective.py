@@ -13,12 +13,13 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from coral_plugin.data import Kind, MultimodalBatch
+from coral_plugin.data.reading import split_batch
 from coral_plugin.errors import InputError
 from coral_plugin.experiments.settings import build
 from coral_plugin.multibench.encoders import MultiBenchEncoder, wrapped
-from coral_plugin.multibench.layout import Layout
+from coral_plugin.multibench.layout import Batches
 from coral_plugin.multibench.masking import masked
-from coral_plugin.multibench.reading import as_data, read_loader
+from coral_plugin.multibench.reading import read_script
 from coral_plugin.multibench.task import ScriptTask, as_given, fuse, output_shape
 from coral_plugin.networks import NetworkSettings, TokenEncoder, UniquePathway, default_width, projection_head
 from coral_plugin.networks.pathways import safe
@@ -28,7 +29,6 @@ from coral_plugin.training.randomness import fold, generator
 from coral_plugin.views import Views, build_views
 
 _MOST_BATCHES = 64  # from which kinds, scales and shapes are found out
-_FEW = 8
 
 
 class CoralObjective(nn.Module):
@@ -47,7 +47,7 @@ class CoralObjective(nn.Module):
 
     Args:
         encoders: ``{modality: encoder}`` of the unique pathways.
-        layout: Of the loader's batches.
+        batches: Of the loader.
         fused: Features of what the fusion returns for a sample.
         criterion: Loss of prediction and truth; None for none.
         weight: Of the COrAL terms.
@@ -66,7 +66,7 @@ class CoralObjective(nn.Module):
     def __init__(
         self,
         encoders: Mapping[str, MultiBenchEncoder],
-        layout: Layout,
+        batches: Batches,
         fused: int,
         *,
         criterion: Any,
@@ -78,18 +78,18 @@ class CoralObjective(nn.Module):
         seed: int,
     ) -> None:
         super().__init__()
-        self.layout, self.settings, self.views, self.seed = layout, settings, views, seed
+        self.batches, self.settings, self.views, self.seed = batches, settings, views, seed
         self.criterion = None if criterion is None else ScriptTask("", criterion, ())
         self.weight, self.steps = weight, steps
-        self.names = [modality.name for modality in layout.modalities]
+        self.names = [modality.name for modality in batches.modalities]
         self.register_buffer("step", torch.zeros((), dtype=torch.int64))
-        width = network.width or default_width(layout.modalities)
+        width = network.width or default_width(batches.modalities)
 
         def head(features: int) -> nn.Module:
             return projection_head(features, network.head_hidden, network.head_output)
 
         keys = [safe(name) for name in self.names]
-        tokens = [TokenEncoder(m, encoders[m.name], width) for m in layout.modalities]
+        tokens = [TokenEncoder(m, encoders[m.name], width) for m in batches.modalities]
         pathways = [UniquePathway(width, settings.unique_pathway, network.heads) for _ in tokens]
         self.unique_encoders = nn.ModuleDict(dict(zip(keys, tokens, strict=True)))
         self.unique = nn.ModuleDict(dict(zip(keys, pathways, strict=True)))
@@ -157,7 +157,7 @@ class CoralObjective(nn.Module):
         return {"shared": self._shared(model, batch, {}, None), **self._unique(batch)}
 
     def _batch(self, inputs: Sequence[Any], device: torch.device) -> MultimodalBatch:
-        return self.layout.batch(inputs[:2] if self.layout.packed else inputs).to(device)
+        return self.batches.to_ours(inputs[:2] if self.batches.packed else inputs).to(device)
 
     def _unique(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         parts = {}
@@ -170,13 +170,13 @@ class CoralObjective(nn.Module):
         self, model: Any, batch: MultimodalBatch, mask: Mapping[str, float], stream: torch.Generator | None
     ) -> Tensor:
         """What the model's own encoders and fusion make of a batch, ``(B, F)``; its ``reps`` stay as they are."""
-        values, lengths = self.layout.inputs(batch)
+        values, lengths = self.batches.to_theirs(batch)
         encoded = [encoder(x) for encoder, x in zip(model.encoders, as_given(values, lengths), strict=False)]
         for number, name in enumerate(self.names):
             if name in mask:
                 own: Any = self.unique_encoders[safe(name)]
                 encoded[number] = masked(encoded[number], own.encoder.output, mask[name], stream)
-        return fuse(model.fuse, encoded, self.layout.packed)[0].flatten(1)
+        return fuse(model.fuse, encoded, self.batches.packed)[0].flatten(1)
 
 
 def coral_objective(
@@ -225,7 +225,7 @@ def coral_objective(
             labels, and wants ``task="regression"``: MultiBench then chooses by the objective.
         weight: Of the COrAL terms beside the criterion.
         is_packed: As it is given to ``train``.
-        kinds: ``{"timeseries_2": "tabular"}``, where the kind that :func:`reading.as_data` finds is wrong.
+        kinds: ``{"series_2": "tabular"}``, where the shapes do not tell the kind rightly.
         views: Augmentation, as for :func:`coral_plugin.views.build_views`.
         network: Width of the unique pathways, size of the projection heads.
         seed: Of views, masks and the weights of unique pathways and heads.
@@ -243,20 +243,22 @@ def coral_objective(
         raise InputError("coral_objective has its labels in the criterion; positives must be 'instance'.")
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(fold(seed, "loop-weights"))
-        samples = read_loader(islice(loader, _MOST_BATCHES), is_packed, "train", lambda _: None)
-        data, layout = as_data({"train": samples}, is_packed, kinds)
-        few = samples.head(_FEW)
-        fused = output_shape(encoders, fusion, None, few.values, few.lengths)
+        batches = list(islice(loader, _MOST_BATCHES))
+        if not batches:
+            raise InputError("The loader has no batches.")
+        values, lengths, _ = split_batch(batches[0], "coral_objective: the loader's first batch")
+        script = read_script(batches, None, values, is_packed, kinds=kinds)
+        fused = output_shape(encoders, fusion, None, values, lengths)
         return CoralObjective(
-            wrapped(encoders, data, layout),
-            layout,
+            wrapped(encoders, script.data, script.batches),
+            script.batches,
             math.prod(fused),
             criterion=criterion,
             weight=weight,
             steps=epochs * _length(loader),
             settings=method,
             network=network or NetworkSettings(),
-            views=build_views(views, layout.modalities),
+            views=build_views(views, script.batches.modalities),
             seed=seed,
         )
 

@@ -2,16 +2,14 @@
 
 import importlib
 import os
-import sys
-import types
 import warnings
 from pathlib import Path
 
-import lightning_fabric  # noqa: F401 - it must not meet the empty torchvision
 import pytest
+import pytorch_lightning  # noqa: F401 - it must not meet what stands in for torchvision
 import torch
 
-from coral_plugin.multibench import find_checkout
+from coral_plugin.multibench import find_checkout, multibench
 
 DOUBLE = Path(__file__).parent / "double"
 REAL = os.environ.get("MULTIBENCH_ROOT")
@@ -25,9 +23,7 @@ class Bench:
         self.root = Path(root)
 
     def __call__(self, name):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return importlib.import_module(name)
+        return importlib.import_module(name)
 
     def model(self, name, *arguments, **options):
         return getattr(self("unimodals.common_models"), name)(*arguments, **options)
@@ -40,75 +36,81 @@ class Bench:
         return self("training_structures.Supervised_Learning")
 
 
-@pytest.fixture(
-    params=[
-        "double",
-        pytest.param(
-            "real",
-            marks=[
-                pytest.mark.multibench,
-                pytest.mark.skipif(not REAL, reason="no MultiBench checkout: set MULTIBENCH_ROOT"),
-            ],
-        ),
-    ]
-)
+CHECKOUTS = [
+    pytest.param(DOUBLE, id="double"),
+    pytest.param(
+        REAL,
+        id="real",
+        marks=[
+            pytest.mark.multibench,
+            pytest.mark.skipif(not REAL, reason="no MultiBench checkout: set MULTIBENCH_ROOT"),
+        ],
+    ),
+]
+
+
+@pytest.fixture(params=CHECKOUTS)
 def bench(request, monkeypatch, tmp_path):
-    root = Path(REAL) if request.param == "real" else DOUBLE
-    owned = {path.name for path in root.iterdir() if path.is_dir()}
-
-    def mine(name):
-        return name.partition(".")[0] in owned
-
-    before = {name: sys.modules.pop(name) for name in list(sys.modules) if mine(name)}
-    monkeypatch.syspath_prepend(str(root))
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    for name in ("torchvision", "torchvision.models"):
-        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
-    sys.modules["torchvision"].models = sys.modules["torchvision.models"]
+    """Either, with its packages importable."""
     monkeypatch.chdir(tmp_path)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield Bench(root)
-    for name in [name for name in sys.modules if mine(name)]:
-        del sys.modules[name]
-    sys.modules.update(before)
+    with warnings.catch_warnings(), multibench(str(request.param), say=lambda _: None):
+        warnings.simplefilter("ignore")  # of a stack of 2024
+        yield Bench(request.param)
+
+
+@pytest.fixture(params=CHECKOUTS)
+def checkout(request):
+    """Either, for what opens its own context."""
+    return find_checkout(request.param)
 
 
 @pytest.fixture
-def packed():
-    """Train and valid loaders of packed batches of three sequences that vary in length, with a score to regress."""
-
-    def collate(samples):
-        values = [torch.nn.utils.rnn.pad_sequence([s[i] for s in samples], batch_first=True) for i in range(3)]
-        lengths = [torch.tensor([len(s[i]) for s in samples]) for i in range(3)]
-        return values, lengths, torch.tensor([[s[3]] for s in samples]), torch.stack([s[4] for s in samples])
-
-    return [torch.utils.data.DataLoader(_scored(count, seed), 8, shuffle=True, collate_fn=collate)
-            for count, seed in ((48, 0), (16, 1))]  # fmt: skip
+def double():
+    """The double alone, where the real one is slow or does the same."""
+    return find_checkout(DOUBLE)
 
 
-def _scored(count, seed):
+def collate(samples):
+    """Samples of series and a label to a packed batch, as MultiBench's affect loaders make it."""
+    count = len(samples[0]) - 2
+    values = [torch.nn.utils.rnn.pad_sequence([s[i] for s in samples], batch_first=True) for i in range(count)]
+    lengths = [torch.tensor([len(s[i]) for s in samples]) for i in range(count)]
+    return values, lengths, torch.tensor([[s[-2]] for s in samples]), torch.stack([s[-1] for s in samples])
+
+
+def scored(count, seed):
+    """Series of different lengths that tell a score."""
     generator = torch.Generator().manual_seed(seed)
     samples = []
     for number in range(count):
         score = torch.randn(1, generator=generator)
         steps = int(torch.randint(3, 9, (), generator=generator))
-        parts = [score + 0.3 * torch.randn(steps, d, generator=generator) for d in (4, 3, 6)]
-        samples.append([*parts, number, score])
+        samples.append([*(score + 0.3 * torch.randn(steps, d, generator=generator) for d in (4, 3, 6)), number, score])
     return samples
 
 
 @pytest.fixture
+def packed():
+    """Train and valid loaders of packed batches of three series that vary in length, with a score to regress."""
+    return [
+        torch.utils.data.DataLoader(scored(count, seed), 8, shuffle=True, collate_fn=collate)
+        for count, seed in ((48, 0), (16, 1))
+    ]
+
+
+@pytest.fixture
 def positional():
-    """A function of a list of shapes: train and valid loaders of ``[x_1, ..., y]`` with two classes."""
+    """A function of shapes: train and valid loaders of ``[x_1, ..., y]``, whose values tell one of two classes."""
 
     def make(*shapes, target="class", count=48, batch=8):
         loaders = []
         for size, seed in ((count, 0), (count // 3, 1)):
             generator = torch.Generator().manual_seed(seed)
             labels = torch.arange(size) % 2
-            values = [0.5 * torch.randn(size, *shape, generator=generator) + labels.view(-1, *[1] * len(shape))
-                      for shape in shapes]  # fmt: skip
+            values = [
+                0.5 * torch.randn(size, *shape, generator=generator) + labels.view(-1, *[1] * len(shape))
+                for shape in shapes
+            ]
             truth = {
                 "class": labels,
                 "float": labels.float()[:, None],
@@ -120,26 +122,3 @@ def positional():
         return loaders
 
     return make
-
-
-@pytest.fixture(
-    params=[
-        "double",
-        pytest.param(
-            "real",
-            marks=[
-                pytest.mark.multibench,
-                pytest.mark.skipif(not REAL, reason="no MultiBench checkout: set MULTIBENCH_ROOT"),
-            ],
-        ),
-    ]
-)
-def checkout(request):
-    """The double and the real checkout, for what opens its own context."""
-    return find_checkout(REAL if request.param == "real" else DOUBLE)
-
-
-@pytest.fixture
-def double():
-    """The double alone, where the real one is slow or does the same."""
-    return find_checkout(DOUBLE)

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data.layouts import Layout
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.encoders import MultiBenchEncoder
 from coral_plugin.multibench.layout import Form
@@ -129,7 +130,7 @@ def test_images_come_back_in_the_scripts_form():
             return x.mean((1, 2))
 
     raw = torch.rand(3, 8, 6, 3) * 255
-    form = Form(channels_last=True, low=0.0, high=255.0)
+    form = Form(layout=Layout(kind="image", shape=(8, 6, 3), moves=True), high=255.0)
     encoder = MultiBenchEncoder(Looks(), rgb, form=form)
     encoder(form.ours(raw))
     assert torch.allclose(seen[-1], raw, atol=1e-4)
@@ -144,7 +145,9 @@ def test_a_module_that_divides_by_what_zeros_are_is_no_trouble():
             return x / x.abs().sum(1, keepdim=True)
 
     assert MultiBenchEncoder(Normed(), TABLE).encoded_shape == (5,)
-    with pytest.raises(InputError, match=r"Encoder Normed of table: it fails on a batch of the data: an empty sample\."):
+    with pytest.raises(
+        InputError, match=r"Encoder Normed of table: it fails on a batch of the data: an empty sample\."
+    ):
         MultiBenchEncoder(Normed(), TABLE, probe=torch.zeros(3, 5))
 
 

@@ -49,5 +49,5 @@ def test_packed_regression(bench, packed, request_of, tmp_path):
     model = torch.load("lf.pt", weights_only=False)
     found = bench.training.single_test(model, valid_loader, True, nn.L1Loss(), "posneg-classification")
     assert found["Accuracy"] > 0.8
-    record = json.loads((tmp_path / "run" / "script.json").read_text())
+    record = json.loads((tmp_path / "run" / "head.json").read_text())
     print(record)

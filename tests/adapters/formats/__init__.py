@@ -6,10 +6,24 @@ Each was fed to MultiBench's own loader (``test_formats.py``, with a checkout), 
 from .avmnist_arrays import avmnist, bank
 from .csd_hdf5 import sequences
 from .enrico_folder import enrico
-from .imdb_hdf5 import imdb
+from .imdb_hdf5 import RELEASED, imdb
 from .pickles import affect, mimic, save
 from .push_hdf5 import push
 from .robotics_hdf5 import robotics
-from .stocks_csv import stocks
+from .stocks_csv import FOOD, stocks
 
-__all__ = ["affect", "avmnist", "bank", "enrico", "imdb", "mimic", "push", "robotics", "save", "sequences", "stocks"]
+__all__ = [
+    "FOOD",
+    "RELEASED",
+    "affect",
+    "avmnist",
+    "bank",
+    "enrico",
+    "imdb",
+    "mimic",
+    "push",
+    "robotics",
+    "save",
+    "sequences",
+    "stocks",
+]

@@ -18,17 +18,16 @@ def robotics(folder, trajectories=5, chunks=2, *, steps=50, side=128, seed=0, ch
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     for trajectory in range(trajectories):
-        # MultiBench pairs each step with one of another file whose gripper is farther away than 0.06
-        place = rng.normal((0.4 + 0.2 * (trajectory % 3), 0.0, 0.1), 0.01)
         for chunk in range(chunks):
             path = folder / f"20190408_{180000 + trajectory}_triangle_0_journal_{trajectory}_{chunk}_1000.h5"
-            arrays = _chunk(rng, place, steps, side)
+            # MultiBench pairs each step with one of another file, for ever where no gripper is farther away than 0.06
+            start = rng.normal((0.4 + 0.15 * chunk, 0.3 * trajectory, 0.1), 0.01)
+            arrays = _chunk(rng, start, steps, side)
             if channels_first:
                 arrays["image"] = arrays["image"].transpose(0, 3, 2, 1)
             with h5py.File(path, "w", libver="latest") as file:  # MultiBench opens them with swmr=True
                 for key, values in arrays.items():
                     file.create_dataset(key, data=values, chunks=(1, *values.shape[1:]), compression="lzf")
-            place = arrays["ee_pos"][-1]
     return folder
 
 
