@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from coral_plugin.multibench.record import ScriptRun
 
 SUPERVISED = "supervised"
+_OURS = {"head": "frozen", "preset": "paper"}
 _SWITCHES = ("--resume", "--trust-pickle", "--quiet", "--help", "-h")
 _EPILOG = """\
 Flags of coral run are its own wherever they stand; everything else behind SCRIPT, and all behind '--', is the script's.
@@ -161,9 +162,10 @@ def _run(arguments: argparse.Namespace, script: Path, rest: Sequence[str]) -> Sc
     if named := [who for who in found if who]:
         raise InputError(f"--set takes KEY=VALUE here; {named[0]!r} names a method, and --objective does that.")
     chosen = {key.replace(".", "__", 1): value for key, value in found[""].items()}
-    if arguments.objective == SUPERVISED and chosen:
-        key = next(iter(chosen)).replace("__", ".", 1)
-        raise InputError(f"{key} is a setting of our trainings; --objective supervised is MultiBench's own.")
+    ours = [key.replace("__", ".", 1) for key in chosen]
+    ours += [f"--{name}" for name, usual in _OURS.items() if getattr(arguments, name) != usual]
+    if arguments.objective == SUPERVISED and ours:
+        raise InputError(f"{ours[0]} is a setting of our trainings; --objective supervised is MultiBench's own.")
     return ScriptRun(
         script=str(script),
         arguments=tuple(rest),

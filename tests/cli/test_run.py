@@ -109,6 +109,7 @@ def test_an_objective_of_ours(run, tmp_path):
         (["--objective", "supervised", "--epochs", "0"], "no whole number from 1"),
         (["--objective", "supervised", "--seed", "1,2"], "are several; give one"),
         (["--objective", "supervised", "--set", "temperature=1"], "method.temperature is a setting of our trainings"),
+        (["--objective", "supervised", "--head", "finetuned"], "--head is a setting of our trainings"),
         (["--objective", "supervised", "--resume"], "MultiBench's own (supervised) has no checkpoint"),
         (["--objective", "coral", "--set", "temprature=1"], "Did you mean 'temperature'?"),
         (["--objective", "coral", "--set", "clip:temperature=1"], "'clip' names a method"),
