@@ -96,7 +96,7 @@ def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], 
         function = like
         return lambda: function(modality, width)
     name, arguments, options = parse_encoder(like)
-    for key, value in [*options.items(), *((f"argument {i + 1}", value) for i, value in enumerate(arguments))]:
+    for key, value in [*options.items(), *(("an argument", value) for value in arguments)]:
         most = _DEEPEST if key in ("layers", "depth", "blocks") else _WIDEST
         if isinstance(value, int) and value > most:
             raise InputError(f"Encoder {like!r} of {modality.name}: {key} must be at most {most}.")
