@@ -18,7 +18,7 @@ from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, T
 from coral_plugin.data.columns import with_statistics
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.errors import InputError
-from coral_plugin.files import read_bytes, read_text
+from coral_plugin.files import read_text
 from coral_plugin.machine import require_memory
 from coral_plugin.sniff import NAMES, sniff
 
@@ -147,7 +147,8 @@ def picture(path: Path, size: tuple[int, int]) -> np.ndarray:
     """
     from PIL import Image
 
-    read_bytes(path, 1)  # what is no ordinary file is said here
+    if (kind := sniff(path)) not in ("jpeg", "png", "unknown"):
+        raise InputError(f"{path} is {NAMES[kind]}. Expected a picture of {WHAT}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

@@ -62,7 +62,9 @@ def group_of(parent: h5py.Group, key: str, where: str) -> h5py.Group:
     return found
 
 
-def dataset_of(parent: h5py.Group, key: str, where: str, shape: tuple[int | None, ...] | None = None) -> h5py.Dataset:
+def dataset_of(
+    parent: h5py.Group, key: str, where: str, shape: tuple[int | None, ...] | None = None, *, kinds: str = "fiub"
+) -> h5py.Dataset:
     """The array ``key`` of ``parent``, not read yet: numbers that lie in this file.
 
     Args:
@@ -70,6 +72,7 @@ def dataset_of(parent: h5py.Group, key: str, where: str, shape: tuple[int | None
         key: Of the array.
         where: File and group, for messages.
         shape: That it must have; None stands for any number of entries.
+        kinds: Of NumPy's types that are admitted.
 
     Raises:
         InputError: there is none, it holds no numbers, has another shape, claims values that the file does not hold,
@@ -82,7 +85,7 @@ def dataset_of(parent: h5py.Group, key: str, where: str, shape: tuple[int | None
         raise InputError(f"{where} lacks {key}; it has {listed(parent)}.")
     if found.external or found.is_virtual:
         raise InputError(f"{where}: {key} takes its values from other files, which are not read.")
-    if found.dtype.kind not in "fiub":
+    if found.dtype.kind not in kinds:
         raise InputError(f"{where}: {key} is of type {found.dtype}; only numbers are admitted.")
     held = found.shape or ()
     if shape is not None and (

@@ -34,17 +34,19 @@ class Plan:
 
 # the first that matches a script's path below examples/
 _PLANS: tuple[tuple[str, Plan], ...] = (
-    ("affect/", Plan("mosi_sequence.pkl")),
-    ("finance/", Plan("stocks", ("--input-stocks", " ".join(SYMBOLS), "--target-stock", "MCD"), 48)),
-    ("gentle_push/", Plan("push", limit=64)),
-    ("hci/", Plan("enrico", limit=40, epochs=2)),
+    ("affect/", Plan("mosi_sequence.pkl", limit=96)),
+    ("finance/", Plan("stocks", ("--input-stocks", " ".join(SYMBOLS), "--target-stock", "MCD"), 32)),
+    ("gentle_push/", Plan("push", limit=32)),
+    ("hci/", Plan("enrico", limit=24, epochs=4)),
+    ("healthcare/mimic_architecture", Plan("im.pk", limit=200)),
     ("healthcare/", Plan("im.pk", limit=400, epochs=2)),
+    ("multimedia/avmnist_architecture", Plan("avmnist", limit=64)),
     ("multimedia/avmnist_cca", Plan("avmnist", limit=400)),
-    ("multimedia/avmnist", Plan("avmnist", limit=200, epochs=2)),
+    ("multimedia/avmnist", Plan("avmnist", limit=120, epochs=2)),
     ("multimedia/kinetics", Plan("", ("kinetics",))),
     ("multimedia/mmimdb_cca", Plan("multimodal_imdb.hdf5", limit=1078)),
-    ("multimedia/mmimdb", Plan("multimodal_imdb.hdf5", limit=256, epochs=2)),
-    ("robotics/", Plan("triangle_real_data", limit=128)),
+    ("multimedia/mmimdb", Plan("multimodal_imdb.hdf5", limit=160, epochs=2)),
+    ("robotics/", Plan("triangle_real_data", limit=64)),
 )
 
 

@@ -52,7 +52,7 @@ def recognise(source: Source) -> Inspection:
     from coral_plugin.registry import DATASETS
     from coral_plugin.sniff import NAMES
 
-    if source.kind not in ("pickle", "npz", "npy", "hdf5", "folder"):
+    if source.kind not in ("pickle", "npz", "npy", "hdf5", "folder", "text"):
         raise unreadable(source)
     holds = source.content
     readers = [DATASETS.get(name) for name in DATASETS.names()]

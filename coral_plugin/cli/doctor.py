@@ -39,6 +39,10 @@ def main(argv: list[str]) -> int:
         "--multibench", metavar="DIR", help="a MultiBench checkout; else MULTIBENCH_ROOT, else the current directory"
     )
     folder = parser.parse_args(argv).multibench
+    from coral_plugin.multibench.checkout import find_checkout
+
+    if folder is not None:
+        find_checkout(folder)  # before anything is printed
     print(f"coral-multibench {version('coral-multibench')}, Python {platform.python_version()}, {platform.platform()}")
     works = [_package(name, module, None) for name, module in NEEDED.items()]  # every line is printed
     whole = all(works)
@@ -61,11 +65,7 @@ def main(argv: list[str]) -> int:
 
 
 def _multibench(folder: str | None) -> bool:
-    """Print which checkout there is, what it needs here, and what of it imports; False where something is broken.
-
-    Raises:
-        InputError: ``folder`` is given and is no checkout.
-    """
+    """Print which checkout there is, what it needs here, and what of it imports; False where something is broken."""
     from coral_plugin.multibench.checkout import find_checkout
     from coral_plugin.multibench.compatibility import needs
     from coral_plugin.multibench.modules import survey
@@ -74,8 +74,6 @@ def _multibench(folder: str | None) -> bool:
     try:
         checkout = find_checkout(folder)
     except InputError as error:
-        if folder is not None:
-            raise
         print(f"MultiBench: {error}")
         return True  # nothing else needs it
     print(f"MultiBench: {checkout.describe()}, found by {checkout.found_by}")

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shlex
 import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from coral_plugin.cli.grid_flags import settings
 from coral_plugin.cli.parser import CommandParser, positive, seeds
-from coral_plugin.errors import CoralError, InputError
+from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
     from coral_plugin.multibench.checkout import Checkout
-    from coral_plugin.multibench.isolation import Scope
     from coral_plugin.multibench.record import ScriptRun
 
-SUPERVISED = "supervised"
+SUPERVISED = "supervised"  # as in multibench.session, which is slow to import
+_OURS = {"head": "frozen", "preset": "paper"}
 _SWITCHES = ("--resume", "--trust-pickle", "--quiet", "--help", "-h")
 _EPILOG = """\
 Flags of coral run are its own wherever they stand; everything else behind SCRIPT, and all behind '--', is the script's.
@@ -32,7 +31,8 @@ Relative paths are read from the checkout; an argument with a slash that exists 
 def main(argv: list[str]) -> int:
     """Run ``coral run``; returns the exit status."""
     parser = _parser()
-    ours, rest = split(argv, [option for action in parser._actions for option in action.option_strings])
+    flags = [option for action in parser._actions for option in action.option_strings]
+    ours, rest = split(argv, flags)
     arguments = parser.parse_args(ours)
     from coral_plugin.multibench.checkout import find_checkout
     from coral_plugin.multibench.launch import check_arguments
@@ -41,25 +41,34 @@ def main(argv: list[str]) -> int:
     OBJECTIVES.get(arguments.objective)
     checkout = find_checkout(arguments.multibench)
     script = _script(arguments.script, checkout)
-    check_arguments(script, rest, [option for action in parser._actions for option in action.option_strings])
+    check_arguments(script, rest, flags)
     run = _run(arguments, script, rest)
     if arguments.resume and run.objective == SUPERVISED:
         raise InputError("--resume goes on with our trainings; MultiBench's own (supervised) has no checkpoint.")
     if arguments.resume and not arguments.output:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
     folder = _folder(arguments, script)
-    from coral_plugin.training.signals import Interrupted, interruptible
-
     try:
-        with interruptible():
-            return _launch(run, checkout, folder, arguments)
+        return _launch(run, checkout, folder, arguments)
     except KeyboardInterrupt as stopped:
-        said = getattr(stopped, "said", "")
-        command = ["coral", "run", *argv, *([] if arguments.output else ["--output", str(folder)])]
-        command += [] if arguments.resume else ["--resume"]
-        after = "" if run.objective == SUPERVISED else f" Go on with: {shlex.join(command)}"
-        sys.stderr.write(f"coral: stopped {said}".rstrip() + f".{after}\n")
-        return 128 + (stopped.number if isinstance(stopped, Interrupted) else signal.SIGINT)
+        given = [] if arguments.output else ["--output", str(folder)]
+        given += [] if arguments.resume else ["--resume"]
+        after = "" if run.objective == SUPERVISED else f" Go on with: {shlex.join(['coral', 'run', *given, *argv])}"
+        sys.stderr.write(f"coral: stopped {getattr(stopped, 'said', '')}".rstrip() + f".{after}\n")
+        return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
+
+
+def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argparse.Namespace) -> int:
+    from coral_plugin.multibench.session import run_in
+    from coral_plugin.training.signals import interruptible
+
+    options = {name: getattr(arguments, name) for name in ("resume", "trust_pickle", "quiet")}
+    with interruptible():
+        run_in(folder, run, checkout, **options)
+    if not arguments.quiet:
+        written = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        sys.stderr.write(f"{folder}: {', '.join(written)}\n")
+    return 0
 
 
 def split(argv: Sequence[str], flags: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -162,9 +171,10 @@ def _run(arguments: argparse.Namespace, script: Path, rest: Sequence[str]) -> Sc
     if named := [who for who in found if who]:
         raise InputError(f"--set takes KEY=VALUE here; {named[0]!r} names a method, and --objective does that.")
     chosen = {key.replace(".", "__", 1): value for key, value in found[""].items()}
-    if arguments.objective == SUPERVISED and chosen:
-        key = next(iter(chosen)).replace("__", ".", 1)
-        raise InputError(f"{key} is a setting of our trainings; --objective supervised is MultiBench's own.")
+    ours = [key.replace("__", ".", 1) for key in chosen]
+    ours += [f"--{name}" for name, usual in _OURS.items() if getattr(arguments, name) != usual]
+    if arguments.objective == SUPERVISED and ours:
+        raise InputError(f"{ours[0]} is a setting of our trainings; --objective supervised is MultiBench's own.")
     return ScriptRun(
         script=str(script),
         arguments=tuple(rest),
@@ -178,80 +188,3 @@ def _run(arguments: argparse.Namespace, script: Path, rest: Sequence[str]) -> Sc
         limit=arguments.limit,
         widths=arguments.widths,
     )
-
-
-def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argparse.Namespace) -> int:
-    from coral_plugin.multibench.compatibility import multibench
-    from coral_plugin.multibench.launch import run_script, seed_everything
-    from coral_plugin.multibench.record import Record, open_folder
-    from coral_plugin.multibench.redirect import Ask, redirect
-    from coral_plugin.multibench.shims import SCRIPT_SHIMS
-
-    open_folder(folder, run, resume=arguments.resume)
-    supervised = run.objective == SUPERVISED
-    if not supervised:
-        _preload()
-    without = ("safe-pickles",) if arguments.trust_pickle else ()
-    said = (lambda _: None) if arguments.quiet else None
-    with contextlib.ExitStack() as stack:
-        scope = stack.enter_context(multibench(checkout, without=without, also=SCRIPT_SHIMS, say=said))
-        record = Record(folder, run, {"root": str(checkout.root), "commit": checkout.commit}, scope.shims)
-        ask = Ask(
-            script=Path(run.script),
-            data=None if run.data is None else Path(run.data),
-            limit=run.limit,
-            fit_widths=run.widths == "script",
-            scope=scope,
-        )
-        redirect(ask)
-        seed_everything(run.seed)
-        try:
-            calls = _trainings(run, scope, folder, arguments, stack)
-            run_script(Path(run.script), run.arguments, scope, folder)
-        except (CoralError, SystemExit, KeyboardInterrupt) as error:
-            record.write("failed", scope.said, " ".join(str(error).split()) or type(error).__name__)
-            raise
-        if not supervised and not calls:
-            scope.say(
-                f"{Path(run.script).name} trained nothing that --objective {run.objective} could take the place of"
-            )
-        record.write("finished", scope.said)
-    if not arguments.quiet:
-        written = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-        sys.stderr.write(f"{folder}: {', '.join(written)}\n")
-    return 0
-
-
-def _trainings(
-    run: ScriptRun, scope: Scope, folder: Path, arguments: argparse.Namespace, stack: contextlib.ExitStack
-) -> Sequence[Any]:
-    """Put the trainings in place that ``run`` asks for; returns the list of their calls."""
-    from coral_plugin.multibench.training import count_calls, refuse_others, set_epochs
-
-    if run.objective == SUPERVISED:
-        if run.epochs is not None:
-            set_epochs(scope, run.epochs)
-        return ()
-    from coral_plugin.multibench.intercept import Request, install
-
-    request = Request(
-        objective=run.objective,
-        preset=run.preset,
-        epochs=run.epochs,
-        seed=run.seed,
-        chosen=run.chosen,
-        folder=folder,
-        head=run.head,
-        resume=arguments.resume,
-        quiet=arguments.quiet,
-    )
-    stack.enter_context(install(request))
-    refuse_others(scope, Path(run.script).name, run.objective)
-    return count_calls(scope)
-
-
-def _preload() -> None:
-    """Import what our trainings need while no stand-in for torchvision is there for it to find."""
-    import pytorch_lightning  # noqa: F401
-    import sklearn.linear_model  # noqa: F401
-    import torchmetrics  # noqa: F401

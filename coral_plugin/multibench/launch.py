@@ -38,7 +38,7 @@ def run_script(script: Path, arguments: Sequence[str], scope: Scope, folder: Pat
     with _as_started(script, arguments, folder):
         try:
             runpy.run_path(str(script), run_name="__main__")
-        except CoralError:
+        except (CoralError, BrokenPipeError):  # whoever read what it printed has gone
             raise
         except SystemExit as ended:
             if said := _ended_inside(ended, script, scope):

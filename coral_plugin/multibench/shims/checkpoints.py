@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.serialization import get_unsafe_globals_in_checkpoint, safe_globals
 
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.isolation import Scope, current
@@ -33,6 +32,8 @@ def _needed() -> str:
 
 
 def _apply(scope: Scope) -> None:
+    from torch.serialization import safe_globals
+
     original = torch.load
 
     @functools.wraps(original)
@@ -52,13 +53,16 @@ def _admitted(file: Any) -> dict[str, Any]:
     Raises:
         InputError: it names something that is neither a network nor the checkout's.
     """
+    from torch.serialization import get_unsafe_globals_in_checkpoint  # where it is missing, so is the need
+
+    start = file.tell() if hasattr(file, "seek") else 0
     try:
         names = get_unsafe_globals_in_checkpoint(file)
     except (ValueError, RuntimeError):  # an older format, or no checkpoint: torch.load says which
         return {}
     finally:
         if hasattr(file, "seek"):
-            file.seek(0)
+            file.seek(start)
     found = {name: _resolve(name) for name in names}
     if refused := [name for name, thing in found.items() if thing is None]:
         where = os.fspath(file) if isinstance(file, str | os.PathLike) else "The checkpoint"

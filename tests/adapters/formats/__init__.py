@@ -4,7 +4,7 @@ Each was fed to MultiBench's own loader (``test_formats.py``, with a checkout), 
 """
 
 from .avmnist_arrays import avmnist, bank
-from .csd_hdf5 import sequences
+from .csd_hdf5 import csd, sequences
 from .enrico_folder import enrico
 from .imdb_hdf5 import RELEASED, imdb
 from .pickles import affect, mimic, save
@@ -18,6 +18,7 @@ __all__ = [
     "affect",
     "avmnist",
     "bank",
+    "csd",
     "enrico",
     "imdb",
     "mimic",

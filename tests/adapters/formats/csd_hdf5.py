@@ -36,7 +36,8 @@ def sequences(folder, videos=12, *, segments=4, seconds=3.0, sizes=None, seed=0,
     if holes and "FACET_4.2" in data:
         del data["FACET_4.2"][names[-1]]
         times, values = data["FACET_4.2"][names[0]]
-        away = (times[:, 1] < data[LABELS][names[0]][0][1, 0]) | (times[:, 0] > data[LABELS][names[0]][0][1, 1])
+        start, stop = data[LABELS][names[0]][0][1]
+        away = (times[:, 1] < start - 0.5) | (times[:, 0] > stop + 0.5)  # longer than a word, which may begin before it
         data["FACET_4.2"][names[0]] = (times[away], values[away])
         data["COVAREP"][names[1]][1][3, 2] = -np.inf
     for modality, entries in data.items():
