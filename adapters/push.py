@@ -21,6 +21,10 @@ from .push_layout import FILES, MEANS, SHAPES, SIDE, STDS, WHAT, find_files, num
 Frames = Literal["series", "channels"]
 Target = Literal["all", "last"]
 Statistics = Literal["train", "multibench"]
+# a place that is turned or scaled, or a picture that is cropped, is that of another object
+RECIPE = {
+    "views": {"gripper_pos": "drop+noise", "gripper_sensors": "drop+noise", "image": "noise", "control": "drop+noise"}
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,4 +150,4 @@ def inspect(source: Source) -> Inspection | None:
     return Inspection("gentle push, trajectories", ("push",), arrays, notes=tuple(notes))
 
 
-load.settings, load.inspect = PushSettings, inspect  # type: ignore[attr-defined]
+load.settings, load.recipe, load.inspect = PushSettings, RECIPE, inspect  # type: ignore[attr-defined]

@@ -17,18 +17,19 @@ from coral_plugin.errors import InputError
 from coral_plugin.machine import require_memory
 from coral_plugin.registry import suggest
 
-from .robotics_layout import FORCE_STEPS, INPUTS, WHAT, chunks_of, files_of, split_trajectories, steps_of
+from .robotics_layout import FORCE_STEPS, WHAT, chunks_of, files_of, split_trajectories, steps_of
 
-Input = Literal["image", "force", "proprio", "depth", "action"]
+Extra = Literal["depth", "action"]
 Target = Literal["ee", "contact"]
 TASKS = {
     "ee": Task(name="ee_next", kind="regression", classes=("x", "y", "z", "yaw")),
     "contact": Task(name="contact_next", kind="classification", classes=("free", "contact")),
 }
+_ALWAYS = ("image", "force", "proprio")
 _KINDS: dict[str, Any] = {"image": "image", "force": "timeseries", "proprio": "tabular", "depth": "image",
                           "action": "tabular"}  # fmt: skip
-# METHODS 1.8: the force loses steps, the place of the arm only gets noise
-RECIPE = {"views": {"image": "simclr", "force": "noise+drop", "proprio": "noise", "depth": "simclr", "action": "noise"}}
+# METHODS 1.8
+RECIPE = {"views": {"image": "simclr", "force": "noise+drop", "proprio": "noise"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,9 @@ class RoboticsSettings:
     """How Vision & Touch is read.
 
     Attributes:
-        inputs: What is loaded. The papers regress ``ee`` from image and force, and tell ``contact`` from image and
-            proprio; ``action``, the move to the next step, says most of ``ee`` by itself.
+        extras: What is loaded beside image, force and proprio (from which ``--modalities`` chooses: the papers regress
+            ``ee`` from image and force, and tell ``contact`` from image and proprio, or from all three). ``action``,
+            the move to the next step, says most of ``ee`` by itself, and so does proprio.
         tasks: What is probed at the next step: ``ee``, place and yaw of the end effector, and ``contact``.
         side: Of pictures in pixels; 128 in the files. All 147,000 steps take 7.2 GB at 128 and 1.8 GB at 64;
             depth takes another 9.6 and 2.4 GB.
@@ -46,7 +48,7 @@ class RoboticsSettings:
         test_share: Of the trajectories.
     """
 
-    inputs: tuple[Input, ...] = ("image", "force", "proprio")
+    extras: tuple[Extra, ...] = ()
     tasks: tuple[Target, ...] = ("ee", "contact")
     side: int = 128
     seed: int = 42
@@ -54,11 +56,13 @@ class RoboticsSettings:
     test_share: float = 0.2
 
     def __post_init__(self) -> None:
-        for what, chosen, known in (("input", self.inputs, INPUTS), ("task", self.tasks, get_args(Target))):
+        for what, chosen, known in (("extra", self.extras, get_args(Extra)), ("task", self.tasks, get_args(Target))):
             if strange := [each for each in chosen if each not in known]:
                 raise suggest(strange[0], list(known), what)
-            if not chosen or len(set(chosen)) != len(chosen):
-                raise InputError(f"{what}s must be different ones, at least one; got {', '.join(chosen) or 'none'}.")
+            if len(set(chosen)) != len(chosen):
+                raise InputError(f"{what}s must be different ones, got {', '.join(chosen)}.")
+        if not self.tasks:
+            raise InputError(f"tasks must be one or both of {', '.join(get_args(Target))}.")
         if not 8 <= self.side <= 512:
             raise InputError(f"side must be from 8 to 512 pixels, got {self.side}.")
         if not 0 <= self.seed < 2**32:
@@ -68,6 +72,10 @@ class RoboticsSettings:
                 f"valid_share and test_share must be positive and leave some for train, got {self.valid_share} and "
                 f"{self.test_share}."
             )
+
+
+def _inputs(settings: RoboticsSettings) -> tuple[str, ...]:
+    return (*_ALWAYS, *settings.extras)
 
 
 def load(path: str | None = None, settings: RoboticsSettings | None = None) -> MultimodalData:
@@ -87,13 +95,13 @@ def load(path: str | None = None, settings: RoboticsSettings | None = None) -> M
     if path is None:
         raise InputError(f"Data set 'robotics' reads files of yours: give --data FOLDER, {WHAT}.")
     settings = settings or RoboticsSettings()
-    files = _files(Path(path))
+    files, inputs = _files(Path(path)), _inputs(settings)
     counts = {file: steps_of(file) - 1 for chunks in files.values() for file in chunks}
-    sizes = {name: prod(_shape(name, settings.side)) * (1 if name == "image" else 4) for name in settings.inputs}
+    sizes = {name: prod(_shape(name, settings.side)) * (1 if name == "image" else 4) for name in inputs}
     require_memory(
         sum(counts.values()) * sum(sizes.values()),
-        f"{path}: {sum(counts.values()):,} steps of {', '.join(settings.inputs)}",
-        "Set --source.side lower, or fewer --source.inputs.",
+        f"{path}: {sum(counts.values()):,} steps of {', '.join(inputs)}",
+        "Set --source.side lower.",
     )
     cut = split_trajectories(sorted(files), settings.seed, (settings.valid_share, settings.test_share))
     splits: dict[str, Any] = {
@@ -107,7 +115,7 @@ def load(path: str | None = None, settings: RoboticsSettings | None = None) -> M
             with_statistics(
                 Modality(name=name, kind=_KINDS[name], shape=_shape(name, settings.side)), splits["train"].columns[name]
             )
-            for name in settings.inputs
+            for name in inputs
         ),
         tasks=tuple(TASKS[each] for each in settings.tasks),
         notes=(f"{len(files)} trajectories: {told} (seed {settings.seed})",),
@@ -140,10 +148,10 @@ def _split(files: list[Path], counts: dict[Path, int], settings: RoboticsSetting
     total = sum(counts[file] for file in files)
     values: dict[str, torch.Tensor] = {
         name: torch.empty(total, *_shape(name, settings.side), dtype=torch.uint8 if name == "image" else torch.float32)
-        for name in settings.inputs
+        for name in _inputs(settings)
     }
     ee, contact, at = torch.empty(total, 4), torch.empty(total, dtype=torch.int64), 0
-    for chunk in chunks_of(files, settings.inputs, settings.side, label):
+    for chunk in chunks_of(files, tuple(values), settings.side, label):
         rows = slice(at, at + len(chunk.ee))
         for name, own in chunk.inputs.items():
             values[name][rows] = own
@@ -163,11 +171,11 @@ def inspect(source: Source) -> Inspection | None:
     paths = [path for chunks in found.values() for path in chunks if source.path in (path, path.parent)]
     if not paths:
         return None
-    numbers: tuple[Input, ...] = ("force", "proprio", "action")
+    numbers = ("force", "proprio", "action")
     chunks = list(chunks_of(paths, numbers, 8, "files"))  # without the pictures, 2 KB a step
     arrays = {"steps of each file": np.array([steps_of(path) for path in paths])}
     for name in numbers:
-        arrays[str(name)] = np.concatenate([chunk.inputs[name].numpy() for chunk in chunks])
+        arrays[name] = np.concatenate([chunk.inputs[name].numpy() for chunk in chunks])
     trajectories = sum(any(path in paths for path in own) for own in found.values())
     notes = [f"{len(paths)} files of {trajectories} trajectories; pictures are not looked at here"]
     if source.kind == "hdf5":

@@ -32,7 +32,6 @@ _KEYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "action": ("action", (None, 4)),
     "contact": ("contact", (None, None)),
 }
-INPUTS = ("image", "force", "proprio", "depth", "action")
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from coral_plugin.registry import suggest
 from .progress import shown
 from .stocks_layout import WHAT, files_of, is_stock, prices_of, together
 
+# how far prices move is what is predicted: they are not scaled
+RECIPE = {"views": "drop+noise"}
 _CUTS = (3200, 3700)  # samples at which MultiBench ends train and valid
 _SHARES = (0.7, 0.8)  # where there are fewer
 
@@ -157,4 +159,4 @@ def inspect(source: Source) -> Inspection | None:
     return Inspection(f"stocks ({', '.join(prices)})", ("stocks",), arrays, notes=tuple(notes))
 
 
-load.settings, load.inspect = StocksSettings, inspect  # type: ignore[attr-defined]
+load.settings, load.recipe, load.inspect = StocksSettings, RECIPE, inspect  # type: ignore[attr-defined]

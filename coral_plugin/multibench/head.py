@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from coral_plugin.errors import DivergedError
 from coral_plugin.multibench.task import ScriptTask
 
-PENALTIES = tuple(10.0**i for i in range(0, -7, -1))
+PENALTIES = tuple(10.0**i for i in range(0, -6, -1))
 _ITERATIONS = 200
 _SAY_EVERY = 5.0  # seconds
 

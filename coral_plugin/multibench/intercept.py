@@ -20,7 +20,6 @@ from torch.utils.data import WeightedRandomSampler
 
 from coral_plugin.data import MultimodalData, Split
 from coral_plugin.data.ordering import in_order
-from coral_plugin.data.reading import split_batch
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import EMBED_BATCH, frozen
 from coral_plugin.experiments.run import run
@@ -29,7 +28,7 @@ from coral_plugin.files import write_json
 from coral_plugin.multibench.encoders import wrapped
 from coral_plugin.multibench.head import fit_head
 from coral_plugin.multibench.model import RepresentationModel, features, save_model
-from coral_plugin.multibench.reading import Script, read_script
+from coral_plugin.multibench.reading import Script, first_batch, read_script
 from coral_plugin.multibench.task import ScriptTask, output_shape, script_task
 from coral_plugin.multibench.tune import TuneSettings, tune
 from coral_plugin.objectives import Objective
@@ -118,7 +117,9 @@ def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
         raise InputError("coral run works in one process; start it without torchrun or SLURM.")
     settings = _settings(request, int(call["total_epochs"]))
     packed = bool(call["is_packed"])
-    values, lengths, truth = _first(call, packed)
+    values, lengths, truth = first_batch(in_order(call["train_dataloader"], "train")[0], packed)
+    if len(call["encoders"]) < len(values):
+        raise InputError(f"The script has {len(call['encoders'])} encoders for {len(values)} modalities.")
     shape = output_shape(call["encoders"], call["fusion"], call["head"], values, lengths)
     task = script_task(call["task"], call["objective"], shape, truth)
     script = read_script(
@@ -143,20 +144,6 @@ def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
         f"{request.head} head on {found['features']} features: {task.metric} on valid {found['valid']:.4f}; saved to "
         f"{call['save']}, the run to {folder}"
     )
-
-
-def _first(call: dict[str, Any], packed: bool) -> tuple[list[Tensor], list[Tensor] | None, Tensor]:
-    """Values, lengths and labels of the first batch that the script would train on."""
-    for batch in in_order(call["train_dataloader"], "train")[0]:
-        values, lengths, truth = split_batch(batch, "script: train, batch 0")
-        if (lengths is not None) != packed:
-            form = "no lengths" if lengths is None else "lengths"
-            raise InputError(f"The script says is_packed={packed}, but the batches of its loader come with {form}.")
-        if len(call["encoders"]) < len(values):
-            raise InputError(f"The script has {len(call['encoders'])} encoders for {len(values)} modalities.")
-        assert truth is not None  # noqa: S101 - labels were asked for
-        return values, lengths, truth
-    raise InputError("The script's train loader has no samples.")
 
 
 def _settings(request: Request, script_epochs: int) -> RunSettings:

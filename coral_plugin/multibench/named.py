@@ -26,7 +26,7 @@ def named(modality: Modality, width: int, name: str = "", *arguments: Any, **opt
     Args:
         modality: What it encodes.
         width: Token width D; its sizes are given in ``arguments``.
-        name: Of the class, with its module in front where that is not clear: ``GRU``, ``robotics.encoders.ForceEncoder``.
+        name: Of the class, with its module in front where needed: ``GRU``, ``robotics.encoders.ForceEncoder``.
         arguments: Of the class.
         options: Of the class.
 

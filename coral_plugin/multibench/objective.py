@@ -13,13 +13,12 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from coral_plugin.data import Kind, MultimodalBatch
-from coral_plugin.data.reading import split_batch
 from coral_plugin.errors import InputError
 from coral_plugin.experiments.settings import build
 from coral_plugin.multibench.encoders import MultiBenchEncoder, wrapped
 from coral_plugin.multibench.layout import Batches
 from coral_plugin.multibench.masking import masked
-from coral_plugin.multibench.reading import read_script
+from coral_plugin.multibench.reading import first_batch, read_script
 from coral_plugin.multibench.task import ScriptTask, as_given, fuse, output_shape
 from coral_plugin.networks import NetworkSettings, TokenEncoder, UniquePathway, default_width, projection_head
 from coral_plugin.networks.pathways import safe
@@ -244,9 +243,7 @@ def coral_objective(
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(fold(seed, "loop-weights"))
         batches = list(islice(loader, _MOST_BATCHES))
-        if not batches:
-            raise InputError("The loader has no batches.")
-        values, lengths, _ = split_batch(batches[0], "coral_objective: the loader's first batch")
+        values, lengths, _ = first_batch(batches, is_packed)
         script = read_script(batches, None, values, is_packed, kinds=kinds)
         fused = output_shape(encoders, fusion, None, values, lengths)
         return CoralObjective(

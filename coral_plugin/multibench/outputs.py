@@ -112,6 +112,7 @@ def find_output(module: nn.Module, call: Call, steps: int | None, item: int | No
 def stretched(padding: Tensor, steps: int) -> Tensor:
     """Padding ``(B, T)`` for a series of another number of steps, of which each covers an equal share: ``(B, steps)``.
 
+    >>> import torch
     >>> stretched(torch.tensor([[False, False, False, True]]), 2)
     tensor([[False, False]])
     """

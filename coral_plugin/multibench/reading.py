@@ -14,6 +14,7 @@ from coral_plugin.data.columns import with_statistics
 from coral_plugin.data.layouts import Layout, layout_of
 from coral_plugin.data.loaders import read_loaders
 from coral_plugin.data.ordering import in_order
+from coral_plugin.data.reading import split_batch
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.layout import Batches, Form
 
@@ -73,12 +74,25 @@ def read_script(
         task="none",
         standardise=False,
     )
-    if loaded.timed != packed:
-        form = "lengths" if loaded.timed else "no lengths"
-        raise InputError(f"The script says is_packed={packed}, but the batches of its loaders come with {form}.")
     forms = [_form(layout, loaded.data, name) for name, layout in loaded.layouts.items()]
     data = _scaled(loaded.data, forms)
     return Script(data, Batches(modalities=data.modalities, forms=tuple(forms), packed=packed), loaded.truths)
+
+
+def first_batch(loader: Iterable[Any], packed: bool) -> tuple[list[Tensor], list[Tensor] | None, Tensor]:
+    """Values, lengths (where batches are packed) and labels of the first batch of a training loader.
+
+    Raises:
+        InputError: no batch, or one of another form than ``packed`` says.
+    """
+    for batch in loader:
+        values, lengths, truth = split_batch(batch, "script: train, batch 0")
+        if (lengths is not None) != packed:
+            form = "no lengths" if lengths is None else "lengths"
+            raise InputError(f"The script says is_packed={packed}, but the batches of its loader come with {form}.")
+        assert truth is not None  # noqa: S101 - labels were asked for
+        return values, lengths, truth
+    raise InputError("The script's train loader has no batches.")
 
 
 def names_of(values: Sequence[Tensor], packed: bool) -> list[str]:

@@ -8,7 +8,9 @@ import torch
 from coral_plugin.adapters.push import PushSettings, load
 from coral_plugin.adapters.push_layout import MEANS, STDS
 from coral_plugin.errors import InputError, MachineError
+from coral_plugin.experiments.settings import make_settings
 from coral_plugin.registry import DATASETS
+from coral_plugin.views import build_views
 
 from . import formats
 
@@ -43,6 +45,14 @@ def test_the_windows(folder):
     moved = np.diff(second["eef_pos"], axis=0, prepend=second["eef_pos"][:1])
     np.testing.assert_allclose(batch["control"][6, :, :3], second["eef_pos"][7:23], atol=1e-6)
     np.testing.assert_allclose(batch["control"][4, :, 3:6], moved[:16], atol=1e-6)
+
+
+@pytest.mark.parametrize("frames", ["series", "channels"])
+def test_the_recipe_fits_both_forms_of_frames(folder, frames):
+    views = make_settings("coral", "push").views
+    data = load(str(folder), PushSettings(frames=frames))
+    batch = data.train.batch(torch.arange(4))
+    assert set(build_views(views, data.modalities)(batch)) == set(batch)
 
 
 def test_plain_names_frames_and_last_step(tmp_path):

@@ -13,7 +13,7 @@ from coral_plugin.registry import DATASETS
 
 from . import formats
 
-EVERY = ("image", "force", "proprio", "depth", "action")
+EXTRAS = ("depth", "action")
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_it_is_registered_with_its_recipe():
 
 
 def test_steps_and_their_next_ones(folder):
-    data = held(folder, inputs=EVERY)
+    data = held(folder, extras=EXTRAS)
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
         ("image", "image", (3, 16, 16)),
         ("force", "timeseries", (32, 6)),
@@ -82,7 +82,7 @@ def test_pictures_with_channels_first_are_turned(tmp_path, folder):
 
 
 def test_smaller_pictures_and_one_task(folder):
-    data = load(str(folder), RoboticsSettings(side=8, inputs=("image", "proprio"), tasks=("contact",)))
+    data = load(str(folder), RoboticsSettings(side=8, tasks=("contact",)))
     assert data.modalities[0].shape == (3, 8, 8)
     assert data.train.columns["image"].values.dtype == torch.uint8
     assert [task.name for task in data.tasks] == ["contact_next"]
@@ -92,7 +92,7 @@ def test_smaller_pictures_and_one_task(folder):
 @pytest.mark.parametrize(
     "settings",
     [
-        {"inputs": ()}, {"inputs": ("image", "image")}, {"inputs": ("sound",)}, {"tasks": ("yaw",)}, {"tasks": ()},
+        {"extras": ("depth", "depth")}, {"extras": ("image",)}, {"tasks": ("yaw",)}, {"tasks": ()},
         {"side": 4}, {"seed": -1}, {"valid_share": 0.0}, {"valid_share": 0.5, "test_share": 0.5},
     ],
 )  # fmt: skip
@@ -118,7 +118,7 @@ def test_the_samples_are_multibenchs(folder, multibench, output):
     cut = split_trajectories(sorted(files), 42, (0.1, 0.2))
     paths = [str(path) for name in cut["train"] for path in files[name]]
     theirs = own(paths, transform=lambda sample: steps[1](steps[0](sample)), episode_length=5)
-    batch = held(folder, inputs=EVERY).train.batch(torch.arange(32))
+    batch = held(folder, extras=EXTRAS).train.batch(torch.arange(32))
     for row in (row for row in range(32) if row % 4 != 3):
         sample = {key: torch.from_numpy(np.asarray(value)).float() for key, value in theirs[row].items()}
         assert torch.equal((batch["image"][row] * 255).round().permute(1, 2, 0), sample["image"])

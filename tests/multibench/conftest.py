@@ -58,6 +58,15 @@ def bench(request, monkeypatch, tmp_path):
         yield Bench(request.param)
 
 
+@pytest.fixture
+def opened(monkeypatch, tmp_path):
+    """The double alone, with its packages importable."""
+    monkeypatch.chdir(tmp_path)
+    with warnings.catch_warnings(), multibench(str(DOUBLE), say=lambda _: None):
+        warnings.simplefilter("ignore")
+        yield Bench(DOUBLE)
+
+
 @pytest.fixture(params=CHECKOUTS)
 def checkout(request):
     """Either, for what opens its own context."""
