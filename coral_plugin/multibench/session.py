@@ -15,7 +15,7 @@ from coral_plugin.multibench.record import Record, ScriptRun, open_folder
 from coral_plugin.multibench.redirect import Ask, redirect
 from coral_plugin.multibench.shims import SCRIPT_SHIMS
 from coral_plugin.multibench.shims.base import absent
-from coral_plugin.multibench.training import count_calls, refuse_others, set_epochs
+from coral_plugin.multibench.training import check_training, count_calls, refuse_others, set_epochs
 
 SUPERVISED = "supervised"  # the objective that leaves MultiBench's own training alone
 
@@ -44,13 +44,15 @@ def run_in(
         ScriptError: the script failed.
         SystemExit: the script ended itself with a status of its own.
     """
+    script = Path(run.script)
+    if run.objective != SUPERVISED:
+        check_training(script, run.objective)
     open_folder(folder, run, resume=resume)
     if run.objective != SUPERVISED and absent("torchvision"):
         _preload()
     without = ("safe-pickles",) if trust_pickle else ()
     with multibench(checkout, without=without, also=SCRIPT_SHIMS, say=(lambda _: None) if quiet else None) as scope:
         record = Record(folder, run, {"root": str(checkout.root), "commit": checkout.commit}, scope.shims)
-        script = Path(run.script)
         ask = Ask(
             script=script,
             data=None if run.data is None else Path(run.data),

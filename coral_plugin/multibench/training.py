@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -26,6 +28,25 @@ def set_epochs(scope: Scope, epochs: int) -> None:
     """Let every training structure train for ``epochs`` epochs, whatever the script says."""
     for name, counts in EPOCHS.items():
         scope.after_import(name, functools.partial(_shorten, scope, counts, epochs))
+
+
+def check_training(script: Path, objective: str) -> None:
+    """Refuse a script that imports ``train`` from structures alone that no objective can take the place of.
+
+    Said before its data are read; what it imports otherwise, :func:`refuse_others` finds when it is called.
+
+    Raises:
+        InputError: it does.
+    """
+    try:
+        tree = ast.parse(script.read_bytes())
+    except (SyntaxError, ValueError):  # running it says what is wrong
+        return
+    imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    found = {node.module for node in imports if any(alias.name == "train" for alias in node.names)}
+    others = found & set(EPOCHS) - {INTERCEPTED}
+    if found and found == others:
+        raise InputError(_refusal(script.name, min(map(str, others)), objective))
 
 
 def refuse_others(scope: Scope, script: str, objective: str) -> None:
@@ -73,9 +94,13 @@ def _shorten(scope: Scope, counts: tuple[str, ...], epochs: int, module: ModuleT
 
 def _refuse(scope: Scope, name: str, script: str, objective: str, module: ModuleType) -> None:
     def train(*_: Any, **__: Any) -> None:
-        raise InputError(
-            f"{script} trains with {name}.train; --objective {objective} takes the place of {INTERCEPTED}.train only. "
-            "Give --objective supervised to leave it as it is."
-        )
+        raise InputError(_refusal(script, name, objective))
 
     scope.patch(module, "train", train)
+
+
+def _refusal(script: str, name: str, objective: str) -> str:
+    return (
+        f"{script} trains with {name}.train; --objective {objective} takes the place of {INTERCEPTED}.train only. Give "
+        "--objective supervised to leave it as it is."
+    )

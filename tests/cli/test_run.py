@@ -141,10 +141,14 @@ def test_data_that_are_not_there_name_the_argument(run, tmp_path):
 
 def test_another_training_structure_is_refused_under_an_objective(run, tmp_path):
     script = tmp_path / "uni.py"
-    script.write_text("from training_structures.unimodal import train\ntrain(None, None, [], [], 9)\n")
-    status, _, err = run("--objective", "coral", script=script, data=None)
-    assert status == 2
-    assert "uni.py trains with training_structures.unimodal.train; --objective coral takes the place of" in err
+    for text in (
+        "from training_structures.unimodal import train\n",
+        "import training_structures.unimodal as m\ntrain = m.train\n",
+    ):
+        script.write_text(f"{text}train(None, None, [], [], 9)\n")
+        status, _, err = run("--objective", "coral", script=script, data=None, output=f"o{len(text)}")
+        assert status == 2
+        assert "uni.py trains with training_structures.unimodal.train; --objective coral takes the place of" in err
     status, out, _ = run("--objective", "supervised", "--epochs", 3, script=script, data=None, output="o2")
     assert (status, out) == (0, "unimodal for 3 epochs\n")
 

@@ -7,7 +7,15 @@ import pytest
 
 from coral_plugin.errors import InputError
 from coral_plugin.multibench import multibench
-from coral_plugin.multibench.training import EPOCHS, INTERCEPTED, _shorten, count_calls, refuse_others, set_epochs
+from coral_plugin.multibench.training import (
+    EPOCHS,
+    INTERCEPTED,
+    _shorten,
+    check_training,
+    count_calls,
+    refuse_others,
+    set_epochs,
+)
 
 
 def structures(checkout):
@@ -56,6 +64,32 @@ def test_other_trainings_say_that_they_are_not_replaced(checkout):
             if name != INTERCEPTED:
                 with pytest.raises(InputError, match=rf"affect_uni\.py trains with {name}\.train; --objective coral"):
                     module.train(1, 2, three=3)
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        ("from training_structures.unimodal import train, test\n", True),
+        (
+            "from training_structures.gradient_blend import train\nfrom training_structures.unimodal import train\n",
+            True,
+        ),
+        ("from training_structures.Supervised_Learning import train\n", False),
+        (f"from training_structures.unimodal import train\nfrom {INTERCEPTED} import train\n", False),
+        ("from training_structures.Simple_Late_Fusion import train\n", False),
+        ("from training_structures.unimodal import test\nfrom mine import train\n", False),
+        ("from .training_structures.architecture_search import train\n", True),
+        ("not python (\n", False),
+    ],
+)
+def test_a_script_is_refused_before_its_data_are_read(tmp_path, text, refused):
+    script = tmp_path / "s.py"
+    script.write_text(text)
+    if refused:
+        with pytest.raises(InputError, match=r"s\.py trains with training_structures\."):
+            check_training(script, "coral")
+    else:
+        check_training(script, "coral")
 
 
 def test_calls_are_counted(double):
