@@ -21,7 +21,7 @@ from typing import Any
 
 from multibench_plan import ROOT, Plan, plan_of, scripts_of, trainer_of, write_data
 
-from coral_plugin.experiments.environment import environment
+from coral_plugin.experiments.environment import commit, environment
 from coral_plugin.files import write_json, write_text
 from coral_plugin.multibench import find_checkout
 
@@ -53,6 +53,7 @@ def main() -> int:
                 "script": script,
                 "trainer": trainer_of(checkout.root / "examples" / script),
                 "objective": objective,
+                "commit": commit(),
                 **one(script, objective, plan_of(script), work, arguments.seconds),
             }
             print(

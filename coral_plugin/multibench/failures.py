@@ -53,6 +53,8 @@ def _hint(error: Exception, scope: Scope, folder: Path) -> str:
 
 
 def _nothing_saved(name: str, folder: Path) -> str:
+    if not Path(name).is_absolute() and Path(name).name != name:
+        return f"No training of the script writes it; {name} is looked for in {folder} and in the checkout."
     saved = sorted(path.name for path in folder.glob("*.pt"))
     if saved:
         return f"The training saved {', '.join(saved)}; the script loads another name."

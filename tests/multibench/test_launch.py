@@ -107,6 +107,10 @@ def test_models_of_the_scripts_own_classes_are_saved_and_loaded(run):
             "Nothing was saved as best.pt: MultiBench saves a model when accuracy or macro-F1 on valid rises above 0",
         ),
         (
+            "import torch\ntorch.load('temp/best.pt')\n",
+            "No training of the script writes it; temp/best.pt is looked",
+        ),
+        (
             "import torch\ntorch.save(1, 'other.pt')\ntorch.load('best.pt')\n",
             "The training saved other.pt; the script loads another name.",
         ),

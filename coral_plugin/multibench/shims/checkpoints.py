@@ -21,7 +21,7 @@ from torch import nn
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.isolation import Scope, current
 from coral_plugin.multibench.shims.base import Shim
-from coral_plugin.pickles import number_globals
+from coral_plugin.pickles import array_globals
 
 _FUNCTIONS = ("torch.nn.functional", "torch._C._nn")  # activations that modules hold by reference
 
@@ -40,7 +40,7 @@ def _apply(scope: Scope) -> None:
     def load(f: Any, *args: Any, **options: Any) -> Any:
         if "weights_only" in options:
             return original(f, *args, **options)
-        admitted = {**number_globals(), **_admitted(f)}
+        admitted = {**array_globals(), **_admitted(f)}
         with safe_globals([(thing, name) for name, thing in admitted.items()]):
             return original(f, *args, weights_only=True, **options)
 
@@ -75,7 +75,7 @@ def _admitted(file: Any) -> dict[str, Any]:
 
 def _resolve(name: str) -> Any:
     """The object that a checkpoint calls ``name``; None if it is not admitted."""
-    if thing := number_globals().get(name):
+    if thing := array_globals().get(name):
         return thing
     module, _, attribute = name.rpartition(".")
     scope = current()

@@ -33,6 +33,7 @@ def whole(checkout):
     model = structure.MMDL([models.MLP(3, 4, 5), models.GRU(2, 3)], fusion, models.MLP(5, 4, 2))
     model.reps = [torch.ones(2, 2)]
     model.best = [np.float64(0.5), np.int64(3), 0.25]
+    model.arrays = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "names": np.array([["b", "c"]], dtype=object)}
     model.activation = torch.nn.functional.relu
     model.inner = nn.TransformerEncoderLayer(4, 2)
     return model
@@ -53,6 +54,11 @@ def test_a_whole_model_comes_back(checkout, path):
     assert type(loaded) is type(model)
     assert loaded.best == [0.5, 3, 0.25]
     assert isinstance(loaded.best[0], np.float64)
+    assert loaded.arrays["a"].tolist() == again.arrays["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    assert loaded.arrays["names"].tolist() == [["b", "c"]]
+    with multibench(checkout):  # what was loaded is saved and loaded again
+        torch.save(loaded, path)
+        assert torch.load(path).arrays["a"].sum() == 15
     for name, tensor in model.state_dict().items():
         assert torch.equal(loaded.state_dict()[name], tensor)
         assert torch.equal(again.state_dict()[name], tensor)
