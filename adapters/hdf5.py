@@ -63,7 +63,13 @@ def group_of(parent: h5py.Group, key: str, where: str) -> h5py.Group:
 
 
 def dataset_of(
-    parent: h5py.Group, key: str, where: str, shape: tuple[int | None, ...] | None = None, *, kinds: str = "fiub"
+    parent: h5py.Group,
+    key: str,
+    where: str,
+    shape: tuple[int | None, ...] | None = None,
+    *,
+    kinds: str = "fiub",
+    empty: bool = False,
 ) -> h5py.Dataset:
     """The array ``key`` of ``parent``, not read yet: numbers that lie in this file.
 
@@ -73,6 +79,7 @@ def dataset_of(
         where: File and group, for messages.
         shape: That it must have; None stands for any number of entries.
         kinds: Of NumPy's types that are admitted.
+        empty: Whether it may have no entry.
 
     Raises:
         InputError: there is none, it holds no numbers, has another shape, claims values that the file does not hold,
@@ -93,7 +100,7 @@ def dataset_of(
     ):
         wanted = " x ".join("any" if side is None else str(side) for side in shape)
         raise InputError(f"{where}: {key} has shape {held}, expected {wanted}.")
-    if math.prod(held) == 0:
+    if math.prod(held) == 0 and not (empty and found.shape):
         raise InputError(f"{where}: {key} is empty (shape {held}).")
     claimed, stored = math.prod(held) * found.dtype.itemsize, found.id.get_storage_size()
     if claimed > _MAX_RATIO * stored:

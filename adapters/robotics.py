@@ -108,6 +108,8 @@ def load(path: str | None = None, settings: RoboticsSettings | None = None) -> M
         label: _split([file for name in names for file in files[name]], counts, settings, label)
         for label, names in cut.items()
     }
+    if "contact" in settings.tasks and len(splits["train"].targets["contact_next"].unique()) < 2:
+        raise InputError(f"{path}: every training sample has one class of contact_next; give --source.tasks [ee].")
     told = ", ".join(f"{len(names)} {label}" for label, names in cut.items())
     return MultimodalData(
         name="robotics",

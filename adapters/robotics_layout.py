@@ -58,10 +58,11 @@ def split_trajectories(names: Sequence[str], seed: int, shares: tuple[float, flo
     Args:
         names: Of all of them, at least 3.
         seed: Of the order in which they are dealt out.
-        shares: Of valid and of test; each gets one trajectory at least.
+        shares: Of valid and of test; each gets one trajectory at least, and train what is left, one at least.
     """
     order = [names[at] for at in np.random.default_rng(seed).permutation(len(names))]
-    valid, test = (max(1, round(share * len(names))) for share in shares)
+    test = min(max(1, round(shares[1] * len(names))), len(names) - 2)
+    valid = min(max(1, round(shares[0] * len(names))), len(names) - 1 - test)
     train = len(names) - valid - test
     cut = {"train": order[:train], "valid": order[train : train + valid], "test": order[train + valid :]}
     return {label: cut[label] for label in SPLITS}

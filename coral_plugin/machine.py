@@ -27,6 +27,5 @@ def require_memory(need: int, what: str, instead: str = "") -> None:
     """
     there = memory()
     if there is not None and need > there:
-        raise MachineError(
-            f"{what} needs {need / 2**30:.1f} GiB of memory; this machine has {there / 2**30:.1f}. {instead}".rstrip()
-        )
+        told = f"this takes {need / 2**30:.1f} GiB of memory, and this machine has {there / 2**30:.1f}"
+        raise MachineError(f"{what}: {told}. {instead}".rstrip())

@@ -6,6 +6,7 @@ A ``.csd`` is HDF5: ``root/data/ID/{features, intervals}``, and ``root/metadata`
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -65,7 +66,9 @@ class Sequence:
         if given.dtype.kind not in "fiu":
             raise InputError(f"{where} has intervals of type {given.dtype}, not seconds.")
         intervals = given.reshape(1, -1) if given.ndim == 1 else given
-        features = features.reshape(1, -1) if given.ndim == 1 else features.reshape(len(features), -1)
+        if given.ndim == 1 or features.ndim == 0:  # mmsdk itself admits the one step of an aligned segment so
+            features = features.reshape(1, -1)
+        features = features.reshape(len(features), math.prod(features.shape[1:]))
         if intervals.ndim != 2 or intervals.shape[1] != 2 or len(intervals) != len(features):
             raise InputError(
                 f"{where} has intervals {given.shape} and features {features.shape}; expected (n, 2) and (n, d)."
@@ -128,8 +131,8 @@ def sequence_of(file: h5py.File, path: Path) -> Sequence:
     def get(key: str) -> tuple[Any, Any]:
         place = f"{where}/data/{key}"
         entry = group_of(data, key, f"{where}/data")
-        intervals = dataset_of(entry, "intervals", place)[()]
-        features = dataset_of(entry, "features", place, kinds="fiubSO")
+        intervals = dataset_of(entry, "intervals", place, empty=True)[()]
+        features = dataset_of(entry, "features", place, kinds="fiubSO", empty=True)
         return intervals, np.full((len(features), 1), "") if features.dtype.kind in "SO" else features[()]  # words
 
     return Sequence(roots[0], by_video(data), get, _metadata(root))

@@ -27,6 +27,10 @@ class MultiBenchEncoder(nn.Module):
     the samples or the time first, a feature map, a tuple or list of which one item is that, lengths beside it, or a
     ``PackedSequence``. Padding is carried to the tokens where time is.
 
+    From Python a function makes one for each pathway::
+
+        fit(arrays, encoders={"vision": lambda modality, width: MultiBenchEncoder(GRU(20, 128), modality)})
+
     Args:
         module: Used as it is, not copied.
         modality: What it encodes.

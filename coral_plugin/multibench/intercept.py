@@ -168,9 +168,7 @@ def _with_head(
     splits = {label: split.to(device) for label, split in script.data.splits().items()}
     truths = dict(script.truths)
     sampler = getattr(call["train_dataloader"], "sampler", None)
-    if isinstance(
-        sampler, WeightedRandomSampler
-    ):  # the script draws some samples more often than others; so does the head
+    if isinstance(sampler, WeightedRandomSampler):  # where the script draws some samples more often, the head does
         drawn = _drawn(sampler.weights, request.seed)
         splits["train"], truths["train"] = splits["train"].subset(drawn), truths["train"][drawn]
     known = {label: (_features(objective, split), truths[label]) for label, split in splits.items()}

@@ -31,7 +31,7 @@ class ScriptTask:
     """
 
     kind: str
-    loss: nn.Module
+    loss: Any
     shape: tuple[int, ...]
 
     @property
@@ -42,6 +42,8 @@ class ScriptTask:
     def loss_of(self, output: Tensor, truth: Tensor) -> Tensor:
         """The loss of outputs ``(B, *shape)`` on labels as the loader gives them."""
         truth = truth.to(output.device)
+        if isinstance(self.loss, nn.Module):
+            self.loss.to(output.device)  # weights of classes
         if isinstance(self.loss, nn.CrossEntropyLoss):
             classes = (truth.squeeze(-1) if truth.ndim == output.ndim else truth).long()
             return torch.as_tensor(self.loss(output, classes))
@@ -74,7 +76,7 @@ def script_task(kind: str, objective: Any, shape: tuple[int, ...], truth: Tensor
     loss = objective if type(objective) in _PLAIN else _BY_TASK.get(kind, nn.MSELoss)()
     task = ScriptTask(kind, loss, shape)
     try:
-        task.loss_of(torch.zeros(len(truth), *shape, device=_device_of(loss)), truth)
+        task.loss_of(torch.zeros(len(truth), *shape), truth)
     except (RuntimeError, ValueError, IndexError) as error:
         reason = " ".join(str(error).split())[:200].rstrip(".")
         raise InputError(
@@ -136,7 +138,3 @@ def fuse(fusion: nn.Module, encoded: Sequence[Any], packed: bool) -> tuple[Tenso
     plain = not packed or isinstance(encoded[0], Tensor)
     fused = fusion(list(encoded) if plain else [each[0] for each in encoded])
     return (fused[0] if isinstance(fused, tuple) else fused), plain
-
-
-def _device_of(module: nn.Module) -> torch.device:
-    return next((buffer.device for buffer in module.buffers()), torch.device("cpu"))

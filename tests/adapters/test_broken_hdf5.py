@@ -259,3 +259,10 @@ def test_broken_file_is_one_line(case, tmp_path, coral):
     else:
         assert other, out
         assert other in out
+
+
+@pytest.mark.parametrize("dataset", ["imdb", "push", "robotics", "enrico", "stocks", "mmsdk"])
+def test_no_path_says_what_to_give(dataset, coral):
+    status, _, err = coral("train", "--dataset", dataset, "--quiet")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "give --data" in err

@@ -47,7 +47,7 @@ def test_settings_out_of_range(height):
 
 def test_too_large_is_refused_unread(folder, monkeypatch):
     monkeypatch.setattr("coral_plugin.machine.memory", lambda: 10_000)
-    with pytest.raises(MachineError, match=r"40 screens needs .*Set --source.height lower"):
+    with pytest.raises(MachineError, match=r"40 screens: this takes .*Set --source.height lower"):
         load(str(folder))
 
 

@@ -110,7 +110,9 @@ def test_settings_out_of_range(settings):
 
 def test_posters_that_do_not_fit_are_refused_unread(path, monkeypatch):
     monkeypatch.setattr("coral_plugin.machine.memory", lambda: 60_000)
-    with pytest.raises(MachineError, match=r"40 posters of 32 x 20 needs .*--source.height lower, or --source.images"):
+    with pytest.raises(
+        MachineError, match=r"40 posters of 32 x 20: this takes .*--source.height lower, or --source.images"
+    ):
         load(path, ImdbSettings(images="pixels", height=32))
 
 

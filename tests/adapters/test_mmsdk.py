@@ -109,6 +109,31 @@ def test_absent_modalities(folder):
     assert data.test.columns["FACET_4.2"].there().sum() == 4
 
 
+def test_a_video_without_any_step_of_a_modality(folder):
+    with h5py.File(folder / "CMU_MOSI_COVAREP.csd", "a") as file:
+        entry = file["COVAREP/data/video_03"]
+        for key, width in (("intervals", 2), ("features", 6)):
+            del entry[key]
+            entry[key] = np.zeros((0, width))
+    data = load(str(folder))
+    assert len(data.train) == 15
+    assert "5 segments lack a modality and are left out" in data.notes
+
+
+def test_other_label_columns_and_single_steps(folder):
+    """MOSEI has several scores a segment; data that mmsdk has aligned may have one step without its own dimension."""
+    with h5py.File(folder / "CMU_MOSI_Opinion_Segment_Labels.csd", "a") as file:
+        data = file["Opinion Segment Labels/data"]
+        for video in list(data):
+            intervals, scores = data[video]["intervals"][()], data[video]["features"][()]
+            del data[video]
+            for at, (span, score) in enumerate(zip(intervals, scores, strict=True)):
+                entry = data.create_group(f"{video}[{at}]")
+                entry["intervals"], entry["features"] = span, np.array([0.0, score[0]])
+    again = load(str(folder), MmsdkSettings(label_column=1, label_rule="score"))
+    assert again.train.targets["label"][:3].tolist() == [2.0, 0.5, -2.5]
+
+
 @pytest.mark.parametrize(
     ("rule", "classes", "count"),
     [("positive", 2, 36), ("seven", 7, 36), ("score", 1, 36), ("nonzero", 2, 29), ("nonnegative", 2, 36)],

@@ -87,7 +87,7 @@ def test_short_trajectories(folder):
 
 def test_too_large_is_refused_unread(folder, monkeypatch):
     monkeypatch.setattr("coral_plugin.machine.memory", lambda: 10_000)
-    with pytest.raises(MachineError, match="with 176 steps needs"):
+    with pytest.raises(MachineError, match="with 176 steps: this takes"):
         load(str(folder))
 
 

@@ -71,6 +71,9 @@ def test_no_trajectory_is_in_two_splits(count):
     cut = split_trajectories(names, 42, (0.1, 0.2))
     assert sorted(name for own in cut.values() for name in own) == sorted(names)
     assert min(map(len, cut.values())) >= 1
+    greedy = split_trajectories(names, 42, (0.49, 0.5))
+    assert sorted(name for own in greedy.values() for name in own) == sorted(names)
+    assert min(map(len, greedy.values())) >= 1
     if count == 150:
         assert [len(own) for own in cut.values()] == [105, 15, 30]
     assert cut == split_trajectories(names, 42, (0.1, 0.2)) != split_trajectories(names, 43, (0.1, 0.2))
@@ -89,6 +92,15 @@ def test_smaller_pictures_and_one_task(folder):
     assert "6 trajectories: 4 train, 1 valid, 1 test (seed 42)" in data.notes
 
 
+def test_contact_of_one_class(folder):
+    for path in folder.iterdir():
+        with h5py.File(path, "a") as file:
+            file["contact"][...] = False
+    with pytest.raises(InputError, match=r"one class of contact_next; give --source\.tasks \[ee\]"):
+        held(folder)
+    assert [task.name for task in held(folder, tasks=("ee",)).tasks] == ["ee_next"]
+
+
 @pytest.mark.parametrize(
     "settings",
     [
@@ -103,7 +115,7 @@ def test_settings_out_of_range(settings):
 
 def test_too_large_is_refused_unread(folder, monkeypatch):
     monkeypatch.setattr("coral_plugin.machine.memory", lambda: 10_000)
-    with pytest.raises(MachineError, match=r"48 steps of image, force, proprio needs .*Set --source.side lower"):
+    with pytest.raises(MachineError, match=r"48 steps of image, force, proprio: this takes .*Set --source.side lower"):
         held(folder)
 
 
