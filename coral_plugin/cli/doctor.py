@@ -22,7 +22,11 @@ NEEDED = {
     "jsonargparse": "jsonargparse",
     "matplotlib": "matplotlib",
 }
-OPTIONAL = {"umap-learn": ("umap", "umap"), "tensorboard": ("tensorboard", "tensorboard")}
+OPTIONAL = {
+    "umap-learn": ("umap", "umap"),
+    "tensorboard": ("tensorboard", "tensorboard"),
+    "h5py": ("h5py", "multibench"),
+}
 
 
 def main(argv: list[str]) -> int:
