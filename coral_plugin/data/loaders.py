@@ -75,7 +75,7 @@ def read_loaders(
 
     Batches are MultiBench's: ``(x1, ..., xM, y)`` as tuple or list, or with lengths
     ``([x1, ..., xM], [length1, ..., lengthM], index, y)``. Loaders of PyTorch are read in the order of their data set,
-    each sample once, whatever their sampler; those of one data set are read as they come.
+    each sample once, however they shuffle; where a sampler of one's own or an iterable data set decides, as they come.
 
     Samples of (d,) are tabular; (T, d) are series, whose zeros at the end are padding where no lengths come with them;
     (C, H, W) and (H, W, C) are images; (T, H, W) with more than 4 steps are series of frames. Values become 32-bit
@@ -103,7 +103,7 @@ def read_loaders(
     notes: list[str] = []
     gathered: dict[str, Gathered] = {}
     for label, loader in {"train": train, "valid": valid, "test": clean(test, f"{name}: test")}.items():
-        if loader is not None:
+        if loader is not None or label == "train":
             ordered, told = in_order(loader, label)
             notes.extend(told)
             gathered[label] = gather(ordered, f"{name}: {label}", labels=labels)

@@ -204,6 +204,7 @@ def test_floats_that_look_like_classes_are_told():
 GOOD = [(torch.randn(4, 3), torch.tensor([0, 1, 0, 1]))]
 BAD = {
     "text": ("batches", "is no loader of batches, but 'batches'"),
+    "None": (None, "is no loader of batches, but an object of type NoneType"),
     "number": (3, "is no loader of batches, but 3"),
     "dictionary": ({"x": GOOD}, "is no loader of batches, but an object of type dict"),
     "nothing": ([], "gave no batch; a generator gives its batches once only"),
