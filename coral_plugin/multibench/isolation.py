@@ -17,6 +17,7 @@ from coral_plugin.multibench.imports import Fill, Finder, below
 # modules of each checkout between contexts: classes keep their identity, so that objects of one context can be saved,
 # loaded and compared in the next
 _kept: dict[Path, dict[str, ModuleType]] = {}
+_made: dict[Path, dict[str, ModuleType]] = {}  # the same of modules that stand in for absent ones
 _scopes: list[Scope] = []
 _ABSENT = object()
 
@@ -52,7 +53,10 @@ class Scope:
     def stand_in(self, name: str, fill: Fill) -> None:
         """Let ``import name`` make a module that ``fill`` fills, in place of any that is imported already."""
         hidden = {each: sys.modules.pop(each) for each in sys.modules.copy() if _is_or_below(each, name)}
-        self._stack.callback(_swap, lambda each: _is_or_below(each, name), hidden)
+        made = _made.setdefault(self.checkout.root, {})
+        if name in made:  # modules of the checkout that are kept hold on to it
+            sys.modules[name] = made[name]
+        self._stack.callback(lambda: made.update(_swap(lambda each: _is_or_below(each, name), hidden)))
         self._put(self.finder.stand_ins, name, fill)
 
     def alias(self, name: str, target: str) -> None:

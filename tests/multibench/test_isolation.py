@@ -145,6 +145,17 @@ def test_stand_ins_and_aliases_last_as_long_as_the_context(double):
         importlib.import_module("absent_library")
 
 
+def test_stand_ins_are_the_same_in_the_next_context(double):
+    """Modules of the checkout are kept between contexts, and what they imported with them."""
+    seen = []
+    for _ in range(2):
+        with isolated(double) as scope:
+            scope.stand_in("absent_library", lambda module: None)
+            seen.append(importlib.import_module("absent_library"))
+    assert seen[0] is seen[1]
+    assert "absent_library" not in sys.modules
+
+
 def test_a_line_is_said_once(double):
     lines = []
     with isolated(double, lines.append) as scope:
