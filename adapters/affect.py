@@ -22,7 +22,7 @@ from coral_plugin.sniff import expect
 from .affect_layout import MODALITIES, VARIANTS, WHAT, sizes, tables_of
 
 LabelRule = Literal["positive", "nonnegative", "nonzero", "seven", "score"]
-_CLASSES = {
+CLASSES = {
     "mosi": ("not positive", "positive"),
     "mosei": ("not positive", "positive"),
     "humor": ("serious", "humorous"),
@@ -92,7 +92,7 @@ def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalDat
             table = {key: value[keep] for key, value in table.items()}
         columns[label] = _columns(table, names, settings, f"{path}: {label}")
         scores[label] = table["labels"]
-    task, targets = read_labels(*_labels(scores, settings.labels, name), list(SPLITS), path)
+    task, targets = read_labels(*by_rule(scores, settings.labels, CLASSES[name]), list(SPLITS), path)
     splits: dict[str, Any] = {
         label: Split(columns[label], {task.name: targets[label]} if task else {}) for label in SPLITS
     }
@@ -158,15 +158,17 @@ def _modality(name: str, splits: dict[str, Split]) -> Modality:
     return Modality(name=name, kind="sequence", shape=(max(shape[0] for shape in shapes), shapes[0][1]))
 
 
-def _labels(scores: dict[str, np.ndarray], rule: LabelRule, name: str) -> tuple[dict[str, np.ndarray], Any]:
-    """Labels of each split by the rule, and the names of their classes."""
+def by_rule(
+    scores: dict[str, np.ndarray], rule: LabelRule, classes: tuple[str, str]
+) -> tuple[dict[str, np.ndarray], tuple[str, ...] | None]:
+    """Labels of each split by the rule, and the names of their classes; ``classes`` are those of two."""
     if rule == "score":
         return {label: value.astype(np.float32) for label, value in scores.items()}, None
     if rule == "seven":
         rounded = {label: np.clip(np.round(value), -3, 3).astype(np.int64) + 3 for label, value in scores.items()}
         return rounded, tuple(str(score) for score in range(-3, 4))
     positive = np.greater_equal if rule == "nonnegative" else np.greater
-    return {label: positive(value, 0).astype(np.int64) for label, value in scores.items()}, _CLASSES[name]
+    return {label: positive(value, 0).astype(np.int64) for label, value in scores.items()}, classes
 
 
 def _notes(tables: dict[str, Table], infinite: int, name: str) -> list[str]:
@@ -184,7 +186,7 @@ def inspect(source: Source) -> Inspection | None:
         return None
     tables, infinite = tables_of(content, str(source.path))
     there = sizes(tables)
-    variant, datasets = VARIANTS.get(there, ("of feature sizes that no released file has", tuple(_CLASSES)))
+    variant, datasets = VARIANTS.get(there, ("of feature sizes that no released file has", tuple(CLASSES)))
     named = ", ".join(name for name in MODALITIES if name in tables["train"])
     notes = [f"{infinite} values of audio are minus infinity; they are read as 0"] if infinite else []
     for label, table in tables.items():
@@ -209,5 +211,5 @@ def _loader(name: str) -> Callable[..., MultimodalData]:
     return load
 
 
-mosi, mosei, humor, sarcasm = map(_loader, _CLASSES)
+mosi, mosei, humor, sarcasm = map(_loader, CLASSES)
 mosi.inspect = inspect  # type: ignore[attr-defined]  # once for all four

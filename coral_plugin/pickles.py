@@ -55,6 +55,16 @@ def read_pickle(path: Path | str, *, trust: bool = False) -> Any:
         raise InputError(f"{path} is damaged or no pickle of arrays: {reason}.") from error
 
 
+def array_globals() -> dict[str, Any]:
+    """What a restricted unpickler beside this one may call to read NumPy's arrays and numbers, by the names in files.
+
+    The types that these functions build on the way are among them, under names that no file has.
+    """
+    wanted = {pair: thing for pair, thing in _ADMITTED.items() if pair[0].startswith("numpy") or pair[0] == "_codecs"}
+    found = {f"{module}.{name}": thing for (module, name), thing in wanted.items()}
+    return {**found, **{f"{__name__}.{each.__name__}": each for each in (_Type, _Array)}}
+
+
 def _known(module: str, name: str, where: str) -> Any:
     if (module, name) not in _ADMITTED:
         wanted = f"{module}.{name}"
@@ -116,7 +126,10 @@ class _Type:
 
 
 class _Array(np.ndarray):
-    """An array that a pickle may fill once it says what fits."""
+    """An array that a pickle may fill once it says what fits; written again it is a plain one."""
+
+    def __reduce__(self) -> Any:
+        return self.view(np.ndarray).__reduce__()
 
     def __setstate__(self, state: Any) -> None:
         if not isinstance(state, tuple) or len(state) not in (4, 5):

@@ -15,7 +15,7 @@ from coral_plugin.errors import InputError
 if TYPE_CHECKING:
     from coral_plugin.data.inspection import Inspection, Source
 
-_MOST_VALUES = 12  # different labels up to which each is counted; above, they are numbers in bins
+_MOST_VALUES = 24  # different labels up to which each is counted; above, they are numbers in bins
 
 
 def main(argv: list[str]) -> int:
@@ -52,7 +52,7 @@ def recognise(source: Source) -> Inspection:
     from coral_plugin.registry import DATASETS
     from coral_plugin.sniff import NAMES
 
-    if source.kind not in ("pickle", "npz", "npy", "hdf5", "folder"):
+    if source.kind not in ("pickle", "npz", "npy", "hdf5", "folder", "text"):
         raise unreadable(source)
     holds = source.content
     readers = [DATASETS.get(name) for name in DATASETS.names()]

@@ -23,6 +23,7 @@ COMMANDS = {
     "data": ("coral_plugin.cli.data", "data check PATH: what a file is and holds, and whether it can be trained on"),
     "list": ("coral_plugin.cli.listing", "list registered objectives, datasets or encoders"),
     "doctor": ("coral_plugin.cli.doctor", "say what is installed, what is missing, and how to get it"),
+    "run": ("coral_plugin.cli.run", "run an unmodified script of MultiBench with an objective of ours"),
     "demo": ("coral_plugin.cli.demo", "redundancy, uniqueness and synergy on Trifeature in a few minutes"),
     "ablate": (
         "coral_plugin.cli.ablate",

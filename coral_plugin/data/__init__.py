@@ -3,6 +3,7 @@
 from coral_plugin.data.arrays import as_split, carve, from_arrays
 from coral_plugin.data.batch import MultimodalBatch
 from coral_plugin.data.dataset import MultimodalData, fingerprint
+from coral_plugin.data.loaders import from_loaders
 from coral_plugin.data.modality import KINDS, Kind, Modality
 from coral_plugin.data.split import Column, Split
 from coral_plugin.data.tables import SPLITS
@@ -22,4 +23,5 @@ __all__ = [
     "carve",
     "fingerprint",
     "from_arrays",
+    "from_loaders",
 ]

@@ -91,6 +91,8 @@ def with_statistics(modality: Modality, column: Column) -> Modality:
 
     Neither padding nor samples that lack the modality count. A constant feature is centred and keeps its scale.
     """
+    if column.values.dtype == torch.uint8:
+        return _with_grey_statistics(modality, column)
     count, total = 0, torch.zeros(modality.features, dtype=torch.float64)
     for part in _parts(modality, column):
         count, total = count + len(part), total + part.sum(0)
@@ -99,7 +101,24 @@ def with_statistics(modality: Modality, column: Column) -> Modality:
     squares = torch.zeros_like(total)
     for part in _parts(modality, column):
         squares += (part - mean).square().sum(0)
-    std = (squares / count).sqrt()
+    return _scaled(modality, mean, (squares / count).sqrt())
+
+
+def _with_grey_statistics(modality: Modality, column: Column) -> Modality:
+    """The same of bytes, which are counted: that takes a tenth of the time."""
+    rows = column.there().nonzero().squeeze(1)
+    rows = rows if column.rows is None else column.rows[rows]
+    counts = torch.zeros(modality.features, 256, dtype=torch.float64)
+    for part in rows.split(_CHUNK):
+        for channel, pixels in enumerate(column.values[part].movedim(1, 0)):
+            counts[channel] += torch.bincount(pixels.flatten(), minlength=256)
+    shares = counts / counts.sum(dim=1, keepdim=True)  # (C, 256)
+    grey = torch.arange(256, dtype=torch.float64) / 255
+    mean = shares @ grey
+    return _scaled(modality, mean, (shares * (grey - mean[:, None]).square()).sum(dim=1).sqrt())
+
+
+def _scaled(modality: Modality, mean: torch.Tensor, std: torch.Tensor) -> Modality:
     std = torch.where(std > 1e-8 * (1 + mean.abs()), std, torch.ones_like(std))
     return replace(modality, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
 

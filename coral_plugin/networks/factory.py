@@ -28,7 +28,8 @@ class NetworkSettings:
 
     Attributes:
         width: Token width D; 0 chooses: 512 with images from 128 px, 40 for sequences alone, else 128.
-        encoders: Encoder of a modality, ``name`` or ``name(key=value, ...)``; by kind where not named.
+        encoders: Encoder of a modality, ``name``, ``name(key=value, ...)`` or ``family:member(64, key=value, ...)``;
+            by kind where not named.
         depth: Blocks of the fusion transformer.
         heads: Attention heads of the fusion transformer.
         head_hidden: Hidden units of the projection heads.
@@ -94,8 +95,8 @@ def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], 
     if callable(like):
         function = like
         return lambda: function(modality, width)
-    name, options = parse_encoder(like)
-    for key, value in options.items():
+    name, arguments, options = parse_encoder(like)
+    for key, value in [*options.items(), *(("an argument", value) for value in arguments)]:
         most = _DEEPEST if key in ("layers", "depth", "blocks") else _WIDEST
         if isinstance(value, int) and value > most:
             raise InputError(f"Encoder {like!r} of {modality.name}: {key} must be at most {most}.")
@@ -103,7 +104,7 @@ def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], 
 
     def build() -> nn.Module:
         try:
-            encoder: nn.Module = factory(modality, width, **options)
+            encoder: nn.Module = factory(modality, width, *arguments, **options)
         except InputError:
             raise
         except Exception as error:  # a stranger's constructor meets options of any type and size
@@ -113,27 +114,39 @@ def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], 
     return build
 
 
-def parse_encoder(text: str) -> tuple[str, dict[str, Any]]:
-    """``name(key=value, ...)`` to the name and its options; values are Python literals.
+def parse_encoder(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """``name(value, key=value, ...)`` to the registered name, its arguments and its options; values are literals.
+
+    In ``family:member(...)`` the family is the registered name, and the member its first argument: what a family
+    knows of its members is its own affair.
 
     >>> parse_encoder("gru(hidden=64)")
-    ('gru', {'hidden': 64})
+    ('gru', (), {'hidden': 64})
+    >>> parse_encoder("multibench:GRU(20, 128, last_only=True)")
+    ('multibench', ('GRU', 20, 128), {'last_only': True})
 
     Raises:
         InputError: the text is not of this form.
     """
+    family, colon, member = text.partition(":")
+    if not colon or not family.strip().isidentifier():
+        family, member = "", text
     try:
         if len(text) > _LONGEST:
             raise ValueError  # noqa: TRY301
-        tree = ast.parse(text.strip(), mode="eval").body
-        if isinstance(tree, ast.Name):
-            return tree.id, {}
-        if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and not tree.args:
-            options = {k.arg: ast.literal_eval(k.value) for k in tree.keywords}
-            if None not in options and len(options) == len(tree.keywords):  # no **mapping, nothing twice
-                return tree.func.id, {str(key): value for key, value in options.items()}
+        tree = ast.parse(member.strip(), mode="eval").body
+        call = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
+        name = ast.unparse(call.func)
+        # a member may lie in a module of its family; nothing but names and dots is one
+        if isinstance(call.func, ast.Name) or (family and name.replace(".", "").isidentifier()):
+            options = {k.arg: ast.literal_eval(k.value) for k in call.keywords}
+            arguments = tuple(ast.literal_eval(value) for value in call.args)
+            if None not in options and len(options) == len(call.keywords):  # no **mapping, nothing twice
+                named = {str(key): value for key, value in options.items()}
+                return (family.strip(), (name, *arguments), named) if family else (name, arguments, named)
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):  # the last two: nested too deeply
         pass
     raise InputError(
-        f"Cannot read the encoder {short(text)}; write NAME or NAME(key=value, ...), such as gru(hidden=64)."
+        f"Cannot read the encoder {short(text)}; write NAME or NAME(key=value, ...), such as gru(hidden=64), or "
+        "FAMILY:NAME(value, ...)."
     )

@@ -20,11 +20,13 @@ class TokenEncoder(nn.Module):
     """One modality's encoder and tokenizer: values ``(B, ...)`` to tokens ``(B, T, D)``.
 
     What the encoder returns (a vector, a sequence or a feature map, alone or first in a tuple) is found out with one
-    probing batch. An encoder whose ``accepts_padding`` is true is called with values and padding and may return
-    ``(output, padding)``; any other is called with the values alone.
+    probing batch, unless the encoder tells the shape for one sample as ``encoded_shape``. An encoder whose
+    ``accepts_padding`` is true is called with values and padding and may return ``(output, padding)``; any other is
+    called with the values alone.
 
     Args:
-        modality: What is encoded; values are scaled by its mean and deviation here, where it has them.
+        modality: What is encoded; values are scaled by its mean and deviation here, where it has them, unless the
+            encoder ``wants_raw``.
         encoder: Any module.
         width: Token width D.
 
@@ -38,7 +40,9 @@ class TokenEncoder(nn.Module):
         self.encoder = encoder
         self.width = width
         self.accepts_padding = bool(getattr(encoder, "accepts_padding", False))
-        self.tokenizer = self._fitting_tokenizer(width)
+        self.standardises = modality.mean is not None and not getattr(encoder, "wants_raw", False)
+        told = getattr(encoder, "encoded_shape", None)
+        self.tokenizer = self._fitting_tokenizer(width) if told is None else tokenizer_for(tuple(told), width)
 
     def forward(self, values: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Values ``(B, ...)`` and padding ``(B, T)`` or None to tokens ``(B, T', D)`` and their padding."""
@@ -49,9 +53,10 @@ class TokenEncoder(nn.Module):
         return tokens, padding
 
     def _encode(self, values: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        values = self.modality.standardise(values)
-        if padding is not None and self.modality.mean is not None:
-            values = values.masked_fill(padding.unsqueeze(-1), 0.0)
+        if self.standardises:
+            values = self.modality.standardise(values)
+            if padding is not None:
+                values = values.masked_fill(padding.unsqueeze(-1), 0.0)
         if not self.accepts_padding:
             output = self.encoder(values)
             return (output[0] if isinstance(output, tuple) else output), padding

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import torch
@@ -13,8 +12,6 @@ from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch, Task
 from coral_plugin.errors import InputError
-from coral_plugin.losses import cosine_embedding, info_nce, nt_xent, squared_cosine
-from coral_plugin.losses.supervised import supervised_contrast
 from coral_plugin.networks import (
     EncoderLike,
     NetworkSettings,
@@ -26,11 +23,9 @@ from coral_plugin.networks import (
     projection_head,
     resolve_encoders,
 )
-from coral_plugin.networks.masking import mask_ratio, partition
 from coral_plugin.networks.pathways import safe, spread, token_encoders, tokenise
-from coral_plugin.objectives.base import Objective, over_batch
-
-_PENALTIES = {"cosine": cosine_embedding, "squared_cosine": squared_cosine}
+from coral_plugin.objectives.base import Objective
+from coral_plugin.objectives.coral_terms import coral_terms, ratio_at, view_masks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +185,7 @@ class Coral(Objective):
         raw: MultimodalBatch | None = None,  # noqa: ARG002
     ) -> dict[str, Tensor]:
         """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8)."""
-        settings = self.settings
-        masks = self._masks(progress, generator)
+        masks = view_masks(self.settings, [m.name for m in self.modalities], progress, generator)
         views = [
             self._project(
                 {
@@ -202,33 +196,13 @@ class Coral(Objective):
             )
             for batch, mask in zip((first, second), masks, strict=True)
         ]
-        one, two = views
         having = {"shared": None, **{f"unique/{name}": first.having(name) for name in first}}
-        classes = [first.targets[self.labels]] if self.needs_labels else []
-        contrast = {
-            name: over_batch(self._contrast, one[name], two[name], *classes, present=having[name]) for name in one
-        }
-        shared = contrast.pop("shared")
-        unique = torch.stack(list(contrast.values())).sum()
-        # the shared part comes first, so the pairs are (shared, unique) and (unique, unique)
-        penalty = _PENALTIES[settings.orthogonality]
-        orthogonality = torch.stack(
-            [
-                over_batch(penalty, view[a], view[b], present=_both(having[a], having[b]), least=1)
-                for view in views
-                for a, b in combinations(view, 2)
-            ]
-        ).sum()
-        total = (
-            settings.shared_weight * shared
-            + settings.unique_weight * unique
-            + settings.orthogonality_weight * orthogonality
-        )
-        return {"shared": shared, "unique": unique, "orthogonality": orthogonality, "total": total}
+        classes = first.targets[self.labels] if self.needs_labels else None
+        return coral_terms(*views, settings=self.settings, having=having, classes=classes)
 
     def schedule(self, progress: float) -> dict[str, float]:
         """The mask ratio."""
-        return {"mask_ratio": self._ratio(progress)}
+        return {"mask_ratio": ratio_at(self.settings, progress)}
 
     def _unique(self, batch: MultimodalBatch, name: str) -> Tensor:
         tokens, padding = tokenise(self.unique_encoders[safe(name)], batch, name)
@@ -247,33 +221,3 @@ class Coral(Objective):
             for name, part in parts.items()
             for head, present in [unique.get(name, (self.shared_head, None))]
         }
-
-    def _contrast(self, one: Tensor, two: Tensor, classes: Tensor | None = None) -> Tensor:
-        if classes is not None:
-            neutral = self.settings.positives == "class_neutral"
-            return supervised_contrast(one, two, classes, temperature=self.settings.temperature, neutral=neutral)
-        loss = nt_xent if self.settings.contrast == "nt_xent" else info_nce
-        return loss(one, two, temperature=self.settings.temperature)
-
-    def _ratio(self, progress: float) -> float:
-        match self.settings.masking:
-            case "none":
-                return 0.0
-            case "constant":
-                return self.settings.mask_ratio
-        return mask_ratio(progress, self.settings.mask_stages)
-
-    def _masks(self, progress: float, generator: torch.Generator | None) -> tuple[dict[str, float], dict[str, float]]:
-        names = [m.name for m in self.modalities]
-        if self.settings.mask_partition == "fixed":
-            half = (len(names) + 1) // 2
-            parts = names[:half], names[half:]
-        else:
-            parts = partition(names, generator)
-        ratio = self._ratio(progress)
-        return dict.fromkeys(parts[0], ratio), dict.fromkeys(parts[1], ratio)
-
-
-def _both(one: Tensor | None, two: Tensor | None) -> Tensor | None:
-    """Samples that have both; None where that is every sample."""
-    return one if two is None else two if one is None else one & two

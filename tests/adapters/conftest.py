@@ -3,7 +3,6 @@
 import importlib
 import os
 import sys
-import types
 import warnings
 from pathlib import Path
 
@@ -11,16 +10,18 @@ import pytest
 
 from coral_plugin.cli.main import main
 
+from . import stand_ins
+
 
 @pytest.fixture
 def multibench(monkeypatch):
-    """A function that imports a module of the checkout in ``MULTIBENCH_ROOT``; torchtext, which is dead, is empty."""
+    """A function that imports a module of the checkout in ``MULTIBENCH_ROOT``; what it lacks here is stood in for."""
     root = os.environ.get("MULTIBENCH_ROOT")
     if not root or not (Path(root) / "datasets" / "affect").is_dir():
         pytest.skip("no MultiBench checkout: set MULTIBENCH_ROOT")
     before = set(sys.modules)
     monkeypatch.syspath_prepend(root)
-    monkeypatch.setitem(sys.modules, "torchtext", types.ModuleType("torchtext"))
+    stand_ins.install(monkeypatch)
 
     def load(name):
         with warnings.catch_warnings():

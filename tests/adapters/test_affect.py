@@ -9,18 +9,18 @@ from coral_plugin.cli.options import parse_run
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 
-from . import writers
+from . import formats
 
 
 @pytest.fixture
 def content():
-    return writers.affect()
+    return formats.affect()
 
 
 @pytest.fixture
 def read(tmp_path, content):
     def load(settings=None, loader=mosi, changed=None):
-        return loader(str(writers.save(tmp_path / "x.pkl", content if changed is None else changed)), settings)
+        return loader(str(formats.save(tmp_path / "x.pkl", content if changed is None else changed)), settings)
 
     return load
 
@@ -78,7 +78,7 @@ def test_longer_sequences_are_cut_at_their_end(read, content):
 
 def test_lists_are_the_same_as_arrays(read):
     """The layout of humor and sarcasm: one array a sample, and labels (N, 1)."""
-    lists = read(loader=humor, changed=writers.affect(layout="lists"))
+    lists = read(loader=humor, changed=formats.affect(layout="lists"))
     arrays = read(loader=humor)
     assert lists.fingerprint == arrays.fingerprint
     assert lists.tasks[0].classes == ("serious", "humorous")
@@ -142,7 +142,7 @@ def test_two_modalities(read, content):
 
 
 def test_features_of_another_data_set_are_said(read):
-    large = writers.affect(sizes={"vision": 371, "audio": 81, "text": 300})
+    large = formats.affect(sizes={"vision": 371, "audio": 81, "text": 300})
     assert read(changed=large).notes == ("features (371, 81, 300) are those of humor.pkl or sarcasm.pkl, not of mosi",)
     assert read(changed=large, loader=sarcasm).notes == ()
 
@@ -151,7 +151,7 @@ def test_trust_is_a_flag_of_its_own(tmp_path, coral, content):
     import collections
 
     content["train"]["id"] = collections.Counter()
-    path = writers.save(tmp_path / "x.pkl", content)
+    path = formats.save(tmp_path / "x.pkl", content)
     status, _, err = coral("train", "--dataset", "mosi", "--data", path, "--output", tmp_path / "run", "--quiet")
     assert (status, err.count("\n")) == (2, 1)
     assert "wants collections.Counter" in err
@@ -205,11 +205,11 @@ def test_the_batches_are_multibenchs(shared_data, multibench, max_pad):
 @pytest.mark.parametrize("name", ["mosei", "humor"])
 def test_made_files_give_multibenchs_batches(tmp_path, multibench, name):
     """Zeros in front of one modality, a sample without text, minus infinity: what the real file above lacks."""
-    content = writers.affect(counts=(20, 8, 8), scores=(0.0, 1.0, 1.0, 0.0))
+    content = formats.affect(counts=(20, 8, 8), scores=(0.0, 1.0, 1.0, 0.0))
     content["train"]["text"][5] = 0
     content["train"]["audio"][3, -1, 0] = -np.inf
     content["valid"]["vision"][6, :4] = 0
-    path = str(writers.save(tmp_path / "x.pkl", content))
+    path = str(formats.save(tmp_path / "x.pkl", content))
     loaders = multibench("datasets.affect.get_data").get_dataloader(
         path, train_shuffle=False, num_workers=0, task="classification", data_type=name
     )

@@ -10,12 +10,12 @@ from coral_plugin.adapters.avmnist import AvmnistSettings, load, weaken
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 
-from . import writers
+from . import formats
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return writers.avmnist(tmp_path / "avmnist")
+    return formats.avmnist(tmp_path / "avmnist")
 
 
 def whole(split):
@@ -45,7 +45,7 @@ def test_the_folder(folder):
 
 @pytest.mark.parametrize("made", ["folder", "bank", "weak"])
 def test_statistics_are_those_of_train(tmp_path, folder, made):
-    path = str(writers.bank(tmp_path / "avmnist_mini.npz") if made == "bank" else folder)
+    path = str(formats.bank(tmp_path / "avmnist_mini.npz") if made == "bank" else folder)
     data = load(path, AvmnistSettings(energy=0.5 if made == "weak" else 1.0))
     for modality in data.modalities:
         values = whole(data.train)[modality.name].double()
@@ -62,13 +62,13 @@ def test_rows_of_valid_can_be_chosen(folder):
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.uint8])
 def test_audio_of_any_type(tmp_path, folder, kind):
-    other = writers.avmnist(tmp_path / "other", audio=kind)
+    other = formats.avmnist(tmp_path / "other", audio=kind)
     assert load(str(other)).fingerprint == load(str(folder)).fingerprint
 
 
 @pytest.mark.parametrize(("speakers", "suffix"), [("shared", "rec"), ("separate", "spk")])
 def test_the_bank(tmp_path, speakers, suffix):
-    path = writers.bank(tmp_path / "avmnist_mini.npz")
+    path = formats.bank(tmp_path / "avmnist_mini.npz")
     arrays = np.load(path)
     for place in (path, tmp_path):  # the file, or its folder
         data = load(str(place), AvmnistSettings(speakers=speakers))
@@ -118,16 +118,51 @@ def test_the_real_bank(shared_data):
         np.testing.assert_array_equal(digit[heard[label]], split.targets["label"].numpy())
 
 
-@pytest.mark.multibench
-def test_the_batches_are_multibenchs(folder, multibench):
-    """Its loader works for 60,000 and 10,000 rows only: the numbers in its source are replaced by ours."""
-    module = multibench("datasets.avmnist.get_data")
-    source = Path(module.__file__).read_text().replace("60000", "40").replace("55000", "36").replace("10000", "10")
+def resized(multibench, train, valid, test):
+    """MultiBench's loader, which works for 60,000 and 10,000 rows only, with the numbers in its source replaced."""
+    source = Path(multibench("datasets.avmnist.get_data").__file__).read_text()
+    for theirs, ours in (("60000", train + valid), ("55000", train), ("10000", test)):
+        source = source.replace(theirs, str(ours))
     own = {}
     exec(source, own)
-    train, valid, test = own["get_dataloader"](str(folder), batch_size=8, num_workers=0, train_shuffle=False)
-    for split, loader in zip(load(str(folder)).splits().values(), (train, valid, test), strict=True):
+    return own["get_dataloader"]
+
+
+def equal(data, loaders):
+    for split, loader in zip(data.splits().values(), loaders, strict=True):
         for ours, theirs in zip(split.batches(8), loader, strict=True):
             for at, name in enumerate(("image", "audio")):
                 assert torch.equal(ours[name], theirs[at].float())
             assert torch.equal(ours.targets["label"], theirs[2])
+
+
+@pytest.mark.multibench
+def test_the_batches_are_multibenchs(folder, multibench):
+    loaders = resized(multibench, 36, 4, 10)(str(folder), batch_size=8, num_workers=0, train_shuffle=False)
+    equal(load(str(folder)), loaders)
+
+
+@pytest.mark.multibench
+def test_the_real_samples_are_multibenchs(shared_data, tmp_path, multibench):
+    """The first of each part of the bank, written as the ``make_folder.py`` beside it writes them all."""
+    counts, arrays = {"train": 48, "valid": 16, "test": 24}, np.load(shared_data / "avmnist_mini" / "avmnist_mini.npz")
+    held = {
+        label: (
+            arrays[f"{label}_image"][:count].astype(np.float32),
+            arrays["audio_bank"][arrays[f"{label}_audio_index_rec"][:count]],
+            arrays[f"{label}_labels"][:count].astype(np.int64),
+        )
+        for label, count in counts.items()
+    }
+    train = [np.concatenate(parts) for parts in zip(held["train"], held["valid"], strict=True)]
+    for label, parts in (("train", train), ("test", held["test"])):
+        for name, values in zip(("image/{}_data", "audio/{}_data", "{}_labels"), parts, strict=True):
+            path = tmp_path / f"{name.format(label)}.npy"
+            path.parent.mkdir(exist_ok=True)
+            np.save(path, values)
+    data = load(str(tmp_path), AvmnistSettings(valid_rows=16))
+    equal(data, resized(multibench, 48, 16, 24)(str(tmp_path), batch_size=8, num_workers=0, train_shuffle=False))
+    bank = load(str(shared_data / "avmnist_mini"))  # the same samples, whose recordings are kept once
+    for ours, theirs in zip(data.splits().values(), bank.splits().values(), strict=True):
+        first = torch.arange(8)
+        assert all(torch.equal(ours.batch(first)[name], theirs.batch(first)[name]) for name in ("image", "audio"))

@@ -9,15 +9,15 @@ import pytest
 
 from coral_plugin.files import write_npz
 
-from . import writers
+from . import formats
 
 HTML = b"<!DOCTYPE html><html><title>Google Drive - Quota exceeded</title></html>"
 
 
 def pkl(change=None, dataset="mosi"):
     def write(folder):
-        content = writers.mimic() if dataset == "mimic" else writers.affect()
-        return writers.save(folder / "x.pkl", (change(content) or content) if change else content)
+        content = formats.mimic() if dataset == "mimic" else formats.affect()
+        return formats.save(folder / "x.pkl", (change(content) or content) if change else content)
 
     return write
 
@@ -32,7 +32,7 @@ def blob(content, name="x.pkl"):
 
 def tree(change):
     def write(folder):
-        place = writers.avmnist(folder / "avmnist")
+        place = formats.avmnist(folder / "avmnist")
         change(place)
         return place
 
@@ -56,7 +56,7 @@ def cut(path, size):
 
 def changed_bank(**changes):
     def write(folder):
-        path = writers.bank(folder / "avmnist_mini.npz")
+        path = formats.bank(folder / "avmnist_mini.npz")
         with np.load(path) as arrays:
             held = dict(arrays)
         for key, value in changes.items():
@@ -92,7 +92,7 @@ def half(data):
     return data[: len(data) // 2]
 
 
-WHOLE = pickle.dumps(writers.affect())
+WHOLE = pickle.dumps(formats.affect())
 CASES = {
     "no such file": ("mosi", lambda folder: folder / "none.pkl", "There is no file"),
     "empty file": ("mosi", blob(b""), "is empty"),
@@ -105,7 +105,7 @@ CASES = {
     "text": ("mosi", blob(b"vision,audio\n1,2\n"), "is plain text"),
     "JSON": ("mosi", blob(b'{"error": "denied"}'), "is JSON text"),
     "folder": ("mosi", lambda folder: folder, "is a folder"),
-    "zip of arrays": ("mosi", lambda folder: writers.bank(folder / "x.npz"), "is a zip archive"),
+    "zip of arrays": ("mosi", lambda folder: formats.bank(folder / "x.npz"), "is a zip archive"),
     "list": ("mosi", pkl(lambda content: [content]), "holds a list"),
     "MIMIC as MOSI": ("mosi", pkl(dataset="mimic"), "is MultiBench's MIMIC file; read it with --dataset mimic"),
     "MOSI as MIMIC": ("mimic", pkl(), "holds train, valid, test"),

@@ -9,12 +9,12 @@ from coral_plugin.errors import InputError
 from coral_plugin.experiments.settings import make_settings
 from coral_plugin.registry import DATASETS
 
-from . import writers
+from . import formats
 
 
 @pytest.fixture
 def path(tmp_path):
-    return str(writers.save(tmp_path / "im.pk", writers.mimic(), protocol=2))
+    return str(formats.save(tmp_path / "im.pk", formats.mimic(), protocol=2))
 
 
 def whole(split):
@@ -30,7 +30,7 @@ def test_it_is_registered_with_its_recipe():
 
 
 def test_values_and_split(path):
-    data, made = load(path), writers.mimic()
+    data, made = load(path), formats.mimic()
     assert {label: len(split) for label, split in data.splits().items()} == {"train": 48, "valid": 6, "test": 6}
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
         ("static", "tabular", (5,)), ("series", "timeseries", (24, 12))
@@ -50,7 +50,7 @@ def test_values_and_split(path):
 
 @pytest.mark.parametrize("statistics", ["train", "all"])
 def test_statistics(path, statistics):
-    data, made = load(path, MimicSettings(statistics=statistics)), writers.mimic()
+    data, made = load(path, MimicSettings(statistics=statistics)), formats.mimic()
     static = np.where(np.isfinite(made["adm_features_all"]), made["adm_features_all"], 0)
     chosen = static if statistics == "all" else static[split_rows(60)["train"]]
     assert np.allclose(data.modalities[0].mean, chosen.mean(0), atol=1e-5)
@@ -61,7 +61,7 @@ def test_statistics(path, statistics):
 def test_every_task(path):
     data = load(path, MimicSettings(tasks=(-1, *range(20))))
     assert [task.name for task in data.tasks] == ["mortality", *(f"icd9_{group}" for group in range(20))]
-    deaths = writers.mimic()["adm_labels_all"][split_rows(60)["test"]]
+    deaths = formats.mimic()["adm_labels_all"][split_rows(60)["test"]]
     # the column that is set; the first one (0) stands for none of the others
     assert data.test.targets["mortality"].tolist() == deaths.argmax(1).tolist()
 
@@ -73,10 +73,10 @@ def test_settings_out_of_range(settings):
 
 
 def test_a_task_of_one_class(tmp_path):
-    made = writers.mimic()
+    made = formats.mimic()
     made["y_icd9"][:, 3] = 0
     with pytest.raises(InputError, match="every training sample has one class of icd9_3"):
-        load(str(writers.save(tmp_path / "im.pk", made)), MimicSettings(tasks=(3,)))
+        load(str(formats.save(tmp_path / "im.pk", made)), MimicSettings(tasks=(3,)))
 
 
 @pytest.mark.multibench

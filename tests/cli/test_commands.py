@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -131,3 +132,25 @@ def test_a_damaged_run_is_one_line(coral, run_folder, tmp_path, command, name, o
     status, out, err = coral(*(resume if command == "resume" else ["evaluate", damaged]))
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert str(damaged) in err
+
+
+def test_doctor_tells_of_multibench(coral, monkeypatch, tmp_path):
+    double = Path(__file__).parents[1] / "multibench" / "double"
+    monkeypatch.delenv("MULTIBENCH_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+    status, out, _ = coral("doctor")
+    assert status == 0
+    assert "MultiBench: No MultiBench checkout" in out
+    assert "git clone https://github.com/pliang279/MultiBench" in out
+    checkout = shutil.copytree(double, tmp_path / "MultiBench")
+    status, out, _ = coral("doctor", "--multibench", checkout)
+    assert status == 0
+    assert f"MultiBench: {checkout} (no git commit" in out
+    assert "\n  missing" not in out
+    assert "\n  shim   torch-load: torch.load reads whole models" in out
+    assert "modules import with these" in out
+    shutil.rmtree(checkout / "robustness")
+    status, out, _ = coral("doctor", "--multibench", checkout)
+    assert status == 1
+    assert "\n  missing robustness\n" in out
+    assert coral("doctor", "--multibench", tmp_path)[:2] == (2, "")

@@ -27,12 +27,16 @@ def build(kind, like, width=16):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("gru", ("gru", {})),
-        (" gru ", ("gru", {})),
-        ("gru()", ("gru", {})),
-        ("gru(hidden=64, layers=2)", ("gru", {"hidden": 64, "layers": 2})),
-        ("conv1d(channels=(4, 8), kernel=3)", ("conv1d", {"channels": (4, 8), "kernel": 3})),
-        ("x(a='b', c=-0.5, d=None, e=[True])", ("x", {"a": "b", "c": -0.5, "d": None, "e": [True]})),
+        ("gru", ("gru", (), {})),
+        (" gru ", ("gru", (), {})),
+        ("gru()", ("gru", (), {})),
+        ("gru(hidden=64, layers=2)", ("gru", (), {"hidden": 64, "layers": 2})),
+        ("conv1d(channels=(4, 8), kernel=3)", ("conv1d", (), {"channels": (4, 8), "kernel": 3})),
+        ("x(a='b', c=-0.5, d=None, e=[True])", ("x", (), {"a": "b", "c": -0.5, "d": None, "e": [True]})),
+        ("x(64, 'y:z', c=1)", ("x", (64, "y:z"), {"c": 1})),
+        ("f:GRU", ("f", ("GRU",), {})),
+        ("f:GRU(20, -1.5, (1, 2), last=True)", ("f", ("GRU", 20, -1.5, (1, 2)), {"last": True})),
+        ("f:robotics.encoders.Force(8)", ("f", ("robotics.encoders.Force", 8), {})),
     ],
 )
 def test_parse_encoder(text, expected):
@@ -43,7 +47,14 @@ def test_parse_encoder(text, expected):
     "text",
     [
         "",
-        "gru(64)",
+        "gru(size)",
+        "gru(*(1, 2))",
+        "f:",
+        ":GRU",
+        "f:GRU:x",
+        "f:(GRU)(1)(2)",
+        "f:GRU[0]",
+        "f.g:GRU",
         "gru(hidden=",
         "gru(hidden=size)",
         "gru(**{'hidden': 64})",

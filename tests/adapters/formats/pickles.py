@@ -1,4 +1,4 @@
-"""Small files in the true formats of MultiBench's data sets."""
+"""MultiBench's pickles: the affect data in both of their layouts, and MIMIC's ``im.pk``."""
 
 import pickle
 
@@ -29,33 +29,6 @@ def affect(counts=(12, 6, 6), steps=7, sizes=SIZES, *, seed=0, layout="arrays", 
         table["id"] = np.array([f"{split}_{i}" for i in range(count)])
         content[split] = table
     return content
-
-
-def avmnist(folder, train=40, test=10, *, seed=0, audio=np.uint8):
-    """MultiBench's folder: image/ and audio/ with train_data.npy and test_data.npy, and the labels."""
-    rng = np.random.default_rng(seed)
-    for part in ("image", "audio"):
-        (folder / part).mkdir(parents=True, exist_ok=True)
-    for label, count in (("train", train), ("test", test)):
-        digits = np.arange(count) % 10
-        image = rng.integers(0, 60, (count, 784)) + 15 * digits[:, None]
-        np.save(folder / "image" / f"{label}_data.npy", image.astype(np.float32))
-        np.save(folder / "audio" / f"{label}_data.npy", rng.integers(0, 256, (count, 112, 112)).astype(audio))
-        np.save(folder / f"{label}_labels.npy", digits)
-    return folder
-
-
-def bank(path, counts=(40, 10, 10), recordings=30, *, seed=0):
-    """``avmnist_mini.npz``: images by split, recordings once, and two ways to pair them."""
-    rng = np.random.default_rng(seed)
-    arrays = {"audio_bank": rng.integers(0, 256, (recordings, 112, 112), dtype=np.uint8)}
-    for split, count in zip(("train", "valid", "test"), counts, strict=True):
-        arrays[f"{split}_image"] = rng.integers(0, 256, (count, 784), dtype=np.uint8)
-        arrays[f"{split}_labels"] = (np.arange(count) % 10).astype(np.uint8)
-        for way in ("rec", "spk"):
-            arrays[f"{split}_audio_index_{way}"] = rng.integers(0, recordings, count)
-    np.savez(path, **arrays)
-    return path
 
 
 def mimic(count=60, *, seed=0, holes=True):

@@ -1,0 +1,182 @@
+"""ENRICO: screens of mobile apps and their wireframes, by design topic (MultiBench's HCI data set)."""
+
+from __future__ import annotations
+
+import csv
+import random
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data.columns import with_statistics
+from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.errors import InputError
+from coral_plugin.files import read_text
+from coral_plugin.machine import require_memory
+from coral_plugin.sniff import NAMES, sniff
+
+from .progress import shown
+
+TABLE = "design_topics.csv"
+WHAT = f"ENRICO's folder ({TABLE}, screenshots/ID.jpg, wireframes/ID.png)"
+_PLACES = {"screenshot": ("screenshots", ".jpg"), "wireframe": ("wireframes", ".png")}
+# their wireframes are damaged in the release
+_DAMAGED = frozenset({"50105", "50109"})
+_SHARES, _SHUFFLE_SEED = (0.65, 0.15), 42  # MultiBench's
+# a mirrored screen is none, and half of one still tells its topic
+RECIPE = {"views": {"screenshot": "plain_crop+color_jitter+noise", "wireframe": "plain_crop+noise"}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnricoSettings:
+    """How ENRICO is read.
+
+    Attributes:
+        height: Of both pictures in pixels; they become half as wide. MultiBench takes 256.
+    """
+
+    height: int = 256
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.height <= 2048 or self.height % 2:
+            raise InputError(f"height must be an even number of pixels from 16 to 2048, got {self.height}.")
+
+
+def load(path: str | None = None, settings: EnricoSettings | None = None) -> MultimodalData:
+    """Screenshots and wireframes 3 x 256 x 128 with the topic of the screen, split as MultiBench splits them.
+
+    The test split is that of MultiBench's data set; its loaders test on the training screens by mistake.
+
+    Args:
+        path: Of the folder.
+        settings: How large the pictures become.
+
+    Raises:
+        InputError: no path, or a table or picture that is missing or damaged.
+        MachineError: the pictures do not fit into memory.
+    """
+    if path is None:
+        raise InputError(f"Data set 'enrico' reads files of yours: give --data FOLDER, {WHAT}.")
+    settings = settings or EnricoSettings()
+    folder, size = Path(path), (settings.height, settings.height // 2)
+    rows = screens(folder)
+    kept = [row for row in rows if row[0] not in _DAMAGED]
+    topics = sorted({topic for _, topic in kept})
+    if len(topics) < 2:
+        raise InputError(f"{folder / TABLE} has one topic only ({', '.join(topics)}); a probe needs two.")
+    index_of = split_rows(len(kept))
+    if not all(index_of.values()):
+        raise InputError(f"{folder / TABLE} has {len(kept)} screens, too few to split them.")
+    require_memory(6 * size[0] * size[1] * len(kept), f"{path}: {len(kept)} screens", "Set --source.height lower.")
+    task = Task(name="topic", kind="classification", classes=tuple(topics))
+    splits: dict[str, Any] = {}
+    for label, index in index_of.items():
+        own = [kept[at] for at in index]
+        columns = {name: Column(_pictures(folder, name, [screen for screen, _ in own], size)) for name in _PLACES}
+        splits[label] = Split(columns, {task.name: torch.tensor([topics.index(topic) for _, topic in own])})
+    notes = [f"screens {', '.join(sorted(gone))} are left out, their wireframes are damaged"] if (
+        gone := {screen for screen, _ in rows} & _DAMAGED
+    ) else []  # fmt: skip
+    return MultimodalData(
+        name="enrico",
+        modalities=tuple(
+            with_statistics(Modality(name=name, kind="image", shape=(3, *size)), splits["train"].columns[name])
+            for name in _PLACES
+        ),
+        tasks=(task,),
+        notes=tuple(notes),
+        fingerprint=fingerprint(splits),
+        **splits,
+    )
+
+
+def screens(folder: Path) -> list[tuple[str, str]]:
+    """``(screen, topic)`` of each row of the table.
+
+    Raises:
+        InputError: the table is missing or no such table, or names a screen that is no plain name, or one twice.
+    """
+    path = folder / TABLE
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder. Expected {WHAT}.")
+    if path.exists() and (kind := sniff(path)) != "text":
+        raise InputError(f"{path} is {NAMES[kind]}. Expected {WHAT}.")
+    try:
+        rows = list(csv.DictReader(read_text(path).splitlines()))
+    except csv.Error as error:
+        raise InputError(f"{path} is no CSV table ({error}).") from error
+    if not rows or not {"screen_id", "topic"} <= set(rows[0]):
+        raise InputError(f"{path} has no columns screen_id and topic, or no rows. Expected {WHAT}.")
+    found = [(row["screen_id"] or "", (row["topic"] or "").strip()) for row in rows]
+    for number, (screen, topic) in enumerate(found, start=2):
+        if not re.fullmatch(r"\w{1,64}", screen) or not 0 < len(topic) <= 100:
+            raise InputError(f"{path}: line {number} does not name a screen and its topic.")
+    if len({screen for screen, _ in found}) < len(found):
+        raise InputError(f"{path} names a screen twice.")
+    return found
+
+
+def split_rows(count: int) -> dict[str, list[int]]:
+    """Rows of each split: shuffled by Python's generator, 65 % train, 15 % valid, the rest test."""
+    order = list(range(count))
+    random.Random(_SHUFFLE_SEED).shuffle(order)  # noqa: S311
+    ends = int(count * _SHARES[0]), int(count * sum(_SHARES))
+    return dict(zip(SPLITS, (order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :]), strict=True))
+
+
+def _pictures(folder: Path, name: str, ids: Sequence[str], size: tuple[int, int]) -> torch.Tensor:
+    place, suffix = _PLACES[name]
+    pixels = np.empty((len(ids), 3, *size), dtype=np.uint8)
+    for row, each in enumerate(shown(ids, place)):
+        pixels[row] = picture(folder / place / f"{each}{suffix}", size)
+    return torch.from_numpy(pixels)
+
+
+def picture(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """``(3, *size)`` of bytes, resized bilinearly as MultiBench does.
+
+    Raises:
+        InputError: the file is missing, no JPEG or PNG, damaged, or claims more pixels than any screen has.
+    """
+    from PIL import Image
+
+    if (kind := sniff(path)) not in ("jpeg", "png", "unknown"):
+        raise InputError(f"{path} is {NAMES[kind]}. Expected a picture of {WHAT}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("JPEG", "PNG")) as opened:
+                whole = opened.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
+        reason = " ".join(str(error).replace(str(path), "it").split())[:120]
+        raise InputError(f"{path} is no picture that can be read ({reason}); fetch it again.") from error
+    return np.asarray(whole).transpose(2, 0, 1)
+
+
+def inspect(source: Source) -> Inspection | None:
+    """What ``coral data check`` says of ENRICO's folder; None for anything else."""
+    if source.kind != "folder" or not (source.path / TABLE).exists():
+        return None
+    rows = screens(source.path)
+    kept = [row for row in rows if row[0] not in _DAMAGED]
+    topics = sorted({topic for _, topic in kept})
+    missing = {
+        place: [each for each, _ in kept if not (source.path / place / f"{each}{suffix}").is_file()]
+        for place, suffix in _PLACES.values()
+    }
+    notes = [f"topics in this order: {', '.join(topics)}"]
+    notes += [f"{place} lacks {len(gone)}, the first {gone[0]}" for place, gone in missing.items() if gone]
+    labels = {
+        label: np.array([topics.index(kept[at][1]) for at in index]) for label, index in split_rows(len(kept)).items()
+    }
+    return Inspection(f"ENRICO, {len(kept)} screens of {len(topics)} topics", ("enrico",), {}, labels, tuple(notes))
+
+
+load.settings, load.recipe, load.inspect = EnricoSettings, RECIPE, inspect  # type: ignore[attr-defined]

@@ -1,0 +1,153 @@
+"""Gentle push: where the object is that a robot pushes, by what it sees, feels and does (MultiBench's MuJoCo Push)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import numpy as np
+import torch
+
+from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data.columns import with_statistics
+from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.errors import InputError
+from coral_plugin.registry import suggest
+
+from .hdf5 import open_hdf5
+from .push_layout import FILES, MEANS, SHAPES, SIDE, STDS, WHAT, find_files, numbers_of, windows_of
+
+Frames = Literal["series", "channels"]
+Target = Literal["all", "last"]
+Statistics = Literal["train", "multibench"]
+# a place that is turned or scaled, or a picture that is cropped, is that of another object
+RECIPE = {
+    "views": {"gripper_pos": "drop+noise", "gripper_sensors": "drop+noise", "image": "noise", "control": "drop+noise"}
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PushSettings:
+    """How the trajectories are read.
+
+    Attributes:
+        length: Steps of a window.
+        target: The place of the object at ``all`` steps of a window, as in MultiBench, or at its ``last``.
+        frames: The grey pictures of a window as a ``series`` of 1024 values a step, or as the ``channels`` of one
+            image, for encoders of images.
+        statistics: Whose mean and deviation scale the inputs: of the windows of ``train``, or the constants that
+            ``multibench`` has. The target has the unit of MultiBench's constants either way, as its errors have.
+    """
+
+    length: int = 16
+    target: Target = "all"
+    frames: Frames = "series"
+    statistics: Statistics = "train"
+
+    def __post_init__(self) -> None:
+        if self.length < 2:
+            raise InputError(f"length must be at least 2 steps, got {self.length}.")
+        for value, kind, what in (
+            (self.target, Target, "target"),
+            (self.frames, Frames, "form of frames"),
+            (self.statistics, Statistics, "source of statistics"),
+        ):
+            if value not in get_args(kind):
+                raise suggest(str(value), list(get_args(kind)), what)
+
+
+def load(path: str | None = None, settings: PushSettings | None = None) -> MultimodalData:
+    """Windows of the gripper's place, of force and contact, of pictures 32 x 32 and of what the robot does.
+
+    Args:
+        path: Folder with the three files of the simulated pushes; fannypack's cache is one.
+        settings: How they are read.
+
+    Raises:
+        InputError: no path, a file that is missing or damaged, or trajectories shorter than a window.
+        MachineError: the windows do not fit into memory.
+    """
+    if path is None:
+        raise InputError(f"Data set 'push' reads files of yours: give --data FOLDER, {WHAT}.")
+    settings = settings or PushSettings()
+    files = _files(Path(path))
+    windows = {label: windows_of(files[label], settings.length) for label in SPLITS}
+    task = _task(settings)
+    splits: dict[str, Any] = {
+        label: Split(
+            {name: Column(_shaped(own.pop(name), name, settings)) for name in SHAPES},
+            {task.name: _target(own["state"], settings)},
+        )
+        for label, own in windows.items()
+    }
+    return MultimodalData(
+        name="push",
+        modalities=tuple(_modality(name, splits["train"].columns[name], settings) for name in SHAPES),
+        tasks=(task,),
+        fingerprint=fingerprint(splits),
+        **splits,
+    )
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    if not folder.is_dir():
+        raise InputError(f"{folder} is no folder. Expected one with {WHAT}.")
+    found = find_files(folder)
+    if missing := [FILES[label] for label in SPLITS if label not in found]:
+        there = ", ".join(sorted(each.name for each in folder.iterdir())[:8]) or "nothing"
+        real = "; the recordings of real pushes (kloss_*.hdf5) have no test split" if "kloss" in there else ""
+        raise InputError(f"{folder} lacks {', '.join(missing)}; it has {there}{real}.")
+    return found
+
+
+def _task(settings: PushSettings) -> Task:
+    steps = [""] if settings.target == "last" else [f" {step}" for step in range(settings.length)]
+    return Task(name="position", kind="regression", classes=tuple(f"{axis}{step}" for step in steps for axis in "xy"))
+
+
+def _target(state: np.ndarray, settings: PushSettings) -> torch.Tensor:
+    """``(N, 2 * length)``, or ``(N, 2)`` at the last step."""
+    mean, std = (np.asarray(table["state"], dtype=np.float32) for table in (MEANS, STDS))
+    scaled = (state - mean) / std
+    return torch.from_numpy((scaled[:, -1:] if settings.target == "last" else scaled).reshape(len(state), -1))
+
+
+def _shaped(values: np.ndarray, name: str, settings: PushSettings) -> torch.Tensor:
+    if name == "image" and settings.frames == "series":
+        values = values.reshape(len(values), settings.length, SIDE * SIDE)
+    return torch.from_numpy(values)
+
+
+def _modality(name: str, column: Column, settings: PushSettings) -> Modality:
+    kind = "image" if name == "image" and settings.frames == "channels" else "timeseries"
+    modality = Modality(name=name, kind=kind, shape=tuple(column.values.shape[1:]))  # type: ignore[arg-type]
+    if settings.statistics == "train":
+        return with_statistics(modality, column)
+    return replace(modality, mean=MEANS[name], std=STDS[name]) if name in MEANS else modality
+
+
+def inspect(source: Source) -> Inspection | None:
+    """What ``coral data check`` says of a folder of trajectories, or of one such file; None for anything else."""
+    if source.kind == "folder":
+        files = find_files(source.path)
+    elif source.kind == "hdf5":
+        files = {"this file": source.path}
+    else:
+        return None
+    arrays: dict[str, np.ndarray] = {}
+    for label, path in files.items():
+        with open_hdf5(path, WHAT) as file:
+            if "trajectory0" not in file:
+                return None
+            for key, values in numbers_of(file, str(path)).items():
+                arrays[f"{label}/{key}"] = values
+    if not files:
+        return None
+    notes = [f"{FILES[label]} is missing" for label in SPLITS if source.kind == "folder" and label not in files]
+    if source.kind == "hdf5":
+        notes = ["--data takes the folder that has all of them"]
+    return Inspection("gentle push, trajectories", ("push",), arrays, notes=tuple(notes))
+
+
+load.settings, load.recipe, load.inspect = PushSettings, RECIPE, inspect  # type: ignore[attr-defined]

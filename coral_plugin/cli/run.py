@@ -1,0 +1,190 @@
+"""``coral run``: a script of MultiBench as it is, with the objective that is asked for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from coral_plugin.cli.grid_flags import settings
+from coral_plugin.cli.parser import CommandParser, positive, seeds
+from coral_plugin.errors import InputError
+
+if TYPE_CHECKING:
+    from coral_plugin.multibench.checkout import Checkout
+    from coral_plugin.multibench.record import ScriptRun
+
+SUPERVISED = "supervised"  # as in multibench.session, which is slow to import
+_OURS = {"head": "frozen", "preset": "paper"}
+_SWITCHES = ("--resume", "--trust-pickle", "--quiet", "--help", "-h")
+_EPILOG = """\
+Flags of coral run are its own wherever they stand; everything else behind SCRIPT, and all behind '--', is the script's.
+What the script writes (its model, pictures, texts) lands in --output, with run.json beside it, which says what ran.
+Relative paths are read from the checkout; an argument with a slash that exists where the command is given stays it."""
+
+
+def main(argv: list[str]) -> int:
+    """Run ``coral run``; returns the exit status."""
+    parser = _parser()
+    flags = [option for action in parser._actions for option in action.option_strings]
+    ours, rest = split(argv, flags)
+    arguments = parser.parse_args(ours)
+    from coral_plugin.multibench.checkout import find_checkout
+    from coral_plugin.multibench.launch import check_arguments
+    from coral_plugin.registry import OBJECTIVES
+
+    OBJECTIVES.get(arguments.objective)
+    checkout = find_checkout(arguments.multibench)
+    script = _script(arguments.script, checkout)
+    check_arguments(script, rest, flags)
+    run = _run(arguments, script, rest)
+    if arguments.resume and run.objective == SUPERVISED:
+        raise InputError("--resume goes on with our trainings; MultiBench's own (supervised) has no checkpoint.")
+    if arguments.resume and not arguments.output:
+        raise InputError("--resume needs --output: the folder of the run to go on with.")
+    folder = _folder(arguments, script)
+    try:
+        return _launch(run, checkout, folder, arguments)
+    except KeyboardInterrupt as stopped:
+        given = [] if arguments.output else ["--output", str(folder)]
+        given += [] if arguments.resume else ["--resume"]
+        after = "" if run.objective == SUPERVISED else f" Go on with: {shlex.join(['coral', 'run', *given, *argv])}"
+        sys.stderr.write(f"coral: stopped {getattr(stopped, 'said', '')}".rstrip() + f".{after}\n")
+        return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
+
+
+def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argparse.Namespace) -> int:
+    from coral_plugin.multibench.session import run_in
+    from coral_plugin.training.signals import interruptible
+
+    options = {name: getattr(arguments, name) for name in ("resume", "trust_pickle", "quiet")}
+    with interruptible():
+        run_in(folder, run, checkout, **options)
+    if not arguments.quiet:
+        written = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
+        sys.stderr.write(f"{folder}: {', '.join(written)}\n")
+    return 0
+
+
+def split(argv: Sequence[str], flags: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our part of a command line and the script's.
+
+    Args:
+        argv: Everything behind ``coral run``.
+        flags: Ours; all but a few take a value.
+
+    Raises:
+        InputError: an unknown flag in front of the script.
+    """
+    ours: list[str] = []
+    theirs: list[str] = []
+    script = False
+    words = iter(argv)
+    for word in words:
+        name, equals, _ = word.partition("=")
+        if word == "--":
+            theirs += words
+        elif name in flags:
+            ours.append(word)
+            if not equals and name not in _SWITCHES:
+                ours += [value] if (value := next(words, None)) is not None else []
+        elif script:
+            theirs.append(word)
+        elif word.startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(name, flags, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else ""
+            raise InputError(f"Unknown flag {name!r}.{hint} coral run --help lists them all.")
+        else:
+            ours.append(word)
+            script = True
+    return ours, theirs
+
+
+def _parser() -> CommandParser:
+    parser = CommandParser(
+        prog="coral run",
+        usage="coral run SCRIPT [ARGS ...] --objective NAME [flags]",
+        description="Run an unmodified training script of MultiBench with an objective in place of its own training.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("script", metavar="SCRIPT", help="a file, or its path in the checkout: examples/affect/affect_late_fusion.py")
+    add("--objective", required=True, metavar="NAME", help="coral, comm, ...; supervised: MultiBench's own training")
+    add("--multibench", metavar="DIR", help="the checkout; else MULTIBENCH_ROOT, else the current directory")
+    add("--data", metavar="PATH", help="read this in place of the paths that the script holds")
+    add("--epochs", type=positive, metavar="N", help="of the pre-training; of MultiBench's own under supervised")
+    add("--batch-size", type=positive, metavar="N", help="of the pre-training; the script's loaders keep theirs")
+    add("--device", choices=("auto", "cpu", "cuda"), help="of the pre-training")
+    add("--seed", type=_seed, default=41, metavar="S", help="of all random numbers; 41 by default")
+    add("--preset", default="paper", metavar="NAME", help="of the objective; paper by default")
+    add(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; without a group, of the objective"
+    )
+    add("--head", choices=("frozen", "finetuned"), default="frozen", help="train the task on the frozen representation")
+    add("--output", metavar="DIR", help="folder of the run (runs/... by default)")
+    add("--resume", action="store_true", help="go on with the run in --output")
+    add("--limit", type=positive, metavar="N", help="at most N samples of each loader: a trial")
+    widths = "affect features of other widths than the script's: fitted to it (default), or left as they are"
+    add("--widths", choices=("script", "file"), default="script", help=widths)
+    add("--trust-pickle", action="store_true", help="load data with Python's own unpickler, which runs their code")
+    add("--quiet", action="store_true", help="nothing of ours on standard error but errors")
+    return parser
+
+
+def _seed(text: str) -> int:
+    (number, *more) = seeds(text)
+    if more:
+        raise argparse.ArgumentTypeError(f"{text} are several; give one")
+    return number
+
+
+def _script(name: str, checkout: Checkout) -> Path:
+    for path in (Path(name), checkout.root / name):
+        if os.path.isfile(path):  # noqa: PTH113 - False, not an error, for a name that is too long
+            return Path(os.path.realpath(path))
+    raise InputError(f"There is no script {name}, neither here nor in {checkout.root}.")
+
+
+def _folder(arguments: argparse.Namespace, script: Path) -> Path:
+    from coral_plugin.cli.train import fresh_folder
+    from coral_plugin.experiments.checks import is_path
+
+    if arguments.output is None:
+        return fresh_folder(arguments.objective, script.stem, None).absolute()
+    if not arguments.output or not is_path(arguments.output):
+        raise InputError(f"--output must name a folder, got {arguments.output!r}.")
+    return Path(arguments.output).absolute()
+
+
+def _run(arguments: argparse.Namespace, script: Path, rest: Sequence[str]) -> ScriptRun:
+    from coral_plugin.multibench.record import ScriptRun
+
+    found = settings(argparse.Namespace(**{**vars(arguments), "epochs": None}))
+    if named := [who for who in found if who]:
+        raise InputError(f"--set takes KEY=VALUE here; {named[0]!r} names a method, and --objective does that.")
+    chosen = {key.replace(".", "__", 1): value for key, value in found[""].items()}
+    ours = [key.replace("__", ".", 1) for key in chosen]
+    ours += [f"--{name}" for name, usual in _OURS.items() if getattr(arguments, name) != usual]
+    if arguments.objective == SUPERVISED and ours:
+        raise InputError(f"{ours[0]} is a setting of our trainings; --objective supervised is MultiBench's own.")
+    return ScriptRun(
+        script=str(script),
+        arguments=tuple(rest),
+        objective=arguments.objective,
+        preset=arguments.preset,
+        chosen=chosen,
+        data=None if arguments.data is None else str(Path(arguments.data).absolute()),
+        epochs=arguments.epochs,
+        seed=arguments.seed,
+        head=arguments.head,
+        limit=arguments.limit,
+        widths=arguments.widths,
+    )

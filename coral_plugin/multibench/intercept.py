@@ -1,0 +1,215 @@
+"""A script's ``train(...)`` under another objective: pre-training, a head of its task, a model for ``test``."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Literal
+
+# before MultiBench's packages can be imported: it looks for torchvision, and would find what stands in for it there
+import lightning_fabric  # noqa: F401
+import torch
+from torch import Tensor
+from torch.utils.data import WeightedRandomSampler
+
+from coral_plugin.data import MultimodalData, Split
+from coral_plugin.data.ordering import in_order
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.features import EMBED_BATCH, frozen
+from coral_plugin.experiments.run import run
+from coral_plugin.experiments.settings import RunSettings, make_settings
+from coral_plugin.files import write_json
+from coral_plugin.multibench.encoders import wrapped
+from coral_plugin.multibench.head import fit_head
+from coral_plugin.multibench.model import RepresentationModel, features, save_model
+from coral_plugin.multibench.reading import Script, first_batch, read_script
+from coral_plugin.multibench.task import ScriptTask, output_shape, script_task
+from coral_plugin.multibench.tune import TuneSettings, tune
+from coral_plugin.objectives import Objective
+from coral_plugin.training import processes
+from coral_plugin.training.randomness import generator
+
+MODULE = "training_structures.Supervised_Learning"
+RECORD = "head.json"
+_DATASET = "dataloaders"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is asked of every ``train(...)`` of a script.
+
+    Attributes:
+        objective: Registered name of the method.
+        preset: Of the method.
+        epochs: Of the pre-training, and at most of the fine-tuning; None takes the script's own number for both, for
+            the pre-training at most the preset's.
+        seed: Of everything that is drawn.
+        chosen: Other settings, ``{"group.key": value}``.
+        folder: Run directory of the first ``train(...)``, which exists; later ones get ``train-2``, ... in it.
+        head: ``frozen``: a linear head on the frozen representation; ``finetuned``: from there encoders and head are
+            trained on together.
+        resume: Go on with what the folder holds.
+        quiet: Nothing on standard error.
+    """
+
+    objective: str
+    preset: str = "paper"
+    epochs: int | None = None
+    seed: int
+    chosen: dict[str, Any]
+    folder: Path
+    head: Literal["frozen", "finetuned"] = "frozen"
+    resume: bool = False
+    quiet: bool = False
+
+    def say(self, line: str) -> None:
+        """One line on standard error."""
+        if not self.quiet:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def install(request: Request) -> Iterator[None]:
+    """Inside, MultiBench's ``train`` pre-trains ``request.objective`` instead, for scripts that import it from then on.
+
+    To be used where MultiBench's packages can be imported. Its signature stays, whatever its version.
+    """
+    module = import_module(MODULE)
+    original = module.train
+    calls = 0
+
+    @functools.wraps(original)
+    def train(*arguments: Any, **named: Any) -> None:
+        nonlocal calls
+        bound = inspect.signature(original).bind(*arguments, **named)
+        bound.apply_defaults()
+        calls += 1
+        folder = request.folder if calls == 1 else request.folder / f"train-{calls}"
+        train_script(bound.arguments, request, folder)
+
+    module.train = train  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        module.train = original  # type: ignore[attr-defined]
+
+
+def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
+    """What stands in for one ``train(...)`` of a script.
+
+    Args:
+        call: Its arguments by name, defaults included.
+        request: What is asked for.
+        folder: Run directory.
+
+    Raises:
+        InputError: data, modules or settings that do not fit each other; the message says which.
+        Interrupted: SIGTERM or Ctrl-C; nothing is saved under the script's file name, and ``resume`` goes on.
+    """
+    if processes.environment() is not None:
+        raise InputError("coral run works in one process; start it without torchrun or SLURM.")
+    settings = _settings(request, int(call["total_epochs"]))
+    packed = bool(call["is_packed"])
+    values, lengths, truth = first_batch(in_order(call["train_dataloader"], "train")[0], packed)
+    if len(call["encoders"]) < len(values):
+        raise InputError(f"The script has {len(call['encoders'])} encoders for {len(values)} modalities.")
+    shape = output_shape(call["encoders"], call["fusion"], call["head"], values, lengths)
+    task = script_task(call["task"], call["objective"], shape, truth)
+    script = read_script(
+        call["train_dataloader"],
+        call["valid_dataloader"],
+        values,
+        packed,
+        kinds=settings.source.kinds,
+        say=request.say,
+    )
+    # an encoder that --set names wins over the script's
+    encoders = wrapped(call["encoders"], script.data, script.batches, leave=settings.network.encoders)
+    request.say(_plan(settings, script.data))
+    finished = run(
+        settings, folder=folder, resume=request.resume, quiet=request.quiet, data=script.data, encoders=encoders
+    )
+    model, found = _with_head(finished.objectives[request.seed], script, task, call, request)
+    save_model(model, Path(call["save"]))
+    record = {"objective": request.objective, "task": task.kind, "metric": task.metric, "saved": str(call["save"])}
+    write_json(folder / RECORD, {"schema": 1, **record, **found})
+    request.say(
+        f"{request.head} head on {found['features']} features: {task.metric} on valid {found['valid']:.4f}; saved to "
+        f"{call['save']}, the run to {folder}"
+    )
+
+
+def _settings(request: Request, script_epochs: int) -> RunSettings:
+    chosen = {key.replace(".", "__", 1): value for key, value in request.chosen.items()}
+    settings = make_settings(request.objective, _DATASET, preset=request.preset, seeds=(request.seed,), **chosen)
+    if settings.training.devices > 1:
+        raise InputError(
+            f"coral run works in one process; training.devices must be 1, got {settings.training.devices}."
+        )
+    if "training__epochs" not in chosen or request.epochs is not None:
+        epochs = min(script_epochs, settings.training.epochs) if request.epochs is None else request.epochs
+        chosen["training__epochs"] = epochs
+        settings = make_settings(request.objective, _DATASET, preset=request.preset, seeds=(request.seed,), **chosen)
+    return settings
+
+
+def _with_head(
+    objective: Objective, script: Script, task: ScriptTask, call: dict[str, Any], request: Request
+) -> tuple[RepresentationModel, dict[str, Any]]:
+    """The objective with a head of the task, frozen or trained on, and what is to be recorded of it."""
+    device = next((p.device for p in objective.parameters()), torch.device("cpu"))
+    splits = {label: split.to(device) for label, split in script.data.splits().items()}
+    truths = dict(script.truths)
+    sampler = getattr(call["train_dataloader"], "sampler", None)
+    if isinstance(sampler, WeightedRandomSampler):  # where the script draws some samples more often, the head does
+        drawn = _drawn(sampler.weights, request.seed)
+        splits["train"], truths["train"] = splits["train"].subset(drawn), truths["train"][drawn]
+    known = {label: (_features(objective, split), truths[label]) for label, split in splits.items()}
+    fitted = fit_head(known["train"], known["valid"], task, request.say)
+    model = RepresentationModel(objective, script.batches, fitted.head.to(device))
+    found = {"features": known["train"][0].shape[1], "head": request.head, "penalty": fitted.penalty}
+    score = fitted.score
+    if request.head == "finetuned":
+        settings = _tune_settings(call, request)
+        score, found["best_epoch"] = tune(model, splits, truths, task, settings, score, request.say)
+    return model, {**found, "valid": abs(score), "valid_frozen": abs(fitted.score)}
+
+
+def _tune_settings(call: dict[str, Any], request: Request) -> TuneSettings:
+    return TuneSettings(
+        optimiser=call["optimtype"],
+        learning_rate=call["lr"],
+        weight_decay=call["weight_decay"],
+        epochs=request.epochs or int(call["total_epochs"]),
+        batch_size=getattr(call["train_dataloader"], "batch_size", None) or EMBED_BATCH,
+        clip=call["clip_val"],
+        early_stop=bool(call["early_stop"]),
+        seed=request.seed,
+    )
+
+
+def _features(objective: Objective, split: Split) -> Tensor:
+    """``(N, d)`` on the CPU, in evaluation mode."""
+    with frozen(objective):
+        return torch.cat([features(objective, batch).cpu() for batch in split.batches(EMBED_BATCH)])
+
+
+def _drawn(weights: Tensor, seed: int) -> Tensor:
+    return torch.multinomial(
+        weights.double(), len(weights), replacement=True, generator=generator(seed, "head-samples")
+    )
+
+
+def _plan(settings: RunSettings, data: MultimodalData) -> str:
+    modalities = ", ".join(f"{m.name} {m.shape}" for m in data.modalities)
+    return (
+        f"{settings.objective} in place of the script's training: {settings.training.epochs} epochs on "
+        f"{len(data.train)} samples of {modalities}, without labels"
+    )

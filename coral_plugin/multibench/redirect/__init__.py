@@ -1,0 +1,44 @@
+"""``--data``: what MultiBench's loaders read in place of the paths that scripts hold."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from coral_plugin.multibench.redirect import affect, imdb, push, simple, stocks
+from coral_plugin.multibench.redirect.ask import Ask, Loader
+from coral_plugin.multibench.redirect.limit import limited
+
+# module of the checkout -> its function, and what makes ours of it
+_LOADERS: dict[str, tuple[str, Callable[[Ask, ModuleType], Loader]]] = {
+    "datasets.affect.get_data": ("get_dataloader", affect.replace),
+    "datasets.avmnist.get_data": ("get_dataloader", simple.avmnist),
+    "datasets.enrico.get_data": ("get_dataloader", simple.enrico),
+    "datasets.imdb.get_data": ("get_dataloader", imdb.replace),
+    "datasets.mimic.get_data": ("get_dataloader", simple.mimic),
+    "datasets.robotics.get_data": ("get_data", simple.robotics),
+    "datasets.stocks.get_data": ("get_dataloader", stocks.replace),
+}
+PUSH = "datasets.gentle_push.data_loader"
+
+
+def redirect(ask: Ask) -> None:
+    """Replace the loaders of MultiBench's data sets for as long as the scope of ``ask`` lasts."""
+    for name, (function, make) in _LOADERS.items():
+        ask.scope.after_import(name, functools.partial(_hook, ask, function, make))
+    ask.scope.after_import(PUSH, functools.partial(push.hook, ask))
+
+
+def _hook(ask: Ask, function: str, make: Callable[[Ask, ModuleType], Loader], module: ModuleType) -> None:
+    replacement = make(ask, module)
+
+    @functools.wraps(replacement)
+    def load(*args: Any, **options: Any) -> Any:
+        return limited(replacement(*args, **options), ask.limit)
+
+    ask.scope.patch(module, function, load)
+
+
+__all__ = ["Ask", "redirect"]

@@ -1,0 +1,100 @@
+"""``torch.load`` of whole models, without letting a file run code.
+
+Since PyTorch 2.6 ``torch.load`` reads tensors only, and MultiBench saves whole modules. The classes that a checkpoint
+names are looked at one by one here, and admitted to PyTorch's restricted unpickler if they are networks, or defined in
+the checkout or in the running script, whose code runs anyway. Nothing is ever loaded with ``weights_only=False``
+unless the caller wrote that himself.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+import os
+import sys
+from typing import Any
+
+import torch
+from torch import nn
+
+from coral_plugin.errors import InputError
+from coral_plugin.multibench.isolation import Scope, current
+from coral_plugin.multibench.shims.base import Shim
+from coral_plugin.pickles import array_globals
+
+_FUNCTIONS = ("torch.nn.functional", "torch._C._nn")  # activations that modules hold by reference
+
+
+def _needed() -> str:
+    default = inspect.signature(torch.load).parameters["weights_only"].default
+    return "" if default is False else f"torch.load of PyTorch {torch.__version__} reads no whole models"
+
+
+def _apply(scope: Scope) -> None:
+    from torch.serialization import safe_globals
+
+    original = torch.load
+
+    @functools.wraps(original)
+    def load(f: Any, *args: Any, **options: Any) -> Any:
+        if "weights_only" in options:
+            return original(f, *args, **options)
+        admitted = {**array_globals(), **_admitted(f)}
+        with safe_globals([(thing, name) for name, thing in admitted.items()]):
+            return original(f, *args, weights_only=True, **options)
+
+    scope.patch(torch, "load", load)
+
+
+def _admitted(file: Any) -> dict[str, Any]:
+    """What the checkpoint names beyond PyTorch's own list, by name.
+
+    Raises:
+        InputError: it names something that is neither a network nor the checkout's.
+    """
+    from torch.serialization import get_unsafe_globals_in_checkpoint  # where it is missing, so is the need
+
+    start = file.tell() if hasattr(file, "seek") else 0
+    try:
+        names = get_unsafe_globals_in_checkpoint(file)
+    except (ValueError, RuntimeError):  # an older format, or no checkpoint: torch.load says which
+        return {}
+    finally:
+        if hasattr(file, "seek"):
+            file.seek(start)
+    found = {name: _resolve(name) for name in names}
+    if refused := [name for name, thing in found.items() if thing is None]:
+        where = os.fspath(file) if isinstance(file, str | os.PathLike) else "The checkpoint"
+        raise InputError(
+            f"{where} wants {refused[0][:100]}, which is neither a network nor MultiBench's, and is not loaded because "
+            "it could run code. Train the model again, or load it yourself with torch.load(..., weights_only=False)."
+        )
+    return found
+
+
+def _resolve(name: str) -> Any:
+    """The object that a checkpoint calls ``name``; None if it is not admitted."""
+    if thing := array_globals().get(name):
+        return thing
+    module, _, attribute = name.rpartition(".")
+    scope = current()
+    own = module == "__main__" or module.partition(".")[0] in (scope.checkout.packages if scope else ())
+    if not own and not module.startswith(("torch.nn", "torch._C._nn", "coral_plugin.")):
+        return None
+    try:
+        thing = getattr(sys.modules.get(module) or importlib.import_module(module), attribute)
+    except (ImportError, AttributeError):
+        return None
+    if isinstance(thing, type):
+        defined_here = own or module.startswith("coral_plugin.")
+        return thing if issubclass(thing, nn.Module) or (defined_here and thing.__module__ == module) else None
+    return thing if module in _FUNCTIONS and callable(thing) and not inspect.ismodule(thing) else None
+
+
+CHECKPOINTS = Shim(
+    name="torch-load",
+    purpose="torch.load reads whole models of MultiBench's classes, and refuses any other class by name",
+    needed=_needed,
+    apply=_apply,
+)

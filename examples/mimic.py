@@ -1,0 +1,36 @@
+"""MIMIC-III in MultiBench's manner: a table and a series of each stay, several tasks from one representation.
+
+python examples/mimic.py --objective coral --data im.pk --tasks 7 -1
+
+im.pk is MultiBench's preprocessed file; it needs a PhysioNet account. It is a pickle, and is read without running what
+it may hold. Task 7 is respiratory disease by ICD-9 code, -1 mortality in six classes.
+"""
+
+import argparse
+
+from coral_plugin.experiments.run import load_data, run
+from coral_plugin.experiments.settings import make_settings
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--objective", default="coral", help="coral, comm, infmasking, clip, ..., supervised")
+parser.add_argument("--data", required=True, metavar="im.pk")
+parser.add_argument("--tasks", type=int, nargs="+", default=[7], help="0 to 19, or -1")
+parser.add_argument("--epochs", type=int, default=30)
+parser.add_argument("--seeds", type=int, nargs="+", default=[41])
+args = parser.parse_args()
+
+settings = make_settings(
+    args.objective,
+    "mimic",
+    data=args.data,
+    seeds=tuple(args.seeds),
+    training__epochs=args.epochs,
+    source__tasks=tuple(args.tasks),
+)
+data = load_data(settings)
+finished = run(settings, data=data)  # pre-trained once a seed, without labels; each task is probed on what came out
+for modality in data.modalities:
+    print(f"{modality.name}: {modality.kind} {modality.shape}")
+for name, scores in finished.metrics["tasks"].items():
+    spread = f" ± {100 * scores['std']:.1f}" if len(args.seeds) > 1 else ""
+    print(f"{name}: balanced accuracy {100 * scores['mean']:.1f}{spread} % (chance {100 * scores['chance']:.1f} %)")
