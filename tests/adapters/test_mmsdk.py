@@ -1,6 +1,7 @@
 """Computational sequences: aligned by overlap in time, cut by the labels, split by lists of videos."""
 
 import json
+import sys
 
 import h5py
 import numpy as np
@@ -199,7 +200,7 @@ def test_folds_that_are_none(folder, folds, message):
 
 
 def test_standard_folds_come_with_mmsdk(folder, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "mmsdk", None)
+    monkeypatch.setitem(sys.modules, "mmsdk.mmdatasdk", None)
     with pytest.raises(PluginError, match=r"come with mmsdk .*, which is not installed; write them into folds\.json"):
         load(str(folder), MmsdkSettings(folds="cmu_mosi"))
 
