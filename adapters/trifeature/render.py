@@ -118,8 +118,8 @@ def render(
 ) -> Tensor:
     """Images with the given attributes (Hermann & Lampinen 2020; METHODS 5.1).
 
-    Shapes scale with the image: a mask of 128 S / 224 pixels (or another share of S), turned (bilinear, the canvas grows) and set down
-    uniformly where it lies wholly inside. Textures stay in pixels: scaled down to a small image, a period of 10
+    Shapes scale with the image: a mask of 128 S / 224 pixels (or another share of S), turned (bilinear, the canvas
+    grows) and set down uniformly where it lies wholly inside. Textures stay in pixels: scaled down to a small image, a period of 10
     pixels would fall below what pixels resolve. Image = m colour + (1 - m) grey with m = shape texture.
 
     Args:
@@ -160,9 +160,7 @@ def canvas_side(side: int, degrees: NDArray[np.int64]) -> NDArray[np.int64]:
     return grown
 
 
-def draw_poses(
-    count: int, image_size: int, seed: int, texture_period: int, shape_share: float = SHAPE_SHARE
-) -> Poses:
+def draw_poses(count: int, image_size: int, seed: int, texture_period: int, shape_share: float = SHAPE_SHARE) -> Poses:
     """Turns, places and phases of ``count`` images; the same turns at every image size."""
     random = generator(seed, "images")
     turn, texture_turn = random.integers(-45, 45, size=(2, count))

@@ -50,9 +50,9 @@ class Scale:
 
 
 PAPER = Scale(image_size=224, pairs=10_000, epochs={"unbiased": 100, "biased": 100}, chosen={})
-# For two cores and five minutes. Shapes fill the image, which is far from the 224 px that textures want; oriented energies
-# stand in for the first layer that a long training would learn; and each image is one token, because each of 16 cells
-# would see nearly all of 32 px: masking three quarters of them would hide nothing, masking the image does.
+# For two cores and five minutes. Shapes fill the image, which is far from the 224 px that textures want; oriented
+# energies stand in for the first layer that a long training would learn; and each image is one token, because each of
+# 16 cells would see nearly all of 32 px: masking three quarters of them would hide nothing, masking the image does.
 SMALL = Scale(
     image_size=32,
     pairs=20_000,

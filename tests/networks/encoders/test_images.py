@@ -91,7 +91,9 @@ def test_wrong_kind(encoder, kind, shape):
         encoder(Modality(name="m", kind=kind, shape=shape), 8)
 
 
-@pytest.mark.parametrize(("size", "grid"), [((32, 32), (4, 4)), ((28, 28), (4, 4)), ((1, 1), (1, 1)), ((16, 40), (4, 10))])
+@pytest.mark.parametrize(
+    ("size", "grid"), [((32, 32), (4, 4)), ((28, 28), (4, 4)), ((1, 1), (1, 1)), ((16, 40), (4, 10))]
+)
 def test_small_conv_on_energies(size, grid):
     encoder = SmallConv(image(3, *size), 40, orientations=6)
     assert encoder(torch.rand(2, 3, *size)).shape[2:] == grid
