@@ -119,8 +119,9 @@ def render(
     """Images with the given attributes (Hermann & Lampinen 2020; METHODS 5.1).
 
     Shapes scale with the image: a mask of 128 S / 224 pixels (or another share of S), turned (bilinear, the canvas
-    grows) and set down uniformly where it lies wholly inside. Textures stay in pixels: scaled down to a small image, a period of 10
-    pixels would fall below what pixels resolve. Image = m colour + (1 - m) grey with m = shape texture.
+    grows) and set down uniformly where it lies wholly inside. Textures stay in pixels: scaled down to a small
+    image, a period of 10 pixels would fall below what pixels resolve. Image = m colour + (1 - m) grey with m =
+    shape texture.
 
     Args:
         attributes: (M, 3) indices of shape, texture and colour.
