@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from shlex import join
 
 from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
+from coral_plugin.training.signals import Interrupted, stoppable
 
 # name -> (module, one line); a command is imported when it is called, so that --help is quick
 COMMANDS = {
@@ -35,6 +36,8 @@ COMMANDS = {
 
 
 _LONGEST = 1200  # characters of a line of error
+_GRIDS = ("bench", "reproduce")
+_RESUMABLE = ("demo", "ablate")  # whatever their flags are; others say themselves how they can be gone on with
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +47,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [a for a in arguments if a != "--debug"]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still shows the numbers
+    with stoppable(_advice(arguments)) as command:
+        try:
+            return _answer(arguments, debug=debug)
+        except KeyboardInterrupt as stopped:
+            asked = stopped if isinstance(stopped, Interrupted) else Interrupted()
+            return command.tell(asked.number, asked.said)
+
+
+def _answer(arguments: list[str], *, debug: bool) -> int:
+    """The exit status of a command; its errors are said."""
     try:
         try:
             return _run(arguments)
@@ -54,9 +67,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         sys.stderr.write(f"coral: {_one_line(error)}\n")
         return 2 if isinstance(error, InputError) else 1
-    except KeyboardInterrupt as stopped:
-        sys.stderr.write("coral: stopped. The same command with --resume goes on from the last checkpoint.\n")
-        return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
     except BrokenPipeError:
         # whoever read standard output has gone (coral list ... | head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,6 +76,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         sys.stderr.write(f"coral: {type(error).__name__}: {_one_line(error)} (--debug shows where)\n")
         return 1
+
+
+def _advice(arguments: list[str]) -> str:
+    """What to do after a signal, as long as the command has not said better."""
+    again = ["coral", *arguments]
+    if arguments[:1] and arguments[0] in _RESUMABLE and "--resume" not in arguments:
+        again.append("--resume")
+    if arguments[:1] and arguments[0] in _GRIDS:
+        return "The same command goes on: finished runs are kept."
+    return f"Call it again with: {join(again)}"
 
 
 def _run(arguments: list[str]) -> int:

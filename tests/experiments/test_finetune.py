@@ -88,13 +88,13 @@ def test_starts_from_the_trained_weights(pretrained, tmp_path, monkeypatch):
 def test_keeps_the_best_epoch_and_stops(pretrained, tmp_path, monkeypatch):
     scores = iter([0.5, 0.9, 0.6, 0.6, 0.6] * 2)
     states = []
-    original = F._Watch.__call__
+    original = F.Watch.__call__
 
     def scripted(self, objective, epoch):
         states.append({k: v.clone() for k, v in objective.state_dict().items()})
         return original(self, objective, epoch)
 
-    monkeypatch.setattr(F._Watch, "__call__", scripted)
+    monkeypatch.setattr(F.Watch, "__call__", scripted)
     monkeypatch.setattr(F, "probe", lambda *_: type("Score", (), {"value": next(scores)}))
     settings = FinetuneSettings(**{**QUICK, "epochs": 30, "patience": 3})
     found = finetune(pretrained, settings, output=tmp_path / "tuned", quiet=True).record
