@@ -142,9 +142,8 @@ def main() -> int:
         "each": rows,
         "environment": environment(),
     }
-    print(
-        f"{record['signals']} signals, longest {record['longest_seconds']} s ({record['longest_processor_seconds']} of the processor), {record['wrong']} wrong"
-    )
+    wall, worked = record["longest_seconds"], record["longest_processor_seconds"]
+    print(f"{record['signals']} signals, longest {wall} s ({worked} of the processor), {record['wrong']} wrong")
     if arguments.output:
         write_json(arguments.output, record)
     return int(bool(record["wrong"]))

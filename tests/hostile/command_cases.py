@@ -38,6 +38,14 @@ def _payload(world: World) -> bytes:
     return pickle.dumps({"train": Payload(str(world.canary))})
 
 
+def _claim(world: World) -> bytes:
+    return world.members({"a.npy": claims("(1000000000000,)")}).read_bytes()
+
+
+def _code_in_array(world: World) -> bytes:
+    return world.data({"x/y": np.array([Payload(str(world.canary))], dtype=object)}).read_bytes()
+
+
 def _evil_mosi(world: World) -> list[str]:
     path = world.file("mosi.pkl", _payload(world))
     return ["train", "--dataset", "mosi", "--data", str(path), "--output", "out", "--quiet"]
@@ -56,7 +64,8 @@ def _pipe(world: World) -> list[str]:
     return ["data", "check", str(world.folder / "pipe")]
 
 
-BENCH = ("--objectives", "coral", "--datasets", "digits")
+DIGITS = ("--datasets", "digits")
+BENCH = ("--objectives", "coral", *DIGITS)
 CASES = [
     _on_run("finetune", "learning", "a learning rate of NaN", "--learning-rate", "nan"),
     _on_run("finetune", "learning", "an infinite learning rate", "--learning-rate", "1e999"),
@@ -90,8 +99,8 @@ CASES = [
         "--datasets",
         "digits",
     ),
-    _grid("bench", "label", "a label with a line break", "--objectives", "a\nb=coral", "--datasets", "digits"),
-    _grid("bench", "objective", "methods that are commas", "--objectives", ",", "--datasets", "digits"),
+    _grid("bench", "label", "a label with a line break", "--objectives", "a\nb=coral", *DIGITS),
+    _grid("bench", "--objectives names nothing", "methods that are commas", "--objectives", ",", *DIGITS),
     _grid("bench", "epohs", "a setting that nobody knows", *BENCH, "--set", "training.epohs=1"),
     _grid("bench", "epochs", "a setting of another type", *BENCH, "--set", "training.epochs=many"),
     _grid("bench", "temperature", "a setting of NaN", *BENCH, "--set", "temperature=nan"),
