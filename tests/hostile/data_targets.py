@@ -1,4 +1,4 @@
-"""Targets of the fuzzer that read data sets in the formats of others: HDF5, pickles, CSV, whatever ``data check`` meets."""
+"""Targets of the fuzzer that read the formats of others: HDF5, pickles, CSV, and whatever ``data check`` meets."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ HDF5_WORDS = (
     b"features", b"genres", b"vgg_features", b"split", b"../", b"\xff\xff\xff\x7f",
 )  # fmt: skip
 PICKLE_WORDS = (
-    b"cos\nsystem\n", b"cnumpy\nndarray\n", b"R", b"o", b"i", b"b", b"\x81", b"\x93", b"\x94", b"P1\n", b"Q", b"\x8a\xff",
-    b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f", b"}", b"]", b"e", b"u", b"train", b"labels", b"(", b"0", b".",
+    b"cos\nsystem\n", b"cnumpy\nndarray\n", b"R", b"o", b"i", b"b", b"\x81", b"\x93", b"\x94", b"P1\n", b"Q",
+    b"\x8a\xff", b"\x8e\xff\xff\xff\xff\xff\xff\xff\x7f", b"}", b"]", b"e", b"u", b"train", b"labels", b"(", b"0", b".",
 )  # fmt: skip
 CSV_WORDS = (b",", b"\n", b'"', b"nan", b"-1e999", b"Open", b"Date", b"\xff", b"\0", b"=cmd()", b"9" * 60)
 
@@ -58,14 +58,14 @@ def _stocks() -> dict[str, bytes]:
     return _written(lambda folder: formats.stocks(folder / "data", ("HRL", "MCD"), days=560))
 
 
-def _load(dataset: str, files: dict[str, bytes], place: str, **chosen: object) -> None:
+def _load(dataset: str, files: dict[str, bytes], place: str) -> None:
     """What is in ``files`` as a data set; the folder is in memory, and gone afterwards."""
     loader = DATASETS.get(dataset)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         for path, content in files.items():
             (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(name) / path).write_bytes(content)
-        loader(str(Path(name) / place), loader.settings(**chosen))
+        loader(str(Path(name) / place), loader.settings())
 
 
 def reader(
@@ -75,7 +75,7 @@ def reader(
 
     def read(content: bytes) -> None:
         own = files()
-        _load(dataset, {**own, sorted(own)[-1]: content}, place, **chosen)
+        _load(dataset, {**own, sorted(own)[-1]: content}, place)
 
     return read
 
