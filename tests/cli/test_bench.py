@@ -117,7 +117,7 @@ def test_a_grid_that_is_killed_goes_on_and_gives_the_same_table(coral, bench, ca
     assert f"{4 - len(before)} run(s) now, {len(before)} before" in err
     assert (killed / "scores.csv").read_bytes() == (calm / "scores.csv").read_bytes()
 
-    status, out, err = coral(*bench(killed))
+    status, _, err = coral(*bench(killed))
     assert status == 0
     assert "0 run(s) now, 4 before" in err
     assert records(killed) == after
