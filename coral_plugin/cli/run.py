@@ -48,7 +48,9 @@ def main(argv: list[str]) -> int:
     if arguments.resume and not arguments.output:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
     folder = _folder(arguments, script)
-    if run.objective != SUPERVISED:
+    if run.objective == SUPERVISED:
+        advise("")  # it has no checkpoint, and its folder is taken
+    else:
         given = [] if arguments.output else ["--output", str(folder)]
         given += [] if arguments.resume else ["--resume"]
         advise(f"Go on with: {shlex.join(['coral', 'run', *given, *argv])}")

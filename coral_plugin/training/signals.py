@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -88,14 +89,22 @@ class Command:
         self._told = False
         self._asked = False
 
-    def tell(self, number: int, said: str = "") -> int:
-        """Say once that the command was stopped, and how to go on; returns its exit status, as a shell reports it."""
+    def tell(self, number: int, said: str = "", *, last: bool = False) -> int:
+        """Say once that the command was stopped, and how to go on; returns its exit status, as a shell reports it.
+
+        Args:
+            number: Of the signal.
+            said: Where it stopped.
+            last: Not through ``sys.stderr``, which the thread that does not end may hold.
+        """
         if self.advice is not None and not self._told:
             self._told = True
-            line = " ".join(f"coral: stopped {said}".rstrip().split()) + f". {self.advice}\n"
-            # not through sys.stderr, which the thread that does not end may hold
-            with contextlib.suppress(OSError):
-                os.write(2, line.encode(errors="backslashreplace"))
+            line = " ".join(f"coral: stopped {said}".rstrip().split()) + f". {self.advice}".rstrip() + "\n"
+            with contextlib.suppress(OSError, ValueError):
+                if last:
+                    os.write(2, line.encode(errors="backslashreplace"))
+                else:
+                    sys.stderr.write(line)
         return 128 + number
 
     def stop(self, number: int, _: FrameType | None) -> None:
@@ -103,7 +112,7 @@ class Command:
         if _echo(number):
             return
         if self._asked:
-            os._exit(self.tell(number, "at once"))
+            os._exit(self.tell(number, "at once", last=True))
         self._asked = True
         raise Interrupted(number)
 
@@ -122,7 +131,7 @@ class Command:
                 until = time.monotonic() + GRACE
             if select.select([pipe], [], [], 0.05)[0] and not os.read(pipe, 1):
                 return
-        os._exit(self.tell(number[0]))
+        os._exit(self.tell(number[0], last=True))
 
 
 _commands: list[Command] = []
