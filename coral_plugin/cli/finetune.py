@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from coral_plugin.cli.parser import CommandParser
-from coral_plugin.training.signals import advise
 
 
 def main(argv: list[str]) -> int:
@@ -53,7 +51,6 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--resume", action="store_true", help="go on with a fine-tuning that was stopped")
     arguments = vars(parser.parse_args(argv))
     folder, data, output, resume = (arguments.pop(key) for key in ("run", "data", "output", "resume"))
-    advise(f"Go on with: {shlex.join(['coral', 'finetune', *argv, *([] if resume else ['--resume'])])}")
     return finetune(folder, FinetuneSettings(**arguments), data, output, resume=resume)
 
 

@@ -38,7 +38,7 @@ COMMANDS = {
 
 _LONGEST = 1200  # characters of a line of error
 _GRIDS = ("bench", "reproduce")
-_RESUMABLE = ("demo", "ablate")  # whatever their flags are; others say themselves how they can be gone on with
+_RESUMABLE = ("finetune", "demo", "ablate")  # whatever their flags are; train, with an --output
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,12 +84,14 @@ def _answer(arguments: list[str], *, debug: bool) -> int:
 
 def _advice(arguments: list[str]) -> str:
     """What to do after a signal, as long as the command has not said better."""
-    again = ["coral", *arguments]
-    if arguments[:1] and arguments[0] in _RESUMABLE and "--resume" not in arguments:
-        again.append("--resume")
-    if arguments[:1] and arguments[0] in _GRIDS:
+    name = arguments[0] if arguments else ""
+    if name in _GRIDS:
         return "The same command goes on: finished runs are kept."
-    return f"Call it again with: {join(again)}"
+    named = any(word.partition("=")[0] == "--output" for word in arguments)
+    if name in _RESUMABLE or (name == "train" and named):  # --resume also starts a run that is not there yet
+        more = [] if "--resume" in arguments else ["--resume"]
+        return f"Go on with: {join(['coral', *arguments, *more])}"
+    return f"Call it again with: {join(['coral', *arguments])}"
 
 
 def _run(arguments: list[str]) -> int:

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 def main(argv: list[str]) -> int:
     """Run ``coral train``; returns the exit status."""
-    # --resume also starts a run that is not there yet
-    if any(word.partition("=")[0] == "--output" for word in argv) and "--resume" not in argv:
-        advise(f"Go on with: {shlex.join(['coral', 'train', *argv, '--resume'])}")
     from coral_plugin.cli.options import parse_run  # takes seconds
 
     settings, flags = parse_run(argv)
