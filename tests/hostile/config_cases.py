@@ -104,7 +104,7 @@ CASES = [
     _yaml("network.encoders", "encoders as a list", "network: {encoders: [mlp]}"),
     _yaml("network.encoders", "an encoder that is a number", "network: {encoders: {table: 5}}"),
     _yaml("network.encoders", "an encoder that is a mapping", "network: {encoders: {table: {name: mlp}}}"),
-    _yaml("Cannot read the encoder", "an encoder that is code", "network: {encoders: {table: '__import__(\"os\")'}}"),
+    _yaml("Unknown encoder", "an encoder that is code", "network: {encoders: {table: '__import__(\"os\")'}}"),
     _yaml("source.kinds", "kinds as a text", "source: {kinds: image}"),
     _yaml("source.kinds", "a kind that nobody knows", "source: {kinds: {table: hologram}}"),
     _yaml("method.mask_stages", "mask stages as a text", "method: {mask_stages: often}"),
