@@ -7,7 +7,7 @@ from typing import Any
 
 from coral_plugin.evaluation.corrupted import RAW, REPRESENTATION
 from coral_plugin.evaluation.features import ALL
-from coral_plugin.evaluation.tables import ABSENT, Table, caption, cell, head, is_share, title
+from coral_plugin.evaluation.tables import Table, caption, cell, head, is_share, title
 
 _NAMES = {
     "f1_micro": "F1, micro",
@@ -44,17 +44,27 @@ def robustness_tables(record: Mapping[str, Any]) -> list[Table]:
 def _robustness(record: Mapping[str, Any], task: str, summary: Mapping[str, Any]) -> Table:
     percent = is_share(summary["metric"])
     found = [own["published"] for own in summary["conditions"].values() if "published" in own]
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, own in summary["conditions"].items():
         curve = own[REPRESENTATION]["values"]
         figures = [[values[0] for values in curve], [values[-1] for values in curve]]
         figures += [own[key]["values"] for key in ("relative", "raw_relative", "effective")]
-        row = ["all modalities" if name == ALL else name, *(cell(values, percent=percent) for values in figures)]
+        row: list[str] = [
+            "all modalities" if name == ALL else name,
+            *(cell(values, percent=percent) for values in figures),
+        ]
         if found:
             scaled = own.get("published", {})
             row += [cell(scaled.get(key, {}).get("values", []), percent=False, decimals=2) for key in _SCALED]
         rows.append(tuple(row))
-    columns = ("noise on", "clean", f"level {record['levels'][-1]:g}", "area", "area: raw", "effective")
+    columns: tuple[str, ...] = (
+        "noise on",
+        "clean",
+        f"level {record['levels'][-1]:g}",
+        "area",
+        "area: raw",
+        "effective",
+    )
     if found:
         columns += ("scaled area", "scaled effective")
     said = [_MEANING]
@@ -108,7 +118,7 @@ def training_table(cost: Mapping[str, Any]) -> Table:
         ("samples a second", cell(cost["samples_per_second"], percent=False)),
         (
             "peak memory, MiB",
-            cell([value / 2**20 for value in memory], percent=False, decimals=1) if memory else ABSENT,
+            cell([value / 2**20 for value in memory], percent=False, decimals=1),
         ),
     )
     said = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -61,7 +62,7 @@ def parse_levels(text: str) -> tuple[float, ...]:
             )
         else:
             levels.extend(_between(levels[-2], levels[-1], _level(parts[-1], text)))
-    if levels[0] != 0 or len(levels) < 2 or any(b <= a for a, b in zip(levels, levels[1:], strict=False)):
+    if levels[0] != 0 or len(levels) < 2 or any(b <= a for a, b in pairwise(levels)):
         raise InputError(f"--levels {short(text)}: levels rise from 0, which is clean, as in 0,0.5,1.")
     if len(levels) > _MOST:
         raise InputError(f"--levels: {len(levels)} levels are too many; give at most {_MOST}.")

@@ -194,7 +194,7 @@ def _parsed(spec: str | None, known: Mapping[str, Modality]) -> dict[str, str]:
             fitting = ", ".join(each for each, entry in FAMILIES.items() if known[name].kind in entry.kinds)
             raise InputError(
                 f"--noise {name}={family}: {family} noise is for modalities of kind "
-                f"{', '.join(FAMILIES[family].kinds)}; {name} is of kind {known[name].kind}, for which there is {fitting}."
+                f"{', '.join(FAMILIES[family].kinds)}; {name} is of kind {known[name].kind}: take {fitting}."
             )
         parsed[name] = family
     return parsed
