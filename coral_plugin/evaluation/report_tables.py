@@ -28,8 +28,9 @@ Area: under the curve over the levels, MultiBench's relative robustness before i
 Effective: MultiBench's effective robustness with the raw values under the same noise in place of its late fusion:
 the sum over the levels of what is kept of the clean score beyond what raw values keep of theirs; above 0 is better."""
 _PUBLISHED = """\
-Scaled: both figures as MultiBench prints them, in {metric}, among its published curves of {keys}: 1 is its best method,
-0 its worst. Those methods were trained with labels, on its own features and noise: a place to look, no comparison."""
+Scaled: both figures as MultiBench prints them, in {metric}, among its published curves of
+{keys}: 1 is the best of them and this one, 0 the worst.
+Those methods were trained with labels, on its own features and noise: a place to look, no comparison."""
 
 
 def robustness_tables(record: Mapping[str, Any]) -> list[Table]:

@@ -23,7 +23,7 @@ from coral_plugin.views import build_views
 
 
 def embedding_cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, Any]:
-    """:func:`~coral_plugin.evaluation.complexity.inference_cost` of a trained seed, and ``test``: the time of it all."""
+    """Of a trained seed: :func:`coral_plugin.evaluation.complexity.inference_cost`, and the time of the test split."""
     objective = load_objective(folder, seed)
     split = probing_splits(data)["test"]
     batch = split.batch(torch.arange(min(64, len(split))))

@@ -85,9 +85,9 @@ def runs(lengths: Tensor, steps: int, level: float, run: int, generator: torch.G
     """
     most = steps // run + 1
     draw = torch.rand(len(lengths), most, device=lengths.device, dtype=torch.float64, generator=generator)
-    # 1 - u is never 0; at level 1 the logarithm of 0 makes every gap 0
+    # 1 - draw is never 0; at level 1 the divisor is infinite and every gap 0, at level 0 it is 0 and no gap ends
     chance = torch.tensor(1.0 - level, dtype=torch.float64, device=lengths.device)
-    gaps = torch.nan_to_num((1.0 - draw).log() / chance.log(), nan=0.0, posinf=steps).floor().clamp(0, steps)
+    gaps = torch.nan_to_num((1.0 - draw).log() / chance.log(), nan=steps, neginf=steps).floor().clamp(0, steps)
     starts = gaps.cumsum(dim=1) + run * torch.arange(most, device=lengths.device)
     begun = starts <= (lengths - run).unsqueeze(1)  # (B, K)
     places = starts.clamp(max=steps).long()
