@@ -6,6 +6,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,11 @@ def add_grid_flags(parser: CommandParser, output: str) -> None:
     parser.add_argument(
         "--workers", type=positive, metavar="N", help="runs at a time: one for each GPU or core by default"
     )
+    parser.add_argument(
+        "--cost", action="store_true",
+        help="then measure seconds and memory of each method by itself, in a fresh process; without it the tables show "
+        "those of the runs, which share the machine",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
 
@@ -135,6 +141,7 @@ def run_and_report(
     except KeyboardInterrupt as stopped:
         sys.stderr.write("coral: stopped. The same command goes on: finished runs are kept.\n")
         return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
+    finished = _with_costs(finished, folder, measure=arguments.cost, quiet=arguments.quiet)
     pictures = draw_embeddings(views, finished) if embeddings else {}
     tables = write_views(views, finished.comparison, published, pictures)
     if arguments.record:
@@ -143,6 +150,26 @@ def run_and_report(
     print("\n".join(map(text, tables)))
     sys.stdout.flush()
     return _closing(finished, views, quiet=arguments.quiet)
+
+
+def _with_costs(finished: Finished, folder: Path, *, measure: bool, quiet: bool) -> Finished:
+    """What was finished with the costs that were measured by themselves, now or before."""
+    from coral_plugin.experiments.bench.cost import measure_costs, read_costs, with_costs
+
+    failed = dict(finished.failed)
+    if measure:
+        for label, reason in measure_costs(finished.jobs, folder, say=_silent if quiet else _say).items():
+            failed.setdefault(label, reason)
+    comparison = with_costs(finished.comparison, finished.jobs, read_costs(folder))
+    return replace(finished, comparison=comparison, failed=failed)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _silent(line: str) -> None:
+    del line
 
 
 def _closing(finished: Finished, views: Path, *, quiet: bool) -> int:
