@@ -110,15 +110,15 @@ def write_aside(path: Path | str) -> Iterator[Path]:
             os.fsync(file.fileno())
         aside.replace(target)
     except OSError as error:
-        raise _writing(error, path) from error
+        raise cannot_write(error, path) from error
     except CoralError:
         raise
     except Exception as error:
         # torch and safetensors report a full disk with types of their own
         if target.parent.is_dir() and shutil.disk_usage(target.parent).free < 1 << 20:
-            raise _writing(OSError(errno.ENOSPC, "No space left on device"), path) from error
+            raise cannot_write(OSError(errno.ENOSPC, "No space left on device"), path) from error
         if "PytorchStreamWriter" in str(error) or "inline_container" in str(error):  # a quota looks so
-            raise _writing(OSError(errno.EFBIG, "file too large for the disk or its quota"), path) from error
+            raise cannot_write(OSError(errno.EFBIG, "file too large for the disk or its quota"), path) from error
         raise
     finally:
         with contextlib.suppress(OSError):
@@ -284,7 +284,8 @@ def _nearest(path: Path) -> str:
     return f" Did you mean {folder / close[0]}?" if close else ""
 
 
-def _writing(error: OSError, path: Path | str) -> CoralError:
+def cannot_write(error: OSError, path: Path | str) -> CoralError:
+    """Our error, in one line, for one of the system on writing ``path``."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return MachineError(f"{path} is not written: {_reason(error)}; free some space or write elsewhere.")
     kind = InputError if error.errno in _USERS_ERRNO else MachineError

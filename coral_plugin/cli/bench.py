@@ -11,6 +11,7 @@ from coral_plugin.cli.parser import CommandParser
 if TYPE_CHECKING:
     from coral_plugin.experiments.bench.grid import Column, Grid
 
+_LONGEST = 80  # characters of a label
 SEEDS = (41, 42, 43, 44, 45)
 
 
@@ -50,7 +51,7 @@ def _grid(arguments: Any) -> Grid:
     from coral_plugin.experiments.bench.grid import Grid, Row
     from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 
-    methods, data = _labelled(arguments.objectives), _labelled(arguments.datasets)
+    methods, data = _labelled("--objectives", arguments.objectives), _labelled("--datasets", arguments.datasets)
     for registry, found in ((OBJECTIVES, methods), (DATASETS, data)):
         for name in found.values():
             registry.get(name)
@@ -89,14 +90,21 @@ def _column(label: str, name: str, given: dict[str, dict[str, str]], scale: str)
     return Column(name=label, dataset=name, data=given["--data"].get(label), modalities=modalities)
 
 
-def _labelled(text: str) -> dict[str, str]:
+def _labelled(flag: str, text: str) -> dict[str, str]:
     """``"a,b=a"`` to ``{"a": "a", "b": "a"}``."""
-    from coral_plugin.errors import InputError
+    from coral_plugin.errors import InputError, short
 
     found: dict[str, str] = {}
     for part in names(text):
         label, sign, name = part.partition("=")
+        if sign and not (label.isprintable() and 0 < len(label) <= _LONGEST and not set(label) & set("/\\:")):
+            raise InputError(
+                f"{flag}: the label {short(label)} must be plain text of at most {_LONGEST} characters, without slash "
+                "and colon, as pictures are named after it."
+            )
         if label in found:
             raise InputError(f"{label} is named twice; give one of them a label of its own: other={label}.")
         found[label] = name if sign else label
+    if not found:
+        raise InputError(f"{flag} names nothing; give names with commas between.")
     return found

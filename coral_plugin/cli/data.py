@@ -31,7 +31,10 @@ def main(argv: list[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     from coral_plugin.data.inspection import Source
+    from coral_plugin.registry import DATASETS
 
+    if arguments.dataset:
+        DATASETS.get(arguments.dataset)  # an unknown one is said before the report
     source = Source(Path(arguments.path), trust_pickle=arguments.trust_pickle)
     found = recognise(source)
     for line in (*files(source.path), *report(found)):

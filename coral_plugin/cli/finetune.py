@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from coral_plugin.cli.parser import CommandParser
+from coral_plugin.training.signals import advise
 
 
 def main(argv: list[str]) -> int:
@@ -48,17 +50,19 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--batch-size", type=int, default=standard.batch_size, help="%(default)s by default")
     parser.add_argument("--data", metavar="PATH", help="where the data lie now, if they were moved")
     parser.add_argument("--output", metavar="DIR", help="RUN_DIR/finetuned-<loss> by default")
+    parser.add_argument("--resume", action="store_true", help="go on with a fine-tuning that was stopped")
     arguments = vars(parser.parse_args(argv))
-    folder, data, output = (arguments.pop(key) for key in ("run", "data", "output"))
-    return finetune(folder, FinetuneSettings(**arguments), data, output)
+    folder, data, output, resume = (arguments.pop(key) for key in ("run", "data", "output", "resume"))
+    advise(f"Go on with: {shlex.join(['coral', 'finetune', *argv, *([] if resume else ['--resume'])])}")
+    return finetune(folder, FinetuneSettings(**arguments), data, output, resume=resume)
 
 
-def finetune(folder: str, settings: Any, data: str | None, output: str | None) -> int:
+def finetune(folder: str, settings: Any, data: str | None, output: str | None, *, resume: bool = False) -> int:
     """Fine-tune the run in ``folder`` and print the scores before and after."""
     from coral_plugin.evaluation.tables import Table, cell, score_table
     from coral_plugin.experiments.finetune import finetune as tune
 
-    result = tune(Path(folder), settings, data_path=data, output=Path(output) if output else None)
+    result = tune(Path(folder), settings, data_path=data, output=Path(output) if output else None, resume=resume)
     found = result.record
     rows = [("pretrained, probe", cell(found["before"])), (f"{settings.loss}, probe", cell(found["after"]))]
     if found["classifier"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -136,11 +135,7 @@ def run_and_report(
     )
     if arguments.address is not None and arguments.engine != "ray":
         raise InputError("--address is of a Ray cluster; add --engine ray.")
-    try:
-        finished = run_grid(grid, folder, engine)
-    except KeyboardInterrupt as stopped:
-        sys.stderr.write("coral: stopped. The same command goes on: finished runs are kept.\n")
-        return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
+    finished = run_grid(grid, folder, engine)
     finished = _with_costs(finished, folder, measure=arguments.cost, quiet=arguments.quiet)
     pictures = draw_embeddings(views, finished) if embeddings else {}
     tables = write_views(views, finished.comparison, published, pictures)

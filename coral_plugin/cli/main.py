@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from shlex import join
 
 from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
+from coral_plugin.training.signals import Interrupted, stoppable
 
 # name -> (module, one line); a command is imported when it is called, so that --help is quick
 COMMANDS = {
@@ -35,6 +37,8 @@ COMMANDS = {
 
 
 _LONGEST = 1200  # characters of a line of error
+_GRIDS = ("bench", "reproduce")
+_RESUMABLE = ("demo", "ablate")  # whatever their flags are; others say themselves how they can be gone on with
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,6 +48,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [a for a in arguments if a != "--debug"]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still shows the numbers
+    with stoppable(_advice(arguments)) as command:
+        try:
+            return _answer(arguments, debug=debug)
+        except KeyboardInterrupt as stopped:
+            asked = stopped if isinstance(stopped, Interrupted) else Interrupted()
+            status = command.tell(asked.number, asked.said)
+            if argv is None:
+                _leave(status)
+            return status
+
+
+def _answer(arguments: list[str], *, debug: bool) -> int:
+    """The exit status of a command; its errors are said."""
     try:
         try:
             return _run(arguments)
@@ -54,9 +71,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         sys.stderr.write(f"coral: {_one_line(error)}\n")
         return 2 if isinstance(error, InputError) else 1
-    except KeyboardInterrupt as stopped:
-        sys.stderr.write("coral: stopped. The same command with --resume goes on from the last checkpoint.\n")
-        return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
     except BrokenPipeError:
         # whoever read standard output has gone (coral list ... | head)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -66,6 +80,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         sys.stderr.write(f"coral: {type(error).__name__}: {_one_line(error)} (--debug shows where)\n")
         return 1
+
+
+def _advice(arguments: list[str]) -> str:
+    """What to do after a signal, as long as the command has not said better."""
+    again = ["coral", *arguments]
+    if arguments[:1] and arguments[0] in _RESUMABLE and "--resume" not in arguments:
+        again.append("--resume")
+    if arguments[:1] and arguments[0] in _GRIDS:
+        return "The same command goes on: finished runs are kept."
+    return f"Call it again with: {join(again)}"
 
 
 def _run(arguments: list[str]) -> int:
@@ -95,6 +119,14 @@ def _run(arguments: list[str]) -> int:
         raise suggest(parsed.command, list(COMMANDS), "command")
     command: Callable[[list[str]], int] = import_module(COMMANDS[parsed.command][0]).main
     return command(rest)
+
+
+def _leave(status: int) -> None:
+    """End the process of a command that was stopped: to take torch down takes another second of the processor."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(status)
 
 
 def _flush() -> None:

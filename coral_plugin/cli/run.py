@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from coral_plugin.cli.grid_flags import settings
 from coral_plugin.cli.parser import CommandParser, positive, seeds
 from coral_plugin.errors import InputError
+from coral_plugin.training.signals import advise
 
 if TYPE_CHECKING:
     from coral_plugin.multibench.checkout import Checkout
@@ -48,23 +48,20 @@ def main(argv: list[str]) -> int:
     if arguments.resume and not arguments.output:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
     folder = _folder(arguments, script)
-    try:
-        return _launch(run, checkout, folder, arguments)
-    except KeyboardInterrupt as stopped:
+    if run.objective == SUPERVISED:
+        advise("")  # it has no checkpoint, and its folder is taken
+    else:
         given = [] if arguments.output else ["--output", str(folder)]
         given += [] if arguments.resume else ["--resume"]
-        after = "" if run.objective == SUPERVISED else f" Go on with: {shlex.join(['coral', 'run', *given, *argv])}"
-        sys.stderr.write(f"coral: stopped {getattr(stopped, 'said', '')}".rstrip() + f".{after}\n")
-        return 128 + getattr(stopped, "number", signal.SIGINT)  # as a shell reports a signal
+        advise(f"Go on with: {shlex.join(['coral', 'run', *given, *argv])}")
+    return _launch(run, checkout, folder, arguments)
 
 
 def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argparse.Namespace) -> int:
     from coral_plugin.multibench.session import run_in
-    from coral_plugin.training.signals import interruptible
 
     options = {name: getattr(arguments, name) for name in ("resume", "trust_pickle", "quiet")}
-    with interruptible():
-        run_in(folder, run, checkout, **options)
+    run_in(folder, run, checkout, **options)
     if not arguments.quiet:
         written = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
         sys.stderr.write(f"{folder}: {', '.join(written)}\n")

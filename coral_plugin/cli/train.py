@@ -6,28 +6,30 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from coral_plugin.cli.options import parse_run
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.settings import RunSettings
+from coral_plugin.training.signals import advise
+
+if TYPE_CHECKING:
+    from coral_plugin.experiments.settings import RunSettings
 
 
 def main(argv: list[str]) -> int:
     """Run ``coral train``; returns the exit status."""
+    # --resume also starts a run that is not there yet
+    if any(word.partition("=")[0] == "--output" for word in argv) and "--resume" not in argv:
+        advise(f"Go on with: {shlex.join(['coral', 'train', *argv, '--resume'])}")
+    from coral_plugin.cli.options import parse_run  # takes seconds
+
     settings, flags = parse_run(argv)
     if flags.resume and not flags.output:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
     folder = Path(flags.output) if flags.output else fresh_folder(settings.objective, settings.dataset, settings.data)
-    from coral_plugin.training.signals import Interrupted, interruptible
-
-    try:
-        with interruptible():
-            return _train(settings, folder, flags)
-    except Interrupted as stopped:
-        command = ["coral", "train", *argv, *([] if flags.output else ["--output", str(folder)])]
-        command += [] if flags.resume else ["--resume"]
-        sys.stderr.write(f"coral: stopped {stopped.said}".rstrip() + f". Go on with: {shlex.join(command)}\n")
-        return 128 + stopped.number
+    command = ["coral", "train", *argv, *([] if flags.output else ["--output", str(folder)])]
+    command += [] if flags.resume else ["--resume"]
+    advise(f"Go on with: {shlex.join(command)}")
+    return _train(settings, folder, flags)
 
 
 def _train(settings: RunSettings, folder: Path, flags: argparse.Namespace) -> int:

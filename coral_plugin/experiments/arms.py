@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ import torch
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables import Table, cell
 from coral_plugin.experiments.folder import CONFIG
+from coral_plugin.experiments.lock import refuse_locked
 from coral_plugin.experiments.pictures import draw_run
 from coral_plugin.experiments.run import run
 from coral_plugin.experiments.settings import RunSettings, make_settings
 from coral_plugin.training.fit import pick_device
+from coral_plugin.training.signals import end_with_parent, stoppable
 
 ARMS = {"unbiased": ("redundancy", "uniqueness"), "biased": ("synergy",)}
 # the papers' uniqueness is the texture of the first image
@@ -147,10 +149,22 @@ def run_variants(
     if workers == 1:
         found = [_run_job(job) for job in jobs.values()]
     else:
-        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
-            found = list(pool.map(_run_job, jobs.values()))
+        found = _beside_each_other(list(jobs.values()), workers)
     metrics = dict(zip(jobs, found, strict=True))
     return {name: _arms({arm: metrics[name, arm] for arm in ARMS}) for name in variants}
+
+
+def _beside_each_other(jobs: list[_Job], workers: int) -> list[dict[str, Any]]:
+    count, context = min(workers, len(jobs)), get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool:
+        try:
+            return list(pool.map(_run_job, jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            # a signal may have come to this process alone; theirs make them stop at their next step
+            for process in active_children():
+                process.terminate()
+            raise
 
 
 def _settings(scale: Scale, arm: str, seeds: tuple[int, ...], method: Mapping[str, Any]) -> RunSettings:
@@ -168,8 +182,9 @@ def _settings(scale: Scale, arm: str, seeds: tuple[int, ...], method: Mapping[st
 
 def _run_job(job: _Job) -> dict[str, Any]:
     torch.set_num_threads(job.threads)
-    finished = run(job.settings, folder=job.folder, resume=job.resume, label=job.label, floor=False)
-    draw_run(finished)
+    with stoppable(None):
+        finished = run(job.settings, folder=job.folder, resume=job.resume, label=job.label, floor=False)
+        draw_run(finished)
     return finished.metrics
 
 
@@ -186,12 +201,13 @@ def clear(folder: Path) -> None:
     """Remove the run directories that an earlier run left in ``folder``, and nothing else there.
 
     Raises:
-        InputError: ``folder`` is a file.
+        InputError: ``folder`` is a file, or another process works in it.
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; choose another --output.")
     for arm in ARMS:
         if (folder / arm / CONFIG).is_file():
+            refuse_locked(folder / arm)
             shutil.rmtree(folder / arm)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from coral_plugin.data import MultimodalData, Task
-from coral_plugin.errors import InputError
-from coral_plugin.evaluation.features import concatenate, embed_split, frozen
+from coral_plugin.errors import InputError, short
+from coral_plugin.evaluation.features import frozen
 from coral_plugin.evaluation.metrics import classification_scores
-from coral_plugin.evaluation.probe import ProbeSettings, probe
 from coral_plugin.experiments.folder import (
     METRICS,
     RESULT,
+    WEIGHTS,
     finish_seed,
+    held,
     load_objective,
     open_run,
     prepare_folder,
@@ -30,14 +30,15 @@ from coral_plugin.experiments.folder import (
 from coral_plugin.experiments.run import load_data, score
 from coral_plugin.experiments.settings import RunSettings
 from coral_plugin.experiments.summary import summarise
-from coral_plugin.files import write_json
+from coral_plugin.experiments.watch import Watch
+from coral_plugin.files import read_json, write_json
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.classifier import Classifier
 from coral_plugin.objectives.coral import Coral
 from coral_plugin.training.fit import train
 from coral_plugin.views import build_views
 
-RECORD = "finetune.json"
+RECORD, MARK = "finetune.json", "finetuned.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,20 +96,25 @@ def finetune(
     *,
     output: Path | None = None,
     data_path: str | None = None,
+    resume: bool = False,
     quiet: bool = False,
 ) -> Finetuned:
     """Fine-tune every finished seed of the run in ``folder``; stops early on valid, and reads test once.
+
+    A seed is short and keeps no checkpoint: one that was stopped begins anew, and comes to the same end.
 
     Args:
         folder: Run directory.
         settings: Of the fine-tuning.
         output: Where the fine-tuned run is written; ``finetuned-<loss>`` in ``folder`` by default.
         data_path: Where the data lie now, if they were moved.
+        resume: Go on with what ``output`` holds: seeds that are fine-tuned are read.
         quiet: No progress on standard error.
 
     Raises:
-        InputError: no run, no finished seed, no labels or no valid or test split, other data than those of the run, or
-            a method that has no such losses.
+        InputError: no run, no finished seed, no labels or no valid or test split, other data than those of the run, a
+            method that has no such losses, or an output that holds another fine-tuning.
+        Interrupted: SIGTERM or Ctrl-C came; ``resume`` goes on.
     """
     trained, record = open_run(folder)
     trained = trained if data_path is None else dataclasses.replace(trained, data=data_path)
@@ -121,43 +127,82 @@ def finetune(
     task = _task(data, settings)
     tuned = _tuned_settings(trained, settings, task, seeds)
     output = output or folder / f"finetuned-{settings.loss}"
-    views = build_views(trained.views, data.modalities)
-    prepare_folder(output, tuned, data, resume=False)
-    results, best, classifier = {}, {}, {}
-    for seed in seeds:
-        watch = _Watch(data, task, settings.patience)
-        finished = train(
-            partial(_pretrained, folder, seed, tuned, data, task, settings.loss),
-            data.train,
-            views,
-            tuned.training,
-            seed,
-            quiet=quiet,
-            label="fine-tuning",
-            after_epoch=watch,
-        )
-        watch.restore(finished.objective)
-        inner = finished.objective
-        if isinstance(inner, Classifier):
-            classifier[seed] = _accuracy(inner, data)
-            inner = inner.pretrained
-        best[seed] = watch.best_epoch
-        results[seed] = score(dataclasses.replace(finished, objective=inner), seed, data, tuned)
-        finish_seed(output / f"seed-{seed}", inner, results[seed])
-    metrics = summarise(tuned, data, results, {})
-    before = {seed: read_result(folder / f"seed-{seed}")["scores"]["all"][task.name]["value"] for seed in seeds}
-    found = {
-        "task": task.name,
-        "settings": dataclasses.asdict(settings),
-        "seeds": list(seeds),
-        "before": [before[seed] for seed in seeds],
-        "after": [results[seed]["scores"]["all"][task.name]["value"] for seed in seeds],
-        "classifier": [classifier[seed] for seed in seeds] if classifier else None,
-        "best_epochs": [best[seed] for seed in seeds],
-    }
-    write_json(output / METRICS, metrics)
-    write_json(output / RECORD, found)
+    with held(output):
+        prepare_folder(output, tuned, data, resume)
+        done = {seed: _tuned_seed(folder, output, seed, settings, tuned, data, task, quiet=quiet) for seed in seeds}
+        results = {seed: result for seed, (result, _) in done.items()}
+        marks = {seed: mark for seed, (_, mark) in done.items()}
+        metrics = summarise(tuned, data, results, {})
+        before = {seed: read_result(folder / f"seed-{seed}")["scores"]["all"][task.name]["value"] for seed in seeds}
+        found = {
+            "task": task.name,
+            "settings": dataclasses.asdict(settings),
+            "seeds": list(seeds),
+            "before": [before[seed] for seed in seeds],
+            "after": [results[seed]["scores"]["all"][task.name]["value"] for seed in seeds],
+            "classifier": None if settings.loss == "contrastive" else [marks[seed]["classifier"] for seed in seeds],
+            "best_epochs": [marks[seed]["best_epoch"] for seed in seeds],
+        }
+        write_json(output / METRICS, metrics)
+        write_json(output / RECORD, found)
     return Finetuned(output, metrics, found)
+
+
+def _tuned_seed(
+    folder: Path,
+    output: Path,
+    seed: int,
+    settings: FinetuneSettings,
+    tuned: RunSettings,
+    data: MultimodalData,
+    task: Task,
+    *,
+    quiet: bool,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Result and mark of one seed, fine-tuned now or before."""
+    own = output / f"seed-{seed}"
+    weights = hashlib.sha256((folder / f"seed-{seed}" / WEIGHTS).read_bytes()).hexdigest()
+    mark: dict[str, Any] = {"settings": dataclasses.asdict(settings), "pretrained": weights}
+    if (own / RESULT).exists():
+        return read_result(own), _read_mark(own, mark)
+    watch = Watch(data, task, settings.patience)
+    finished = train(
+        partial(_pretrained, folder, seed, tuned, data, task, settings.loss),
+        data.train,
+        build_views(tuned.views, data.modalities),
+        tuned.training,
+        seed,
+        quiet=quiet,
+        label="fine-tuning",
+        after_epoch=watch,
+    )
+    watch.restore(finished.objective)
+    inner = finished.objective
+    mark |= {"best_epoch": watch.best_epoch, "classifier": None}
+    if isinstance(inner, Classifier):
+        mark["classifier"] = _accuracy(inner, data)
+        inner = inner.pretrained
+    result = score(dataclasses.replace(finished, objective=inner), seed, data, tuned)
+    write_json(own / MARK, mark)
+    finish_seed(own, inner, result)
+    return result, mark
+
+
+def _read_mark(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a seed was fine-tuned with.
+
+    Raises:
+        InputError: it is not what is asked for, or damaged.
+    """
+    mark = read_json(folder / MARK)
+    known = {*wanted, "best_epoch", "classifier"}
+    if not isinstance(mark, dict) or set(mark) != known or not isinstance(mark["settings"], dict):
+        raise InputError(f"{folder / MARK} is damaged. Remove {folder} and go on with --resume.")
+    was, now = ({"pretrained weights": m["pretrained"], **m["settings"]} for m in (mark, wanted))
+    if changed := [key for key in now if was.get(key) != now[key]]:
+        listed = "; ".join(f"{key}: saved {short(was.get(key))}, asked {short(now[key])}" for key in changed)
+        raise InputError(f"{folder} was fine-tuned otherwise ({listed}). Choose another --output, or remove {folder}.")
+    return mark
 
 
 def _task(data: MultimodalData, settings: FinetuneSettings) -> Task:
@@ -224,34 +269,3 @@ def _accuracy(classifier: Classifier, data: MultimodalData) -> float:
     truth = data.test.targets[classifier.task.name].cpu().numpy()
     found = classification_scores(truth, scores.argmax(dim=1).numpy(), scores.numpy(), len(classifier.task.classes))
     return float(found["balanced_accuracy"])
-
-
-class _Watch:
-    """Keeps the weights with the best score on valid, and says when it is time to stop.
-
-    The score is the balanced accuracy of a nearest-neighbour probe: it needs no fit, and no setting that would have to
-    be chosen on valid too.
-    """
-
-    def __init__(self, data: MultimodalData, task: Task, patience: int) -> None:
-        self.data, self.task, self.patience = data, task, patience
-        self.best_epoch, self.best = -1, -1.0
-        self._state: Mapping[str, Tensor] = {}
-
-    def __call__(self, objective: Objective, epoch: int) -> bool:
-        """Score the objective after ``epoch``; True to stop."""
-        train, valid = self.data.train, self.data.valid
-        assert valid is not None  # noqa: S101 - checked by the caller
-        rows = [
-            (concatenate(embed_split(objective, split)), split.targets[self.task.name].cpu().numpy())
-            for split in (train, valid)
-        ]
-        value = probe(rows[0], None, rows[1], self.task, ProbeSettings(kind="knn")).value
-        if value > self.best:
-            self.best, self.best_epoch = value, epoch
-            self._state = copy.deepcopy(objective.state_dict())
-        return epoch - self.best_epoch >= self.patience
-
-    def restore(self, objective: Objective) -> None:
-        """Give ``objective`` the best weights back."""
-        objective.load_state_dict(self._state)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save
 from coral_plugin.data import Modality, MultimodalData, Task
 from coral_plugin.errors import CoralError, InputError, short
 from coral_plugin.experiments.environment import environment
+from coral_plugin.experiments.lock import LOCK, locked
 from coral_plugin.experiments.memory import saved_shapes, shapes_of
 from coral_plugin.experiments.results import incomplete, misfit
 from coral_plugin.experiments.settings import RunSettings, build, from_dict
@@ -28,7 +30,7 @@ CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.j
 WEIGHTS, RESULT = "model.safetensors", "result.json"
 # what is written into a run directory
 _FOLDERS = ("plots", "tensorboard")
-_OURS = ("*.yaml", "*.json", "*.csv", "plots", "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*")
+_OURS = ("*.yaml", "*.json", "*.csv", "plots", "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*", LOCK)
 # settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
 # step that is not finite (a run that was stopped there has had none)
 _FREE = {"seeds", "data", *(f"training.{key}" for key in ("device", "checkpoint_seconds", "timeout_seconds"))}
@@ -206,6 +208,18 @@ def refuse_links_out(folder: Path) -> None:
                 wrong = path.exists() and not path.is_file()
             if wrong and path.exists():
                 raise InputError(f"{path} is in the way: a {'file' if path.is_file() else 'folder'}; remove it.")
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run directory, which another process may not write into meanwhile.
+
+    Raises:
+        InputError: another process holds it, or it cannot be a run directory.
+    """
+    refuse_links_out(folder)
+    with locked(folder):
+        yield
 
 
 def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from coral_plugin.experiments.folder import (
     WEIGHTS,
     build_objective,
     finish_seed,
+    held,
     prepare_folder,
     read_result,
     restore,
@@ -114,37 +116,43 @@ def run(
         quiet=quiet,
         label=label,
     )
-    if outside is not None:
-        _train_together(settings, data, folder, resume, train_seed if method.trains else None)
-        resume = True  # what is trained is scored by this process, from its checkpoints
-    elif folder is not None:
-        prepare_folder(folder, settings, data, resume)
-    results, objectives, histories = {}, {}, {}
-    raw = score_floor(data, settings.probe) if floor and _can_score(data) else {}
-    for seed in settings.seeds:
-        own = folder / f"seed-{seed}" if folder is not None else None
-        if own is not None and resume and (own / RESULT).exists():
-            results[seed] = read_result(own)
-            objectives[seed] = restore(settings, data.modalities, data.tasks, own / WEIGHTS, encoders)
-            say(f"seed {seed}: finished already, not trained again")
-        else:
+    with contextlib.ExitStack() as holding:
+        if outside is not None:
+            _train_together(settings, data, folder, resume, train_seed if method.trains else None, holding)
+            resume = True  # what is trained is scored by this process, from its checkpoints
+        elif folder is not None:
+            holding.enter_context(held(folder))
+            prepare_folder(folder, settings, data, resume)
+        raw = score_floor(data, settings.probe) if floor and _can_score(data) else {}
+        results, objectives = {}, {}
+        for seed in settings.seeds:
+            own = folder / f"seed-{seed}" if folder is not None else None
+            if own is not None and resume and (own / RESULT).exists():
+                results[seed] = read_result(own)
+                objectives[seed] = restore(settings, data.modalities, data.tasks, own / WEIGHTS, encoders)
+                say(f"seed {seed}: finished already, not trained again")
+                continue
             trained = (
                 train_seed(seed, folder=own, resume=resume)
                 if method.trains
                 else _untrained(build, seed, pick_device(settings.training.device))
             )
-            results[seed] = score(trained, seed, data, settings)
-            objectives[seed] = trained.objective
+            results[seed], objectives[seed] = score(trained, seed, data, settings), trained.objective
             if own is not None:
                 finish_seed(own, trained.objective, results[seed])
-        histories[seed] = results[seed]["history"]
-    metrics = summarise(settings, data, results, raw)
-    if folder is not None:
-        rows = [{"seed": seed, **row} for seed, history in histories.items() for row in history]
-        if method.trains:
-            write_text(folder / LOG, table(rows))
-        write_json(folder / METRICS, metrics)
+        histories = {seed: result["history"] for seed, result in results.items()}
+        metrics = summarise(settings, data, results, raw)
+        if folder is not None:
+            _write(folder, metrics, histories, logged=method.trains)
     return Run(settings, data, metrics, objectives, histories, folder)
+
+
+def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], *, logged: bool) -> None:
+    """What a run says of all its seeds."""
+    rows = [{"seed": seed, **row} for seed, history in histories.items() for row in history]
+    if logged:
+        write_text(folder / LOG, table(rows))
+    write_json(folder / METRICS, metrics)
 
 
 def _train_together(
@@ -153,12 +161,14 @@ def _train_together(
     folder: Path | None,
     resume: bool,
     train_seed: Callable[..., Trained] | None,
+    holding: contextlib.ExitStack,
 ) -> None:
     """Train every seed in the processes that torchrun or SLURM started; only the first of them comes back."""
     if folder is None:
         raise InputError("Under torchrun or SLURM a run needs an output folder, where its checkpoints are kept.")
 
     def prepare() -> list[int]:
+        holding.enter_context(held(folder))
         prepare_folder(folder, settings, data, resume)
         return [seed for seed in settings.seeds if not (folder / f"seed-{seed}" / RESULT).exists()]
 

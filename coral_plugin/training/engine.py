@@ -77,6 +77,7 @@ class Engine:
         while self.step < self.steps:
             stopped = self._one(self.step, wish)
             self.step += 1
+            wish.patient = True
             if self.step % len(self.loader) == 0:
                 self._end_epoch()
                 epoch = self.step // len(self.loader) - 1

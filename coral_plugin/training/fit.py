@@ -174,7 +174,8 @@ def _train_here(
         if fabric.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(fabric.device)
         if engine.step < steps:
-            with Wish() as wish:
+            # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
+            with Wish(patient=world_size() > 1) as wish:
                 engine.run(wish)
             peak = _peak_memory(fabric.device)
             if wish.number:

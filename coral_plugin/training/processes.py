@@ -20,7 +20,7 @@ import torch.distributed as dist
 from coral_plugin import errors
 from coral_plugin.errors import CoralError, InputError, MachineError
 from coral_plugin.training.settings import TrainingSettings
-from coral_plugin.training.signals import Interrupted, Wish
+from coral_plugin.training.signals import GRACE, Interrupted, Wish
 
 T = TypeVar("T")
 JOB, STORE = "job.pickle", "store"
@@ -205,10 +205,10 @@ def _wait(workers: list[subprocess.Popen[bytes]], wish: Wish, folder: Path) -> N
         if wish.number and not told:
             told = True
             for worker in workers:
-                worker.send_signal(wish.number)
+                worker.terminate()  # which ends one that is not ready for signals yet without a word
         time.sleep(0.02)
     first = next(rank for rank, code in enumerate(codes) if code)
-    until = time.monotonic() + _GRACE
+    until = time.monotonic() + (GRACE if wish.number else _GRACE)
     while time.monotonic() < until and any(worker.poll() is None for worker in workers):
         time.sleep(0.02)
     if wish.number:

@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 
 from coral_plugin.training.processes import JOB, failure, join
-from coral_plugin.training.signals import Interrupted
+from coral_plugin.training.signals import Interrupted, stoppable
 
 
 def main() -> int:
@@ -26,8 +26,9 @@ def main() -> int:
             paths, threads, settings, job = pickle.loads(file.read())  # noqa: S301
         sys.path[:] = paths
         torch.set_num_threads(threads)
-        join(folder, rank, count, settings)
-        pickle.loads(job)()  # noqa: S301
+        with stoppable(None):
+            join(folder, rank, count, settings)
+            pickle.loads(job)()  # noqa: S301
     except BaseException as error:  # the parent says it
         said = {"type": type(error).__name__, "text": " ".join(str(error).split()), "number": 0}
         if isinstance(error, Interrupted):

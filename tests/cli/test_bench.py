@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from coral_plugin.cli.main import main
+
 TINY = [
     "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--set", "training.checkpoint_seconds=0",
     "--set", "network.width=8", "--set", "network.heads=2", "--set", "network.head_hidden=8",
@@ -31,7 +33,7 @@ class Killed(Clip):
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bench(npz):
     """Arguments of a grid of two methods and two seeds."""
 
@@ -63,18 +65,29 @@ def alive(pid):
     return True
 
 
+@pytest.fixture(scope="module")
+def calm(bench, tmp_path_factory):
+    """The folder of a grid that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("calm") / "out"
+    assert main(bench(folder, "--workers", "2")) == 0
+    return folder
+
+
 @pytest.mark.slow
-def test_a_grid_that_is_killed_goes_on_and_gives_the_same_table(coral, bench, tmp_path):
-    calm, killed = tmp_path / "calm", tmp_path / "killed"
+def test_a_grid_says_what_it_has_run(coral, bench, calm):
     status, out, err = coral(*bench(calm, "--workers", "2"))
     assert status == 0, err
-    assert "4 run(s) now, 0 before" in err
-    assert "[4/4]" in err
+    assert "0 run(s) now, 4 before" in err
     assert "coral" in out
 
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["parent", "group", "asked"])
+def test_a_grid_that_is_killed_goes_on_and_gives_the_same_table(coral, bench, calm, tmp_path, how):
+    killed = tmp_path / "killed"
     process = subprocess.Popen(
         [sys.executable, "-m", "coral_plugin.cli.main", *bench(killed, "--workers", "1", "--quiet")],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
 
     def working():
@@ -84,8 +97,13 @@ def test_a_grid_that_is_killed_goes_on_and_gives_the_same_table(coral, bench, tm
 
     wait_for(lambda: working() or process.poll() is not None)
     children = working()
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    if how == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.send_signal(signal.SIGKILL if how == "parent" else signal.SIGTERM)
+    said = process.communicate()[1]
+    assert process.returncode == (128 + signal.SIGTERM if how == "asked" else -signal.SIGKILL)
+    assert said == ("coral: stopped. The same command goes on: finished runs are kept.\n" if how == "asked" else "")
     wait_for(lambda: not any(map(alive, children)), 20)  # no orphan works on
     before = records(killed)
     assert 0 < len(before) < 4
@@ -99,7 +117,7 @@ def test_a_grid_that_is_killed_goes_on_and_gives_the_same_table(coral, bench, tm
     assert f"{4 - len(before)} run(s) now, {len(before)} before" in err
     assert (killed / "scores.csv").read_bytes() == (calm / "scores.csv").read_bytes()
 
-    status, out, err = coral(*bench(killed))
+    status, _, err = coral(*bench(killed))
     assert status == 0
     assert "0 run(s) now, 4 before" in err
     assert records(killed) == after

@@ -46,7 +46,7 @@ def test_an_unknown_command_is_answered_in_one_line(coral):
     ("error", "status", "text"),
     [
         (MachineError("the disk is full"), 1, "coral: the disk is full\n"),
-        (KeyboardInterrupt(), 130, "--resume"),
+        (KeyboardInterrupt(), 130, "coral: stopped. Call it again with: coral list\n"),
         (OSError(28, "No space left on device"), 1, "No space left on device"),
         (RuntimeError("two\nlines"), 1, "RuntimeError: two lines (--debug"),
     ],

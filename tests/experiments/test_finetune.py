@@ -1,6 +1,8 @@
 """Fine-tuning: what it starts from, what it may touch, when it stops, what it leaves."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,9 +12,11 @@ from coral_plugin import fit
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.experiments import finetune as F
+from coral_plugin.experiments import watch as W
 from coral_plugin.experiments.evaluate import evaluate
 from coral_plugin.experiments.finetune import FinetuneSettings, finetune
 from coral_plugin.experiments.folder import load_objective
+from coral_plugin.training.signals import Interrupted
 
 SMALL = {
     "network__width": 8,
@@ -88,14 +92,14 @@ def test_starts_from_the_trained_weights(pretrained, tmp_path, monkeypatch):
 def test_keeps_the_best_epoch_and_stops(pretrained, tmp_path, monkeypatch):
     scores = iter([0.5, 0.9, 0.6, 0.6, 0.6] * 2)
     states = []
-    original = F._Watch.__call__
+    original = F.Watch.__call__
 
     def scripted(self, objective, epoch):
         states.append({k: v.clone() for k, v in objective.state_dict().items()})
         return original(self, objective, epoch)
 
-    monkeypatch.setattr(F._Watch, "__call__", scripted)
-    monkeypatch.setattr(F, "probe", lambda *_: type("Score", (), {"value": next(scores)}))
+    monkeypatch.setattr(F.Watch, "__call__", scripted)
+    monkeypatch.setattr(W, "probe", lambda *_: type("Score", (), {"value": next(scores)}))
     settings = FinetuneSettings(**{**QUICK, "epochs": 30, "patience": 3})
     found = finetune(pretrained, settings, output=tmp_path / "tuned", quiet=True).record
     assert found["best_epochs"] == [1, 1]
@@ -126,6 +130,43 @@ def test_test_labels_are_not_looked_at_before_the_end(pretrained, tmp_path, monk
     finetune(pretrained, FinetuneSettings(**QUICK), output=tmp_path / "two", quiet=True)
     one, two = (load_objective(tmp_path / name, 41).state_dict() for name in ("one", "two"))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_goes_on_to_the_same_bits_where_it_was_stopped(pretrained, tmp_path, monkeypatch):
+    settings = FinetuneSettings(loss="cross_entropy", **QUICK)
+    whole = finetune(pretrained, settings, output=tmp_path / "whole", quiet=True).record
+    original, seeds = F.train, []
+
+    def stopping(*arguments, **named):
+        seeds.append(arguments[4])
+        if len(seeds) == 2:
+            named["after_epoch"] = lambda _, epoch: epoch == 1 and os.kill(os.getpid(), signal.SIGTERM)
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(F, "train", stopping)
+    with pytest.raises(Interrupted, match="after step"):
+        finetune(pretrained, settings, output=tmp_path / "cut", quiet=True)
+    assert seeds == [41, 42]
+    assert not (tmp_path / "cut" / "metrics.json").exists()
+    with pytest.raises(InputError, match="Add --resume"):
+        finetune(pretrained, settings, output=tmp_path / "cut", quiet=True)
+    other = FinetuneSettings(loss="cross_entropy", **{**QUICK, "patience": 5})
+    with pytest.raises(InputError, match=r"fine-tuned otherwise \(patience: saved 6, asked 5\)"):
+        finetune(pretrained, other, output=tmp_path / "cut", quiet=True, resume=True)
+    assert finetune(pretrained, settings, output=tmp_path / "cut", quiet=True, resume=True).record == whole
+    assert seeds == [41, 42, 42]  # the finished one is read
+    for seed in (41, 42):
+        one, two = (tmp_path / name / f"seed-{seed}" / "model.safetensors" for name in ("whole", "cut"))
+        assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"settings": 5, "pretrained": 1, "best_epoch": 1, "classifier": 1}'])
+def test_a_damaged_mark_is_one_line(pretrained, tmp_path, content):
+    settings = FinetuneSettings(**{**QUICK, "epochs": 1})
+    finetune(pretrained, settings, output=tmp_path / "tuned", quiet=True)
+    (tmp_path / "tuned" / "seed-41" / F.MARK).write_text(content)
+    with pytest.raises(InputError, match=r"finetuned.json is damaged\. Remove .*seed-41 and go on with --resume"):
+        finetune(pretrained, settings, output=tmp_path / "tuned", quiet=True, resume=True)
 
 
 def test_what_cannot_be_tuned(pretrained, tmp_path):

@@ -1,6 +1,6 @@
 """All kinds."""
 
-from . import config_cases, flag_cases, npz_cases, place_cases, python_cases, run_cases
+from . import command_cases, config_cases, flag_cases, npz_cases, place_cases, python_cases, run_cases
 
 CASES = [
     *python_cases.CASES,
@@ -9,4 +9,5 @@ CASES = [
     *npz_cases.CASES,
     *run_cases.CASES,
     *place_cases.CASES,
+    *command_cases.CASES,
 ]

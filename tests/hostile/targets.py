@@ -52,6 +52,7 @@ from .corpora import (
     YAML_WORDS,
     npz_of,
 )
+from .data_targets import SPECIFICATIONS
 
 
 @dataclass(frozen=True)
@@ -213,6 +214,7 @@ TARGETS = {
             (b"mlp(hidden=8, output=4)", b"gru(hidden=4, layers=1)", b"conv1d(channels=(4,), kernel=3)", b"mlp"),
             GRAMMAR_WORDS,
         ),
+        *(Target(name, read, corpus(), words) for name, read, corpus, words in SPECIFICATIONS),
         Target(
             "flags",
             read_flags,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from .mutate import mutant
 from .targets import TARGETS, clean
 
-SLOW = {"flags": 15, "config": 25, "weights": 15, "run": 40}
+SLOW = {"flags": 15, "config": 25, "weights": 15, "run": 40, "robotics": 20, "push": 40, "mmsdk": 20, "imdb": 60}
 
 
 @pytest.fixture(scope="module", autouse=True)

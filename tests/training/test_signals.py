@@ -2,11 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
+import time
 
 import pytest
 
-from coral_plugin.training.signals import SIGNALS, Interrupted, Wish, interruptible
+from coral_plugin.training.signals import GRACE, SIGNALS, Interrupted, Wish, advise, stoppable
 
 
 @pytest.fixture
@@ -45,11 +48,111 @@ def test_outside_the_main_thread_nothing_is_touched(before):
     assert seen == [(0, before[signal.SIGTERM])]
 
 
-def test_sigterm_can_be_an_exception(before):
-    with pytest.raises(KeyboardInterrupt) as raised, interruptible():
+def test_the_same_wish_by_another_way_is_one(before):
+    with Wish() as wish:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGTERM)  # as torchrun sends after a Ctrl-C
+        assert wish.number == signal.SIGINT
+        with pytest.raises(Interrupted):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_nothing_is_waited_for_where_there_is_nothing_to_save(before):
+    with Wish(patient=False) as wish:
+        with pytest.raises(Interrupted) as raised:
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert raised.value.said == ""
+        wish.patient = True
         os.kill(os.getpid(), signal.SIGTERM)
-    assert raised.value.number == signal.SIGTERM
-    assert signal.getsignal(signal.SIGTERM) == before[signal.SIGTERM]
+        assert wish.number == signal.SIGTERM
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_command_raises_and_tells_once(number, before, capfd):
+    with stoppable("Go on with: x") as command:
+        with pytest.raises(Interrupted) as raised:
+            os.kill(os.getpid(), number)
+        advise("Go on with: y")
+        with stoppable(None) as inner:
+            assert inner is command
+        assert command.tell(raised.value.number, "after step 3") == 128 + number
+        command.tell(number)
+    assert capfd.readouterr().err == "coral: stopped after step 3. Go on with: y\n"
+    assert {each: signal.getsignal(each) for each in SIGNALS} == before
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+BODIES = {
+    "a long call": "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)",
+    "what swallows it": """
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass""",
+    "a loop": "time.sleep(0.01)",
+}
+SCRIPT = """
+import hashlib, sys, time
+from coral_plugin.training.signals import Interrupted, Wish, stoppable
+with stoppable("Go on with: x") as command:
+    print("ready", flush=True)
+    try:
+        while True:
+            {body}
+    except Interrupted as stopped:
+        sys.exit(command.tell(stopped.number))
+"""
+
+
+def start(body):
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(body=body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.2)
+    return process
+
+
+@pytest.mark.parametrize("body", BODIES)
+def test_a_command_ends_in_time_whatever_it_does(body):
+    process = start(BODIES[body])
+    began = time.monotonic()
+    process.terminate()
+    said = process.communicate(timeout=30)[1]
+    assert time.monotonic() - began < (1 if body == "a loop" else GRACE + 3)  # on a machine that others use too
+    assert (process.returncode, said) == (128 + signal.SIGTERM, "coral: stopped. Go on with: x\n")
+
+
+def test_a_second_signal_does_not_wait():
+    process = start(BODIES["what swallows it"])
+    process.terminate()
+    time.sleep(0.1)
+    process.terminate()
+    said = process.communicate(timeout=30)[1]
+    assert (process.returncode, said) == (128 + signal.SIGTERM, "coral: stopped at once. Go on with: x\n")
+
+
+def test_a_step_is_waited_for():
+    """Longer than a command may take otherwise."""
+    body = f"""
+            with Wish() as wish:
+                until = time.monotonic() + {GRACE + 1}
+                while time.monotonic() < until:
+                    time.sleep(0.05)
+            raise Interrupted(wish.number, "after the step")"""
+    process = start(body.strip())
+    process.terminate()
+    assert process.communicate(timeout=30)[1] == "coral: stopped. Go on with: x\n"
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_a_forked_process_is_not_watched():
+    """Its signals would end the process that it was forked from."""
+    with stoppable("x"):
+        pid = os.fork()
+        if not pid:
+            os._exit(0 if signal.set_wakeup_fd(-1) == -1 else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
 
 def test_it_survives_a_process_pool():

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import connection, get_all_start_methods, get_context, parent_process
+from multiprocessing import connection, get_all_start_methods, get_context
 from typing import Any
 
 import torch
@@ -22,8 +21,10 @@ from coral_plugin.experiments.bench.engine import ATTEMPTS, Execute, Listener, O
 from coral_plugin.experiments.bench.grid import Job
 from coral_plugin.experiments.bench.worker import LOG, reason
 from coral_plugin.registry import DATASETS, OBJECTIVES
+from coral_plugin.training.signals import end_with_parent, stoppable
 
 POLL = 0.5
+LAST_STEP = 1.0  # seconds for a run that is stopped to come to the end of its step
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -94,9 +95,18 @@ def run_local(jobs: Sequence[Job], execute: Execute, listener: Listener, slots: 
                     waiting.appendleft((each.job, each.attempt + 1))
             listener.tick()
     finally:
-        for each in running:
-            each.process.kill()
-            each.process.join()
+        _end_all([each.process for each in running])
+
+
+def _end_all(processes: Sequence[Any]) -> None:
+    """End what still runs, with a checkpoint where it comes to its next step soon."""
+    for process in processes:
+        process.terminate()
+    until = time.monotonic() + LAST_STEP
+    for process in processes:
+        process.join(max(0.0, until - time.monotonic()))
+        process.kill()
+        process.join()
 
 
 def _start(context: Any, job: Job, attempt: int, execute: Execute, slots: Slots, slot: int) -> _Running:
@@ -134,7 +144,7 @@ def _end(each: _Running, listener: Listener) -> bool:
 
 def _work(job: Job, execute: Execute, threads: int, gpu: str | None, sender: Any) -> None:
     """What the process of a run does; "" is sent when it is done, else the reason."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    end_with_parent()  # or two commands would work on one run
     job.folder.mkdir(parents=True, exist_ok=True)
     log = os.open(job.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, sys.stdout.fileno())
@@ -143,7 +153,8 @@ def _work(job: Job, execute: Execute, threads: int, gpu: str | None, sender: Any
         os.environ["CUDA_VISIBLE_DEVICES"] = gpu
     torch.set_num_threads(threads)
     try:
-        execute(job)
+        with stoppable(None):
+            execute(job)
     except KeyboardInterrupt:
         os._exit(1)
     except Exception as error:  # the others go on, whatever it is
@@ -151,14 +162,6 @@ def _work(job: Job, execute: Execute, threads: int, gpu: str | None, sender: Any
         sender.send(reason(error))
     else:
         sender.send("")
-
-
-def _die_with_parent() -> None:
-    """End at once when the command that started this process is gone, or two of them would work on one run."""
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _death(code: int | None) -> str:
