@@ -90,7 +90,8 @@ def evaluate(
         require_umap()
     settings, data, seeds = _opened(folder, data_path)
     subsets, noises = _subsets(extras.missing, data), noises_for(extras.robustness, data)
-    results, partial, features = {}, {}, {}
+    results: dict[int, dict[str, Any]] = {}
+    partial, features = {}, {}
     for seed in seeds:
         objective = load_objective(folder, seed)
         finished = read_result(folder / f"seed-{seed}")
@@ -109,10 +110,7 @@ def evaluate(
         found = report(folder, data, probe, features, noises, extras.robustness)
     if extras.performance:
         metrics["performance"] = found.performance
-    cost = embedding_cost(folder, seeds[0], data)
-    if extras.training:
-        trained = training_cost(folder, settings, data, load_objective(folder, seeds[0]), results)
-        cost |= {} if trained is None else {"training": trained}
+    cost = _cost(folder, settings, data, results, training=extras.training)
     write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
     record, pictures = None, []
     if extras.robustness is not None:
@@ -122,6 +120,16 @@ def evaluate(
     if extras.umap:
         _draw_umap(folder, seeds[0], data)
     return Evaluation(metrics, cost, record, tuple(pictures))
+
+
+def _cost(
+    folder: Path, settings: RunSettings, data: MultimodalData, results: dict[int, dict[str, Any]], *, training: bool
+) -> dict[str, Any]:
+    """Of embedding with the first seed and, where it is asked for and there was one, of the training."""
+    seed = next(iter(results))
+    cost = embedding_cost(folder, seed, data)
+    trained = training_cost(folder, settings, data, load_objective(folder, seed), results) if training else None
+    return cost if trained is None else {**cost, "training": trained}
 
 
 def _opened(folder: Path, data_path: str | None) -> tuple[RunSettings, MultimodalData, list[int]]:
