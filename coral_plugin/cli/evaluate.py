@@ -80,6 +80,11 @@ def _parser() -> CommandParser:
         help="score the test samples from subsets of the modalities: all subsets, or those named",
     )
     add("--umap", action="store_true", help="draw the embeddings with UMAP beside PCA")
+    _add_noise(parser)
+    return parser
+
+
+def _add_noise(parser: CommandParser) -> None:
     noise = parser.add_argument_group("noise on the test samples").add_argument
     noise("--robustness", action="store_true", help="scores under noise on each modality and on all, with a picture")
     noise("--levels", metavar="0,0.1,...,1", help="of the noise, rising from 0, which is clean; this by default")
@@ -90,7 +95,6 @@ def _parser() -> CommandParser:
         help="whose noise: MultiBench's functions where there is a checkout (auto, the default), or one of the two",
     )
     noise("--multibench", metavar="DIR", help="a MultiBench checkout; else MULTIBENCH_ROOT, else the current directory")
-    return parser
 
 
 def _robustness(arguments: argparse.Namespace) -> RobustnessSettings:

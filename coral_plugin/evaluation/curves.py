@@ -63,14 +63,17 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
         label(f"{record['objective']} on {record['dataset']}, {task}: noise on test samples", 90), fontsize=13
     )
     figure.legend(handles=_handles(summary, count), loc="outside lower center", ncols=4, frameon=False)
-    rows = [
+    save(figure, path, ["noise on", "features", "seed", "level", "value"], _rows(record, panels))
+
+
+def _rows(record: Mapping[str, Any], panels: Mapping[str, Any]) -> list[list[Any]]:
+    return [
         [name, kind, seed, level, value]
         for name, curves in panels.items()
         for kind in (REPRESENTATION, RAW)
         for seed, own in zip(record["seeds"], curves[kind]["values"], strict=True)
-        for level, value in zip(levels, own, strict=True)
+        for level, value in zip(record["levels"], own, strict=True)
     ]
-    save(figure, path, ["noise on", "features", "seed", "level", "value"], rows)
 
 
 def _curve(axes: Any, levels: list[float], values: np.ndarray, style: Mapping[str, Any]) -> None:

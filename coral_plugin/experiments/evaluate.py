@@ -15,7 +15,7 @@ from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.missing import Subset, lacking, parse_subsets, score_missing
 from coral_plugin.evaluation.plots import embedding_density
 from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.evaluation.scoring import embed_data, probing_splits, score_floor, score_parts, separate
+from coral_plugin.evaluation.scoring import Features, embed_data, probing_splits, score_floor, score_parts, separate
 from coral_plugin.experiments.costs import embedding_cost, training_cost
 from coral_plugin.experiments.folder import RESULT, load_objective, open_run, read_result
 from coral_plugin.experiments.pictures import PLOTS
@@ -90,18 +90,11 @@ def evaluate(
         require_umap()
     settings, data, seeds = _opened(folder, data_path)
     subsets, noises = _subsets(extras.missing, data), noises_for(extras.robustness, data)
-    results, partial, features = {}, {}, {}
-    for seed in seeds:
-        objective = load_objective(folder, seed)
-        finished = read_result(folder / f"seed-{seed}")
-        features[seed] = embed_data(objective, data)
-        scores = score_parts(features[seed], data, probe)
-        results[seed] = {**finished, "scores": scores, "disentanglement": separate(objective, data)}
-        if subsets:
-            partial[seed] = score_missing(objective, data, probe, subsets)
+    features, results = _probed(folder, data, probe, seeds)
     metrics = summarise(settings, data, results, score_floor(data, probe))
     metrics["probe"] = dataclasses.asdict(probe)
     if subsets:
+        partial = {seed: score_missing(load_objective(folder, seed), data, probe, subsets) for seed in seeds}
         test = probing_splits(data)["test"]
         metrics["missing"] = summarise_missing(data, partial, {subset: lacking(test, subset) for subset in subsets})
     found = Reports()
@@ -109,10 +102,7 @@ def evaluate(
         found = report(folder, data, probe, features, noises, extras.robustness)
     if extras.performance:
         metrics["performance"] = found.performance
-    cost = embedding_cost(folder, seeds[0], data)
-    if extras.training:
-        trained = training_cost(folder, settings, data, load_objective(folder, seeds[0]), results)
-        cost |= {} if trained is None else {"training": trained}
+    cost = _cost(folder, settings, data, results, training=extras.training)
     write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
     record, pictures = None, []
     if extras.robustness is not None:
@@ -122,6 +112,32 @@ def evaluate(
     if extras.umap:
         _draw_umap(folder, seeds[0], data)
     return Evaluation(metrics, cost, record, tuple(pictures))
+
+
+def _probed(
+    folder: Path, data: MultimodalData, probe: ProbeSettings, seeds: list[int]
+) -> tuple[dict[int, Features], dict[int, dict[str, Any]]]:
+    """``{seed: features}`` and ``{seed: result}``, as in ``result.json`` with the scores of this probe."""
+    features, results = {}, {}
+    for seed in seeds:
+        objective = load_objective(folder, seed)
+        features[seed] = embed_data(objective, data)
+        results[seed] = {
+            **read_result(folder / f"seed-{seed}"),
+            "scores": score_parts(features[seed], data, probe),
+            "disentanglement": separate(objective, data),
+        }
+    return features, results
+
+
+def _cost(
+    folder: Path, settings: RunSettings, data: MultimodalData, results: dict[int, dict[str, Any]], *, training: bool
+) -> dict[str, Any]:
+    """Of embedding with the first seed and, where it is asked for and there was one, of the training."""
+    seed = next(iter(results))
+    cost = embedding_cost(folder, seed, data)
+    trained = training_cost(folder, settings, data, load_objective(folder, seed), results) if training else None
+    return cost if trained is None else {**cost, "training": trained}
 
 
 def _opened(folder: Path, data_path: str | None) -> tuple[RunSettings, MultimodalData, list[int]]:
