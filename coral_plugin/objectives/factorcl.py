@@ -44,7 +44,9 @@ class FactorCLSettings:
 
 
 class FactorCL(Objective):
-    """FactorCL without labels: x is the sample as it is, x' one augmented copy of it.
+    """FactorCL for n >= 2 modalities: six critics a pair bound shared and unique information from both sides.
+
+    Without labels: x is the sample as it is, x' one augmented copy of it.
 
     Step A of the published alternation trains encoders, heads and NCE critics on the main loss and leaves the CLUB
     critics alone; step B trains only the CLUB critics, on the NCE bound of the same batch. Here both are one ``total``

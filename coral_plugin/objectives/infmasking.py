@@ -67,7 +67,7 @@ def _recipe(
 
 
 class InfMasking(Comm):
-    """InfMasking for any number of modalities n >= 2.
+    """InfMasking for n >= 2 modalities: CoMM, and the joint view against many masked views of itself.
 
     Args:
         modalities: What is encoded, in order.

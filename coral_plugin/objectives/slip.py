@@ -44,7 +44,7 @@ class SlipSettings(ClipSettings):
 
 
 class Slip(Clip):
-    """CLIP on un-augmented samples plus NT-Xent between two views of some modalities, behind heads of its own.
+    """CLIP between n >= 2 un-augmented modalities, plus NT-Xent between two views of some, behind heads of its own.
 
     As published for an image and a text; over several pairs, and several modalities with a self term, the means. The
     self heads of the preset ``paper`` are 4096 wide, which costs more than everything else on small data; those of

@@ -1,11 +1,14 @@
 """Descriptions against what an import would say, without an import."""
 
+import re
 import subprocess
 import sys
 
 import pytest
 
 from coral_plugin.cli.describe import describe
+from coral_plugin.registry import OBJECTIVES
+from coral_plugin.testing.subject import Subject
 
 SOURCES = {
     "strange_pack/__init__.py": "from .inner import Thing as Renamed, other\nfrom strange_pack import circle\n",
@@ -57,3 +60,12 @@ def test_a_listing_loads_neither_torch_nor_numpy():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "entry", [e for e in OBJECTIVES.entries() if e.distribution == "coral-multibench"], ids=lambda e: e.name
+)
+def test_an_objective_says_how_many_modalities_it_takes_and_takes_them(entry):
+    (least,) = re.findall(r"\bn >= (\d)", describe(entry.target))
+    taken = [len(modalities) for modalities in Subject.of(entry.name, modalities=(1, 2, 3, 4)).claimed]
+    assert taken == list(range(int(least), 5))

@@ -64,14 +64,12 @@ class Cost:
         parameters: That are trained.
         alone: Conditions of a measurement by itself (:mod:`coral_plugin.experiments.bench.cost`); empty for figures of
             the runs, beside which others may have run.
-        cores: Processor time by wall time of such a measurement.
     """
 
     seconds: Sequence[float]
     memory: Sequence[float]
     parameters: int
     alone: str = ""
-    cores: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import resource
 import sys
 import time
@@ -23,8 +22,9 @@ from coral_plugin.experiments.folder import build_objective
 from coral_plugin.experiments.run import load_data
 from coral_plugin.experiments.settings import from_dict
 from coral_plugin.files import read_json, write_json
+from coral_plugin.objectives import Objective
 from coral_plugin.training import processes
-from coral_plugin.training.fit import train
+from coral_plugin.training.fit import pick_device, train
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.views import build_views
 
@@ -77,9 +77,7 @@ def with_costs(comparison: Comparison, jobs: Sequence[Job], costs: Mapping[str, 
     A method that was not measured has no cost then: figures of two kinds in one column could not be compared.
     """
     found = {
-        (job.row, job.column): Cost(
-            [own["seconds"]], [own["memory"]], own["parameters"], alone=_conditions(own), cores=own["cores"]
-        )
+        (job.row, job.column): Cost([own["seconds"]], [own["memory"]], own["parameters"], alone=_conditions(own))
         for job in _first_of_each(jobs)
         if (own := costs.get(job.identity))
     }
@@ -101,9 +99,9 @@ def with_costs(comparison: Comparison, jobs: Sequence[Job], costs: Mapping[str, 
 def measure(job: Job, steps: int) -> dict[str, Any] | None:
     """Figures of a training of ``2 * steps`` steps in this process; None for a method that does not train.
 
-    ``seconds`` of 1,000 samples; ``memory``, bytes that the training adds to the process with its data loaded (GPU:
-    peak of the allocator); ``parameters`` that are trained; and under which conditions. ``cores``, processor time by
-    wall time, is less than the number of threads where others wanted the machine too.
+    ``seconds`` of 1,000 samples, on a CPU of processor time with one thread, which says the same on a quiet machine
+    and on a busy one, on a GPU of wall time; ``memory``, bytes that the training adds to the process with its data
+    loaded (GPU: peak of the allocator); ``parameters`` that are trained; and under which conditions.
     """
     settings = from_dict(job.settings)
     data = load_data(settings)
@@ -117,28 +115,47 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
     batch = settings.training.batch_size
     split = split.subset(torch.arange(min(len(split), steps * batch)))
     training = dataclasses.replace(settings.training, epochs=2, devices=1)
-    load = os.getloadavg()[0]
+    device = pick_device(training.device).type
+    if device == "cpu":
+        torch.set_num_threads(1)
+    clock = _Clock()
     _warm_up()
     before = _reset_peak()
-    start, cpu = time.perf_counter(), time.process_time()
-    trained = train(build, split, build_views(settings.views, data.modalities), training, job.seed, quiet=True)
-    busy = (time.process_time() - cpu) / (time.perf_counter() - start)
-    device = next(trained.objective.parameters()).device.type
+    views = build_views(settings.views, data.modalities)
+    trained = train(build, split, views, training, job.seed, quiet=True, after_epoch=clock)
+    wall, processor = clock.last_epoch()
     return {
-        "seconds": 1000 / trained.history[-1]["samples_per_second"],
+        "seconds": 1000 / len(split) * (processor if device == "cpu" else wall),
         "memory": trained.peak_memory_bytes if device == "cuda" else _peak() - before,
         "parameters": sum(p.numel() for p in trained.objective.parameters() if p.requires_grad),
         "batch_size": batch,
         "steps": max(1, len(split) // batch),
         "device": device,
-        "threads": torch.get_num_threads(),
-        "cores": round(busy, 2),
-        "load_before": round(load, 2),
+        "wall_seconds": 1000 / len(split) * wall,
     }
 
 
+class _Clock:
+    """Wall and processor time at the end of each epoch, as ``after_epoch`` of a training."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[float, float]] = []
+
+    def __call__(self, objective: Objective, epoch: int) -> bool:
+        del epoch
+        if next(objective.parameters()).is_cuda:
+            torch.cuda.synchronize()
+        self.ends.append((time.perf_counter(), time.process_time()))
+        return False
+
+    def last_epoch(self) -> tuple[float, float]:
+        (wall, processor), (end, processor_end) = self.ends[-2:]
+        return end - wall, processor_end - processor
+
+
 def _conditions(own: Mapping[str, Any]) -> str:
-    return f"batch size {own['batch_size']}, {own['device']}, {own['threads']} thread(s)"
+    clock = "processor time of one thread" if own["device"] == "cpu" else "wall time"
+    return f"batch size {own['batch_size']}, {own['device']}, {clock}"
 
 
 def _warm_up() -> None:

@@ -176,12 +176,8 @@ def _count(each: Compared, measures: Sequence[Measure]) -> str:
 
 
 def _cost_note(comparison: Comparison, column: str) -> str:
-    costs = [each.costs[column] for each in comparison.rows if column in each.costs]
-    alone = sorted({cost.alone for cost in costs} - {""})
-    if not alone:
-        return _COST_NOTE
-    cores = [cost.cores for cost in costs if cost.cores is not None]
-    return f"{_ALONE_NOTE}{'; '.join(alone)}; cores that it got: {min(cores):.2f} to {max(cores):.2f}."
+    alone = sorted({each.costs[column].alone for each in comparison.rows if column in each.costs} - {""})
+    return f"{_ALONE_NOTE}{'; '.join(alone)}." if alone else _COST_NOTE
 
 
 def _cost(cost: Cost | None) -> list[Cell]:
