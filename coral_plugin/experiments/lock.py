@@ -32,7 +32,6 @@ def locked(folder: Path) -> Iterator[None]:
     new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
     path = folder / LOCK
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         handle = _acquire(path)
     except OSError as error:
         _remove(new)
@@ -61,7 +60,11 @@ def _acquire(path: Path) -> int:
     while True:
         # no link is followed, and a pipe does not wait
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        handle = os.open(path, flags, 0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, flags, 0o644)
+        except FileNotFoundError:  # whoever made the folder has removed it again
+            continue
         try:
             _take(handle, path)
             if _is_still(handle, path):

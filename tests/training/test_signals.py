@@ -85,10 +85,10 @@ def test_a_command_raises_and_tells_once(number, before, capfd):
 BODIES = {
     "a long call": "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)",
     "what swallows it": """
-        try:
-            time.sleep(60)
-        except BaseException:
-            pass""",
+            try:
+                time.sleep(60)
+            except BaseException:
+                pass""",
     "a loop": "time.sleep(0.01)",
 }
 SCRIPT = """
