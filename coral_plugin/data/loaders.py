@@ -191,6 +191,8 @@ def _piles(
     names = [f"modality{at}" for at in range(counts["train"])] if given is None else list(given)
     if len(names) != counts["train"]:
         raise InputError(f"{name}: modalities names {len(names)} ({', '.join(names)}), batches have {counts['train']}.")
+    if twice := [each for each in names if names.count(each) > 1]:
+        raise InputError(f"{name}: modalities names {twice[0]!r} twice; each needs a name of its own.")
     for what, held in (("kinds", kinds), ("prepare", prepare)):
         if strange := [each for each in held if each not in names]:
             raise InputError(f"{name}: {what} has {', '.join(strange)}, but the modalities are {', '.join(names)}.")

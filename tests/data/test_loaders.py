@@ -276,3 +276,10 @@ def test_a_loader_without_end_is_left(monkeypatch):
     endless = itertools.repeat((torch.randn(100, 10), labels(100)))
     with pytest.raises(InputError, match=r"gave 1300 samples, 0\.0 GiB, and has not ended; half of this"):
         from_loaders(endless)
+
+
+def test_a_name_is_not_given_twice():
+    """The second would take the place of the first, and one modality be gone without a word."""
+    loader = [(torch.randn(4, 3), torch.randn(4, 2), torch.tensor([0, 1, 0, 1]))]
+    with pytest.raises(InputError, match="modalities names 'a' twice"):
+        from_loaders(loader, loader, loader, modalities=["a", "a"])

@@ -1,6 +1,6 @@
 """All kinds."""
 
-from . import command_cases, config_cases, flag_cases, npz_cases, place_cases, python_cases, run_cases
+from . import command_cases, config_cases, flag_cases, npz_cases, place_cases, python_cases, reader_cases, run_cases
 
 CASES = [
     *python_cases.CASES,
@@ -10,4 +10,5 @@ CASES = [
     *run_cases.CASES,
     *place_cases.CASES,
     *command_cases.CASES,
+    *reader_cases.CASES,
 ]
