@@ -71,5 +71,5 @@ class CrossSelf(PooledObjective):
         contrast = partial(nt_xent, temperature=self.settings.temperature)
         plain = first if raw is None else raw
         cross = over_pairs(contrast, self.projected(plain), plain)
-        own = over_modalities(contrast, self.projected(first), self.projected(second), first)
+        own = over_modalities(contrast, *self.project_two(first, second, self.heads), first)
         return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}

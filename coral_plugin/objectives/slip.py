@@ -94,6 +94,6 @@ class Slip(Clip):
         """Terms ``cross`` (on ``raw``), ``self`` (on the views; unweighted) and ``total``."""
         del progress, generator
         cross = self.cross(first if raw is None else raw)
-        one, two = (self.project(view.select(self.self_names), self.self_heads) for view in (first, second))
+        one, two = self.project_two(first.select(self.self_names), second.select(self.self_names), self.self_heads)
         own = over_modalities(partial(nt_xent, temperature=self.settings.temperature), one, two, first)
         return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}
