@@ -219,6 +219,27 @@ def disturb(case: Case, kills: int, rng: random.Random) -> tuple[list[dict[str, 
     raise AssertionError
 
 
+def summarise(
+    seed: int, kills: list[dict[str, Any]], compared: list[dict[str, Any]], usual: dict[str, float], began: float
+) -> dict[str, Any]:
+    """The record of these kills and comparisons."""
+    mismatches = [run for run in compared if run["differences"]]
+    asked = [kill["seconds_to_end"] for kill in kills if kill["status"] == 128 + signal.SIGTERM]
+    return {
+        "seed": seed,
+        "kills": len(kills),
+        "by_kind": dict(Counter(kill["kind"] for kill in kills)),
+        "with_a_checkpoint": sum(kill["checkpoint"] for kill in kills),
+        "runs_compared": len(compared),
+        "mismatches": mismatches,
+        "seconds_from_sigterm_to_end": {"max": max(asked, default=None), "count": len(asked)},
+        "seconds": round(time.monotonic() - began, 1),
+        "seconds_undisturbed": usual,
+        "each_kill": kills,
+        "environment": environment(),
+    }
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
@@ -246,25 +267,12 @@ def main() -> int:
             bad = [run for run in runs if run["differences"]]
             print(f"{case.name:<24} {len(some)} kills, {len(runs)} runs, {len(bad)} differ", flush=True)
             shutil.rmtree(case.folder)
-    mismatches = [run for run in compared if run["differences"]]
-    asked = [kill["seconds_to_end"] for kill in kills if kill["status"] == 128 + signal.SIGTERM]
-    record = {
-        "seed": arguments.seed,
-        "kills": len(kills),
-        "by_kind": dict(Counter(kill["kind"] for kill in kills)),
-        "with_a_checkpoint": sum(kill["checkpoint"] for kill in kills),
-        "runs_compared": len(compared),
-        "mismatches": mismatches,
-        "seconds_from_sigterm_to_end": {"max": max(asked, default=None), "count": len(asked)},
-        "seconds": round(time.monotonic() - began, 1),
-        "seconds_undisturbed": seconds,
-        "each_kill": kills,
-        "environment": environment(),
-    }
-    print(f"{len(kills)} kills, {len(compared)} runs compared, {len(mismatches)} mismatches (seed {arguments.seed})")
-    if arguments.output:
-        write_json(arguments.output, record)
-    return int(bool(mismatches))
+            if arguments.output:  # after each case, so that little is lost where this is stopped
+                write_json(arguments.output, summarise(arguments.seed, kills, compared, seconds, began))
+    record = summarise(arguments.seed, kills, compared, seconds, began)
+    wrong = len(record["mismatches"])
+    print(f"{len(kills)} kills, {len(compared)} runs compared, {wrong} mismatches (seed {arguments.seed})")
+    return int(bool(record["mismatches"]))
 
 
 if __name__ == "__main__":

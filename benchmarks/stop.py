@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python benchmarks/stop.py --signals 40 --output benchmarks/records/stop.json
 
-``coral train`` (two seeds, small networks) is started as a process of its own, gets SIGTERM or SIGINT at a moment drawn
-over the whole of its life, start-up and probing included, and must end with the status of the signal, with one line
-that says how to go on, and within two seconds; on a machine that others load, of the processor's time. Where in the
-run the signal came is read from what the folder holds.
+``coral train`` (two seeds, small networks) is started as a process of its own and gets SIGTERM or SIGINT at a random
+moment in each phase of its life in turn, start-up, probing and pictures included. It must end with the status of the
+signal, with one line that says how to go on, and within two seconds; on a machine that others load, of the processor's
+time. Where in the run the signal came is read from what the folder holds.
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ FLAGS = [
     "--quiet",
 ]  # fmt: skip
 ALLOWED = 2.0  # seconds
+PHASES = ("start-up and data", "before the first epoch", "training", "probing", "between seeds", "pictures")
 
 
 def phase(run: Path) -> str:
@@ -68,14 +69,16 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def one(argv: list[str], run: Path, seconds: float, number: signal.Signals) -> dict[str, Any]:
-    """One command that gets a signal after ``seconds``."""
+def one(argv: list[str], run: Path, wanted: str, seconds: float, number: signal.Signals) -> dict[str, Any]:
+    """One command that gets a signal ``seconds`` after it has come to a phase, or passed it."""
     said = run.with_name("stderr")
     process = start([*argv, "--output", str(run)], said)
+    while PHASES.index(phase(run)) < PHASES.index(wanted) and process.poll() is None:
+        time.sleep(0.005)
     time.sleep(seconds)
     where = phase(run)
     began, used = time.monotonic(), cpu_seconds(process.pid)
-    process.send_signal(number)
+    os.kill(process.pid, number)  # which waits for nobody: one that is over is still there, to be asked below
     _, word, usage = os.wait4(process.pid, 0)
     process.returncode = status = os.waitstatus_to_exitcode(word)
     took = time.monotonic() - began
@@ -87,7 +90,7 @@ def one(argv: list[str], run: Path, seconds: float, number: signal.Signals) -> d
         fine, where = True, "over"
     return {
         "signal": number.name,
-        "after_seconds": round(seconds, 2),
+        "after_seconds": round(seconds, 3),
         "phase": where,
         "seconds_to_end": round(took, 3),
         "processor_seconds_to_end": round(worked, 2),
@@ -100,8 +103,27 @@ def one(argv: list[str], run: Path, seconds: float, number: signal.Signals) -> d
 
 def _said(row: dict[str, Any]) -> str:
     times = f"{row['seconds_to_end']:.2f} s ({row['processor_seconds_to_end']} of the processor)"
-    head = f"{'fine ' if row['fine'] else 'WRONG'} {row['signal']} after {row['after_seconds']:5.2f} s ({row['phase']})"
+    head = f"{'fine ' if row['fine'] else 'WRONG'} {row['signal']} {row['after_seconds']:.2f} s into {row['phase']}"
     return f"{head}: {times}, status {row['status']}: {row['line'][:110]}"
+
+
+def summarise(rows: list[dict[str, Any]], seed: int) -> dict[str, Any]:
+    """The record of these signals."""
+    stopped = [row for row in rows if row["phase"] != "over"]
+    phases: dict[str, list[float]] = defaultdict(list)
+    for row in stopped:
+        phases[row["phase"]].append(row["seconds_to_end"])
+    return {
+        "seed": seed,
+        "signals": len(stopped),
+        "wrong": sum(not row["fine"] for row in rows),
+        "longest_processor_seconds": max((row["processor_seconds_to_end"] for row in stopped), default=None),
+        "longest_seconds": max((row["seconds_to_end"] for row in stopped), default=None),
+        "by_phase": {where: {"signals": len(times), "longest_seconds": max(times)} for where, times in phases.items()},
+        "load": {"lowest": min(row["load"] for row in rows), "highest": max(row["load"] for row in rows)},
+        "each": rows,
+        "environment": environment(),
+    }
 
 
 def main() -> int:
@@ -114,38 +136,19 @@ def main() -> int:
     rows = []
     with tempfile.TemporaryDirectory(prefix="coral-stop-") as name:
         argv = [*FLAGS, "--data", str(tiny_file(Path(name)))]
-        began = time.monotonic()
-        start([*argv, "--output", str(Path(name) / "whole")], Path(name) / "stderr").wait()
-        whole = time.monotonic() - began
-        print(f"undisturbed: {whole:.1f} s", flush=True)
         for count in range(arguments.signals):
             run = Path(name) / "run"
-            # one in each share of the life, so that none is left out
-            moment = max(0.15, whole * (count + rng.random()) / arguments.signals)
-            rows.append(one(argv, run, moment, rng.choice((signal.SIGTERM, signal.SIGINT))))
+            wanted = PHASES[count % len(PHASES)]
+            seconds = rng.uniform(0.15, 6) if wanted == PHASES[0] else rng.uniform(0, 0.5)
+            rows.append(one(argv, run, wanted, seconds, rng.choice((signal.SIGTERM, signal.SIGINT))))
             shutil.rmtree(run, ignore_errors=True)
             row = rows[-1]
             print(_said(row), flush=True)
-    stopped = [row for row in rows if row["phase"] != "over"]
-    phases: dict[str, list[float]] = defaultdict(list)
-    for row in stopped:
-        phases[row["phase"]].append(row["seconds_to_end"])
-    record = {
-        "seed": arguments.seed,
-        "signals": len(stopped),
-        "wrong": sum(not row["fine"] for row in rows),
-        "longest_processor_seconds": max(row["processor_seconds_to_end"] for row in stopped),
-        "longest_seconds": max(row["seconds_to_end"] for row in stopped),
-        "by_phase": {where: {"signals": len(times), "longest_seconds": max(times)} for where, times in phases.items()},
-        "seconds_undisturbed": round(whole, 1),
-        "load": {"lowest": min(row["load"] for row in rows), "highest": max(row["load"] for row in rows)},
-        "each": rows,
-        "environment": environment(),
-    }
+            record = summarise(rows, arguments.seed)
+            if arguments.output:  # after each, so that little is lost where this is stopped
+                write_json(arguments.output, record)
     wall, worked = record["longest_seconds"], record["longest_processor_seconds"]
     print(f"{record['signals']} signals, longest {wall} s ({worked} of the processor), {record['wrong']} wrong")
-    if arguments.output:
-        write_json(arguments.output, record)
     return int(bool(record["wrong"]))
 
 
