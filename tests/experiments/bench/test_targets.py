@@ -3,8 +3,7 @@
 import pytest
 
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.bench.grid import run_settings
-from coral_plugin.experiments.bench.grid import Column
+from coral_plugin.experiments.bench.grid import Column, run_settings
 from coral_plugin.experiments.bench.published import sources
 from coral_plugin.experiments.bench.targets import missing, require, target, titles
 from coral_plugin.registry import DATASETS, OBJECTIVES
