@@ -49,7 +49,7 @@ FLAGS = [
 ]  # fmt: skip
 DATA = {
     "arrays": ["--dataset", "arrays", "--batch-size", "24", "--epochs", "16", "--seeds", "41,42"],
-    "digits": ["--dataset", "digits", "--batch-size", "128", "--epochs", "6"],
+    "digits": ["--dataset", "digits", "--batch-size", "64", "--epochs", "2", "--set", "probe.kind=knn"],
 }
 
 
