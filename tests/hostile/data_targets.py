@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import pickle
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,8 @@ from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 
-from ..adapters import formats
+sys.path.insert(0, str(Path(__file__).parents[1] / "adapters"))  # a folder beside this one, which is no package
+import formats
 
 HDF5_WORDS = (
     b"\x89HDF\r\n\x1a\n", b"OHDR", b"TREE", b"HEAP", b"SNOD", b"OCHK", b"FRHP", b"BTHD", b"\xff" * 8, b"\x00" * 8,
