@@ -151,7 +151,11 @@ def kill(case: Case, output: Path, seconds: float, kind: str, rng: random.Random
     if kind == "kill and cut" and newest:
         os.truncate(newest[-1], rng.randrange(newest[-1].stat().st_size))
     said = (case.folder / "stderr").read_text()
-    if kind == "terminate" and process.exitcode == 128 + signal.SIGTERM and "Go on with: coral train" not in said:
+    if (
+        kind == "terminate"
+        and process.exitcode == 128 + signal.SIGTERM
+        and not ("coral train" in said and "--resume" in said)
+    ):
         raise RuntimeError(f"{case.name}: SIGTERM does not say how to go on: {said[-300:]}")
     return {
         "case": case.name,

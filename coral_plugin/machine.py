@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 from coral_plugin.errors import MachineError
 
@@ -29,3 +34,37 @@ def require_memory(need: int, what: str, instead: str = "") -> None:
     if there is not None and need > there:
         told = f"this takes {need / 2**30:.1f} GiB of memory, and this machine has {there / 2**30:.1f}"
         raise MachineError(f"{what}: {told}. {instead}".rstrip())
+
+
+class Peak:
+    """The greatest memory of this process over some time.
+
+    Attributes:
+        bytes: Known once it is over.
+    """
+
+    bytes = 0
+
+
+@contextlib.contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Measure the greatest resident memory of this process inside the block.
+
+    Linux forgets the greatest value of the time before; elsewhere, and where that is not allowed, it counts too.
+    """
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    peak = Peak()
+    try:
+        yield peak
+    finally:
+        peak.bytes = _high_water()
+
+
+def _high_water() -> int:
+    with contextlib.suppress(OSError, ValueError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,5 +1,6 @@
 """What this machine has, and what it cannot hold."""
 
+import numpy as np
 import pytest
 
 from coral_plugin import machine
@@ -23,3 +24,22 @@ def test_a_system_that_does_not_say_refuses_nothing(monkeypatch):
     monkeypatch.delattr(machine.os, "sysconf")
     assert machine.memory() is None
     machine.require_memory(1 << 60, "x.hdf5")
+
+
+def test_peak_memory_is_of_the_block_alone():
+    """What was let go of before does not count, where the system can forget it."""
+    with machine.peak_memory() as large:
+        touched = np.ones(40_000_000)  # 320 MB
+        assert touched.any()
+    del touched
+    with machine.peak_memory() as small:
+        pass
+    assert large.bytes > 320_000_000
+    assert 0 < small.bytes <= large.bytes
+
+
+def test_peak_memory_where_the_system_keeps_no_record(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "nowhere" / "status")
+    with machine.peak_memory() as peak:
+        pass
+    assert peak.bytes > 1_000_000

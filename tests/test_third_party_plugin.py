@@ -44,12 +44,14 @@ def coral(site, *arguments, cwd):
 def test_an_installed_plugin_is_listed_and_trains_end_to_end(site, tmp_path):
     listed = coral(site, "list", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
-    for name, target in (
-        ("barlow_twins", "ripple_plugin.barlow_twins:BarlowTwins"),
-        ("ripples", "ripple_plugin.ripples:load"),
-        ("spectrum", "ripple_plugin.spectrum:Spectrum"),
+    for name, words in (
+        ("barlow_twins", "Both views of a sample give the same vector"),
+        ("ripples", "ripples that a sensor sees as a wave"),
+        ("spectrum", "Absolute Fourier coefficients"),
     ):
-        assert f"{name:<20} {target}  (multibench-ripple)" in listed.stdout
+        (line,) = [line for line in listed.stdout.splitlines() if line.startswith(f"  {name} ")]
+        assert words in line
+        assert line.endswith("  (multibench-ripple)")
     names = ["--objective", "barlow_twins", "--dataset", "ripples", "--encoder", "wave=spectrum(keep=9)"]
     more = ["--set", "redundancy=0.01", "--source.samples=120", "--output", "run", *TINY]
     trained = coral(site, "train", *names, *more, cwd=tmp_path)
@@ -128,7 +130,8 @@ def test_a_broken_plugin_is_named(install, capsys, source, reason):
     assert line.startswith("  acme ")
     assert "BROKEN: objective 'acme' from acme-losses (strange_acme:Loss)" in line
     assert reason in line
-    assert "coral_plugin.objectives.coral:Coral" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("  coral ")]
+    assert "COrAL" in line
     status, out, err = call(capsys, "train", "--objective", "acme", "--dataset", "arrays", "--data", "x.npz")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "acme-losses" in err
@@ -152,7 +155,7 @@ def test_two_that_claim_one_name_are_reported_with_both(install, capsys):
     status, out, _ = call(capsys, "list", "datasets")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert status == 0
-    assert "other                strange_one:load  (one-data)" in out
+    assert "other                strange_one:load  (one-data)" in out  # no docstring to describe it
     for name, owners in (("same", ("one-data", "two-data")), ("arrays", ("coral-multibench", "two-data"))):
         assert "BROKEN" in lines[name]
         assert "is claimed by" in lines[name]

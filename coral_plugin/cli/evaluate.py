@@ -1,58 +1,144 @@
-"""``coral evaluate``: score the representations of a run again, with any probe."""
+"""``coral evaluate``: score the representations of a run again, with any probe, and under noise."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from coral_plugin.cli.parser import CommandParser
+from coral_plugin.errors import InputError
+
+if TYPE_CHECKING:
+    from coral_plugin.experiments.evaluate import Evaluation
+    from coral_plugin.experiments.robustness import RobustnessSettings
+
+_EPILOG = """\
+Writes evaluation-<probe>.json into RUN_DIR; --robustness also evaluation-robustness.json and plots/robustness.png,
+--umap a picture; metrics.json stays as it is. docs/robustness.md says what noise does and what the figures mean."""
+_NOISE_FLAGS = ("levels", "noise", "noise_by", "multibench")
 
 
 def main(argv: list[str]) -> int:
     """Run ``coral evaluate``; returns the exit status."""
+    from coral_plugin.evaluation.probe import ProbeSettings
+
+    arguments = _parser().parse_args(argv)
+    given = [name for name in _NOISE_FLAGS if getattr(arguments, name) is not None]
+    if given and not arguments.robustness:
+        raise InputError(f"--{given[0].replace('_', '-')} goes with --robustness, which is not given.")
+    from coral_plugin.experiments.evaluate import Extras, evaluate
+
+    extras = Extras(
+        umap=arguments.umap,
+        missing=arguments.missing,
+        performance=arguments.performance,
+        training=arguments.complexity,
+        robustness=_robustness(arguments) if arguments.robustness else None,
+    )
+    probe = ProbeSettings(kind=arguments.probe, neighbours=arguments.neighbours)
+    result = evaluate(Path(arguments.run), probe, extras, data_path=arguments.data)
+    print("\n".join(table.text() for table in _tables(result, arguments)))
+    for path in result.pictures:
+        print(f"{path}.png, .svg, .csv")
+    return 0
+
+
+def _parser() -> CommandParser:
     from coral_plugin.evaluation.probe import ProbeKind, ProbeSettings
 
     parser = CommandParser(
         prog="coral evaluate",
         description="Probe the trained seeds of a run on the data they were trained on, part by part.",
-        epilog="Writes evaluation-<probe>.json into RUN_DIR (--umap: a picture too); metrics.json stays as it is.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("run", metavar="RUN_DIR", help="directory that coral train wrote")
-    parser.add_argument("--probe", choices=get_args(ProbeKind), default="linear", help="linear by default")
-    parser.add_argument(
+    add = parser.add_argument
+    add("run", metavar="RUN_DIR", help="directory that coral train wrote")
+    add("--probe", choices=get_args(ProbeKind), default="linear", help="linear by default")
+    add(
         "--neighbours",
         type=int,
         default=ProbeSettings().neighbours,
         help="of the kNN probe, %(default)s by default; 0 chooses",
     )
-    parser.add_argument("--data", metavar="PATH", help="where the data lie now, if they were moved")
-    parser.add_argument("--disentanglement", action="store_true", help="how much the parts share: |cos|, CKA, R2, ...")
-    parser.add_argument("--complexity", action="store_true", help="parameters, FLOPs and time of a sample")
-    parser.add_argument(
+    add("--data", metavar="PATH", help="where the data lie now, if they were moved")
+    add("--disentanglement", action="store_true", help="how much the parts share: |cos|, CKA, R2, ...")
+    add(
+        "--performance",
+        action="store_true",
+        help="the figures that MultiBench reports: accuracy, F1, AUPRC, MSE, affect",
+    )
+    add(
+        "--complexity",
+        action="store_true",
+        help="parameters, FLOPs, time and memory of the training and of embedding a sample",
+    )
+    add(
         "--missing",
         metavar="all|a,b+c",
         help="score the test samples from subsets of the modalities: all subsets, or those named",
     )
-    parser.add_argument("--umap", action="store_true", help="draw the embeddings with UMAP beside PCA")
-    arguments = parser.parse_args(argv)
-    from coral_plugin.evaluation.tables import complexity_table, disentanglement_table, missing_table, score_table
-    from coral_plugin.experiments.evaluate import evaluate
+    add("--umap", action="store_true", help="draw the embeddings with UMAP beside PCA")
+    _add_noise(parser)
+    return parser
 
-    result = evaluate(
-        Path(arguments.run),
-        ProbeSettings(kind=arguments.probe, neighbours=arguments.neighbours),
-        data_path=arguments.data,
-        umap=arguments.umap,
-        missing=arguments.missing,
+
+def _add_noise(parser: CommandParser) -> None:
+    noise = parser.add_argument_group("noise on the test samples").add_argument
+    noise("--robustness", action="store_true", help="scores under noise on each modality and on all, with a picture")
+    noise("--levels", metavar="0,0.1,...,1", help="of the noise, rising from 0, which is clean; this by default")
+    noise("--noise", metavar="MODALITY=FAMILY,...", help="visual, text, timeseries, audio or tabular; by kind and name")
+    noise(
+        "--noise-by",
+        choices=("auto", "multibench", "own"),
+        help="whose noise: MultiBench's functions where there is a checkout (auto, the default), or one of the two",
     )
-    print(score_table(result.metrics).text())
+    noise("--multibench", metavar="DIR", help="a MultiBench checkout; else MULTIBENCH_ROOT, else the current directory")
+
+
+def _robustness(arguments: argparse.Namespace) -> RobustnessSettings:
+    from coral_plugin.evaluation.robustness import LEVELS, parse_levels
+    from coral_plugin.experiments.robustness import RobustnessSettings
+
+    levels = LEVELS if arguments.levels is None else parse_levels(arguments.levels)
+    return RobustnessSettings(levels=levels, noise=arguments.noise, **_theirs(arguments))
+
+
+def _theirs(arguments: argparse.Namespace) -> dict[str, Any]:
+    """MultiBench's noise and curves, where they are wanted and there is a checkout."""
+    if arguments.noise_by == "own":
+        if arguments.multibench is not None:
+            raise InputError("--noise-by own needs no --multibench; leave one of them out.")
+        return {}
+    from coral_plugin.multibench.checkout import find_checkout
+    from coral_plugin.multibench.noise import noise_of
+    from coral_plugin.multibench.reference import references
+
+    try:
+        checkout = find_checkout(arguments.multibench)
+    except InputError:
+        if arguments.noise_by == "multibench" or arguments.multibench is not None:
+            raise
+        return {}
+    return {"source": noise_of(checkout), "references": references(checkout), "checkout": checkout.describe()}
+
+
+def _tables(result: Evaluation, arguments: argparse.Namespace) -> list[Any]:
+    from coral_plugin.evaluation import report_tables as reports
+    from coral_plugin.evaluation import tables
+
+    shown = [tables.score_table(result.metrics)]
     if "missing" in result.metrics:
-        print()
-        print(missing_table(result.metrics).text())
+        shown.append(tables.missing_table(result.metrics))
     if arguments.disentanglement:
-        print()
-        print(disentanglement_table(result.metrics).text())
+        shown.append(tables.disentanglement_table(result.metrics))
+    if "performance" in result.metrics:
+        shown.append(reports.performance_table(result.metrics))
+    if result.robustness is not None:
+        shown += reports.robustness_tables(result.robustness)
+    if "training" in result.complexity:
+        shown.append(reports.training_table(result.complexity["training"]))
     if arguments.complexity:
-        print()
-        print(complexity_table(result.complexity).text())
-    return 0
+        shown.append(tables.complexity_table(result.complexity))
+    return shown

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,11 @@ def add_grid_flags(parser: CommandParser, output: str) -> None:
     parser.add_argument(
         "--workers", type=positive, metavar="N", help="runs at a time: one for each GPU or core by default"
     )
+    parser.add_argument(
+        "--cost", action="store_true",
+        help="then measure seconds and memory of each method by itself, in a fresh process; without it the tables show "
+        "those of the runs, which share the machine",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
 
 
@@ -130,6 +136,7 @@ def run_and_report(
     if arguments.address is not None and arguments.engine != "ray":
         raise InputError("--address is of a Ray cluster; add --engine ray.")
     finished = run_grid(grid, folder, engine)
+    finished = _with_costs(finished, folder, measure=arguments.cost, quiet=arguments.quiet)
     pictures = draw_embeddings(views, finished) if embeddings else {}
     tables = write_views(views, finished.comparison, published, pictures)
     if arguments.record:
@@ -138,6 +145,26 @@ def run_and_report(
     print("\n".join(map(text, tables)))
     sys.stdout.flush()
     return _closing(finished, views, quiet=arguments.quiet)
+
+
+def _with_costs(finished: Finished, folder: Path, *, measure: bool, quiet: bool) -> Finished:
+    """What was finished with the costs that were measured by themselves, now or before."""
+    from coral_plugin.experiments.bench.cost import measure_costs, read_costs, with_costs
+
+    failed = dict(finished.failed)
+    if measure:
+        for label, reason in measure_costs(finished.jobs, folder, say=_silent if quiet else _say).items():
+            failed.setdefault(label, reason)
+    comparison = with_costs(finished.comparison, finished.jobs, read_costs(folder))
+    return replace(finished, comparison=comparison, failed=failed)
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+def _silent(line: str) -> None:
+    del line
 
 
 def _closing(finished: Finished, views: Path, *, quiet: bool) -> int:

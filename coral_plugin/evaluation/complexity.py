@@ -13,6 +13,7 @@ from torch import nn
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import frozen
+from coral_plugin.machine import peak_memory
 
 
 def count_parameters(module: nn.Module) -> dict[str, int]:
@@ -28,20 +29,21 @@ def count_parameters(module: nn.Module) -> dict[str, int]:
     }
 
 
-def count_flops(function: Callable[[], Any]) -> int:
+def count_flops(function: Callable[[], Any], *, gradients: bool = False) -> int:
     """Floating-point operations of one call: matrix products, convolutions and attention, two for a multiply-add.
 
     Counted by PyTorch's own counter, which sees no element-wise operations.
 
     Args:
-        function: Called once, without gradients.
+        function: Called once.
+        gradients: Whether they are recorded; what ``function`` calculates backwards then counts too.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
     counter = FlopCounterMode(display=False)
     # of the attention kernels only this one is counted on every device
-    with torch.no_grad(), _no_fast_path(), sdpa_kernel(SDPBackend.MATH), counter:
+    with torch.set_grad_enabled(gradients), _no_fast_path(), sdpa_kernel(SDPBackend.MATH), counter:
         function()
     return int(counter.get_total_flops())
 
@@ -57,7 +59,8 @@ def inference_cost(module: nn.Module, function: Callable[[], Any], samples: int,
 
     Returns:
         ``parameters`` (``total``, ``trainable``), ``flops_per_sample``, ``seconds_per_sample`` (the median call),
-        ``batch_size`` and ``peak_memory_bytes`` (of CUDA's allocator; None on a processor, where none is kept).
+        ``batch_size``, ``peak_memory_bytes`` and whose memory that is, ``memory_of``: ``device`` for CUDA's allocator,
+        ``process`` for all that is resident, which is what MultiBench reports.
 
     Raises:
         InputError: no samples or no repeats.
@@ -70,13 +73,15 @@ def inference_cost(module: nn.Module, function: Callable[[], Any], samples: int,
         flops = count_flops(function)
         if cuda:
             torch.cuda.reset_peak_memory_stats(device)
-        seconds = [_seconds(function, device) for _ in range(repeats + 1)][1:]
+        with peak_memory() as peak:
+            seconds = [_seconds(function, device) for _ in range(repeats + 1)][1:]
     return {
         "parameters": count_parameters(module),
         "flops_per_sample": flops / samples,
         "seconds_per_sample": statistics.median(seconds) / samples,
         "batch_size": samples,
-        "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if cuda else None,
+        "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if cuda else peak.bytes,
+        "memory_of": "device" if cuda else "process",
     }
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from coral_plugin.data import MultimodalData, Split
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
-from coral_plugin.evaluation.probe import ProbeSettings, fit_probe
-from coral_plugin.evaluation.scoring import probing_splits, score_task
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.scoring import fit_whole, probing_splits, score_task
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import suggest
 
@@ -95,21 +95,14 @@ def score_missing(
     """
     splits = probing_splits(data)
     parts = {label: embed_split(objective, split) for label, split in splits.items()}
-    whole = {label: concatenate(own) for label, own in parts.items()}
-    targets = {
-        task.name: {label: split.targets[task.name].cpu().numpy() for label, split in splits.items()}
-        for task in data.tasks
-    }
-    fitted = {}
-    for task in data.tasks:
-        pairs = {label: (whole[label], own) for label, own in targets[task.name].items()}
-        fitted[task.name] = fit_probe(pairs["train"], pairs.get("valid"), task, settings, data.refit_on_valid)
+    targets = {task.name: splits["test"].targets[task.name].cpu().numpy() for task in data.tasks}
+    fitted = fit_whole(parts, data, settings)
     found: dict[Subset, dict[str, dict[str, Any]]] = {}
     for subset in subsets:
         features = {
             label: concatenate(embed_subset(objective, split, subset, parts[label])) for label, split in splits.items()
         }
-        scores = {name: probe.score((features["test"], targets[name]["test"])) for name, probe in fitted.items()}
+        scores = {name: probe.score((features["test"], targets[name])) for name, probe in fitted.items()}
         found[subset] = {
             "complete": {
                 name: {"metric": s.metric, "value": s.value, "also": s.also, "setting": s.setting}

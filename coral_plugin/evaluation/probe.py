@@ -72,6 +72,8 @@ class ProbeScore:
         also: The other metrics by name.
         setting: What was chosen, on what (``chosen_on``), and what the last fit saw (``fitted_on``).
         predictions: Classes ``(N,)``, labels ``(N, L)`` or numbers of the targets' shape.
+        outputs: What they were decided on: ``(N, classes)`` or ``(N, L)``, of which only the order matters; numbers
+            again for a regression.
     """
 
     metric: str
@@ -79,6 +81,7 @@ class ProbeScore:
     also: Scores
     setting: dict[str, Any]
     predictions: np.ndarray = field(repr=False, compare=False)
+    outputs: np.ndarray = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,10 +108,15 @@ class FittedProbe:
         """
         features, truth = checked(test, "test", self.task)
         with one_thread():
-            predictions, scores = _score(self.predict, (scaled(features, self.scaling), truth), self.task)
+            outputs, predictions, scores = _score(self.predict, (scaled(features, self.scaling), truth), self.task)
         value = scores.pop(self.task.metric)
         return ProbeScore(
-            metric=self.task.metric, value=value, also=scores, setting=self.setting, predictions=predictions
+            metric=self.task.metric,
+            value=value,
+            also=scores,
+            setting=self.setting,
+            predictions=predictions,
+            outputs=outputs,
         )
 
 
@@ -208,7 +216,7 @@ def _choose(family: Family, train: Pair, valid: Pair | None, task: Task, setting
     x, y = train[0], _encode(train[1], task, family)
 
     def quality(predictor: Predictor) -> float:
-        return sign * _score(predictor, valid, task, auroc=False)[1][metric]
+        return sign * _score(predictor, valid, task, auroc=False)[2][metric]
 
     if family.search is not None:
         return family.search(lambda value: quality(next(iter(family.path(x, y, [value]))))), said
@@ -234,18 +242,21 @@ def _carve(train: Pair, task: Task, *, published: bool) -> tuple[Pair, Pair, str
     return (x[~held], y[~held]), (x[held], y[held]), f"{_CARVED:.0%} of train"
 
 
-def _score(predictor: Predictor, split: Pair, task: Task, *, auroc: bool = True) -> tuple[np.ndarray, Scores]:
-    """Predictions and their scores; the area under the curve takes longer than all others together."""
+def _score(
+    predictor: Predictor, split: Pair, task: Task, *, auroc: bool = True
+) -> tuple[np.ndarray, np.ndarray, Scores]:
+    """Outputs, predictions and their scores; the area under the curve takes longer than all others together."""
     features, truth = split
     outputs = predictor(features)
     if task.kind == "classification":
         predictions = outputs.argmax(axis=1)
-        return predictions, classification_scores(truth, predictions, outputs if auroc else None, len(task.classes))
+        scores = classification_scores(truth, predictions, outputs if auroc else None, len(task.classes))
+        return outputs, predictions, scores
     if task.kind == "multilabel":
         labels = (outputs > 0.5).astype(np.int64)
-        return labels, multilabel_scores(truth, labels)
+        return outputs, labels, multilabel_scores(truth, labels)
     numbers = outputs.reshape(truth.shape)
-    return numbers, regression_scores(truth, numbers)
+    return numbers, numbers, regression_scores(truth, numbers)
 
 
 def _encode(y: np.ndarray, task: Task, family: Family) -> np.ndarray:

@@ -8,6 +8,7 @@ from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError
 
 Pair = tuple[np.ndarray, np.ndarray]
+_FARTHEST = 1e6
 
 
 def checked(split: Pair, name: str, task: Task) -> Pair:
@@ -70,11 +71,15 @@ def scaling_of(features: np.ndarray) -> Pair:
 
 
 def scaled(features: np.ndarray, scaling: Pair | None) -> np.ndarray:
-    """``features`` with mean 0 and deviation 1 by ``scaling``; as they are where it is None."""
+    """``features`` with mean 0 and deviation 1 by ``scaling``, cut to a million; as they are where it is None.
+
+    Of the samples that the scaling is from none lies so far off. Others do in what is all but constant there, and
+    would not be finite.
+    """
     if scaling is None:
         return features
     mean, scale = scaling
-    return ((features - mean) / scale).astype(features.dtype)
+    return ((features - mean) / scale).clip(-_FARTHEST, _FARTHEST).astype(features.dtype)
 
 
 def joined(first: Pair, second: Pair) -> Pair:

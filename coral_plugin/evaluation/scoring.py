@@ -13,7 +13,7 @@ from coral_plugin.data import MultimodalData, Split, Task
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.disentanglement import disentanglement
 from coral_plugin.evaluation.features import ALL, concatenate, embed_split, raw_features
-from coral_plugin.evaluation.probe import ProbeSettings, probe
+from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings, fit_probe, probe
 from coral_plugin.objectives import Objective
 
 Features = dict[str, dict[str, np.ndarray]]
@@ -93,12 +93,34 @@ def score_task(
     return {"metric": score.metric, "value": score.value, "also": score.also, "setting": score.setting}
 
 
+def fit_whole(features: Features, data: MultimodalData, settings: ProbeSettings) -> dict[str, FittedProbe]:
+    """``{task: probe}`` of all parts side by side, fitted on train and valid; any test samples can be scored with it.
+
+    Args:
+        features: ``{split: {part: (N, d)}}``.
+        data: Whose tasks and targets are used.
+        settings: Of the probe.
+    """
+    splits = probing_splits(data)
+    whole = {label: concatenate(own) for label, own in features.items() if label != "test"}
+    fitted = {}
+    for task in data.tasks:
+        pairs = {label: (own, splits[label].targets[task.name].cpu().numpy()) for label, own in whole.items()}
+        fitted[task.name] = fit_probe(pairs["train"], pairs.get("valid"), task, settings, data.refit_on_valid)
+    return fitted
+
+
 def score_floor(data: MultimodalData, settings: ProbeSettings) -> Scores:
     """The same probe on raw features: of each modality, and of all (``"all"``).
 
     A sample that lacks a modality gets the mean of the training samples that have it, which is zero once the probe has
     standardised.
     """
+    return score_parts(floor_features(data)[0], data, settings)
+
+
+def floor_features(data: MultimodalData) -> tuple[Features, dict[str, np.ndarray]]:
+    """Raw features of the labelled splits, and by modality what those samples get that lack it, ``(d,)``."""
     splits = probing_splits(data)
     features = {label: raw_features(split, data.modalities) for label, split in splits.items()}
     there = {
@@ -109,7 +131,7 @@ def score_floor(data: MultimodalData, settings: ProbeSettings) -> Scores:
     for label, own in features.items():
         for name, part in own.items():
             part[~there[label][name]] = means[name]
-    return score_parts(features, data, settings)
+    return features, means
 
 
 def separate(objective: Objective, data: MultimodalData) -> dict[str, Any]:

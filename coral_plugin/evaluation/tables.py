@@ -149,7 +149,7 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
     ]
     rows.append(("chance", *(cell([summary.get("chance")]) for summary in tasks.values())))
     columns = ("representation", *(f"{task}: {head(summary['metric'])}" for task, summary in tasks.items()))
-    return Table(columns, tuple(rows), _title(metrics), _caption(metrics))
+    return Table(columns, tuple(rows), title(metrics), caption(metrics))
 
 
 def also_table(metrics: Mapping[str, Any]) -> Table:
@@ -159,7 +159,7 @@ def also_table(metrics: Mapping[str, Any]) -> Table:
     rows = tuple(
         (task, *(_score(summary.get("also", {}).get(name), name) for name in names)) for task, summary in tasks.items()
     )
-    return Table(("task", *map(head, names)), rows, f"{_title(metrics)}, {ALL_PARTS}", _caption(metrics))
+    return Table(("task", *map(head, names)), rows, f"{title(metrics)}, {ALL_PARTS}", caption(metrics))
 
 
 def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
@@ -178,7 +178,7 @@ def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
         for (space, pair), own in pairs.items()
     )
     columns = ("parts", "space", *(_MEASURES.get(name, metric_name(name)) for name in measures))
-    return Table(columns, rows, f"{_title(metrics)}, parts against each other", _caption(metrics))
+    return Table(columns, rows, f"{title(metrics)}, parts against each other", caption(metrics))
 
 
 def missing_table(metrics: Mapping[str, Any]) -> Table:
@@ -205,20 +205,24 @@ def missing_table(metrics: Mapping[str, Any]) -> Table:
         "Test samples are embedded from these modalities alone; parts that tell of an absent one are zero.\n"
         "Probe of all: fitted on features from all modalities. Refitted: on features from the same ones.\n"
     )
-    return Table(("modalities", *columns), tuple(rows), f"{_title(metrics)}, {ALL_PARTS}", said + _caption(metrics))
+    return Table(("modalities", *columns), tuple(rows), f"{title(metrics)}, {ALL_PARTS}", said + caption(metrics))
 
 
 def complexity_table(cost: Mapping[str, Any]) -> Table:
     """What embedding one sample costs, from :func:`coral_plugin.evaluation.complexity.inference_cost`."""
-    memory = cost.get("peak_memory_bytes")
-    rows = (
+    memory, test = cost.get("peak_memory_bytes"), cost.get("test")
+    rows: tuple[tuple[str, str], ...] = (
         ("parameters", f"{cost['parameters']['total']:,}"),
         ("of them trained", f"{cost['parameters']['trainable']:,}"),
         ("MFLOPs a sample", f"{cost['flops_per_sample'] / 1e6:.2f}"),
         ("milliseconds a sample", f"{cost['seconds_per_sample'] * 1e3:.3f}"),
         ("peak memory, MiB", ABSENT if memory is None else f"{memory / 2**20:.1f}"),
     )
+    if test:
+        rows += ((f"seconds for the {test['samples']:,} samples of test", f"{test['seconds']:.3f}"),)
     said = f"Batches of {cost['batch_size']}; element-wise operations are not counted."
+    if memory is not None and cost.get("memory_of") == "process":
+        said += " Memory is that of the whole process."
     return Table(("cost", "value"), rows, "Embedding, evaluation mode", said)
 
 
@@ -226,12 +230,14 @@ def _score(summary: Mapping[str, Any] | None, metric: str) -> str:
     return cell(summary["values"] if summary else [], percent=is_share(metric))
 
 
-def _title(metrics: Mapping[str, Any]) -> str:
+def title(metrics: Mapping[str, Any]) -> str:
+    """Method, preset and data set of a result."""
     preset = f" ({metrics['preset']})" if metrics.get("preset") else ""
     return f"{metrics['objective']}{preset} on {metrics['dataset']}"
 
 
-def _caption(metrics: Mapping[str, Any]) -> str:
+def caption(metrics: Mapping[str, Any]) -> str:
+    """What the figures of a result are over: one seed, or the mean of several."""
     seeds = metrics["seeds"]
     listed = ", ".join(map(str, seeds))
     if len(seeds) < 2:

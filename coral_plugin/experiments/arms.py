@@ -74,8 +74,11 @@ SMALL = Scale(
         # SimCLR's crop to 8 % of so few pixels would leave nothing of a texture
         "views": "resized_crop(scale=(0.6,1.0))+color_jitter@0.8+flip",
     },
-    # the colour of the second image is half of what synergy is about
-    by_arm={"biased": {"views": "resized_crop(scale=(0.6,1.0))+color_jitter(hue=0.03)@0.8+flip"}},
+    by_arm={
+        "unbiased": {"source.probe_pairs": 12_000},  # redundancy and uniqueness gain from more; synergy does not
+        # the colour of the second image is half of what synergy is about
+        "biased": {"views": "resized_crop(scale=(0.6,1.0))+color_jitter(hue=0.03)@0.8+flip"},
+    },
 )
 
 

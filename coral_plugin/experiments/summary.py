@@ -80,15 +80,16 @@ def summarise_missing(
     ]
 
 
+def spread(values: list[float]) -> dict[str, Any]:
+    """Values of the seeds with mean and sample deviation, which is None for one seed."""
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return {"values": values, "mean": statistics.mean(values), "std": std}
+
+
 def _spread(task: Task, scores: list[dict[str, Any]]) -> dict[str, Any]:
     """Values of the seeds with mean and sample deviation (null for one seed), other metrics beside them."""
-
-    def summary(values: list[float]) -> dict[str, Any]:
-        std = statistics.stdev(values) if len(values) > 1 else None
-        return {"values": values, "mean": statistics.mean(values), "std": std}
-
     also = {
-        name: summary([score["also"][name] for score in scores if name in score["also"]]) for name in scores[0]["also"]
+        name: spread([score["also"][name] for score in scores if name in score["also"]]) for name in scores[0]["also"]
     }
     chance = {} if task.chance is None else {"chance": task.chance}
-    return {"metric": scores[0]["metric"], **chance, **summary([score["value"] for score in scores]), "also": also}
+    return {"metric": scores[0]["metric"], **chance, **spread([score["value"] for score in scores]), "also": also}

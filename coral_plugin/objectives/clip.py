@@ -39,7 +39,7 @@ class ClipSettings:
 
 
 class Clip(PooledObjective):
-    """CLIP on un-augmented samples; for n = 2 modalities as published, for more the mean over all pairs.
+    """CLIP on un-augmented samples: the mean over all pairs of n >= 2 modalities (n = 2: as published).
 
     The preset ``paper`` is the training that the COrAL paper gave it, ``trifeature`` is CoMM's on Trifeature: 256 wide
     encoders (averaged over the grid here, flattened there), projections to 512.

@@ -70,7 +70,7 @@ def _recipe(learning_rate: float, weight_decay: float) -> dict[str, Any]:
 
 
 class Comm(Objective):
-    """CoMM for any number of modalities n >= 2: each alone, and all together, through one fusion and one head.
+    """CoMM for n >= 2 modalities: each alone, and all together, through one fusion and one head.
 
     Args:
         modalities: What is encoded, in order.

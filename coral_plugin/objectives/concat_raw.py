@@ -34,7 +34,7 @@ class ConcatRawSettings:
 
 
 class ConcatRaw(Objective):
-    """What a probe reads from the values themselves; a method that scores below it has lost information.
+    """The floor: n >= 1 modalities as they are; a method that scores below it has lost information.
 
     Nothing is trained and there are no parameters, so every seed gives the same.
 

@@ -85,7 +85,7 @@ class CoralSettings:
 
 
 class Coral(Objective):
-    """COrAL for any number of modalities n >= 2.
+    """COrAL for n >= 2 modalities: shared and unique pathways, orthogonal to each other, asymmetric masking.
 
     Args:
         modalities: What is encoded, in order.

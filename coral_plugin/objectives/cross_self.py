@@ -33,7 +33,7 @@ class CrossSelfSettings:
 
 
 class CrossSelf(PooledObjective):
-    """NT-Xent between modalities, un-augmented, and within each, between two views; both through the same heads.
+    """NT-Xent between n >= 2 modalities, un-augmented, and within each, between two views, through the same heads.
 
     For n = 2 modalities as published: the pair, and half the sum of the two self terms. For more, the means over all
     pairs and over all modalities. Represented by the encoders' vectors. The preset ``paper`` is CoMM's training on
@@ -71,5 +71,5 @@ class CrossSelf(PooledObjective):
         contrast = partial(nt_xent, temperature=self.settings.temperature)
         plain = first if raw is None else raw
         cross = over_pairs(contrast, self.projected(plain), plain)
-        own = over_modalities(contrast, self.projected(first), self.projected(second), first)
+        own = over_modalities(contrast, *self.project_two(first, second, self.heads), first)
         return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}

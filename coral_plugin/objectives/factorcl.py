@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Literal, get_args
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
@@ -45,12 +44,15 @@ class FactorCLSettings:
 
 
 class FactorCL(Objective):
-    """FactorCL without labels: x is the sample as it is, x' one augmented copy of it.
+    """FactorCL for n >= 2 modalities: six critics a pair bound shared and unique information from both sides.
+
+    Without labels: x is the sample as it is, x' one augmented copy of it.
 
     Step A of the published alternation trains encoders, heads and NCE critics on the main loss and leaves the CLUB
     critics alone; step B trains only the CLUB critics, on the NCE bound of the same batch. Here both are one ``total``
-    with one gradient: the main loss calls the CLUB critics with detached parameters, the critics' loss calls them on
-    detached embeddings, so each parameter gets the gradient of its own step and of no other. The one difference: the
+    with one gradient: the scores of a CLUB critic are computed once, and go into the main loss with a gradient for the
+    embeddings alone and into the critics' loss with one for the critic alone, so each parameter gets the gradient of
+    its own step and of no other. The one difference: the
     critics see the embeddings before instead of after the encoders' update of the same step; otherwise it is the
     alternation with k = 1. It buys an exact resumption, any optimiser, and the same gradient on several processes,
     none of which a second optimiser and a second forward pass within a step would leave as they are.
@@ -212,9 +214,10 @@ class _Pair(nn.Module):
         (one, one_copy), (two, two_copy) = unique
         clubs, critics = {}, []
         for name, (u, v) in bounded.items():
-            critic = self.club_critics[name]
-            clubs[name] = over_batch(_club(critic), u, v, present=both, least=1)
-            critics.append(-over_batch(_nce(critic), u.detach(), v.detach(), present=both, least=1))
+            # where no sample counts the loss is one zero, of both bounds
+            values = over_batch(_club_and_nce(self.club_critics[name]), u, v, present=both, least=1).expand(2)
+            clubs[name] = values[0]
+            critics.append(-values[1])
         return {
             "shared": -over_batch(_nce(self.critics["shared"]), *headed("shared", plain), present=both, least=1),
             "unique": -over_batch(_nce(self.critics["unique_first"]), one, one_copy, present=first, least=1)
@@ -235,7 +238,11 @@ def _nce(critic: nn.Module) -> Any:
     return lambda u, v: nce_bound(critic(u, v))
 
 
-def _club(critic: nn.Module) -> Any:
-    """The CLUB bound with a critic that gets no gradient from it."""
-    frozen = {name: parameter.detach() for name, parameter in critic.named_parameters()}
-    return lambda u, v: club_bound(functional_call(critic, frozen, (u, v)))
+def _club_and_nce(critic: Any) -> Any:
+    """The CLUB bound, of which the critic gets no gradient, and the NCE bound, of which only the critic gets one."""
+
+    def bounds(u: Tensor, v: Tensor) -> Tensor:
+        of_embeddings, of_critic = critic.apart(u, v)
+        return torch.stack([club_bound(of_embeddings), nce_bound(of_critic)])
+
+    return bounds

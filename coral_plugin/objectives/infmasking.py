@@ -67,7 +67,7 @@ def _recipe(
 
 
 class InfMasking(Comm):
-    """InfMasking for any number of modalities n >= 2.
+    """InfMasking for n >= 2 modalities: CoMM, and the joint view against many masked views of itself.
 
     Args:
         modalities: What is encoded, in order.
@@ -155,7 +155,7 @@ class InfMasking(Comm):
     def _project_masked(
         self, tokens: dict[str, Tensor], padding: dict[str, Tensor | None], generator: torch.Generator | None
     ) -> Tensor:
-        """``(B, K, d)``: K masked views of the joint tokens, fused at once, projected by a call each (METHODS 1.3)."""
+        """``(B, K, d)``: K masked views of the joint tokens, fused at once, each normalised by itself in the head."""
         copies = self.settings.masks
         pairs = {
             name: self.mask(tokens[name], padding[name], self.settings.mask_ratio, copies, generator) for name in tokens
@@ -163,4 +163,5 @@ class InfMasking(Comm):
         fused = self.shared.fusion(
             {name: part for name, (part, _) in pairs.items()}, {name: hidden for name, (_, hidden) in pairs.items()}
         )
-        return torch.stack([self.shared_head(view) for view in fused.chunk(copies)], dim=1)
+        projected: Tensor = self.shared_head(fused, copies)
+        return projected.unflatten(0, (copies, -1)).transpose(0, 1)

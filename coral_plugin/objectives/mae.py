@@ -43,7 +43,7 @@ class MaeSettings:
 
 
 class Mae(Objective):
-    """Hide most of every modality at the input, and reconstruct it from what is left of all of them.
+    """Hide most of n >= 1 modalities at the input, and reconstruct it from what is left of all of them.
 
     OUR OWN PROPOSAL: InfMasking prints an MAE row for Trifeature, but neither code nor configuration is released, so
     nothing here is a reproduction and no published number belongs beside it. The design follows He et al. 2022

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import EncoderLike, NetworkSettings, default_width, pooled_encoders, resolve_encoders
-from coral_plugin.networks.heads import project_present
+from coral_plugin.networks.heads import project_present, project_views
 from coral_plugin.networks.pathways import safe
 from coral_plugin.objectives.base import Objective, over_batch
 
@@ -78,6 +78,17 @@ class PooledObjective(Objective):
             name: project_present(heads[safe(name)], self.encoders[safe(name)](batch), batch.having(name))
             for name in batch
         }
+
+    def project_two(
+        self, first: MultimodalBatch, second: MultimodalBatch, heads: nn.ModuleDict
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """:meth:`project` of two views of the same samples, in one call of each head."""
+        one, two = {}, {}
+        for name in first:
+            encoder = self.encoders[safe(name)]
+            vectors = (encoder(first), encoder(second))
+            one[name], two[name] = project_views(heads[safe(name)], vectors, first.having(name))
+        return one, two
 
 
 def over_pairs(loss: Callable[..., Tensor], parts: Mapping[str, Tensor], batch: MultimodalBatch) -> Tensor:

@@ -63,5 +63,5 @@ class Simclr(PooledObjective):
         """Terms ``self`` and ``total``, which are the same, on the two views."""
         del progress, generator, raw
         contrast = partial(nt_xent, temperature=self.settings.temperature)
-        own = over_modalities(contrast, self.projected(first), self.projected(second), first)
+        own = over_modalities(contrast, *self.project_two(first, second, self.heads), first)
         return {"self": own, "total": own}

@@ -44,7 +44,7 @@ class SlipSettings(ClipSettings):
 
 
 class Slip(Clip):
-    """CLIP on un-augmented samples plus NT-Xent between two views of some modalities, behind heads of its own.
+    """CLIP between n >= 2 un-augmented modalities, plus NT-Xent between two views of some, behind heads of its own.
 
     As published for an image and a text; over several pairs, and several modalities with a self term, the means. The
     self heads of the preset ``paper`` are 4096 wide, which costs more than everything else on small data; those of
@@ -94,6 +94,6 @@ class Slip(Clip):
         """Terms ``cross`` (on ``raw``), ``self`` (on the views; unweighted) and ``total``."""
         del progress, generator
         cross = self.cross(first if raw is None else raw)
-        one, two = (self.project(view.select(self.self_names), self.self_heads) for view in (first, second))
+        one, two = self.project_two(first.select(self.self_names), second.select(self.self_names), self.self_heads)
         own = over_modalities(partial(nt_xent, temperature=self.settings.temperature), one, two, first)
         return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}

@@ -24,7 +24,7 @@ class SupervisedSettings:
 
 
 class Supervised(Objective):
-    """Encoders and fusion as in COrAL's shared pathway, one linear head a task, trained on the labelled split.
+    """The ceiling: COrAL's shared pathway on n >= 1 modalities, a linear head a task, trained with the labels.
 
     Cross-entropy for classification, binary cross-entropy for multilabel, mean squared error on standardised targets
     for regression; of both augmented views, averaged, and averaged over the tasks. It is probed like every other

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
+
 
 @pytest.mark.parametrize("probe", ["linear", "knn"])
 def test_evaluate_scores_every_part_again(coral, run_folder, probe):
@@ -101,6 +103,25 @@ def test_list_names_what_is_registered(coral):
     _, out, _ = coral("list", "objectives")
     assert "\ncoral " in f"\n{out}"
     assert "trifeature" not in out
+
+
+def test_list_says_what_everything_is_and_where_it_is_from(coral):
+    for registry in (OBJECTIVES, DATASETS, ENCODERS):
+        what = {"objective": "objectives", "dataset": "datasets", "encoder": "encoders"}[registry.kind]
+        _, out, _ = coral("list", what, "--json")
+        found = {record["name"]: record for record in json.loads(out)[what]}
+        assert list(found) == registry.names()
+        for entry in registry.entries():
+            record = found[entry.name]
+            assert (record["target"], record["distribution"]) == (entry.target, entry.distribution)
+            assert len(record["description"].split()) >= 4, entry.name
+            assert "`" not in record["description"]
+        _, out, _ = coral("list", what)
+        plain = out.splitlines()
+        assert plain == [f"{name:<20} {record['description']}" for name, record in found.items()]
+        _, out, _ = coral("list", what, "--verbose")
+        assert out.splitlines()[::2] == plain
+        assert all(record["target"] in out for record in found.values())
 
 
 def test_doctor_finds_everything_here(coral):

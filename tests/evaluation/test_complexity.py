@@ -51,7 +51,8 @@ def test_cost_of_a_sample():
     assert cost["flops_per_sample"] == 2 * 6 * 4
     assert cost["parameters"] == {"total": 28, "trainable": 28}
     assert cost["seconds_per_sample"] > 0
-    assert cost["peak_memory_bytes"] is None
+    assert cost["peak_memory_bytes"] > 0
+    assert cost["memory_of"] == "process"
     assert modes == [(False, False)] * 5
     assert module.training
     json.dumps(cost)

@@ -131,3 +131,11 @@ def positional():
         return loaders
 
     return make
+
+
+@pytest.fixture
+def real():
+    """The real checkout alone, for what the double does not have."""
+    if not REAL:
+        pytest.skip("no MultiBench checkout: set MULTIBENCH_ROOT")
+    return find_checkout(REAL)

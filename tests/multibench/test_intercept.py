@@ -98,7 +98,7 @@ def test_positional_classification_and_robustness_dictionaries(bench, positional
         )
     model = load("deep/er.pt")
     assert bench.training.single_test(model, loaders[1])["Accuracy"] == 1
-    noisy = {"timeseries": [loaders[1]] * 3}
+    noisy = {"timeseries": [loaders[1]] * 11}  # as many levels as its table has for mimic
     bench.training.test(model, noisy, dataset="mimic 7")
     assert "timeseries" in capsys.readouterr().out
     names = [modality.name for modality in model.batches.modalities]

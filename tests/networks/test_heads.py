@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from coral_plugin.networks import project_present, projection_head
+from coral_plugin.networks.heads import project_views
 
 
 def test_matches_the_definition_in_training_mode():
@@ -46,3 +47,41 @@ def test_fewer_rows_than_a_batch_statistic_needs(count):
     found = project_present(head.eval(), torch.ones(6, 5), present)
     assert not found[~present].any()
     assert torch.equal(found[present], head(torch.ones(count, 5)))
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batches_at_once_are_a_call_each(training):
+    torch.manual_seed(0)
+    head = projection_head(5, 7, 3).double().train(training)
+    other, x = copy.deepcopy(head), torch.randn(3, 6, 5, dtype=torch.float64)
+    together, apart = head(x.flatten(0, 1), 3), torch.cat([other(batch) for batch in x])
+    assert torch.allclose(together, apart, atol=1e-12)
+    for projected in (together, apart):
+        projected.square().sum().backward()
+    for (name, one), two in zip(head.named_parameters(), other.parameters(), strict=True):
+        assert torch.allclose(one.grad, two.grad, atol=1e-10), name
+    for (name, one), two in zip(head.named_buffers(), other.buffers(), strict=True):
+        assert torch.allclose(one, two, atol=1e-12), name
+
+
+@pytest.mark.parametrize("there", [None, [0, 2, 3, 5], [4], []])
+def test_views_at_once_are_those_of_a_call_each(there):
+    torch.manual_seed(0)
+    head, views = projection_head(5, 7, 3).double(), torch.randn(2, 6, 5, dtype=torch.float64).unbind()
+    present = None if there is None else torch.isin(torch.arange(6), torch.tensor(there, dtype=torch.long))
+    other = copy.deepcopy(head)
+    for mode in (True, False):
+        head.train(mode)
+        other.train(mode)
+        found = project_views(head, views, present)
+        for got, view in zip(found, views, strict=True):
+            assert torch.allclose(got, project_present(other, view, present), atol=1e-12)
+    assert torch.allclose(head[4].running_var, other[4].running_var, atol=1e-12)
+
+
+def test_another_kind_of_head_is_called_for_each_view():
+    head, views = torch.nn.Linear(5, 3), torch.randn(2, 6, 5).unbind()
+    found = project_views(head, views, torch.arange(6) < 4)
+    assert all(
+        torch.equal(got[:4], head(view[:4])) and not got[4:].any() for got, view in zip(found, views, strict=True)
+    )

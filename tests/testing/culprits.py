@@ -214,8 +214,11 @@ class HeadThatNobodyUses(Simclr):
 
 @culprit("gradient")
 class DetachedEncoder(Simclr):
-    def project(self, batch, heads):
-        return {name: heads[safe(name)](part.detach()) for name, part in self.embed(batch).items()}
+    def project_two(self, first, second, heads):
+        return [
+            {name: heads[safe(name)](part.detach()) for name, part in self.embed(batch).items()}
+            for batch in (first, second)
+        ]
 
 
 @culprit("learning")

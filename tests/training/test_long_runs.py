@@ -34,8 +34,9 @@ def test_two_thousand_epochs(run, toy, split, tmp_path, monkeypatch):
     assert len(history) == EPOCHS
     files, memory, texts = zip(*seen, strict=True)
     assert len(set(files)) == 1
-    # from the second look on: what the first steps allocate stays
-    assert memory[-1] - memory[1] < 8 * 2**20, memory
+    # from the second look on: what the first steps allocate stays. History and texts take 3 MiB here, and the heap of a
+    # process that ran many tests before is full of holes (13 MiB were seen); a leak of one step's graph is over 60 MiB
+    assert memory[-1] - memory[1] < 24 * 2**20, memory
     for number, text in enumerate(texts, 1):
         rows = list(csv.DictReader(text.splitlines()))
         assert text.endswith("\n")

@@ -55,17 +55,21 @@ class Score:
 
 @dataclass(frozen=True)
 class Cost:
-    """What training costs, one value a seed.
+    """What training costs, one value a seed, or one measured by itself.
 
     Attributes:
         seconds: Per 1,000 samples of training.
-        memory: Peak of the process (CPU) or of the device's allocator (GPU), in bytes.
+        memory: Peak of the process (CPU) or of the device's allocator (GPU), in bytes; where it was measured by itself,
+            what the training adds to the process.
         parameters: That are trained.
+        alone: Conditions of a measurement by itself (:mod:`coral_plugin.experiments.bench.cost`); empty for figures of
+            the runs, beside which others may have run.
     """
 
     seconds: Sequence[float]
     memory: Sequence[float]
     parameters: int
+    alone: str = ""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,12 @@ _KINDS = {"method": "", "floor": " (floor)", "ceiling": " (ceiling)"}
 _COST = ("n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters")
 _COST_NOTE = (
     "Cost: seconds of training per 1,000 samples, and peak memory of the training process (GPU: of its allocator); "
-    "means of the seeds."
+    "means of the runs, which may have shared the machine with each other (coral bench --cost measures each method "
+    "by itself)."
+)
+_ALONE_NOTE = (
+    "Cost: seconds of training per 1,000 samples, and memory that the training adds to a process with its data loaded "
+    "(GPU: peak of the allocator); each method by itself in a fresh process, after a warm-up; "
 )
 
 
@@ -118,7 +123,7 @@ def _one_column(comparison: Comparison, column: str, published: Sequence[str]) -
         f"{comparison.grid.title}: {column}" if len(comparison.grid.columns) > 1 else comparison.grid.title,
         ("method", *heads, *_COST),
         _blocks(comparison, own, [*chance, *(Cell("") for _ in _COST)]),
-        (*_notes(comparison, beside, measures), _COST_NOTE),
+        (*_notes(comparison, beside, measures), _cost_note(comparison, column)),
     )
 
 
@@ -168,6 +173,11 @@ def _count(each: Compared, measures: Sequence[Measure]) -> str:
     if not counts:
         return ABSENT
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+
+
+def _cost_note(comparison: Comparison, column: str) -> str:
+    alone = sorted({each.costs[column].alone for each in comparison.rows if column in each.costs} - {""})
+    return f"{_ALONE_NOTE}{'; '.join(alone)}." if alone else _COST_NOTE
 
 
 def _cost(cost: Cost | None) -> list[Cell]:

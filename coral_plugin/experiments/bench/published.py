@@ -25,14 +25,22 @@ class Source:
         cite: Where it is printed.
         protocol: How its numbers were made.
         values: ``{(row, data set, score or ""): text as printed}``.
+        modalities: ``{data set: those the numbers were made from}``, where that is not all of them.
     """
 
     cite: str
     protocol: str
     values: Mapping[tuple[str, str, str], str]
+    modalities: Mapping[str, frozenset[str]]
 
     def find(self, row: str, column: Column, score: str) -> str | None:
-        """The text as printed. A column goes by its own name or that of its data set; one score needs no name."""
+        """The text as printed. A column goes by its own name or that of its data set; one score needs no name.
+
+        None too where the column's modalities are not those of the number.
+        """
+        own = frozenset(column.modalities or ())
+        if self.modalities.get(column.dataset, own) != own:
+            return None
         for name in (column.name, column.dataset):
             for each in (score, ""):
                 if (text := self.values.get((row, name, each))) is not None:
@@ -99,4 +107,5 @@ def _source(entry: Mapping[str, Any]) -> Source:
         for column, text in zip(entry["columns"], cells, strict=True):
             dataset, _, score = column.partition("/")
             values[row, dataset, score] = text
-    return Source(entry["cite"], entry["protocol"], values)
+    modalities = {name: frozenset(those) for name, those in entry.get("modalities", {}).items()}
+    return Source(entry["cite"], entry["protocol"], values, modalities)

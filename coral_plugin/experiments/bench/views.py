@@ -10,7 +10,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from coral_plugin.evaluation.tables import ABSENT, Table
-from coral_plugin.experiments.bench.compare import Comparison, Measure, Score
+from coral_plugin.experiments.bench.compare import Comparison, Cost, Measure, Score
 from coral_plugin.experiments.bench.layout import Cell, Layout
 from coral_plugin.experiments.bench.published import Beside
 
@@ -54,13 +54,21 @@ def summary_csv(comparison: Comparison) -> str:
     """One line for each method and measure, as numbers."""
     rows = [
         [each.row.name, each.row.objective, each.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
-         else "higher", len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value]
+         else "higher", len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value,
+         *_cost_figures(each.costs.get(m.column))]
         for each in comparison.rows for m, s in each.scores.items()
     ]  # fmt: skip
     return _csv(
-        ["method", "objective", "kind", "data", "score", "metric", "better", "n", "mean", "std", "rank", "p_value"],
+        ["method", "objective", "kind", "data", "score", "metric", "better", "n", "mean", "std", "rank", "p_value",
+         "seconds_per_1000_samples", "peak_memory_bytes", "parameters", "cost_measured"],
         rows,
-    )
+    )  # fmt: skip
+
+
+def _cost_figures(cost: Cost | None) -> list[Any]:
+    if cost is None:
+        return [None] * 4
+    return [fmean(cost.seconds), round(fmean(cost.memory)), cost.parameters, cost.alone or "during the runs"]
 
 
 def scores_csv(comparison: Comparison) -> str:

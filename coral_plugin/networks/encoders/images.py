@@ -11,6 +11,7 @@ from coral_plugin.networks.encoders.gabor import GaborEnergy
 
 ALEXNET_SMALLEST = 63
 _MOST_ORIENTATIONS = 64
+_MOST_STRIDE = 32
 _WINDOW = 9  # pixels of a Gabor filter
 
 
@@ -60,8 +61,9 @@ class AlexNet(nn.Sequential):
 class SmallConv(nn.Module):
     """Convolutions with batch normalisation for small images, down to a grid of a few cells along the short side.
 
-    The first layer halves the image (5x5, few channels; or fixed Gabor energies); every further halving of the grid
-    doubles the channels and, while more halvings follow, adds a second layer at the new size.
+    The first layer halves the image (5x5, few channels; or fixed Gabor energies), or takes larger strides; every
+    further halving of the grid doubles the channels and, while more halvings follow, adds a second layer at the new
+    size.
 
     Args:
         modality: Image (C, H, W), any size.
@@ -71,11 +73,13 @@ class SmallConv(nn.Module):
         grid: Cells along the short side at which it stops; each cell becomes a token.
         pool: Take the mean of all cells: one vector, which is one token where it has as many channels as the width.
             Each cell of a small image sees most of it: masking some of them hides nothing, masking this one does.
+        stride: Of the first layer, 1 to 32; 0 halves the image where more than two grids fit into its short side. A
+            greater one makes a large picture of few details, such as a spectrogram, cost what a small one costs.
         orientations: Of the fixed Gabor energies (:class:`GaborEnergy`) in place of a learnt first layer; 0 for none.
             They tell textures apart from the first step on: for trainings too short to learn that.
 
     Raises:
-        InputError: the modality is not an image, or a number of channels or cells below 1.
+        InputError: the modality is not an image, a number of channels or cells below 1, or a stride that is none.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class SmallConv(nn.Module):
         most: int = 128,
         grid: int = 4,
         pool: bool = False,
+        stride: int = 0,
         orientations: int = 0,
     ) -> None:
         super().__init__()
@@ -97,15 +102,17 @@ class SmallConv(nn.Module):
             raise InputError(f"small_conv needs at least one cell, got grid={grid}.")
         if not 0 <= orientations <= _MOST_ORIENTATIONS:
             raise InputError(f"small_conv takes 0 to {_MOST_ORIENTATIONS} orientations, got {orientations}.")
+        if not 0 <= stride <= _MOST_STRIDE or (stride not in (0, 2) and orientations):
+            raise InputError(f"small_conv takes strides 1 to {_MOST_STRIDE} (2 with orientations), or 0; got {stride}.")
         side = min(modality.shape[1:])
-        stride = 2 if side > 2 * grid or orientations else 1
+        stride = stride or (2 if side > 2 * grid or orientations else 1)
         inputs = channels
         if orientations:
             energies = GaborEnergy(modality.shape[0], orientations, _WINDOW)
             inputs = energies.output_channels
             layers: list[nn.Module] = [energies, nn.BatchNorm2d(inputs)]
         else:
-            layers = _layer(modality.shape[0], channels, kernel=5, stride=stride)
+            layers = _layer(modality.shape[0], channels, kernel=max(5, 2 * stride - 1), stride=stride)
         side = -(-side // stride)
         outputs = min(2 * channels, most)
         layers += _layer(inputs, outputs, stride=2 if side > grid else 1)

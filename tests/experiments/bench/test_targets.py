@@ -3,7 +3,7 @@
 import pytest
 
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.bench.grid import run_settings
+from coral_plugin.experiments.bench.grid import Column, run_settings
 from coral_plugin.experiments.bench.published import sources
 from coral_plugin.experiments.bench.targets import missing, require, target, titles
 from coral_plugin.registry import DATASETS, OBJECTIVES
@@ -37,6 +37,15 @@ def test_published_rows_and_columns_are_those_of_the_target(name):
         rows, datasets, _ = (set(part) for part in zip(*sources()[source].values, strict=True))
         assert rows <= {row.name for row in wanted.grid.rows}
         assert datasets - {"average"} <= columns
+
+
+@pytest.mark.parametrize(
+    ("modalities", "text"), [(("vision", "text"), "67.9 ± 0.70"), (("audio", "text"), None), (None, None)]
+)
+def test_a_published_number_stands_beside_its_own_modalities(modalities, text):
+    table = sources()["coral-table2"]
+    assert table.find("coral", Column(name="mine", dataset="mosi", modalities=modalities), "label") == text
+    assert table.find("coral", Column(name="mimic", dataset="mimic"), "label") == "67.4 ± 0.22"
 
 
 def test_published_numbers_lie_in_range():

@@ -24,7 +24,7 @@ VALUES = {
 
 @pytest.fixture
 def comparison(make_job, metrics):
-    columns = tuple(Column(name=name, dataset=name) for name in ("mosi", "humor"))
+    columns = tuple(Column(name=name, dataset=name, modalities=("vision", "text")) for name in ("mosi", "humor"))
     grid = Grid(rows=tuple(Row(name=n, objective=n) for n in VALUES), columns=columns, seeds=(1, 2), title="A & B")
     jobs, records = [], {}
     for i, (row, by_column) in enumerate(VALUES.items()):

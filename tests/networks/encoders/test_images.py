@@ -74,6 +74,26 @@ def test_small_conv_pools_its_cells():
     assert torch.allclose(pooled(x), cells(x).mean(dim=(2, 3)))
 
 
+@pytest.mark.parametrize(("stride", "grid"), [(1, (4, 4)), (4, (4, 4)), (8, (4, 4)), (32, (4, 4))])
+def test_small_conv_strides(stride, grid):
+    encoder = SmallConv(image(1, 112, 112), 40, stride=stride)
+    assert encoder.net[0].stride == (stride, stride)
+    assert encoder(torch.rand(2, 1, 112, 112)).shape[2:] == grid
+
+
+@pytest.mark.parametrize(("stride", "orientations"), [(-1, 0), (33, 0), (4, 6), (1, 6)])
+def test_small_conv_refuses_strides(stride, orientations):
+    with pytest.raises(InputError, match=rf"strides 1 to 32 \(2 with orientations\), or 0; got {stride}"):
+        SmallConv(image(3, 32, 32), 40, stride=stride, orientations=orientations)
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_every_pixel_counts_under_a_stride(stride):
+    x = torch.rand(1, 1, 32, 32, requires_grad=True)
+    SmallConv(image(1, 32, 32), 40, stride=stride).eval()(x).square().sum().backward()
+    assert (x.grad.abs().sum(1) > 0).all()
+
+
 def test_small_conv_options():
     assert SmallConv(image(1, 32, 32), 40, channels=8, most=16)(torch.rand(2, 1, 32, 32)).shape == (2, 16, 4, 4)
 

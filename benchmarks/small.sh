@@ -1,0 +1,56 @@
+#!/bin/sh
+# The tables of results/small: every method with the same encoders, views, batches and rate. From the checkout's root:
+#     sh benchmarks/small.sh wearables|avmnist|trifeature|mosi|finetune [more flags of coral bench]
+# The same command goes on where it was stopped.
+set -eu
+table=$1
+shift
+methods=coral,comm,infmasking,factorcl,clip,cross_self,cmc,simclr,slip,mae,supervised,concat_raw
+heads="--preset simclr=small_head --preset slip=small_head" # theirs are 4096 units wide
+common="--workers ${WORKERS:-1} --output runs/small/$table --record results/small/$table"
+network="--set network.width=64 --set network.head_hidden=256 --set network.head_output=128"
+# critics as wide as the representation: 512 units cost sixty times of what any other method costs
+critics="--set factorcl:critic_hidden=64"
+rate="--set training.learning_rate=1e-3 --set training.schedule=cosine"
+data=${CORAL_TEST_DATA:-../shared/data}
+case $table in
+wearables)
+    set -- --datasets wearables=arrays --data "wearables=$data/wearables/wearables.npz" --epochs 5 "$@"
+    ;;
+avmnist) # speakers of the test split are in no training sample; the images keep a quarter of their variance
+    set -- --datasets avmnist --data "avmnist=$data/avmnist_mini/avmnist_mini.npz" --epochs 3 \
+        --set source.speakers=separate --set source.energy=0.25 \
+        --set "network.encoders={image: 'small_conv(channels=8, most=64)', audio: 'small_conv(channels=8, most=64, stride=4)'}" "$@"
+    ;;
+trifeature)
+    network= rate= # its small scale has its own
+    methods=$methods,no_masking=coral,no_orthogonality=coral
+    set -- --datasets trifeature --scale small --epochs 4 --set source.probe_pairs=6000 \
+        --set no_masking:masking=none --set no_orthogonality:orthogonality_weight=0 "$@"
+    ;;
+mosi) # every pair of modalities beside all three
+    methods=coral,concat_raw
+    critics= heads=
+    # one layer of convolutions: the default for feature sequences, five layers of transformer, is more than 1,252
+    # utterances feed
+    set -- --datasets all=mosi,vision_text=mosi,audio_text=mosi,vision_audio=mosi --epochs 20 "$@"
+    for pair in vision_text audio_text vision_audio; do
+        one=${pair%_*} other=${pair#*_}
+        set -- "$@" --modalities "$pair=$one+$other" --set "$pair:network.encoders={$one: conv1d, $other: conv1d}"
+    done
+    set -- "$@" --set "all:network.encoders={vision: conv1d, audio: conv1d, text: conv1d}"
+    for name in all vision_text audio_text vision_audio; do set -- "$@" --data "$name=$data/mosi/mosi_sequence.pkl"; done
+    ;;
+finetune) # coral reproduce's own grid, on sensors in place of its MOSI
+    # shellcheck disable=SC2086
+    exec coral reproduce finetune --scale small --datasets arrays --epochs 5 --workers "${WORKERS:-1}" \
+        --data "arrays=$data/wearables/wearables.npz" --seeds 41,42,43,44,45 $network $rate \
+        --output runs/small/finetune --record results/small/finetune "$@"
+    ;;
+*)
+    echo "wearables, avmnist, trifeature, mosi or finetune, not $table" >&2
+    exit 2
+    ;;
+esac
+# shellcheck disable=SC2086
+exec coral bench --objectives $methods $common $heads $network $critics $rate "$@"

@@ -1,0 +1,139 @@
+"""``coral evaluate --robustness --performance --complexity``: what is printed, what is written, what is refused."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+DOUBLE = Path(__file__).parents[1] / "multibench" / "double"
+LEVELS = ["--levels", "0,0.5,1"]
+
+
+@pytest.fixture(autouse=True)
+def no_checkout(monkeypatch, tmp_path):
+    """Whoever runs the tests may have one."""
+    monkeypatch.delenv("MULTIBENCH_ROOT", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def scored(run_folder, tmp_path_factory):
+    """Everything at once, with our own noise: ``(output, evaluation, robustness)``."""
+    import contextlib
+    import io
+
+    from coral_plugin.cli.main import main
+
+    command = ["evaluate", str(run_folder), "--probe", "ridge", "--robustness", "--performance", "--complexity"]
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        assert main([*command, *LEVELS, "--noise-by", "own"]) == 0
+    written = [json.loads((run_folder / f"evaluation-{name}.json").read_text()) for name in ("ridge", "robustness")]
+    return out.getvalue(), *written
+
+
+def test_the_record_of_robustness(scored):
+    _, evaluation, record = scored
+    assert record["levels"] == [0.0, 0.5, 1.0]
+    assert record["multibench"] is None
+    assert {name: own["origin"] for name, own in record["noises"].items()} == {"table": "own", "wave": "own"}
+    assert {name: own["family"] for name, own in record["noises"].items()} == {"table": "tabular", "wave": "timeseries"}
+    conditions = record["tasks"]["label"]["conditions"]
+    assert list(conditions) == ["table", "wave", "all"]
+    for own in conditions.values():
+        for kind, clean in (("representation", evaluation["tasks"]), ("raw", evaluation["floor"]["all"])):
+            assert np.shape(own[kind]["values"]) == (len(record["seeds"]), 3)
+            assert own[kind]["values"][0][0] == clean["label"]["values"][0]
+            assert own[kind]["also"]["accuracy"][0][0] == clean["label"]["also"]["accuracy"]["values"][0]
+        curve, raw = (np.array(own[kind]["values"][0]) for kind in ("representation", "raw"))
+        assert own["relative"]["values"][0] == pytest.approx(np.trapezoid(curve, [0, 0.5, 1]))
+        assert own["effective"]["values"][0] == pytest.approx(np.sum((curve - curve[0]) - (raw - raw[0])))
+        assert "published" not in own
+    assert conditions["all"]["representation"]["values"][0][2] == pytest.approx(1 / 3)
+
+
+def test_what_is_printed(scored, run_folder):
+    out, evaluation, _ = scored
+    assert "label under noise: balanced accuracy, % ↑" in out
+    assert "Noise on wave: timeseries, own." in out
+    assert "MultiBench's figures" in out
+    assert "MFLOPs a sample and step" in out
+    assert f"{run_folder / 'plots' / 'robustness'}.png" in out
+    assert all((run_folder / "plots" / f"robustness.{kind}").stat().st_size for kind in ("png", "svg", "csv"))
+    assert (
+        evaluation["performance"]["label"]["representation"]["accuracy"]["values"]
+        == (evaluation["tasks"]["label"]["also"]["accuracy"]["values"])
+    )
+    assert set(evaluation["performance"]["label"]["raw"]) == {"accuracy", "f1_micro", "f1_macro"}
+
+
+def test_the_record_of_the_cost(scored, run_folder):
+    _, evaluation, _ = scored
+    cost, result = evaluation["complexity"], json.loads((run_folder / "seed-41" / "result.json").read_text())
+    training = cost["training"]
+    assert training["seconds"][0] == result["train"]["seconds"]
+    assert training["peak_memory_bytes"][0] == result["train"]["peak_memory_bytes"]
+    assert training["parameters"] == cost["parameters"]["trainable"]
+    # two views, and backwards about twice of forwards
+    assert 3 * cost["flops_per_sample"] < training["flops_per_sample"] < 9 * cost["flops_per_sample"]
+    assert (training["epochs"], training["samples"], training["batch_size"]) == (1, 60, 32)
+    assert training["memory_of"] == cost["memory_of"] == "process"
+    assert cost["test"]["samples"] == 30
+    assert cost["test"]["seconds"] > 0
+
+
+def test_the_same_command_again_gives_the_same_curves(coral, run_folder, scored):
+    command = ["evaluate", run_folder, "--probe", "ridge", "--robustness", *LEVELS]
+    status, out, err = coral(*command)
+    assert (status, err.count("\n")) == (0, 1)
+    assert err == "noise: the 30 samples of test are embedded and scored 7 times a seed\n"
+    again = json.loads((run_folder / "evaluation-robustness.json").read_text())
+    assert again == scored[2]  # no checkout is found, so the noise is our own without being asked for
+    assert "MultiBench's figures" not in out
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--robustness", "--levels", "0,2"], "'2' is none"),
+        (["--robustness", "--levels", "0.5,1"], "rise from 0"),
+        (["--robustness", "--noise", "wave=visual"], "visual noise is for modalities of kind image"),
+        (["--robustness", "--noise", "wve=text"], "Did you mean 'wave'"),
+        (["--robustness", "--noise-by", "multibench"], "No MultiBench checkout"),
+        (["--robustness", "--multibench", "nowhere"], "nowhere is no folder"),
+        (["--robustness", "--noise-by", "own", "--multibench", "."], "leave one of them out"),
+        (["--robustness", "--noise-by", "mine"], "--noise-by"),
+        (["--levels", "0,1"], "--levels goes with --robustness"),
+        (["--noise-by", "own"], "--noise-by goes with --robustness"),
+    ],
+)
+def test_refused_in_one_line(coral, run_folder, flags, message):
+    status, out, err = coral("evaluate", run_folder, *flags)
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert message in err
+
+
+def test_data_without_labels_are_refused_before_anything_is_fitted(coral, npz, flags, tmp_path):
+    arrays = {key: value for key, value in np.load(npz).items() if not key.endswith("labels")}
+    np.savez(tmp_path / "bare.npz", **arrays)
+    run = tmp_path / "bare"
+    assert coral("train", "--dataset", "arrays", "--data", tmp_path / "bare.npz", "--output", run, *flags)[0] == 0
+    status, out, err = coral("evaluate", run, "--robustness")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "no labels" in err
+
+
+def test_a_method_that_does_not_train(coral, npz, tmp_path):
+    run = tmp_path / "raw"
+    command = ["train", "--objective", "concat_raw", "--dataset", "arrays", "--data", npz, "--seeds", "1", "--quiet"]
+    assert coral(*command, "--output", run)[0] == 0
+    command = ["evaluate", run, "--probe", "ridge", "--complexity", "--robustness", *LEVELS]
+    status, out, _ = coral(*command)
+    assert status == 0
+    assert "steps" not in out
+    record = json.loads((run / "evaluation-robustness.json").read_text())
+    for own in record["tasks"]["label"]["conditions"].values():
+        assert own["representation"]["values"] == own["raw"]["values"]
+        assert own["effective"]["values"] == [0.0]
+    assert "training" not in json.loads((run / "evaluation-ridge.json").read_text())["complexity"]
