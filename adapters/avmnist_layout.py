@@ -8,7 +8,7 @@ import numpy as np
 
 from coral_plugin.data import SPLITS
 from coral_plugin.errors import InputError
-from coral_plugin.files import read_npz
+from coral_plugin.npz import read_npz
 
 from .npy import read_npy
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from coral_plugin.errors import CoralError, InputError, PluginError
+from coral_plugin.errors import CoralError, InputError, PluginError, one_line
 from coral_plugin.machine import require_memory
 from coral_plugin.sniff import expect
 
@@ -44,7 +44,7 @@ def open_hdf5(path: Path | str, what: str) -> Iterator[h5py.File]:
     except CoralError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # h5py's words for damage of any kind
-        reason = " ".join(str(error).split()).strip("'\"").rstrip(".")[:150]
+        reason = one_line(error, 150).strip("'\"")
         raise InputError(f"{path} is cut off or damaged ({reason}); fetch it again.") from error
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.sniff import expect
 
 
@@ -27,7 +27,7 @@ def read_npy(path: Path) -> np.ndarray:
     except InputError:
         raise
     except (ValueError, TypeError, SyntaxError, KeyError, EOFError, RecursionError) as error:
-        reason = " ".join(str(error).split()).rstrip(".")[:150]
+        reason = one_line(error, 150)
         raise InputError(f"{path} has a damaged header ({reason}); fetch it again.") from error
     return array
 

@@ -45,6 +45,15 @@ class _Short(reprlib.Repr):
         return f"a number of {x.bit_length()} bits" if x.bit_length() > 1000 else super().repr_int(x, level)
 
 
+def one_line(error: BaseException, most: int = 200) -> str:
+    """What an exception of somebody else says, to stand within a sentence of ours: ``most`` characters, one line.
+
+    >>> one_line(ValueError("no such   column.")), one_line(KeyError())
+    ('no such column', 'KeyError')
+    """
+    return " ".join(str(error).split())[:most].rstrip(".") or type(error).__name__
+
+
 def short(value: object) -> str:
     """``repr`` of a value from outside, for a message: bounded in length and time, whatever the value is.
 

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NoReturn
 
 import numpy as np
 
-from coral_plugin.errors import CoralError, InputError, MachineError
+from coral_plugin.errors import CoralError, InputError, MachineError, one_line
 from coral_plugin.files import read_bytes
 from coral_plugin.pickle_scan import scan
 
@@ -51,7 +51,7 @@ def read_pickle(path: Path | str, *, trust: bool = False) -> Any:
     except MemoryError as error:
         raise MachineError(f"{path} does not fit into this machine's memory.") from error
     except Exception as error:  # damaged pickles make Python raise a dozen types
-        reason = " ".join(str(error).split()).rstrip(".")[:200] or type(error).__name__
+        reason = one_line(error)
         raise InputError(f"{path} is damaged or no pickle of arrays: {reason}.") from error
 
 

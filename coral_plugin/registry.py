@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from coral_plugin.errors import PluginError, UnknownNameError, short
+from coral_plugin.errors import PluginError, UnknownNameError, one_line, short
 
 
 def suggest(name: object, known: list[str], kind: str) -> UnknownNameError:
@@ -99,10 +99,10 @@ class Registry:
         try:
             value = point.load()
         except (Exception, SystemExit) as error:  # a stranger's module may raise anything while it is imported
-            reason = " ".join(str(error).split())
+            reason = one_line(error)
             raise PluginError(
                 f"{self.kind} {name!r} from {_owner(point)} ({point.value}) does not load: "
-                f"{type(error).__name__}: {reason.rstrip('.')}. Repair or uninstall {_owner(point)}."
+                f"{type(error).__name__}: {reason}. Repair or uninstall {_owner(point)}."
             ) from error
         if lacking := [need for need in self.needs if not hasattr(value, need)]:
             raise PluginError(

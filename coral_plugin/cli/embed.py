@@ -46,7 +46,7 @@ def embed(arguments: argparse.Namespace) -> int:
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split
     from coral_plugin.evaluation.missing import tell
     from coral_plugin.experiments.folder import load_objective, modalities_of, open_run
-    from coral_plugin.files import read_npz, write_npz
+    from coral_plugin.npz import read_npz, write_npz
 
     folder = Path(arguments.run)
     _, record = open_run(folder)

@@ -18,7 +18,7 @@ from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.split import Column, Split
 from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, as_array, by_split, listed, settle
 from coral_plugin.data.task import Task
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 
 VALID_SHARE = 0.15
 
@@ -138,9 +138,9 @@ def carve(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Spl
     try:
         kept, held = train_test_split(np.arange(len(split)), test_size=share, random_state=seed, stratify=labels)
     except ValueError as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(
-            f"Cannot set a valid split aside from {len(split)} training samples: {reason} Give a valid split."
+            f"Cannot set a valid split aside from {len(split)} training samples: {reason}. Give a valid split."
         ) from error
     return split.subset(torch.from_numpy(np.sort(kept))), split.subset(torch.from_numpy(np.sort(held)))
 

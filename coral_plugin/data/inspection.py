@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import InputError
-from coral_plugin.files import read_npz
+from coral_plugin.npz import read_npz
 from coral_plugin.pickles import read_pickle
 from coral_plugin.sniff import NAMES, sniff
 

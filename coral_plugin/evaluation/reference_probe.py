@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.evaluation.estimators import Predictor, softmax
 
 COARSE = (1e-6, 1e-4, 1e-2, 1.0, 1e2, 1e4, 1e6)
@@ -122,9 +122,9 @@ def reference_split(y: np.ndarray, *, classes: bool = True) -> tuple[np.ndarray,
     try:
         fit, valid = next(splitter.split(np.zeros(len(y)), y))
     except ValueError as error:
-        reason = " ".join(str(error).split())
+        reason = one_line(error)
         raise InputError(
-            f"The reference probe cannot split these training samples: {reason} Give a valid split."
+            f"The reference probe cannot split these training samples: {reason}. Give a valid split."
         ) from error
     return fit, valid
 

@@ -13,7 +13,7 @@ from typing import Any
 from safetensors.torch import load_file, save
 
 from coral_plugin.data import Modality, MultimodalData, Task
-from coral_plugin.errors import CoralError, InputError, short
+from coral_plugin.errors import CoralError, InputError, one_line, short
 from coral_plugin.experiments.environment import environment
 from coral_plugin.experiments.lock import LOCK, locked
 from coral_plugin.experiments.memory import saved_shapes, shapes_of
@@ -169,7 +169,7 @@ def restore(
     except CoralError:
         raise
     except Exception as error:  # safetensors and torch raise types of their own
-        reason = " ".join(str(error).split())[:200].rstrip(".")
+        reason = one_line(error)
         raise InputError(
             f"The weights {path} cannot be loaded: {reason}. Remove {path.parent} and go on with coral train --resume."
         ) from error

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.files import read_bytes
 
 # weights, gradients and two moments of AdamW, in 32 bits
@@ -32,7 +32,7 @@ def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]] | No
             state = build().state_dict()
     except (RuntimeError, InputError) as error:
         if "overflow" in str(error).lower():
-            why = " ".join(str(error).split()).rstrip(".")
+            why = one_line(error)
             raise InputError(f"The networks are larger than any memory: {why}.") from error
         if "meta" in str(error):
             return None

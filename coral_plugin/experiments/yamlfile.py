@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from coral_plugin.errors import InputError, short
+from coral_plugin.errors import InputError, one_line, short
 from coral_plugin.files import read_text
 
 _MOST_CHARACTERS = 1 << 18
@@ -46,7 +46,7 @@ def parse_yaml(text: str, where: str) -> Any:
     except InputError:
         raise
     except Exception as error:  # beside its own errors the loader raises what int(), datetime and re raise
-        what = " ".join(str(error).split())[:300] or type(error).__name__
+        what = one_line(error, 300)
         raise InputError(f"{where} is not valid YAML: {what}.") from error
     finally:
         loader.dispose()

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from coral_plugin.data import Modality
-from coral_plugin.errors import InputError, short
+from coral_plugin.errors import InputError, one_line, short
 from coral_plugin.multibench.checkout import Checkout, find_checkout
 from coral_plugin.multibench.compatibility import multibench
 from coral_plugin.multibench.encoders import MultiBenchEncoder
@@ -44,7 +44,7 @@ def named(modality: Modality, width: int, name: str = "", *arguments: Any, **opt
         try:
             module = getattr(importlib.import_module(where), attribute)(*arguments, **options)
         except Exception as error:  # a stranger's module may raise anything
-            reason = " ".join(str(error).split())[:300].rstrip(".")
+            reason = one_line(error, 300)
             raise InputError(f"multibench:{name} for {modality.name}: {type(error).__name__}: {reason}.") from error
         if not isinstance(module, nn.Module):
             raise InputError(f"multibench:{name} makes a {type(module).__name__}, no module; it encodes nothing.")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.evaluation.features import frozen
 
 # calls the module with the first samples of a probing batch, cut to so many steps
@@ -94,7 +94,7 @@ def find_output(module: nn.Module, call: Call, steps: int | None, item: int | No
         try:
             three, two = (locate(call(count, None), item)[0] for count in (3, 2))
         except Exception as error:  # a stranger's module may raise anything
-            raise InputError(f"it fails on a batch of the data: {_line(error)}") from error
+            raise InputError(f"it fails on a batch of the data: {one_line(error, 300)}") from error
         batch = _changing(three, two)
         if batch is not None and (three.shape[batch], two.shape[batch]) != (3, 2):
             raise InputError(
@@ -152,7 +152,3 @@ def _described(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"a {type(value).__name__} of {', '.join(type(each).__name__ for each in value[:4]) or 'nothing'}"
     return f"an object of type {type(value).__name__}"
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300].rstrip(".") or type(error).__name__

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.evaluation.features import frozen
 from coral_plugin.evaluation.metrics import multilabel_scores
 from coral_plugin.multibench.outputs import locate
@@ -78,7 +78,7 @@ def script_task(kind: str, objective: Any, shape: tuple[int, ...], truth: Tensor
     try:
         task.loss_of(torch.zeros(len(truth), *shape), truth)
     except (RuntimeError, ValueError, IndexError) as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
+        reason = one_line(error)
         raise InputError(
             f"The script's {type(loss).__name__} does not fit outputs of shape (B, {', '.join(map(str, shape))}) and "
             f"labels of shape {tuple(truth.shape)}: {reason}."
@@ -117,7 +117,7 @@ def output_shape(
             return tuple(locate(out, None)[0].shape[1:])
     except Exception as error:  # a stranger's modules may raise anything
         shapes = ", ".join(str(tuple(each.shape[1:])) for each in values)
-        reason = " ".join(str(error).split())[:300].rstrip(".")
+        reason = one_line(error, 300)
         raise InputError(
             f"The script's own network fails on its first batch ({reason}); its samples have shapes {shapes}. Are "
             "these the data that the script was written for?"

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from coral_plugin.errors import one_line
 from coral_plugin.files import write_aside
 
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
@@ -56,7 +57,7 @@ class Checkpoints:
             except FileNotFoundError:
                 continue
             except Exception as error:
-                what = " ".join(str(error).split())[:120] or type(error).__name__
+                what = one_line(error, 120)
                 instead = "the checkpoint before it" if path == self.newest else "the start"
                 self._say(f"{path} is damaged ({what}); going on from {instead}")
                 # it must not become the previous one, in place of a whole one

@@ -35,8 +35,9 @@ from coral_plugin.experiments.folder import (
 )
 from coral_plugin.experiments.settings import RunSettings, from_dict
 from coral_plugin.experiments.yamlfile import parse_yaml
-from coral_plugin.files import read_json, read_npz
+from coral_plugin.files import read_json
 from coral_plugin.networks.factory import resolve_encoders
+from coral_plugin.npz import read_npz
 from coral_plugin.views import build_views
 
 from .corpora import (

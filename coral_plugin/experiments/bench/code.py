@@ -31,10 +31,13 @@ def run_code(objective: str, dataset: str, finetuned: bool = False) -> str:
 
 
 def source_hash(roots: Iterable[str]) -> str:
-    """sha256 (hex) over the sources of ``roots`` and what they import, within the top-level packages of ``roots``."""
+    """sha256 (hex) over ``roots`` and what they import, within the top-level packages of ``roots``.
+
+    What Python runs is hashed: an edit of a comment, of a docstring or of the layout leaves it as it is.
+    """
     roots = list(roots)
     tops = frozenset(name.partition(".")[0] for name in roots)
-    seen: dict[str, bytes] = {}
+    seen: dict[str, str] = {}
     todo = roots
     while todo:
         name = todo.pop()
@@ -43,19 +46,29 @@ def source_hash(roots: Iterable[str]) -> str:
         path = _source(name)
         if path is None:
             continue
-        seen[name] = path.read_bytes()
+        tree = ast.parse(path.read_bytes())
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
         parents = [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
-        todo += parents + [found for found in _imports(name, path) if found.partition(".")[0] in tops]
+        todo += parents + [found for found in _imports(tree, package) if found.partition(".")[0] in tops]
+        seen[name] = ast.dump(_without_docstrings(tree))
     digest = hashlib.sha256()
     for name in sorted(seen):
-        digest.update(f"{name} {len(seen[name])}\n".encode() + seen[name])
+        digest.update(f"{name} {len(seen[name])}\n{seen[name]}".encode())
     return digest.hexdigest()
 
 
-def _imports(name: str, path: Path) -> Iterator[str]:
-    """Modules that a source may import: of ``from a import b`` both ``a`` and ``a.b``."""
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and (
+            ast.get_docstring(node, clean=False) is not None
+        ):
+            del node.body[0]
+    return tree
+
+
+def _imports(tree: ast.Module, package: str) -> Iterator[str]:
+    """Modules that a source of ``package`` may import: of ``from a import b`` both ``a`` and ``a.b``."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

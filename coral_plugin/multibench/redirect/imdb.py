@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.errors import InputError, PluginError
+from coral_plugin.errors import InputError, PluginError, one_line
 from coral_plugin.multibench.redirect.ask import Ask, Loader, bound
 from coral_plugin.multibench.redirect.rows import with_rows
 from coral_plugin.multibench.shims.base import absent
@@ -59,7 +59,7 @@ def _rows(path: Path) -> tuple[int, dict[int, int]]:
         with h5py.File(path, "r") as file:
             lengths = {key: len(file[key]) for key in _KEYS}
     except (OSError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = one_line(error)
         raise InputError(f"{path} cannot be read as MM-IMDb's HDF5 ({', '.join(_KEYS)}): {reason}.") from error
     total = min(lengths.values())
     return total, {size: round(size * total / _ALL) for size in (_FIT, _VALID, _ALL)}

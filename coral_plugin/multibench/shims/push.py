@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from coral_plugin.errors import InputError, PluginError
+from coral_plugin.errors import InputError, PluginError, one_line
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims import push_layers
 from coral_plugin.multibench.shims.base import Shim, absent
@@ -40,7 +40,7 @@ class TrajectoriesFile:
         try:
             self._file = h5py.File(path, "r")
         except OSError as error:
-            reason = " ".join(str(error).split())[:200]
+            reason = one_line(error)
             raise InputError(f"{path} cannot be read as HDF5: {reason}.") from error
         self._count = sum(name.startswith(_GROUP) for name in self._file)
 

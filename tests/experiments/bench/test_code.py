@@ -33,10 +33,21 @@ def test_an_edit_of_what_is_imported_changes_the_hash(package):
     for name in ("main.py", "a.py", "sub/b.py", "deep.py", "sub/__init__.py", "__init__.py"):
         path = package / name
         old = path.read_text()
-        path.write_text(old + "# edited\n")
+        path.write_text(old + "edited = 1\n")
         assert source_hash(["codetree.main"]) != before, name
         path.write_text(old)
     assert source_hash(["codetree.main"]) == before
+
+
+def test_an_edit_of_words_leaves_it(package):
+    path = package / "a.py"
+    before = source_hash(["codetree.main"])
+    path.write_text(
+        '"""What a is."""\n\n\ndef f():\n    "What f is."\n    from .sub.b import c  # why\n\n    return c\n'
+    )
+    assert source_hash(["codetree.main"]) == before
+    path.write_text("def f():\n    from .sub.b import c\n    return 'c'\n")
+    assert source_hash(["codetree.main"]) != before
 
 
 def test_an_edit_of_what_is_not_imported_leaves_it(package):
