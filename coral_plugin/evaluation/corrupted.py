@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,9 +11,10 @@ from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch, MultimodalData
 from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, frozen
+from coral_plugin.evaluation.floor import Floor
 from coral_plugin.evaluation.noise import Noise, noisy
-from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
-from coral_plugin.evaluation.scoring import fit_whole, floor_features, probing_splits
+from coral_plugin.evaluation.probe import FittedProbe
+from coral_plugin.evaluation.scoring import probing_splits
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.concat_raw import raw_values
 
@@ -23,25 +23,6 @@ Stream = Callable[[str, int], torch.Generator]
 Curves = dict[str, dict[str, list[dict[str, Any]]]]
 """``{condition: {task: a score for each level}}``."""
 REPRESENTATION, RAW = "representation", "raw"
-
-
-@dataclass(frozen=True)
-class Floor:
-    """Raw values, probed: what the curve of a representation is compared with.
-
-    Attributes:
-        fitted: ``{task: probe}`` on clean samples.
-        fill: ``{modality: (d,)}``, what samples get that lack it.
-    """
-
-    fitted: Mapping[str, FittedProbe]
-    fill: Mapping[str, np.ndarray]
-
-
-def fit_floor(data: MultimodalData, settings: ProbeSettings) -> Floor:
-    """The probe of all raw values side by side, fitted once on clean train and valid."""
-    features, fill = floor_features(data)
-    return Floor(fit_whole(features, data, settings), fill)
 
 
 def conditions(modalities: Sequence[Modality]) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 from coral_plugin.data import MultimodalData, Split
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
-from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
 from coral_plugin.evaluation.scoring import fit_whole, probing_splits, score_task
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import suggest
@@ -79,7 +79,11 @@ def embed_subset(
 
 
 def score_missing(
-    objective: Objective, data: MultimodalData, settings: ProbeSettings, subsets: Sequence[Subset]
+    objective: Objective,
+    data: MultimodalData,
+    settings: ProbeSettings,
+    subsets: Sequence[Subset],
+    whole: Mapping[str, FittedProbe] | None = None,
 ) -> dict[Subset, dict[str, dict[str, Any]]]:
     """Score the whole representation of the test samples from each of ``subsets``.
 
@@ -88,6 +92,7 @@ def score_missing(
         data: With labels and a test split.
         settings: Of the probe.
         subsets: Modalities that are there.
+        whole: ``{task: probe}`` of features from all modalities, where it is fitted already.
 
     Returns:
         ``{subset: {"complete" | "refitted": {task: {"metric", "value", "also", "setting"}}}}``: a probe that was fitted
@@ -96,7 +101,7 @@ def score_missing(
     splits = probing_splits(data)
     parts = {label: embed_split(objective, split) for label, split in splits.items()}
     targets = {task.name: splits["test"].targets[task.name].cpu().numpy() for task in data.tasks}
-    fitted = fit_whole(parts, data, settings)
+    fitted = whole if whole is not None else fit_whole(parts, data, settings)
     found: dict[Subset, dict[str, dict[str, Any]]] = {}
     for subset in subsets:
         features = {

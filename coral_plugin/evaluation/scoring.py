@@ -1,4 +1,4 @@
-"""Probe scores of a representation, part by part, and of raw features as the floor."""
+"""Probe scores of a representation, part by part."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 from coral_plugin.data import MultimodalData, Split, Task
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.disentanglement import disentanglement
-from coral_plugin.evaluation.features import ALL, concatenate, embed_split, raw_features
-from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings, fit_probe, probe
+from coral_plugin.evaluation.features import ALL, concatenate, embed_split
+from coral_plugin.evaluation.probe import FittedProbe, ProbeScore, ProbeSettings, fit_probe, probe
 from coral_plugin.objectives import Objective
 
 Features = dict[str, dict[str, np.ndarray]]
@@ -48,7 +48,11 @@ def embed_data(objective: Objective, data: MultimodalData) -> Features:
 
 
 def score_parts(
-    features: Features, data: MultimodalData, settings: ProbeSettings, parts: Iterable[str] | None = None
+    features: Features,
+    data: MultimodalData,
+    settings: ProbeSettings,
+    parts: Iterable[str] | None = None,
+    whole: Mapping[str, FittedProbe] | None = None,
 ) -> Scores:
     """Probe every part, and all of them side by side (``"all"``), on every task.
 
@@ -57,6 +61,7 @@ def score_parts(
         data: Whose tasks and targets are used.
         settings: Of the probe.
         parts: Which of them; all by default.
+        whole: ``{task: probe}`` of all parts from :func:`fit_whole`, where it is fitted already.
 
     Returns:
         ``{part: {task: {"metric", "value", "also", "setting"}}}``, ``"all"`` first.
@@ -66,10 +71,14 @@ def score_parts(
     scores: Scores = {}
     for name in names:
         own = {label: concatenate(f) if name == ALL else f[name] for label, f in features.items()}
-        scores[name] = {
-            task.name: score_task(own, {k: s.targets[task.name] for k, s in splits.items()}, task, settings, data)
-            for task in data.tasks
-        }
+        scores[name] = {}
+        for task in data.tasks:
+            targets = {label: split.targets[task.name] for label, split in splits.items()}
+            if name == ALL and whole is not None:
+                score = whole[task.name].score((own["test"], targets["test"].cpu().numpy()))
+                scores[name][task.name] = _record(score)
+            else:
+                scores[name][task.name] = score_task(own, targets, task, settings, data)
     return scores
 
 
@@ -90,6 +99,10 @@ def score_task(
         settings,
         refit_on_valid=data.refit_on_valid,
     )
+    return _record(score)
+
+
+def _record(score: ProbeScore) -> dict[str, Any]:
     return {"metric": score.metric, "value": score.value, "also": score.also, "setting": score.setting}
 
 
@@ -108,30 +121,6 @@ def fit_whole(features: Features, data: MultimodalData, settings: ProbeSettings)
         pairs = {label: (own, splits[label].targets[task.name].cpu().numpy()) for label, own in whole.items()}
         fitted[task.name] = fit_probe(pairs["train"], pairs.get("valid"), task, settings, data.refit_on_valid)
     return fitted
-
-
-def score_floor(data: MultimodalData, settings: ProbeSettings) -> Scores:
-    """The same probe on raw features: of each modality, and of all (``"all"``).
-
-    A sample that lacks a modality gets the mean of the training samples that have it, which is zero once the probe has
-    standardised.
-    """
-    return score_parts(floor_features(data)[0], data, settings)
-
-
-def floor_features(data: MultimodalData) -> tuple[Features, dict[str, np.ndarray]]:
-    """Raw features of the labelled splits, and by modality what those samples get that lack it, ``(d,)``."""
-    splits = probing_splits(data)
-    features = {label: raw_features(split, data.modalities) for label, split in splits.items()}
-    there = {
-        label: {name: column.there().cpu().numpy() for name, column in split.columns.items()}
-        for label, split in splits.items()
-    }
-    means = {name: part[there["train"][name]].mean(axis=0) for name, part in features["train"].items()}
-    for label, own in features.items():
-        for name, part in own.items():
-            part[~there[label][name]] = means[name]
-    return features, means
 
 
 def separate(objective: Objective, data: MultimodalData) -> dict[str, Any]:

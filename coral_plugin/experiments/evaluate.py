@@ -12,10 +12,11 @@ from coral_plugin.data import MultimodalData
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.density import require_umap
 from coral_plugin.evaluation.features import embed_split
+from coral_plugin.evaluation.floor import fit_floor, score_floor
 from coral_plugin.evaluation.missing import Subset, lacking, parse_subsets, score_missing
 from coral_plugin.evaluation.plots import embedding_density
-from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.evaluation.scoring import Features, embed_data, probing_splits, score_floor, score_parts, separate
+from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.scoring import Features, embed_data, fit_whole, probing_splits, score_parts, separate
 from coral_plugin.experiments.costs import embedding_cost, training_cost
 from coral_plugin.experiments.folder import RESULT, load_objective, open_run, read_result
 from coral_plugin.experiments.pictures import PLOTS
@@ -90,16 +91,19 @@ def evaluate(
         require_umap()
     settings, data, seeds = _opened(folder, data_path)
     subsets, noises = _subsets(extras.missing, data), noises_for(extras.robustness, data)
-    features, results = _probed(folder, data, probe, seeds)
-    metrics = summarise(settings, data, results, score_floor(data, probe))
+    floor = fit_floor(data, probe)
+    features, whole, results = _probed(folder, data, probe, seeds)
+    metrics = summarise(settings, data, results, score_floor(data, probe, floor))
     metrics["probe"] = dataclasses.asdict(probe)
     if subsets:
-        partial = {seed: score_missing(load_objective(folder, seed), data, probe, subsets) for seed in seeds}
+        partial = {
+            seed: score_missing(load_objective(folder, seed), data, probe, subsets, whole[seed]) for seed in seeds
+        }
         test = probing_splits(data)["test"]
         metrics["missing"] = summarise_missing(data, partial, {subset: lacking(test, subset) for subset in subsets})
     found = Reports()
     if extras.performance or extras.robustness is not None:
-        found = report(folder, data, probe, features, noises, extras.robustness)
+        found = report(folder, data, floor, features, whole, noises, extras.robustness)
     if extras.performance:
         metrics["performance"] = found.performance
     cost = _cost(folder, settings, data, results, training=extras.training)
@@ -116,18 +120,19 @@ def evaluate(
 
 def _probed(
     folder: Path, data: MultimodalData, probe: ProbeSettings, seeds: list[int]
-) -> tuple[dict[int, Features], dict[int, dict[str, Any]]]:
-    """``{seed: features}`` and ``{seed: result}``, as in ``result.json`` with the scores of this probe."""
-    features, results = {}, {}
+) -> tuple[dict[int, Features], dict[int, dict[str, FittedProbe]], dict[int, dict[str, Any]]]:
+    """By seed: features, ``{task: probe}`` of all parts, and the result as in ``result.json`` with this probe's scores."""
+    features, whole, results = {}, {}, {}
     for seed in seeds:
         objective = load_objective(folder, seed)
         features[seed] = embed_data(objective, data)
+        whole[seed] = fit_whole(features[seed], data, probe)
         results[seed] = {
             **read_result(folder / f"seed-{seed}"),
-            "scores": score_parts(features[seed], data, probe),
+            "scores": score_parts(features[seed], data, probe, whole=whole[seed]),
             "disentanglement": separate(objective, data),
         }
-    return features, results
+    return features, whole, results
 
 
 def _cost(

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import MultimodalData
-from coral_plugin.evaluation.corrupted import RAW, REPRESENTATION, Curves, conditions, fit_floor, score_noise
+from coral_plugin.evaluation.corrupted import RAW, REPRESENTATION, Curves, conditions, score_noise
 from coral_plugin.evaluation.features import concatenate
+from coral_plugin.evaluation.floor import Floor
 from coral_plugin.evaluation.noise import Noise, choose
 from coral_plugin.evaluation.performance import Figures, performance
-from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
-from coral_plugin.evaluation.scoring import Features, fit_whole, floor_features, probing_splits
+from coral_plugin.evaluation.probe import FittedProbe
+from coral_plugin.evaluation.scoring import Features, probing_splits
 from coral_plugin.experiments.folder import load_objective
 from coral_plugin.experiments.robustness import RobustnessSettings
 from coral_plugin.experiments.summary import spread
@@ -59,8 +60,9 @@ def noises_for(settings: RobustnessSettings | None, data: MultimodalData) -> dic
 def report(
     folder: Path,
     data: MultimodalData,
-    probe: ProbeSettings,
+    floor: Floor,
     features: Mapping[int, Features],
+    whole: Mapping[int, Mapping[str, FittedProbe]],
     noises: dict[str, Noise],
     robustness: RobustnessSettings | None,
 ) -> Reports:
@@ -69,22 +71,21 @@ def report(
     Args:
         folder: Run directory.
         data: That it is scored on.
-        probe: Which probe; it is fitted once a seed, on clean samples.
+        floor: Raw values, clean, and their probe.
         features: ``{seed: {split: {part: (N, d)}}}``, clean.
+        whole: ``{seed: {task: probe}}``, fitted on them.
         noises: From :func:`noises_for`.
         robustness: Its settings; None leaves the curves out.
     """
-    floor, raw = fit_floor(data, probe), floor_features(data)[0]["test"]
     found = Reports(noises=noises)
     figures = {}
     for seed, own in features.items():
-        fitted = fit_whole(own, data, probe)
-        figures[seed] = score_performance(data, fitted, own["test"])
+        figures[seed] = score_performance(data, whole[seed], own["test"])
         if robustness is not None:
             objective = load_objective(folder, seed)
             stream = partial(generator, seed)
-            found.curves[seed] = score_noise(objective, data, fitted, floor, noises, robustness.levels, stream)
-    lowest = score_performance(data, floor.fitted, raw)
+            found.curves[seed] = score_noise(objective, data, whole[seed], floor, noises, robustness.levels, stream)
+    lowest = score_performance(data, floor.fitted, floor.features["test"])
     found.performance = {
         task: {REPRESENTATION: _spreads([each[task] for each in figures.values()]), RAW: _spreads([lowest[task]])}
         for task in lowest

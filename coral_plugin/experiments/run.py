@@ -14,7 +14,8 @@ import torch
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.scoring import embed_data, score_floor, score_parts, separate
+from coral_plugin.evaluation.floor import score_floor
+from coral_plugin.evaluation.scoring import embed_data, score_parts, separate
 from coral_plugin.experiments.folder import (
     LOG,
     METRICS,

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from coral_plugin.data import from_arrays
-from coral_plugin.evaluation.corrupted import conditions, fit_floor, score_noise
+from coral_plugin.evaluation.corrupted import conditions, score_noise
+from coral_plugin.evaluation.floor import fit_floor, score_floor
 from coral_plugin.evaluation.noise import choose
 from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.evaluation.scoring import embed_data, fit_whole, score_floor, score_parts
+from coral_plugin.evaluation.scoring import embed_data, fit_whole, score_parts
 from coral_plugin.objectives import Objective
 
 RIDGE = ProbeSettings(kind="ridge")

@@ -1,0 +1,56 @@
+"""Raw values, probed: what every score of a representation is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from coral_plugin.data import MultimodalData
+from coral_plugin.evaluation.features import raw_features
+from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.scoring import Features, Scores, fit_whole, probing_splits, score_parts
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Raw values of the labelled splits and the probe of all of them side by side.
+
+    Attributes:
+        features: ``{split: {modality: (N, d)}}``.
+        fill: ``{modality: (d,)}``, what samples have that lack it: the mean of the training samples that have it,
+            which is zero once the probe has standardised.
+        fitted: ``{task: probe}``, fitted on clean train and valid.
+    """
+
+    features: Features
+    fill: Mapping[str, np.ndarray]
+    fitted: Mapping[str, FittedProbe]
+
+
+def fit_floor(data: MultimodalData, settings: ProbeSettings) -> Floor:
+    """Take the raw values of the labelled splits and fit the probe of all modalities."""
+    splits = probing_splits(data)
+    features = {label: raw_features(split, data.modalities) for label, split in splits.items()}
+    there = {
+        label: {name: column.there().cpu().numpy() for name, column in split.columns.items()}
+        for label, split in splits.items()
+    }
+    fill = {name: part[there["train"][name]].mean(axis=0) for name, part in features["train"].items()}
+    for label, own in features.items():
+        for name, part in own.items():
+            part[~there[label][name]] = fill[name]
+    return Floor(features, fill, fit_whole(features, data, settings))
+
+
+def score_floor(data: MultimodalData, settings: ProbeSettings, floor: Floor | None = None) -> Scores:
+    """Scores of each modality's raw values, and of all (``"all"``), with the probe that representations get.
+
+    Args:
+        data: With labels and a test split.
+        settings: Of the probe.
+        floor: From :func:`fit_floor` with the same data and settings, where it is there already.
+    """
+    floor = floor or fit_floor(data, settings)
+    return score_parts(floor.features, data, settings, whole=floor.fitted)
