@@ -121,7 +121,7 @@ def evaluate(
 def _probed(
     folder: Path, data: MultimodalData, probe: ProbeSettings, seeds: list[int]
 ) -> tuple[dict[int, Features], dict[int, dict[str, FittedProbe]], dict[int, dict[str, Any]]]:
-    """By seed: features, ``{task: probe}`` of all parts, and the result as in ``result.json`` with this probe's scores."""
+    """By seed: features, ``{task: probe}`` of all parts, results as in ``result.json`` with the scores of ``probe``."""
     features, whole, results = {}, {}, {}
     for seed in seeds:
         objective = load_objective(folder, seed)
