@@ -126,9 +126,13 @@ def table(rows: list[dict[str, Any]], commit: str | None) -> str:
     ]
     for script, found in scripts.items():
         cells = [found[o]["outcome"] if o in found else "" for o in objectives]
-        why = dict.fromkeys(f"{o}: {r['reason']}" for o, r in found.items() if r["reason"])
+        why: dict[str, list[str]] = {}
+        for objective in (o for o in objectives if o in found and found[o]["reason"]):
+            said = found[objective]["reason"].replace(f"--objective {objective}", "--objective NAME")
+            why.setdefault(said.replace(f"{objective} needs", "it needs").replace("|", "/"), []).append(objective)
+        reasons = "; ".join(f"{', '.join(who)}: {said}" for said, who in why.items())
         trainer = next(iter(found.values()))["trainer"]
-        lines.append(f"| {script} | {trainer} | {' | '.join(cells)} | {'; '.join(why).replace('|', '/')} |")
+        lines.append(f"| {script} | {trainer} | {' | '.join(cells)} | {reasons} |")
     return "\n".join(lines) + "\n"
 
 
