@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coral_plugin.evaluation import scoring
+from coral_plugin.evaluation.probe import fit_probe
+
 DOUBLE = Path(__file__).parents[1] / "multibench" / "double"
 LEVELS = ["--levels", "0,0.5,1"]
 
@@ -83,10 +86,13 @@ def test_the_record_of_the_cost(scored, run_folder):
     assert cost["test"]["seconds"] > 0
 
 
-def test_the_same_command_again_gives_the_same_curves(coral, run_folder, scored):
+def test_the_same_command_again_gives_the_same_curves(coral, run_folder, scored, monkeypatch):
+    fitted = []
+    monkeypatch.setattr(scoring, "fit_probe", lambda *given: fitted.append(given[0][0].shape[1]) or fit_probe(*given))
     command = ["evaluate", run_folder, "--probe", "ridge", "--robustness", *LEVELS]
     status, out, err = coral(*command)
     assert (status, err.count("\n")) == (0, 1)
+    assert len(fitted) == 1 + len(scored[2]["seeds"]), "raw values once, the whole representation once a seed"
     assert err == "noise: the 30 samples of test are embedded and scored 7 times a seed\n"
     again = json.loads((run_folder / "evaluation-robustness.json").read_text())
     assert again == scored[2]  # no checkout is found, so the noise is our own without being asked for
