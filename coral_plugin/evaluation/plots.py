@@ -222,14 +222,17 @@ def _bars(
     scale, one = 100.0 if percent else 1.0, len(groups) == 1
     width = 0.55 if one else 0.84 / len(groups)
     few = one and len(names) <= 6
-    figure = new_figure(4.2, min(14.0, max(WIDTH * (0.8 if few else 1.0), 0.5 + 0.42 * len(names) * len(groups))))
+    across = min(14.0, max(WIDTH * (0.8 if few else 1.0), 0.5 + 0.42 * len(names) * len(groups)))
+    # a mean is 0.4 inches wide: where a bar is narrower it stands on end
+    turn = 90 if not few and 0.9 * across * width / (len(names) + 0.2) < 0.4 else 0
+    figure = new_figure(4.2, across)
     axes = figure.add_subplot()
     for g, values in enumerate(groups.values()):
         for n, name in enumerate(names):
             place = n + (g - (len(groups) - 1) / 2) * width
             own = [scale * value for value in values.get(name, [])]
             said = cell(own if few else own and [fmean(own)], percent=False, decimals=1 if percent else None)
-            _bar(axes, place, width, own, said, n if few else g)
+            _bar(axes, place, width, own, (said, turn), n if few else g)
     for n, name in enumerate(names):
         if name in chances:
             reach = width * len(groups) / 2 + 0.04
@@ -238,7 +241,7 @@ def _bars(
     turned: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if crowded else {}
     axes.set_xticks(range(len(names)), [label(name) for name in names], fontsize=11, **turned)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.margins(y=0.12)
+    axes.margins(y=0.2 if turn else 0.12)
     axes.set_ylabel(ylabel, fontsize=11)
     axes.set_title(label(title, 80), fontsize=13)
     tidy(axes)
@@ -253,7 +256,8 @@ def _bars(
     save(figure, path, ["variant", "name", "run", "value", "chance"][start:], [row[start:] for row in data])
 
 
-def _bar(axes: Any, place: float, width: float, values: list[float], said: str, index: int) -> None:
+def _bar(axes: Any, place: float, width: float, values: list[float], said: tuple[str, int], index: int) -> None:
+    """A bar with its text, ``said``, which is turned by so many degrees."""
     top = 0.0
     if values:
         mean, spread = fmean(values), stdev(values) if len(values) > 1 else 0.0
@@ -265,11 +269,12 @@ def _bar(axes: Any, place: float, width: float, values: list[float], said: str, 
         top = max(mean + spread, *values)
     readable = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
     axes.annotate(
-        said,
+        said[0],
         (place, max(top, 0.0)),
         (0, 6),
         textcoords="offset points",
         ha="center",
+        rotation=said[1],
         fontsize=9,
         zorder=7,
         bbox=readable,

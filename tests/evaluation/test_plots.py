@@ -3,13 +3,14 @@
 import csv
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from coral_plugin.errors import InputError, PluginError
-from coral_plugin.evaluation import density
+from coral_plugin.evaluation import density, plots
 from coral_plugin.evaluation.density import embedding_density
 from coral_plugin.evaluation.plots import bars, grouped_bars, part_heatmap, training_curves, write_run_plots
 
@@ -133,6 +134,21 @@ def test_grouped_bars(tmp_path, variants):
     found = [float(row["value"]) for row in rows if (row["variant"], row["name"]) == ("variant 1", "redundancy")]
     assert found == groups["variant 1"]["redundancy"]
     assert len(rows) == 9 * variants - 3
+
+
+@pytest.mark.parametrize(("variants", "seeds"), [(2, 1), (9, 5), (14, 1), (14, 5)])
+def test_means_do_not_lie_on_each_other(tmp_path, monkeypatch, variants, seeds):
+    drawn = []
+    monkeypatch.setattr(plots, "save", lambda figure, *_: drawn.append(figure))
+    grouped_bars(
+        tmp_path / "x", {f"v{i}": {name: [0.5] * seeds for name in VALUES} for i in range(variants)}, {}, "title"
+    )
+    drawn[0].canvas.draw()
+    boxes = [text.get_window_extent() for text in drawn[0].axes[0].texts]
+    boxes.sort(key=lambda box: box.x0)
+    assert len(boxes) == 3 * variants
+    assert all(left.x1 <= right.x0 for left, right in pairwise(boxes))
+    assert max(box.y1 for box in boxes) <= drawn[0].axes[0].get_window_extent().y1
 
 
 def test_part_heatmap(tmp_path):
