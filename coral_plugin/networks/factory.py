@@ -147,6 +147,6 @@ def parse_encoder(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):  # the last two: nested too deeply
         pass
     raise InputError(
-        f"Cannot read the encoder {short(text)}; write NAME or NAME(key=value, ...), such as gru(hidden=64), or "
-        "FAMILY:NAME(value, ...)."
+        f"Cannot read the encoder {short(text)}; write NAME or NAME(key=value, ...), such as "
+        "gru(hidden=64, last=True), or FAMILY:NAME(value, ...)."
     )

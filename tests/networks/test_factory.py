@@ -110,7 +110,7 @@ def test_default_width(kinds, width):
 def test_name_with_arguments():
     encoder = build("timeseries", "gru(hidden=7, layers=2)")
     assert isinstance(encoder, GRU)
-    assert encoder(torch.randn(2, 12, 3)).shape == (2, 12, 7)
+    assert encoder(torch.randn(2, 12, 3))[0].shape == (2, 12, 7)
 
 
 def test_unknown_name_suggests():

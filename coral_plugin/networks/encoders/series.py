@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -15,7 +16,7 @@ def _needs_steps(modality: Modality, name: str) -> None:
 
 
 class GRU(nn.Module):
-    """Gated recurrent units; every state is a token (MIMIC's series in METHODS 1.6).
+    """Gated recurrent units; every state is a token (MIMIC's series in METHODS 1.6), or the last one alone.
 
     Runs forward in time over right-padded steps, so padding never reaches a valid state.
 
@@ -24,20 +25,32 @@ class GRU(nn.Module):
         width: Token width D, the default hidden size.
         hidden: Hidden size.
         layers: Number of layers.
+        last: The state after a sample's last valid step is its only token, as MultiBench's late fusions have it: for
+            series whose end is what matters.
 
     Raises:
         InputError: the modality has no time steps.
     """
 
-    def __init__(self, modality: Modality, width: int, *, hidden: int | None = None, layers: int = 1) -> None:
+    accepts_padding = True
+
+    def __init__(
+        self, modality: Modality, width: int, *, hidden: int | None = None, layers: int = 1, last: bool = False
+    ) -> None:
         super().__init__()
         _needs_steps(modality, "gru")
         self.gru = nn.GRU(modality.features, hidden or width, num_layers=layers, batch_first=True)
+        self.last = last
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``(B, T, d)`` to ``(B, T, hidden)``."""
+    def forward(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+        """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T or, with last, 1, hidden)`` with padding."""
         states: Tensor = self.gru(x)[0]
-        return states
+        if not self.last:
+            return states, padding
+        if padding is None:
+            return states[:, -1:], None
+        ends = (~padding).sum(dim=1).clamp(min=1) - 1
+        return states[torch.arange(len(x), device=x.device), ends].unsqueeze(1), padding.all(dim=1, keepdim=True)
 
 
 class Conv1d(nn.Module):

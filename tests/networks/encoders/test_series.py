@@ -25,8 +25,9 @@ def test_gru_returns_every_state():
     torch.manual_seed(0)
     encoder = GRU(series(), 5).double()
     x, _ = a_batch()
-    out = encoder(x)
+    out, none = encoder(x)
     assert out.shape == (5, 20, 5)
+    assert none is None
     w, u, b, c = (p for p in encoder.gru.parameters())
     state = torch.zeros(5, 5, dtype=torch.float64)
     for step in range(20):  # reset, update and new gate, in torch's order
@@ -41,13 +42,29 @@ def test_gru_valid_states_never_see_right_padding():
     encoder = GRU(series(), 5, layers=2).double()
     x, padding = a_batch()
     other = torch.where(padding[..., None], 100.0, x)
-    assert torch.allclose(encoder(x)[~padding], encoder(other)[~padding], atol=1e-12)
+    assert torch.allclose(encoder(x)[0][~padding], encoder(other)[0][~padding], atol=1e-12)
+    assert encoder(x, padding)[1] is padding
+
+
+def test_gru_of_the_last_state():
+    """Of each sample its state after the last valid step, one token; a sample without steps has none."""
+    torch.manual_seed(0)
+    encoder = GRU(series(), 5, last=True).double()
+    x, padding = a_batch()
+    padding[3] = True
+    out, left = encoder(torch.where(padding[..., None], 100.0, x), padding)
+    assert out.shape == (5, 1, 5)
+    assert left.tolist() == [[False], [False], [False], [True], [False]]
+    for row, length in ((0, 20), (1, 1), (2, 7), (4, 13)):
+        alone, none = encoder(x[row : row + 1, :length])
+        assert none is None
+        assert torch.allclose(out[row], alone[0], atol=1e-12)
 
 
 @pytest.mark.parametrize(("options", "hidden", "layers"), [({}, 16, 1), ({"hidden": 9, "layers": 2}, 9, 2)])
 def test_gru_options(options, hidden, layers):
     encoder = GRU(series(), 16, **options)
-    assert encoder(torch.randn(2, 20, 3)).shape == (2, 20, hidden)
+    assert encoder(torch.randn(2, 20, 3))[0].shape == (2, 20, hidden)
     assert encoder.gru.num_layers == layers
 
 
