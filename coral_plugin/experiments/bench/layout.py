@@ -149,6 +149,8 @@ def _notes(comparison: Comparison, beside: Beside, measures: Sequence[Measure]) 
         notes.append(
             f"†: differs from the best at p < {SIGNIFICANT} (paired t-test over the seeds, two-sided, uncorrected)."
         )
+    if beside.used:
+        notes.append("Published numbers are of the papers' data, splits and sizes; those here may be others.")
     notes += [f"[{i}] {s.cite}. Protocol: {s.protocol}." for i, s in enumerate(beside.used, start=1)]
     if comparison.failed:
         notes.append(f"{len(comparison.failed)} run(s) failed and are missing.")

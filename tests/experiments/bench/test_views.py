@@ -55,6 +55,7 @@ def test_an_overview_and_a_table_for_each_data_set(comparison):
     )  # fmt: skip
     row = next(row for block in mosi.blocks for row in block if row[0].text == "coral")
     assert [c.text for c in row[2:]] == ["67.9 ± 0.70 [1]", "2", "10.0", "1024", "1,234"]
+    assert any("the papers' data, splits and sizes" in note for note in humor.notes)
     assert any("Table 2" in note and "seeds 41 to 45" in note for note in humor.notes)
     assert any("1 run(s) failed" in note for note in humor.notes)
 
