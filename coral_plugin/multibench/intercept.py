@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from coral_plugin.evaluation.features import EMBED_BATCH, frozen
 from coral_plugin.experiments.run import run
 from coral_plugin.experiments.settings import RunSettings, make_settings
 from coral_plugin.files import write_json
+from coral_plugin.multibench.calls import bound
 from coral_plugin.multibench.encoders import wrapped
 from coral_plugin.multibench.head import fit_head
 from coral_plugin.multibench.model import RepresentationModel, features, save_model
@@ -88,11 +88,10 @@ def install(request: Request) -> Iterator[None]:
     @functools.wraps(original)
     def train(*arguments: Any, **named: Any) -> None:
         nonlocal calls
-        bound = inspect.signature(original).bind(*arguments, **named)
-        bound.apply_defaults()
+        call = bound(original, arguments, named)
         calls += 1
         folder = request.folder if calls == 1 else request.folder / f"train-{calls}"
-        train_script(bound.arguments, request, folder)
+        train_script(call.arguments, request, folder)
 
     module.train = train  # type: ignore[attr-defined]
     try:

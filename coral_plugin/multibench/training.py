@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import functools
-import inspect
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from coral_plugin.errors import InputError
+from coral_plugin.multibench.calls import bound
 from coral_plugin.multibench.isolation import Scope
 
 INTERCEPTED = "training_structures.Supervised_Learning"
@@ -82,8 +82,7 @@ def _shorten(scope: Scope, counts: tuple[str, ...], epochs: int, module: ModuleT
 
     @functools.wraps(train)
     def shortened(*args: Any, **options: Any) -> Any:
-        call = inspect.signature(train).bind(*args, **options)
-        call.apply_defaults()
+        call = bound(train, args, options)
         for i, name in enumerate(counts):
             if name in call.arguments:
                 call.arguments[name] = epochs if i == 0 else min(call.arguments[name], epochs)

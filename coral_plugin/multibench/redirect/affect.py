@@ -7,7 +7,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from coral_plugin.multibench.redirect.ask import Ask, Loader, bound
+from coral_plugin.multibench.calls import bound
+from coral_plugin.multibench.redirect.ask import Ask, Loader
 from coral_plugin.multibench.redirect.widths import Widths, expected, fit
 
 WHAT = "a pickle in MultiBench's affect layout ({split: {vision, audio, text, labels, id}})"

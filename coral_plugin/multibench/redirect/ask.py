@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -87,14 +86,3 @@ class Ask:
             f"{self.script.name} reads {argument}={short(asked)}, which is not there. Give yours with --data PATH: "
             f"{what}."
         )
-
-
-def bound(function: Loader, args: tuple[Any, ...], options: dict[str, Any]) -> inspect.BoundArguments:
-    """The arguments of a call by name, defaults included.
-
-    Raises:
-        TypeError: they do not fit the function.
-    """
-    call = inspect.signature(function).bind(*args, **options)
-    call.apply_defaults()
-    return call

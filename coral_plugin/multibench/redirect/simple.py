@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import InputError
-from coral_plugin.multibench.redirect.ask import Ask, Loader, bound
+from coral_plugin.multibench.calls import bound
+from coral_plugin.multibench.redirect.ask import Ask, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
 
 _AVMNIST = ("image/train_data.npy", "audio/train_data.npy", "train_labels.npy", "image/test_data.npy")

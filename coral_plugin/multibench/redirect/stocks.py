@@ -11,7 +11,8 @@ from urllib.parse import unquote, urlsplit
 
 from coral_plugin.errors import InputError
 from coral_plugin.files import read_text
-from coral_plugin.multibench.redirect.ask import Ask, Loader, bound
+from coral_plugin.multibench.calls import bound
+from coral_plugin.multibench.redirect.ask import Ask, Loader
 
 WHAT = "a folder of SYMBOL.csv (columns Date, Open, ...; one row a trading day)"
 _DAYS = 4_717  # windows of 500 days from June 2000 to February 2021, of which 3200 are train and 500 valid
