@@ -38,6 +38,8 @@ _PLANS: tuple[tuple[str, Plan], ...] = (
     ("finance/", Plan("stocks", ("--input-stocks", " ".join(SYMBOLS), "--target-stock", "MCD"), 16)),
     ("gentle_push/", Plan("push", limit=16)),
     ("hci/enrico_cca", Plan("enrico", limit=24, epochs=2)),  # more samples than the 16 dimensions that it correlates
+    # it sets a twelfth aside, and fails on a batch of one
+    ("hci/enrico_gradient_blend", Plan("enrico", limit=32, epochs=3)),
     ("hci/enrico_simple_late", Plan("enrico", limit=8)),  # two networks of VGG: minutes for a few pictures
     ("hci/", Plan("enrico", limit=16, epochs=3)),
     ("healthcare/mimic_architecture", Plan("im.pk", limit=100)),
