@@ -44,7 +44,7 @@ def open_hdf5(path: Path | str, what: str) -> Iterator[h5py.File]:
     except CoralError:
         raise
     except (OSError, RuntimeError, KeyError, ValueError, TypeError) as error:  # h5py's words for damage of any kind
-        reason = one_line(error, 150).strip("'\"")
+        reason = one_line(error, 150).strip("'\".")
         raise InputError(f"{path} is cut off or damaged ({reason}); fetch it again.") from error
 
 

@@ -30,7 +30,6 @@ from coral_plugin.files import write_json, write_text
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("CORAL_TEST_DATA") or ROOT.parent / "shared" / "data")
 FOLDS = 5
-RAW = "raw values"
 
 
 def main() -> None:
@@ -45,6 +44,8 @@ def main() -> None:
     scores: dict[tuple[str, str], list[float]] = {}
     for place, values in scored(arguments.runs, folds):
         scores.setdefault(place, []).append(fmean(values))
+    if not scores:
+        parser.error(f"{arguments.runs} holds no finished run of COrAL; run: sh benchmarks/small.sh mosi")
     rows = [{"modalities": m, "features": f, "values": values} for (m, f), values in scores.items()]
     write_json(arguments.output / "folds.json", {"schema": 1, "environment": environment(), "rows": rows})
     table = Table(

@@ -2,7 +2,15 @@
 
 import pytest
 
-from coral_plugin.errors import CoralError, DivergedError, InputError, MachineError, PluginError, UnknownNameError
+from coral_plugin.errors import (
+    CoralError,
+    DivergedError,
+    InputError,
+    MachineError,
+    PluginError,
+    UnknownNameError,
+    one_line,
+)
 
 
 @pytest.mark.parametrize("kind", [InputError, UnknownNameError, MachineError, PluginError, DivergedError])
@@ -24,3 +32,17 @@ def test_python_knows_them_too():
     assert issubclass(UnknownNameError, KeyError)
     assert issubclass(MachineError, RuntimeError)
     assert issubclass(PluginError, ImportError)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("a\n  b\tc..."), "a b c"),
+        (ValueError("x" * 300), "x" * 200),
+        (ValueError("x" * 199 + ". y"), "x" * 199),
+        (KeyError(), "KeyError"),
+        (OSError("..."), "OSError"),
+    ],
+)
+def test_somebody_elses_words_in_a_sentence_of_ours(error, said):
+    assert one_line(error) == said

@@ -232,7 +232,7 @@ def _bars(
             place = n + (g - (len(groups) - 1) / 2) * width
             own = [scale * value for value in values.get(name, [])]
             said = cell(own if few else own and [fmean(own)], percent=False, decimals=1 if percent else None)
-            _bar(axes, place, width, own, (said, turn), n if few else g)
+            _bar(axes, place, width, own, said, n if few else g, turn)
     for n, name in enumerate(names):
         if name in chances:
             reach = width * len(groups) / 2 + 0.04
@@ -256,8 +256,8 @@ def _bars(
     save(figure, path, ["variant", "name", "run", "value", "chance"][start:], [row[start:] for row in data])
 
 
-def _bar(axes: Any, place: float, width: float, values: list[float], said: tuple[str, int], index: int) -> None:
-    """A bar with its text, ``said``, which is turned by so many degrees."""
+def _bar(axes: Any, place: float, width: float, values: list[float], said: str, index: int, turn: int) -> None:
+    """A bar with the deviation and the seeds of ``values``, and above it ``said``, turned by ``turn`` degrees."""
     top = 0.0
     if values:
         mean, spread = fmean(values), stdev(values) if len(values) > 1 else 0.0
@@ -269,12 +269,12 @@ def _bar(axes: Any, place: float, width: float, values: list[float], said: tuple
         top = max(mean + spread, *values)
     readable = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6}
     axes.annotate(
-        said[0],
+        said,
         (place, max(top, 0.0)),
         (0, 6),
         textcoords="offset points",
         ha="center",
-        rotation=said[1],
+        rotation=turn,
         fontsize=9,
         zorder=7,
         bbox=readable,

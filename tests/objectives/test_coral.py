@@ -27,10 +27,10 @@ ENCODERS = {
 }
 
 
-def objective(n=3, seed=0, network=None, **settings):
+def objective(n=3, seed=0, network=None, text=ENCODERS["text"], **settings):
     torch.manual_seed(seed)
     modalities = KINDS[:n]
-    encoders = {m.name: ENCODERS[m.name] for m in modalities if m.name in ENCODERS}
+    encoders = {m.name: ENCODERS[m.name] for m in modalities if m.name in ENCODERS} | {"text": text}
     sizes = {"width": 16, "heads": 4, "head_hidden": 12, "head_output": 8} | (network or {})
     return Coral(modalities, NetworkSettings(encoders=encoders, **sizes), CoralSettings(**settings))
 
@@ -110,9 +110,10 @@ def test_unique_parts_see_their_modality_alone_and_shared_sees_all():
         assert moved == {"shared", f"unique/{name}"}
 
 
+@pytest.mark.parametrize("text", [ENCODERS["text"], "gru", "gru(last=True)"])
 @pytest.mark.parametrize("content", [0.0, 100.0])
-def test_neither_content_nor_amount_of_padding_changes_a_representation(content):
-    coral = objective(5).eval()
+def test_neither_content_nor_amount_of_padding_changes_a_representation(content, text):
+    coral = objective(5, text=text).eval()
     batch = a_batch(5)
     values, padding = dict(batch), dict(batch.padding)
     for name, mask in batch.padding.items():
