@@ -58,7 +58,7 @@ PAPER = Scale(image_size=224, pairs=10_000, epochs={"unbiased": 100, "biased": 1
 SMALL = Scale(
     image_size=32,
     pairs=20_000,
-    epochs={"unbiased": 6, "biased": 6},
+    epochs={"unbiased": 4, "biased": 4},
     chosen={
         "source.shape_share": 0.7,
         "source.texture_period": 8,
