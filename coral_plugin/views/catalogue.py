@@ -90,6 +90,7 @@ _IMAGES = {
     "flip": Operation(images.flip),
     "shift": Operation(images.shift, probability=1.0),
     "pose": Operation(images.pose, probability=1.0),
+    "spectrogram_warp": Operation(images.spectrogram_warp, probability=1.0),
     "noise": Operation(images.noise),
 }
 

@@ -16,8 +16,8 @@ from coral_plugin.views.catalogue import Operation, all_names, operations
 _ELEMENT = re.compile(r"(?P<name>\w+)\s*(?:\((?P<settings>[^()]*(?:\([^()]*\)[^()]*)*)\))?\s*(?:@\s*(?P<at>\S+))?")
 _LONGEST = 2_000  # characters of a specification
 _MOST = 1e9  # of any number in it
-_SHARES = ("fraction", "probability", "hue")
-_POSITIVE = ("ratio", "zoom")
+_SHARES = ("fraction", "probability", "hue", "delay", "offset")
+_POSITIVE = ("ratio", "zoom", "time", "frequency")
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,39 @@ def pose(
     return _warp(images, rows.view(batch, 2, 3))
 
 
+def spectrogram_warp(
+    images: Tensor,
+    generator: torch.Generator | None,
+    *,
+    time: Pair = (0.8, 1.25),
+    frequency: Pair = (0.85, 1.18),
+    delay: float = 0.1,
+    offset: float = 0.03,
+) -> Tensor:
+    """Each spectrogram as another voice would have said it: longer or shorter, and with its frequencies scaled.
+
+    Speed perturbation (Ko et al., Interspeech 2015) and vocal tract length perturbation (Jaitly and Hinton, ICML
+    workshop 2013) on the picture: time runs to the right and is stretched from the left edge, frequency runs upwards
+    and is stretched from the lower edge. What comes into view from outside repeats the border.
+
+    Args:
+        images: ``(B, C, H, W)``, frequency along H, its highest band first, time along W.
+        generator: Source of randomness.
+        time: Least and greatest factor of the duration, drawn logarithmically uniform.
+        frequency: The same of the frequencies.
+        delay: Greatest move in time either way, as a share of W.
+        offset: Greatest move in frequency either way, as a share of H.
+
+    Returns:
+        ``(B, C, H, W)``.
+    """
+    batch, device = len(images), images.device
+    width = uniform(batch, (-math.log(time[1]), -math.log(time[0])), device, generator).exp()
+    height = uniform(batch, (-math.log(frequency[1]), -math.log(frequency[0])), device, generator).exp()
+    right, down = 2 * torch.rand(2, batch, device=device, generator=generator) - 1
+    return _sample(images, delay * right, 1 - height + offset * down, width, height)
+
+
 def flip(images: Tensor, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
     """Left and right exchanged; nothing is drawn."""
     return images.flip(-1)

@@ -16,6 +16,7 @@ EVERY = [
     I.plain_crop,
     I.shift,
     I.pose,
+    I.spectrogram_warp,
     I.flip,
     I.noise,
     I.blur,
@@ -238,3 +239,33 @@ def test_what_moves_stays_within_its_fraction(function):
     far = (places - 20).abs()
     assert far.max() <= 4 + 0.01
     assert far.max() > 3.5
+
+
+def test_spectrogram_warp_that_changes_nothing_keeps_the_image():
+    images = pictures()
+    same = I.spectrogram_warp(images, gen(1), time=(1, 1), frequency=(1, 1), delay=0, offset=0)
+    assert torch.allclose(same, images, atol=1e-5)
+
+
+def test_spectrogram_warp_stretches_from_the_first_step_and_the_lowest_band():
+    image = torch.zeros(1, 1, 40, 40, dtype=torch.float64)
+    image[:, :, 30:40, 0:10] = 1  # the first quarter of the time, the lowest quarter of the bands
+    slower = I.spectrogram_warp(image, gen(1), time=(2, 2), frequency=(1, 1), delay=0, offset=0)
+    assert (slower[0, 0, 30:40, :19] > 0.9).all() and (slower[0, 0, :29] < 0.1).all() and (slower[..., 21:] < 0.1).all()
+    higher = I.spectrogram_warp(image, gen(1), time=(1, 1), frequency=(2, 2), delay=0, offset=0)
+    assert (higher[0, 0, 21:, :9] > 0.9).all() and (higher[0, 0, :19] < 0.1).all() and (higher[..., 11:] < 0.1).all()
+
+
+def test_spectrogram_warp_stays_within_its_moves_and_factors():
+    image = torch.zeros(300, 1, 40, 40)
+    image[:, :, 20, 20] = 1
+    moved = I.spectrogram_warp(image, gen(1), time=(1, 1), frequency=(1, 1), delay=0.2, offset=0.05)
+    weights = moved[:, 0] / moved[:, 0].sum(dim=(1, 2), keepdim=True)
+    down, right = ((weights.sum(axis) * torch.arange(40)).sum(1) - 20 for axis in (2, 1))
+    assert 7.5 < right.abs().max() <= 8.01
+    assert 1.8 < down.abs().max() <= 2.01
+    block = torch.zeros(300, 1, 40, 40)
+    block[:, :, 20:, :20] = 1
+    lengths = I.spectrogram_warp(block, gen(2), time=(0.5, 1.5), frequency=(1, 1), delay=0, offset=0)[:, 0, 35].sum(1)
+    assert 10 <= lengths.min() < 11
+    assert 29 < lengths.max() <= 30.5
