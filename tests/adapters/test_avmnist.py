@@ -8,6 +8,8 @@ import torch
 
 from coral_plugin.adapters.avmnist import AvmnistSettings, load, weaken
 from coral_plugin.errors import InputError
+from coral_plugin.experiments.run import run
+from coral_plugin.experiments.settings import make_settings
 from coral_plugin.registry import DATASETS
 
 from . import formats
@@ -22,9 +24,18 @@ def whole(split):
     return split.batch(torch.arange(len(split)))
 
 
-def test_it_is_registered_with_its_settings():
+def test_it_is_registered_with_its_settings_and_recipe():
     assert DATASETS.get("avmnist") is load
     assert load.settings is AvmnistSettings
+    settings = make_settings("coral", "avmnist")
+    assert settings.views == {"image": "noise", "audio": "spectrogram_warp+noise@1"}
+    assert settings.network.encoders["audio"] == "small_conv(channels=8, most=64, stride=4)"
+    assert (settings.training.learning_rate, settings.training.schedule) == (1e-3, "cosine")
+
+
+def test_the_recipe_trains(folder):
+    finished = run(make_settings("coral", "avmnist", data=str(folder), training__epochs=1), quiet=True)
+    assert np.isfinite(finished.metrics["tasks"]["label"]["values"]).all()
 
 
 def test_the_folder(folder):
