@@ -18,7 +18,7 @@ wearables)
     set -- --datasets wearables=arrays --data "wearables=$data/wearables/wearables.npz" --epochs 5 "$@"
     ;;
 avmnist) # test speakers are in no training sample; the images keep a quarter of their variance
-    network="--set network.width=128 --set network.head_hidden=512 --set network.head_output=256" # of some presets wider
+    network="--set network.width=128 --set network.head_hidden=512 --set network.head_output=256" # clip, cmc and cross_self have presets of their own
     set -- --datasets avmnist --data "avmnist=$data/avmnist_mini/avmnist_mini.npz" --epochs 6 \
         --set source.speakers=separate --set source.energy=0.25 "$@"
     ;;

@@ -70,7 +70,8 @@ class Element:
         )
         if not fine or (not pair and numbers is value):
             shape = "two numbers, the lesser first," if pair else "one number"
-            bound = f"from 0 to {great:g}" if math.isfinite(great) else "not negative"
+            least = "above 0" if key in _POSITIVE else "not negative"
+            bound = f"from 0 to {great:g}" if math.isfinite(great) else least
             raise InputError(f"Setting {key} of augmentation {self.name!r} needs {shape} {bound}, got {short(value)}.")
         return tuple(map(float, numbers)) if pair else float(value)
 

@@ -63,6 +63,22 @@ def test_wrong_specifications(spec, message):
         build_views(spec, [VISION, TEXT])
 
 
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("pose(zoom=(0, 1))", "two numbers, the lesser first, above 0, got"),
+        ("spectrogram_warp(time=0)", "two numbers, the lesser first, above 0, got 0"),
+        ("spectrogram_warp(frequency=(2, 1))", "the lesser first, above 0"),
+        ("spectrogram_warp(delay=2)", "one number from 0 to 1, got 2"),
+        ("spectrogram_warp(offset=-0.1)", "one number from 0 to 1"),
+        ("spectrogram_warp(tempo=1)", "no setting tempo; it takes time, frequency, delay, offset"),
+    ],
+)
+def test_wrong_specifications_of_images(spec, message):
+    with pytest.raises(InputError, match=message):
+        build_views(spec, [PHOTO])
+
+
 def test_unknown_name_suggests_one():
     with pytest.raises(UnknownNameError, match=r"Unknown augmentation 'nois'\. Did you mean 'noise'\?"):
         build_views("nois", [VISION])

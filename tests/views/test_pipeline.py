@@ -122,6 +122,14 @@ def test_everything_stays_on_the_device_of_the_batch(modality):
         assert build_views(name, [modality])(batch)[modality.name].device.type == "meta"
 
 
+@pytest.mark.parametrize("name", ["shift", "pose", "spectrogram_warp"])
+def test_what_moves_an_image_moves_every_one(name):
+    views = build_views(name, [GRAY])
+    assert views.describe() == {"gray": f"{name}@1"}
+    batch = make([GRAY], 200)
+    assert changed(views(batch, gen()), batch, "gray").all()
+
+
 def test_each_element_applies_to_half_of_the_samples():
     size = 4000
     batch = make([VISION], size)
