@@ -31,7 +31,8 @@ class InfMaskingSettings(CommSettings):
         joint_weight: Weight of the term of all modalities together.
         covariance_scale: lambda, what the covariance of the masked views is scaled by at the end of the training;
             it grows linearly from 0 on.
-        mask_ratio: rho, share of each modality's tokens that is replaced, in [0, 1).
+        mask_ratio: rho, share of each modality's tokens that is replaced, in [0, 1); of a modality of one token the
+            probability that it is.
         masks: K, masked views of each view.
     """
 
@@ -68,6 +69,10 @@ def _recipe(
 
 class InfMasking(Comm):
     """InfMasking for n >= 2 modalities: CoMM, and the joint view against many masked views of itself.
+
+    In all presets a modality that is one token for the fusion is hidden in a masked view with probability
+    ``mask_ratio``, and one modality of a sample at least is seen; the released code hides such a modality always
+    (:class:`MaskToken`).
 
     Args:
         modalities: What is encoded, in order.
@@ -157,11 +162,6 @@ class InfMasking(Comm):
     ) -> Tensor:
         """``(B, K, d)``: K masked views of the joint tokens, fused at once, each normalised by itself in the head."""
         copies = self.settings.masks
-        pairs = {
-            name: self.mask(tokens[name], padding[name], self.settings.mask_ratio, copies, generator) for name in tokens
-        }
-        fused = self.shared.fusion(
-            {name: part for name, (part, _) in pairs.items()}, {name: hidden for name, (_, hidden) in pairs.items()}
-        )
+        fused = self.shared.fusion(*self.mask(tokens, padding, self.settings.mask_ratio, copies, generator))
         projected: Tensor = self.shared_head(fused, copies)
         return projected.unflatten(0, (copies, -1)).transpose(0, 1)

@@ -93,16 +93,13 @@ def test_the_whole_loss_from_its_parts(monkeypatch, n, present):
     calls = spied(method.mask, monkeypatch)
     terms = method.loss(*batches, progress=0.3, generator=stream())
     expected = {}
-    for name, batch, drawn in zip(("first", "second"), batches, (calls[:n], calls[n:]), strict=True):
+    for name, batch, (_, (drawn, hidden)) in zip(("first", "second"), batches, calls, strict=True):
         joint = method.shared_head(method.shared(batch))
         masked = []
         for k in range(3):
             rows = slice(6 * k, 6 * k + 6)
-            tokens = {m.name: result[0][rows] for m, (_, result) in zip(KINDS, drawn, strict=False)}
-            padding = {
-                m.name: None if result[1] is None else result[1][rows]
-                for m, (_, result) in zip(KINDS, drawn, strict=False)
-            }
+            tokens = {name: part[rows] for name, part in drawn.items()}
+            padding = {name: None if mask is None else mask[rows] for name, mask in hidden.items()}
             masked.append(method.shared_head(method.shared.fusion(tokens, padding)))
         expected[f"masked/{name}"] = naive_bound(joint, torch.stack(masked, dim=1), 0.3, 0.8 * 0.3)
     comm = objective(n, Comm, temperature=0.3)
@@ -162,16 +159,38 @@ def test_only_joint_tokens_are_masked_and_nothing_is_fused_twice(monkeypatch):
 
 
 def test_kept_tokens_of_each_modality(monkeypatch):
-    """floor(L * (1 - ratio)) of each sample's own steps, one at least, and the only token of a modality always."""
-    method = objective(mask_ratio=0.7, masks=5)
+    """floor(L * (1 - ratio)) of each sample's own steps, one at least; an only token is hidden or not."""
+    method = objective(mask_ratio=0.7, masks=20)
     calls = spied(method.shared.fusion, monkeypatch)
     method.loss(*views(), progress=0.0, generator=stream())
     tokens, padding = calls[4][0]
     kept = {name: (part != method.mask.token).any(-1) for name, part in tokens.items()}
-    steps = kept["series"] & ~padding["series"]
-    assert steps.sum(1).tolist() == [1, 1, 1, 1, 1, 1] * 5  # 0.3 of 1 to 6 steps
-    assert kept["table"].sum(1).tolist() == [1] * 30  # of five
-    assert kept["more"].all()
+    steps = (kept["series"] & ~padding["series"]).sum(1).unflatten(0, (20, 6))
+    assert (steps[:, 1:] == 1).all()  # 0.3 of 2 to 6 steps
+    assert set(steps[:, 0].tolist()) == {0, 1}
+    assert kept["table"].sum(1).tolist() == [1] * 120  # of five
+    assert set(kept["more"].sum(1).tolist()) == {0, 1}
+
+
+def test_masked_views_of_modalities_of_one_token_differ_and_train_the_mask_token(monkeypatch):
+    """As on the small Trifeature, where every image is one token."""
+    pair = tuple(Modality(name=name, kind="tabular", shape=(70,)) for name in ("left", "right"))
+    torch.manual_seed(0)
+    encoders = dict.fromkeys(("left", "right"), lambda modality, width: nn.Identity())
+    method = InfMasking(pair, NetworkSettings(**NETWORK), InfMaskingSettings(masks=4), encoders)
+    generator = torch.Generator().manual_seed(3)
+    batches = [MultimodalBatch({m.name: torch.rand(16, 70, generator=generator) for m in pair}) for _ in range(2)]
+    calls = spied(method.shared.fusion, monkeypatch)
+    method.loss(*batches, progress=0.5, generator=stream())["masked/first"].backward()
+    assert method.mask.token.grad.abs().max() > 0
+    copies = torch.cat(list(calls[3][0][0].values()), dim=1).unflatten(0, (4, 16))  # (K, B, 2, D)
+    unmasked = torch.cat(list(calls[2][0][0].values()), dim=1)
+    seen = (copies != method.mask.token).any(-1)
+    assert seen.any(-1).all()
+    assert torch.equal(copies[seen], unmasked.expand_as(copies)[seen])
+    # every sample has a copy that is not the unmasked one, most have copies that differ
+    assert (~seen).any(-1).any(0).all()
+    assert (seen != seen[:1]).any(-1).any(0).double().mean() > 0.5
 
 
 def test_the_generator_decides_on_the_masks_and_views_differ():
@@ -232,9 +251,16 @@ def test_two_processes_have_the_loss_of_the_whole_batch(monkeypatch):
     method = objective(masks=2).eval()
 
     def every_other(tokens, padding, ratio, copies, generator):
-        hidden = torch.arange(tokens.shape[1]) % 2
-        masked = [torch.where((hidden == k)[None, :, None], method.mask.token, tokens) for k in range(copies)]
-        return torch.cat(masked), None if padding is None else padding.repeat(copies, 1)
+        masked = {
+            name: torch.cat(
+                [
+                    torch.where((torch.arange(part.shape[1]) % 2 == k)[None, :, None], method.mask.token, part)
+                    for k in range(copies)
+                ]
+            )
+            for name, part in tokens.items()
+        }
+        return masked, {name: None if mask is None else mask.repeat(copies, 1) for name, mask in padding.items()}
 
     monkeypatch.setattr(method.mask, "forward", every_other)
     whole = views(present=PRESENT)
