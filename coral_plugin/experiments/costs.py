@@ -71,7 +71,7 @@ def training_cost(
         **{key: [each[key] for each in training] for key in ("seconds", "samples_per_second", "peak_memory_bytes")},
         "memory_of": "device" if _on_gpu(folder, settings) else "process",
         "epochs": settings.training.epochs,
-        "samples": len(split),
+        "samples": len(data.unlabelled),
         "batch_size": settings.training.batch_size,
     }
 

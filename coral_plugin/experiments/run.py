@@ -108,6 +108,12 @@ def run(
     views = build_views(_views_spec(settings, augmentations), data.modalities)
     method = _check(settings, data, encoders)
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
+    samples = len(data.unlabelled)
+    if method.needs_labels and samples != len(data.train):
+        say(
+            f"{settings.objective} trains on the {len(data.train)} labelled samples, as many steps as on the {samples} "
+            f"unlabelled ones"
+        )
     train_seed = partial(
         train,
         build,
@@ -116,6 +122,7 @@ def run(
         settings.training,
         quiet=quiet,
         label=label,
+        samples=samples,
     )
     with contextlib.ExitStack() as holding:
         if outside is not None:
@@ -203,6 +210,8 @@ def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettin
             "seconds": trained.seconds,
             "samples_per_second": trained.samples_per_second,
             "peak_memory_bytes": trained.peak_memory_bytes,
+            "steps": trained.steps,
+            "samples": trained.samples,
             "parameters": sum(p.numel() for p in trained.objective.parameters() if p.requires_grad),
         },
         "history": trained.history,

@@ -47,6 +47,8 @@ def summarise(
             "seconds": sum(t["seconds"] for t in training),
             "peak_memory_bytes": max(t["peak_memory_bytes"] for t in training),
             "parameters": training[0]["parameters"],
+            # of a seed, the same for all; records of earlier versions lack them
+            **{key: training[0][key] for key in ("steps", "samples") if key in training[0]},
         },
     }
 

@@ -46,6 +46,8 @@ class Trained:
         seconds: Wall time of the epochs.
         samples_per_second: Over all epochs.
         peak_memory_bytes: Greatest memory of the process (CPU) or of the device's allocator (GPU).
+        steps: Of the optimiser, those that were skipped included.
+        samples: In the batches of these steps, of all processes together; repeated ones are counted again.
     """
 
     objective: Objective
@@ -53,6 +55,8 @@ class Trained:
     seconds: float
     samples_per_second: float
     peak_memory_bytes: int
+    steps: int = 0
+    samples: int = 0
 
 
 def pick_device(name: str) -> torch.device:
@@ -89,6 +93,7 @@ def train(
     quiet: bool = False,
     label: str = "",
     after_epoch: Callable[[Objective, int], bool] | None = None,
+    samples: int | None = None,
 ) -> Trained:
     """Train the objective that ``build`` makes on the samples of ``split``.
 
@@ -98,7 +103,7 @@ def train(
 
     Args:
         build: Makes the objective; called once, under the seed. With several processes it must be picklable.
-        split: Samples; its labels are not looked at.
+        split: Samples, with targets for an objective that needs labels.
         views: What makes a view of a batch.
         settings: Of the training.
         seed: Decides on initialisation, order, views, masks and dropout.
@@ -109,6 +114,7 @@ def train(
         label: Said in front of every line, where several trainings share standard error; lines then, no bar.
         after_epoch: Called with the objective and the number of the epoch that is over; the training ends where it
             returns True. For one process that writes no folder: nothing of it is in a checkpoint.
+        samples: Of an epoch; None is the split once, and more repeat it in new orders (:class:`BatchLoader`).
 
     Raises:
         DivergedError: the loss is not finite.
@@ -119,14 +125,18 @@ def train(
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
     if settings.devices == 1 or world_size() > 1:
-        return _train_here(build, split, views, settings, seed, folder, resume, quiet, label, after_epoch)
-    BatchLoader(split, settings.batch_size, seed, 0, settings.devices)  # refuses what the processes would refuse
+        return _train_here(build, split, views, settings, seed, folder, resume, quiet, label, after_epoch, samples)
+    BatchLoader(
+        split, settings.batch_size, seed, 0, settings.devices, samples
+    )  # refuses what the processes would refuse
     with contextlib.ExitStack() as stack:
         at = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coral-")))
-        job = partial(_train_here, build, split, views, settings, seed, at, resume, quiet, label)
+        job = partial(_train_here, build, split, views, settings, seed, at, resume, quiet, label, samples=samples)
         processes.train_in_processes(job, settings)
         # they have left a checkpoint of the finished training
-        return _train_here(build, split, views, settings, seed, at, resume=True, quiet=True, label=label)
+        return _train_here(
+            build, split, views, settings, seed, at, resume=True, quiet=True, label=label, samples=samples
+        )
 
 
 def _train_here(
@@ -140,6 +150,7 @@ def _train_here(
     quiet: bool,
     label: str,
     after_epoch: Callable[[Objective, int], bool] | None = None,
+    samples: int | None = None,
 ) -> Trained:
     """:func:`train` in this process, which may be one of a group."""
     with contextlib.ExitStack() as stack:
@@ -158,7 +169,7 @@ def _train_here(
         objective = build().to(fabric.device)
         if world_size() > 1:
             synchronise(objective)
-        loader = BatchLoader(split.to(fabric.device), settings.batch_size, seed, rank(), world_size())
+        loader = BatchLoader(split.to(fabric.device), settings.batch_size, seed, rank(), world_size(), samples)
         steps = settings.epochs * len(loader)
         double = settings.precision == "64-true"
         log = EpochLog(folder / LOG if folder and first else None, progress, *_board(folder if first else None, stack))
@@ -184,8 +195,9 @@ def _train_here(
         if double:
             objective.float()  # the probe's features are float32, whatever the training
     seconds = sum(row["seconds"] for row in log.rows)
-    samples = sum(row["seconds"] * row["samples_per_second"] for row in log.rows)
-    return Trained(objective, log.rows, seconds, samples / seconds, peak)
+    rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
+    seen = engine.step // len(loader) * loader.samples
+    return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
 
 
 def _keep(kept: Checkpoints, fabric: Any, state: dict[str, Any]) -> None:

@@ -24,28 +24,37 @@ class BatchLoader:
         seed: Of the run.
         rank: Number of this process.
         world: How many processes there are.
+        samples: Of one pass; None is the whole split once. Beyond that the split repeats, each time in a new order.
 
     Raises:
         InputError: fewer than two samples, or a batch that does not give every process a sample.
     """
 
-    def __init__(self, split: Split, batch_size: int, seed: int, rank: int = 0, world: int = 1) -> None:
+    def __init__(
+        self, split: Split, batch_size: int, seed: int, rank: int = 0, world: int = 1, samples: int | None = None
+    ) -> None:
         if len(split) < 2:
             raise InputError(f"Training needs at least two samples, got {len(split)}.")
+        self._pass = len(split) if samples is None else samples
         self.split, self.batch_size, self.seed = split, batch_size, seed
         self.rank, self.world = rank, world
         self._order: tuple[int, Tensor] | None = None
-        smallest = min(size for size in (batch_size, len(split), len(split) % batch_size) if size > 1)
+        smallest = min(size for size in (batch_size, self._pass, self._pass % batch_size) if size > 1)
         if smallest < world:
             raise InputError(
-                f"A batch of {smallest} of {len(split)} samples does not give each of {world} processes one; "
+                f"A batch of {smallest} of {self._pass} samples does not give each of {world} processes one; "
                 f"take fewer processes, or another training.batch_size than {batch_size}."
             )
 
     def __len__(self) -> int:
         """Steps of one pass."""
-        full, rest = divmod(len(self.split), self.batch_size)
+        full, rest = divmod(self._pass, self.batch_size)
         return full + (rest > 1)
+
+    @property
+    def samples(self) -> int:
+        """Samples of one pass, of all processes together; those of the split that repeat are counted again."""
+        return self._pass - (self._pass % self.batch_size == 1)
 
     def __iter__(self) -> Iterator[MultimodalBatch]:
         """The batches of the first pass."""
@@ -63,5 +72,7 @@ class BatchLoader:
     def _rows(self, step: int) -> Tensor:
         epoch, place = divmod(step, len(self))
         if self._order is None or self._order[0] != epoch:
-            self._order = epoch, torch.randperm(len(self.split), generator=generator(self.seed, "order", epoch))
+            stream, count = generator(self.seed, "order", epoch), len(self.split)
+            orders = [torch.randperm(count, generator=stream) for _ in range(-(-self._pass // count))]
+            self._order = epoch, torch.cat(orders)[: self._pass]
         return self._order[1][place * self.batch_size : (place + 1) * self.batch_size]

@@ -141,3 +141,27 @@ def test_open_run_tells_settings_and_data(settings, data, tmp_path):
     saved, record = open_run(tmp_path)
     assert saved == settings
     assert record["fingerprint"] == data.fingerprint
+
+
+def test_with_labels_trains_as_many_steps_as_without(tiny, tmp_path, capsys):
+    """On Trifeature the labelled pairs are far fewer than the unlabelled ones."""
+    source = {"image_size": 16, "pairs": 150, "probe_pairs": 60, "texture_period": 8, "renders": 1, "cache": False}
+    found, weights = {}, {}
+    for objective in ("coral", "supervised"):
+        chosen = {**tiny, **{f"source__{key}": value for key, value in source.items()}, "training__epochs": 2}
+        settings = make_settings(objective, "trifeature", seeds=(41,), **chosen)
+        run(settings, folder=tmp_path / objective, floor=False)
+        found[objective] = json.loads((tmp_path / objective / "metrics.json").read_text())
+        result = json.loads((tmp_path / objective / "seed-41" / "result.json").read_text())["train"]
+        weights[objective] = (result["steps"], result["samples"])
+    assert found["supervised"]["samples"]["train"] == 36
+    # 150 pairs in batches of 32: five steps an epoch
+    assert weights == {"coral": (10, 300), "supervised": (10, 300)}
+    assert [(each["train"]["steps"], each["train"]["samples"]) for each in found.values()] == [(10, 300)] * 2
+    said = "supervised trains on the 36 labelled samples, as many steps as on the 150 unlabelled ones"
+    assert capsys.readouterr().err.count(said) == 1
+
+
+def test_a_run_without_training_records_no_steps(tiny, data):
+    metrics = run(make_settings("concat_raw", "arrays", **tiny), data=data, quiet=True).metrics
+    assert (metrics["train"]["steps"], metrics["train"]["samples"]) == (0, 0)

@@ -59,3 +59,23 @@ def test_a_batch_that_is_too_small_for_the_processes_is_refused(n, size, world):
 def test_one_sample_cannot_be_trained_on():
     with pytest.raises(InputError, match="at least two samples, got 1"):
         BatchLoader(split(1), 4, seed=0)
+
+
+@pytest.mark.parametrize(("n", "samples", "size"), [(10, 37, 4), (10, 30, 7), (10, 6, 4), (8, 17, 16)])
+def test_a_pass_of_another_length_repeats_the_split_in_new_orders(n, samples, size):
+    loader, equal = BatchLoader(split(n), size, seed=3, samples=samples), BatchLoader(split(samples), size, seed=3)
+    assert [loader.size(step) for step in range(len(loader))] == [equal.size(step) for step in range(len(equal))]
+    seen = torch.cat([batch.index for batch in loader]).tolist()
+    assert len(seen) == loader.samples == equal.samples == samples - (samples % size == 1)
+    rounds = [seen[at : at + n] for at in range(0, len(seen), n)]
+    assert all(len(set(each)) == len(each) for each in rounds)
+    whole = [each for each in rounds if len(each) == n]
+    assert len({tuple(each) for each in whole}) == len(whole)
+
+
+def test_processes_share_batches_of_a_repeated_split():
+    whole = BatchLoader(split(10), 6, seed=3, samples=40)
+    shares = [BatchLoader(split(10), 6, 3, rank, 2, samples=40) for rank in range(2)]
+    for step in range(len(whole)):
+        index = torch.cat([share.batch(step).index for share in shares])
+        assert sorted(index.tolist()) == sorted(whole.batch(step).index.tolist())
