@@ -25,10 +25,12 @@ class Objective(nn.Module, ABC):
         Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
         presets: ``{preset: {"method.key" | "training.key" | ...: value}}``, defaults that flags win over.
         needs_raw: Whether ``loss`` is given the batch as it is, too, as ``raw``.
-        needs_labels: Whether it trains on the labelled split and reads the batch's targets.
+        needs_labels: Whether it trains on the labelled split and reads the batch's targets; others are given none.
         trains: Whether there is anything to train; False for a floor such as raw features.
         deterministic: ``{setting: value}`` under which ``loss`` draws nothing, so that several processes can be
             compared with one, and longer padding with shorter.
+        used: What the last call of ``loss`` used of the method's schedules, ``{name: number}``, for the log; ``loss``
+            itself writes it, so that the log cannot say anything else.
     """
 
     Settings: ClassVar[type]
@@ -47,6 +49,7 @@ class Objective(nn.Module, ABC):
         encoders: Mapping[str, EncoderLike] | None = None,
     ) -> None:
         super().__init__()
+        self.used: dict[str, float] = {}
 
     def prepare(self, tasks: tuple[Task, ...]) -> None:
         """Build what depends on the labels; called once, after construction and before training or loading weights.
@@ -90,11 +93,6 @@ class Objective(nn.Module, ABC):
     def projected(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The parts behind their projection heads, ``(B, d)`` of one width; empty where a method has none."""
         del batch
-        return {}
-
-    def schedule(self, progress: float) -> dict[str, float]:
-        """What the method's schedules say at ``progress``, for the log."""
-        del progress
         return {}
 
 

@@ -25,7 +25,7 @@ from coral_plugin.networks import (
 )
 from coral_plugin.networks.pathways import safe, spread, token_encoders, tokenise
 from coral_plugin.objectives.base import Objective
-from coral_plugin.objectives.coral_terms import coral_terms, ratio_at, view_masks
+from coral_plugin.objectives.coral_terms import coral_terms, view_masks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +186,7 @@ class Coral(Objective):
     ) -> dict[str, Tensor]:
         """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8)."""
         masks = view_masks(self.settings, [m.name for m in self.modalities], progress, generator)
+        self.used = {"mask_ratio": max(ratio for mask in masks for ratio in mask.values())}
         views = [
             self._project(
                 {
@@ -199,10 +200,6 @@ class Coral(Objective):
         having = {"shared": None, **{f"unique/{name}": first.having(name) for name in first}}
         classes = first.targets[self.labels] if self.needs_labels else None
         return coral_terms(*views, settings=self.settings, having=having, classes=classes)
-
-    def schedule(self, progress: float) -> dict[str, float]:
-        """The mask ratio."""
-        return {"mask_ratio": ratio_at(self.settings, progress)}
 
     def _unique(self, batch: MultimodalBatch, name: str) -> Tensor:
         tokens, padding = tokenise(self.unique_encoders[safe(name)], batch, name)

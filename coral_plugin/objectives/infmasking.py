@@ -132,11 +132,9 @@ class InfMasking(Comm):
 
         The weight of the covariance is :meth:`covariance_weight` of ``progress``.
         """
-        bound = partial(
-            masked_bound,
-            temperature=self.settings.temperature,
-            covariance_weight=self.covariance_weight(progress),
-        )
+        weight = self.covariance_weight(progress)
+        self.used = {"covariance_weight": weight}
+        bound = partial(masked_bound, temperature=self.settings.temperature, covariance_weight=weight)
         terms, views = {}, []
         for name, batch in (("first", first), ("second", second)):
             tokens, padding = self.shared.tokenise(batch)
@@ -152,10 +150,6 @@ class InfMasking(Comm):
         step by step: the same at the end of each epoch, and within it smaller by up to ``lambda / E``.
         """
         return self.settings.covariance_scale * progress
-
-    def schedule(self, progress: float) -> dict[str, float]:
-        """The weight of the covariance."""
-        return {"covariance_weight": self.covariance_weight(progress)}
 
     def _project_masked(
         self, tokens: dict[str, Tensor], padding: dict[str, Tensor | None], generator: torch.Generator | None

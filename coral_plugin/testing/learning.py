@@ -32,15 +32,17 @@ def loss_terms(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 
 
 def progress(subject: Subject, modalities: tuple[Modality, ...]) -> None:
-    """Terms and ``schedule`` are finite, and have the same names, at the start, within and at the end of a training."""
+    """Terms and ``used`` are finite, and have the same names, at the start, within and at the end of a training."""
     objective, batch = subject.build(modalities), samples(modalities)
-    found = {share: terms(objective, batch, share) for share in (0.0, 0.5, 1.0)}
-    says = {share: objective.schedule(share) for share in found}
+    found, used = {}, {}
+    for share in (0.0, 0.5, 1.0):
+        found[share] = terms(objective, batch, share)
+        used[share] = objective.used
     for share, each in found.items():
         expect_finite(each, f"terms at progress {share}")
         expect(list(each) == list(found[0.0]), f"the terms {', '.join(found[0.0])} at progress {share}", list(each))
-        fine = all(math.isfinite(value) for value in says[share].values())
-        expect(fine and list(says[share]) == list(says[0.0]), f"a finite schedule at progress {share}", says[share])
+        fine = all(math.isfinite(value) for value in used[share].values())
+        expect(fine and list(used[share]) == list(used[0.0]), f"finite numbers used at progress {share}", used[share])
 
 
 def gradient(subject: Subject, modalities: tuple[Modality, ...]) -> None:

@@ -153,9 +153,8 @@ class Engine:
 
     def _end_epoch(self) -> None:
         last = self.step - 1
-        schedules = self.training.objective.schedule(last / self.steps)
-        rate = learning_rate(self.settings, last, self.steps)
-        self.log.end_epoch(last // len(self.loader), self.step, {**schedules, "learning_rate": rate})
+        used = {**self.training.objective.used, "learning_rate": self.optimiser.param_groups[0]["lr"]}
+        self.log.end_epoch(last // len(self.loader), self.step, used)
 
     def state(self) -> dict[str, Any]:
         """Everything that decides on what follows, in plain containers and tensors."""

@@ -66,8 +66,13 @@ class EpochLog:
         """A step was not taken."""
         self._skipped += 1
 
-    def end_epoch(self, epoch: int, step: int, schedules: Mapping[str, float]) -> None:
+    def end_epoch(self, epoch: int, step: int, used: Mapping[str, float]) -> None:
         """Record the epoch that ends after ``step`` steps of the training, and write it down.
+
+        Args:
+            epoch: Its number, from 0 on.
+            step: Steps of the training so far.
+            used: What its last step used: numbers of the method's schedules, the learning rate.
 
         Raises:
             DivergedError: no step of it was taken.
@@ -83,7 +88,7 @@ class EpochLog:
             "epoch": epoch,
             "step": step,
             **{f"loss/{name}": mean for name, mean in zip(self._names, means, strict=True)},
-            **schedules,
+            **used,
             "skipped": self._skipped,
             "samples_per_second": self._seen / seconds,
             "seconds": seconds,

@@ -66,7 +66,9 @@ class TrainingStep(nn.Module):
         self.names: list[str] = []
 
     def prepare(self, batch: MultimodalBatch, step: int) -> Prepared:
-        """Two views of ``batch``, outside the half precision of the networks."""
+        """Two views of ``batch``, outside the half precision of the networks; labels only where they are needed."""
+        if not self.objective.needs_labels:
+            batch = replace(batch, targets={})
         if self.double_values:
             batch = replace(batch, tensors={name: value.double() for name, value in batch.items()})
         stream = generator(self.seed, "step", step, batch.device, self.rank)

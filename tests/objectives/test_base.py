@@ -93,4 +93,4 @@ def test_objective_is_abstract_and_its_defaults_are_empty():
         def embed(self, batch):
             return {}
 
-    assert (Nothing().projected(None), Nothing().schedule(0.5)) == ({}, {})
+    assert (Nothing().projected(None), Nothing().used) == ({}, {})

@@ -180,7 +180,7 @@ def test_ratio_by_progress(monkeypatch, settings, ratios, partition):
             with monkeypatch.context() as patch:
                 masks = spied_masks(coral, patch, progress=late)
             assert [list(mask.values()) for mask in masks] == [[ratio], [ratio]]
-            assert coral.schedule(late) == {"mask_ratio": ratio}
+            assert coral.used == {"mask_ratio": ratio}
 
 
 def test_masked_tokens_reach_the_fusion_as_zeros_and_the_others_whole(monkeypatch):

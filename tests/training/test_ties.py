@@ -1,0 +1,213 @@
+"""What the engine gives a method and what the log says of it: progress, two views, masks by view, labels."""
+
+from itertools import combinations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from coral_plugin.data import Column, Modality, Split
+from coral_plugin.losses import nt_xent
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import coral_terms
+from coral_plugin.objectives.coral import Coral, CoralSettings
+from coral_plugin.objectives.infmasking import InfMasking, InfMaskingSettings
+from coral_plugin.training.engine import Engine
+from coral_plugin.training.step import TrainingStep
+from coral_plugin.views import build_views
+
+NAMES = ("x", "y", "z")
+THREE = tuple(Modality(name=name, kind="tabular", shape=(6,)) for name in NAMES)
+NETWORK = NetworkSettings(width=8, heads=2, head_hidden=8, head_output=8)
+EPOCHS, STEPS = 8, 24  # three steps an epoch
+
+
+def three(settings=None, cls=Coral):
+    return lambda: cls(THREE, NETWORK, settings or cls.Settings())
+
+
+@pytest.fixture
+def trained(run, monkeypatch):
+    """``trained(build)``: the training of three tables, and for each step what was prepared and given to ``loss``."""
+    generator = torch.Generator().manual_seed(0)
+    columns = {name: Column(torch.randn(40, 6, generator=generator)) for name in NAMES}
+    split = Split(columns, {"label": torch.arange(40) % 3})
+    views = build_views("noise@1", THREE)  # no view is the sample itself
+
+    def call(build, **settings):
+        prepared, given, prepare = [], [], TrainingStep.prepare
+        monkeypatch.setattr(
+            TrainingStep, "prepare", lambda self, *args: (prepared.append(prepare(self, *args)), prepared[-1])[1]
+        )
+
+        def spied():
+            objective = build()
+            loss = objective.loss
+            objective.loss = lambda *args, **more: (given.append((args, more)), loss(*args, **more))[1]
+            return objective
+
+        result = run(build=spied, split=split, views=views, **{"epochs": EPOCHS, **settings})
+        return result, prepared, given
+
+    return call
+
+
+@pytest.fixture
+def shared_calls(monkeypatch):
+    """``(view, {modality: mask ratio})`` of every call of the shared pathway, two a step."""
+    from coral_plugin.networks import SharedPathway
+
+    seen, forward = [], SharedPathway.forward
+
+    def spy(self, batch, mask_ratios=None, generator=None):
+        seen.append((batch, mask_ratios))
+        return forward(self, batch, mask_ratios, generator)
+
+    monkeypatch.setattr(SharedPathway, "forward", spy)
+    return seen
+
+
+def test_the_loss_gets_two_different_views_of_the_samples_and_the_progress(trained):
+    _, prepared, given = trained(three())
+    assert len(given) == len(prepared) == STEPS
+    for step, (made, ((first, second, progress, stream), more)) in enumerate(zip(prepared, given, strict=True)):
+        assert progress == step / STEPS
+        assert (first, second, stream) == (made.first, made.second, made.stream)
+        assert more == {}
+        assert torch.equal(first.index, second.index)
+        for name in NAMES:
+            assert not torch.equal(first[name], second[name])
+            for view in (first, second):
+                difference = view[name] - made.batch[name]
+                assert difference.ne(0).all()
+                assert difference.std().item() == pytest.approx(0.1, rel=0.4)
+
+
+def test_each_view_goes_through_the_networks_with_masks_of_its_own(trained, shared_calls, monkeypatch):
+    """View 1 masks M_1 and view 2 the others (METHODS, DESIGN): M_1 is the first half that is drawn."""
+    halves, partition = [], coral_terms.partition
+    monkeypatch.setattr(coral_terms, "partition", lambda *args: (halves.append(partition(*args)), halves[-1])[1])
+    _, prepared, _ = trained(three())
+    assert len(halves) == STEPS
+    assert len({tuple(sorted(half)) for half, _ in halves}) == 6
+    ratios = [ratio for ratio in (0.05, 0.35, 0.55, 0.75) for _ in range(6)]
+    for made, half, ratio, one, two in zip(
+        prepared, halves, ratios, shared_calls[::2], shared_calls[1::2], strict=True
+    ):
+        assert one[0] is made.first
+        assert two[0] is made.second
+        assert (one[1], two[1]) == (dict.fromkeys(half[0], ratio), dict.fromkeys(half[1], ratio))
+        assert sorted([*one[1], *two[1]]) == list(NAMES)
+
+
+def test_a_fixed_partition_masks_the_first_half_in_the_first_view(trained, shared_calls):
+    _, prepared, _ = trained(three(CoralSettings(mask_partition="fixed")))
+    for made, one, two in zip(prepared, shared_calls[::2], shared_calls[1::2], strict=True):
+        assert one[0] is made.first
+        assert two[0] is made.second
+        assert (list(one[1]), list(two[1])) == (["x", "y"], ["z"])
+
+
+def test_the_unique_pathways_see_both_views(trained, monkeypatch):
+    seen, unique = [], Coral._unique
+    monkeypatch.setattr(Coral, "_unique", lambda self, *args: (seen.append(args), unique(self, *args))[1])
+    _, prepared, _ = trained(three(), epochs=1)
+    expected = [(view, name) for made in prepared for view in (made.first, made.second) for name in NAMES]
+    assert len(seen) == len(expected)
+    assert all(a is b and m == n for (a, m), (b, n) in zip(seen, expected, strict=True))
+
+
+@pytest.mark.parametrize("orthogonality", ["cosine", "squared_cosine"])
+def test_the_terms_that_are_logged_are_those_of_what_the_heads_put_out(trained, monkeypatch, orthogonality):
+    """Every pair of the shared and the unique parts, in both views; every part against itself in the other view."""
+    settings = CoralSettings(orthogonality=orthogonality, orthogonality_weight=3.0)
+    outputs = []
+
+    def build():
+        coral = Coral(THREE, NETWORK, settings)
+        for head in (coral.shared_head, *coral.unique_heads.values()):
+            head.register_forward_hook(lambda *args: outputs.append(args[2].detach()))
+        return coral
+
+    result, _, _ = trained(build, epochs=1, batch_size=40)  # one step
+    assert len(outputs) == 8
+    first, second = outputs[:4], outputs[4:]
+
+    def penalty(a, b):
+        cosine = F.normalize(a) @ F.normalize(b).T
+        each = cosine.diagonal()
+        return (each.clamp(min=0) if orthogonality == "cosine" else each.square()).mean()
+
+    orthogonal = sum(penalty(view[i], view[j]) for view in (first, second) for i, j in combinations(range(4), 2))
+    contrast = [nt_xent(a, b, temperature=0.1) for a, b in zip(first, second, strict=True)]
+    (row,) = result.history
+    assert row["loss/orthogonality"] == pytest.approx(orthogonal.item(), rel=1e-5)
+    assert row["loss/shared"] == pytest.approx(contrast[0].item(), rel=1e-5)
+    assert row["loss/unique"] == pytest.approx(sum(contrast[1:]).item(), rel=1e-5)
+    assert row["loss/total"] == pytest.approx((sum(contrast) + 3 * orthogonal).item(), rel=1e-5)
+
+
+def test_the_log_has_the_mask_ratio_that_the_tokens_were_masked_with(trained, shared_calls):
+    result, _, _ = trained(three())
+    used = [set(mask.values()) for _, mask in shared_calls]
+    for epoch, row in enumerate(result.history):
+        assert used[6 * epoch : 6 * epoch + 6] == [{row["mask_ratio"]}] * 6
+    assert [row["mask_ratio"] for row in result.history] == [0.05, 0.05, 0.35, 0.35, 0.55, 0.55, 0.75, 0.75]
+
+
+def test_the_log_has_the_covariance_weight_that_the_bound_was_computed_with(trained, monkeypatch):
+    from coral_plugin.objectives import infmasking
+
+    used, bound = [], infmasking.masked_bound
+
+    def spy(*args, covariance_weight, **more):
+        used.append(covariance_weight)
+        return bound(*args, covariance_weight=covariance_weight, **more)
+
+    monkeypatch.setattr(infmasking, "masked_bound", spy)
+    result, _, _ = trained(three(InfMaskingSettings(covariance_scale=2.0, masks=2), InfMasking))
+    assert used == pytest.approx([2.0 * step / STEPS for step in range(STEPS) for _ in range(2)])
+    assert [row["covariance_weight"] for row in result.history] == used[5::6]
+
+
+def test_what_is_logged_cannot_be_computed_beside_the_loss(trained, monkeypatch):
+    """A method that is told another progress says so."""
+    monkeypatch.setattr(TrainingStep, "forward", _at_the_start(TrainingStep.forward))
+    result, _, _ = trained(three())
+    assert {row["mask_ratio"] for row in result.history} == {0.05}
+
+
+def _at_the_start(forward):
+    def stopped(self, prepared):
+        prepared.step = 0
+        return forward(self, prepared)
+
+    return stopped
+
+
+def test_the_learning_rate_in_the_log_is_the_optimisers(trained, monkeypatch):
+    rates, one = [], Engine._one
+
+    def spy(self, *args):
+        result = one(self, *args)
+        rates.append([group["lr"] for group in self.optimiser.param_groups])
+        return result
+
+    monkeypatch.setattr(Engine, "_one", spy)
+    result, _, _ = trained(three(), schedule="cosine")
+    assert len({rate for rate, _ in rates}) > STEPS / 2
+    assert [[row["learning_rate"]] * 2 for row in result.history] == rates[2::3]
+
+
+@pytest.mark.parametrize(("positives", "wanted"), [("instance", []), ("class", ["label"])])
+def test_labels_reach_only_objectives_that_need_them(trained, positives, wanted):
+    from coral_plugin.data import Task
+
+    def build():
+        coral = Coral(THREE, NETWORK, CoralSettings(positives=positives))
+        coral.prepare((Task(name="label", kind="classification", classes=("a", "b", "c")),))
+        return coral
+
+    _, prepared, given = trained(build, epochs=1)
+    for made, (args, _) in zip(prepared, given, strict=True):
+        assert [list(batch.targets) for batch in (made.batch, *args[:2])] == [wanted] * 3
