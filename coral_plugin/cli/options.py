@@ -128,6 +128,13 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
     parser.add_argument(
         "--views", type=str | None, default=None, metavar="drop+noise", help="augmentation of all modalities"
     )
+    parser.add_argument(
+        "--plain-views",
+        type=str | None,
+        default=None,
+        metavar="none",
+        help="of un-augmented branches; images: plain_crop",
+    )
     parser.add_argument("--view", type=str, metavar="MODALITY=VIEW", help="augmentation of one modality (repeatable)")
     parser.add_argument("--encoder", type=str, metavar="MODALITY=NAME", help="encoder of one modality (repeatable)")
     parser.add_argument("--set", type=str, metavar="KEY=VALUE", help="one setting; without a group, of the method")
@@ -244,6 +251,7 @@ def _settings(
     views = parsed.views if parsed.views is not None else file.get("views") or standard.get("views", {})
     if parsed.view:
         views = {**(views if isinstance(views, dict) else {}), **yaml.safe_load(parsed.view)}
+    plain = parsed.plain_views if parsed.plain_views is not None else file.get("plain_views")
     modalities = parsed.modalities.split(",") if parsed.modalities is not None else file.get("modalities")
     if not isinstance(modalities, list | None) or not all(isinstance(name, str) for name in modalities or ()):
         raise InputError(f"modalities in {names.config} must be a list of names, got {short(modalities)}.")
@@ -255,6 +263,7 @@ def _settings(
         modalities=tuple(name.strip() for name in modalities) if modalities else None,
         seeds=_seeds(parsed.seeds, file.get("seeds")),
         views=views,
+        plain_views=plain or standard.get("plain_views", {}),
         **groups,
     )
 

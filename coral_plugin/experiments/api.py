@@ -71,6 +71,7 @@ def fit(
     resume: bool = False,
     encoders: Mapping[str, EncoderLike] | None = None,
     views: str | Mapping[str, str | Callable[..., Any]] | None = None,
+    plain_views: str | Mapping[str, str] | None = None,
     kinds: Mapping[str, Kind] | None = None,
     quiet: bool = False,
     **chosen: Any,
@@ -90,6 +91,7 @@ def fit(
         resume: Go on with the run in ``output``.
         encoders: ``{modality: registered name, nn.Module, or function of (modality, width)}``.
         views: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
+        plain_views: The same of un-augmented branches; ``none`` leaves images whole that are cropped by default.
         kinds: ``{modality: kind}`` where the number of dimensions does not tell.
         quiet: Nothing on standard error.
         chosen: Any other setting as ``group__key``: ``method__mask_ratio=0.5``, ``network__width=64``.
@@ -118,6 +120,8 @@ def fit(
         chosen["network__encoders"] = texts
     if named is not None:
         chosen["views"] = named
+    if plain_views is not None:
+        chosen["plain_views"] = plain_views if isinstance(plain_views, str) else dict(plain_views)
     settings = make_settings(objective, "arrays", preset=preset, seeds=tuple(seeds), **chosen)
     finished = run(
         settings,

@@ -73,6 +73,8 @@ SMALL = Scale(
         "training.schedule": "cosine",
         # SimCLR's crop to 8 % of so few pixels would leave nothing of a texture
         "views": "resized_crop(scale=(0.6,1.0))+color_jitter@0.8+flip",
+        # nor may un-augmented branches lose more than the views do: the references' crop goes down to 50 %
+        "plain_views": "plain_crop(scale=(0.6,1.0))",
     },
     by_arm={
         "unbiased": {"source.probe_pairs": 12_000},  # redundancy and uniqueness gain from more; synergy does not

@@ -58,7 +58,8 @@ def training_cost(
         return None
     split = data.train if objective.needs_labels else data.unlabelled
     size = min(settings.training.batch_size, len(split))
-    step = TrainingStep(copy.deepcopy(objective).train(), build_views(settings.views, data.modalities), 0, 1)
+    views = build_views(settings.views, data.modalities, settings.plain_views)
+    step = TrainingStep(copy.deepcopy(objective).train(), views, 0, 1)
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     batch = split.batch(torch.arange(size)).to(device)
     with torch.random.fork_rng():  # the step seeds torch's generator for dropout

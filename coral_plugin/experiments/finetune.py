@@ -169,7 +169,7 @@ def _tuned_seed(
     finished = train(
         partial(_pretrained, folder, seed, tuned, data, task, settings.loss),
         data.train,
-        build_views(tuned.views, data.modalities),
+        build_views(tuned.views, data.modalities, tuned.plain_views),
         tuned.training,
         seed,
         quiet=quiet,

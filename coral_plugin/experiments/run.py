@@ -105,7 +105,7 @@ def run(
     say = _silent if quiet else partial(_say, label)
     for note in data.notes:
         say(f"{data.name}: {note}")
-    views = build_views(_views_spec(settings, augmentations), data.modalities)
+    views = build_views(_views_spec(settings, augmentations), data.modalities, settings.plain_views)
     method = _check(settings, data, encoders)
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     samples = len(data.unlabelled)

@@ -20,7 +20,7 @@ from coral_plugin.training.settings import TrainingSettings
 GROUPS = ("method", "source", "network", "training", "probe")
 SEEDS = (41,)
 # settings that are mappings from modalities
-BY_MODALITY = ("views", "network.encoders")
+BY_MODALITY = ("views", "plain_views", "network.encoders")
 _MOST_SEED = 2**32
 
 
@@ -36,6 +36,8 @@ class RunSettings:
         preset: Preset of the method that the defaults were taken from.
         seeds: Trainings of their own, scored together.
         views: Augmentation of all modalities, or ``{modality: augmentation}``.
+        plain_views: The same of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): at least half of an
+            image is cropped by default, as in the references; ``none`` leaves images whole.
         method: Settings of the method (its ``Settings`` dataclass).
         source: Settings of the data set (its ``settings`` dataclass).
         network: Settings of the networks.
@@ -50,6 +52,7 @@ class RunSettings:
     preset: str = "paper"
     seeds: tuple[int, ...] = SEEDS
     views: str | dict[str, str] = field(default_factory=dict)
+    plain_views: str | dict[str, str] = field(default_factory=dict)
     method: Any = None
     source: Any = None
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -69,8 +72,9 @@ class RunSettings:
             )
         if not all(is_text(name) for name in self.modalities or ()):
             raise InputError(f"modalities must be names, got {short(self.modalities)}.")
-        if isinstance(self.views, dict) and not all(isinstance(name, str) for name in self.views):
-            raise InputError(f"views must name modalities, got {short(self.views)}.")
+        for name in ("views", "plain_views"):
+            if isinstance(spec := getattr(self, name), dict) and not all(isinstance(key, str) for key in spec):
+                raise InputError(f"{name} must name modalities, got {short(spec)}.")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise InputError(f"Seeds must be different numbers from 0 on, at least one; got {short(self.seeds)}.")
         if min(self.seeds) < 0 or max(self.seeds) >= _MOST_SEED:
@@ -108,7 +112,7 @@ def defaults(objective: str, dataset: str, preset: str, modalities: Iterable[str
         objective: Registered name.
         dataset: Registered name.
         preset: Of the method.
-        modalities: Those that are used; what a recipe says of others is left out. None for all.
+        modalities: Those that are used; what is said of others is left out. None for all.
 
     Raises:
         InputError: an unknown preset.
@@ -116,13 +120,13 @@ def defaults(objective: str, dataset: str, preset: str, modalities: Iterable[str
     presets = OBJECTIVES.get(objective).presets
     if not isinstance(preset, str) or preset not in presets:
         raise suggest(preset, list(presets), f"preset of {objective}")
-    recipe = dict(getattr(DATASETS.get(dataset), "recipe", {}))
+    found = {**getattr(DATASETS.get(dataset), "recipe", {}), **presets[preset]}
     if modalities is not None:
         used = set(modalities)
         for key in BY_MODALITY:
-            if isinstance(recipe.get(key), Mapping):
-                recipe[key] = {name: value for name, value in recipe[key].items() if name in used}
-    return {**recipe, **presets[preset]}
+            if isinstance(found.get(key), Mapping):
+                found[key] = {name: value for name, value in found[key].items() if name in used}
+    return found
 
 
 def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chosen: Any) -> RunSettings:

@@ -24,7 +24,7 @@ class Objective(nn.Module, ABC):
     Attributes:
         Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
         presets: ``{preset: {"method.key" | "training.key" | ...: value}}``, defaults that flags win over.
-        needs_raw: Whether ``loss`` is given the batch as it is, too, as ``raw``.
+        needs_raw: Whether ``loss`` is given the un-augmented batch, too, as ``raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets; others are given none.
         trains: Whether there is anything to train; False for a floor such as raw features.
         deterministic: ``{setting: value}`` under which ``loss`` draws nothing, so that several processes can be
@@ -83,7 +83,8 @@ class Objective(nn.Module, ABC):
             second: Another view of the same samples.
             progress: Share of the training that is over, in [0, 1]; drives schedules.
             generator: Source of the step's randomness, on the batch's device.
-            raw: The samples without augmentation, where ``needs_raw`` is true; ``first`` stands in where it is None.
+            raw: The samples without augmentation, where ``needs_raw`` is true: images through the plain crop of the
+                references, unless the run's ``plain_views`` say otherwise. ``first`` stands in where it is None.
         """
 
     @abstractmethod

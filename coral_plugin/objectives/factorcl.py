@@ -46,7 +46,10 @@ class FactorCLSettings:
 class FactorCL(Objective):
     """FactorCL for n >= 2 modalities: six critics a pair bound shared and unique information from both sides.
 
-    Without labels: x is the sample as it is, x' one augmented copy of it.
+    Without labels: x is the un-augmented sample (images: the plain crop), x' one augmented copy of it. On Trifeature
+    the published copy of the second image has the SimCLR recipe without the crop, which would take away what the
+    images share; the preset ``trifeature`` has it, and on other images it is
+    ``--view NAME=color_jitter+grayscale+blur+flip``.
 
     Step A of the published alternation trains encoders, heads and NCE critics on the main loss and leaves the CLUB
     critics alone; step B trains only the CLUB critics, on the NCE bound of the same batch. Here both are one ``total``

@@ -51,7 +51,7 @@ class Mae(Objective):
 
     1. A random 75 % of the patches of each image (one patch a cell of its encoder's map), of the steps of each series
        (grouped as its encoder groups them) and of the entries of each table are set to their mean. The samples are not
-       augmented otherwise.
+       augmented otherwise, but for the plain crop of images that un-augmented branches get.
     2. The tokens of hidden patches are replaced by a learned token of the modality plus the code of their place, where
        token i of the encoder stands for patch i (:class:`Patches`).
     3. All tokens are fused; a small transformer decodes all outputs, each with the code of its place.

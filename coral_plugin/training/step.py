@@ -25,6 +25,7 @@ class Prepared:
         first: One view of them.
         second: Another view.
         stream: Source of what is drawn next in this step.
+        raw: The samples for un-augmented branches, of an objective that needs them.
     """
 
     def __init__(
@@ -34,8 +35,10 @@ class Prepared:
         first: MultimodalBatch,
         second: MultimodalBatch,
         stream: torch.Generator,
+        raw: MultimodalBatch | None = None,
     ) -> None:
         self.step, self.batch, self.first, self.second, self.stream = step, batch, first, second, stream
+        self.raw = raw
 
 
 class TrainingStep(nn.Module):
@@ -72,13 +75,18 @@ class TrainingStep(nn.Module):
         if self.double_values:
             batch = replace(batch, tensors={name: value.double() for name, value in batch.items()})
         stream = generator(self.seed, "step", step, batch.device, self.rank)
-        return Prepared(step, batch, self.views(batch, stream), self.views(batch, stream), stream)
+        first, second = self.views(batch, stream), self.views(batch, stream)
+        if not self.objective.needs_raw:
+            return Prepared(step, batch, first, second, stream)
+        # a stream of its own: views and masks of a step are the same whatever becomes of its un-augmented branch
+        plain = generator(self.seed, "plain", step, batch.device, self.rank)
+        return Prepared(step, batch, first, second, stream, self.views.unaugmented(batch, plain))
 
     def forward(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """The total loss, and all terms ``(K,)`` in float32 without gradient."""
         # dropout draws from the global generator; everything else from the step's own
         torch.manual_seed(fold(self.seed, "dropout", prepared.step, self.rank))
-        raw = {"raw": prepared.batch} if self.objective.needs_raw else {}
+        raw = {"raw": prepared.raw} if self.objective.needs_raw else {}
         terms = self.objective.loss(prepared.first, prepared.second, prepared.step / self.steps, prepared.stream, **raw)
         self.names = list(terms)
         return terms["total"], torch.stack([term.detach().float() for term in terms.values()])

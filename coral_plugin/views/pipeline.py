@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -117,10 +117,16 @@ class Views:
     Attributes:
         groups: Modalities that share their coins, with their augmentations.
         custom: Augmentations of the user's own, by modality; applied to every sample.
+        plain: What makes the batch that methods with an un-augmented branch get as ``raw``; None leaves it as it is.
     """
 
     groups: tuple[_Group, ...]
     custom: dict[str, Augmentation] = field(default_factory=dict)
+    plain: Views | None = None
+
+    def unaugmented(self, batch: MultimodalBatch, generator: torch.Generator | None = None) -> MultimodalBatch:
+        """The batch for un-augmented branches: images cropped a little, all else as it is, unless chosen otherwise."""
+        return batch if self.plain is None else self.plain(batch, generator)
 
     def __call__(self, batch: MultimodalBatch, generator: torch.Generator | None = None) -> MultimodalBatch:
         """One view of ``batch``; padding, targets and index stay, and the batch itself is not changed.
@@ -165,7 +171,9 @@ class Views:
         return names_for(kind)
 
 
-def build_views(spec: Spec | Mapping[str, Spec], modalities: Sequence[Modality]) -> Views:
+def build_views(
+    spec: Spec | Mapping[str, Spec], modalities: Sequence[Modality], plain: Spec | Mapping[str, Spec] = "auto"
+) -> Views:
     """The views that ``spec`` describes.
 
     * ``"drop+noise"``: each element in turn, with its own coin for each sample; ``"drop|noise"``: one of them.
@@ -176,11 +184,25 @@ def build_views(spec: Spec | Mapping[str, Spec], modalities: Sequence[Modality])
       where the channels are no triples), images ``simclr``.
     * ``{modality: function}``: an own ``(values (B, ...), lengths (B,) or None, generator) -> values``.
 
+    ``plain`` says in the same way what un-augmented branches get (CLIP, Cross+Self, CMC, FactorCL). ``"auto"`` is the
+    plain transform of the references (METHODS 1.8): ``plain_crop``, at least half of an image, and nothing for other
+    kinds. ``"none"`` leaves images whole.
+
     Raises:
         InputError: an unknown name or setting, or an augmentation that does not apply to a modality.
     """
+    views = _views(spec, modalities, _automatic)
+    untouched = isinstance(plain, str) and plain.strip() == "none"
+    return views if untouched else replace(views, plain=_views(plain, modalities, _automatic_plain))
+
+
+def _views(
+    spec: Spec | Mapping[str, Spec],
+    modalities: Sequence[Modality],
+    automatic: Callable[[Sequence[Modality]], tuple[_Group, ...]],
+) -> Views:
     if isinstance(spec, str):
-        return Views((_group(spec, modalities),) if spec.strip() != "auto" else _automatic(modalities))
+        return Views((_group(spec, modalities),) if spec.strip() != "auto" else automatic(modalities))
     if not isinstance(spec, Mapping):
         raise InputError(f"Views need a text or a mapping from modality to text, got {type(spec).__name__}.")
     names = [modality.name for modality in modalities]
@@ -199,7 +221,7 @@ def build_views(spec: Spec | Mapping[str, Spec], modalities: Sequence[Modality])
             custom[modality.name] = part
         else:
             raise InputError(f"The view of modality {modality.name!r} must be a text or a function, got {part!r}.")
-    return Views((*groups, *_automatic(rest)), custom)
+    return Views((*groups, *automatic(rest)), custom)
 
 
 def _alone(text: str, modality: Modality, count: int) -> _Group:
@@ -223,6 +245,11 @@ def _automatic(modalities: Sequence[Modality]) -> tuple[_Group, ...]:
         elif modality.kind != "sequence":
             groups.append(_group(_DEFAULT[modality.kind], [modality]))
     return tuple(groups)
+
+
+def _automatic_plain(modalities: Sequence[Modality]) -> tuple[_Group, ...]:
+    """Images are cropped a little, other kinds stay as they are."""
+    return tuple(_group("plain_crop" if m.kind == "image" else "none", [m]) for m in modalities)
 
 
 def _group(text: str, modalities: Sequence[Modality]) -> _Group:

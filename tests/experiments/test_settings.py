@@ -96,3 +96,21 @@ def test_a_recipe_says_nothing_of_modalities_that_are_left_out(monkeypatch):
     assert settings.network.encoders == {"b": "mlp"}
     assert settings.network.width == 16
     assert everything.views == load.recipe["views"]
+
+
+def test_unaugmented_branches_are_part_of_the_settings():
+    assert make_settings("clip", "trifeature").plain_views == {}
+    settings = make_settings("clip", "trifeature", plain_views={"image1": "none"})
+    assert from_dict(yaml.safe_load(settings.to_yaml())) == settings
+    assert make_settings("clip", "avmnist").plain_views == "none"
+    with pytest.raises(InputError, match="plain_views must name modalities"):
+        make_settings("clip", "digits", plain_views={1: "none"})
+
+
+def test_the_small_scales_unaugmented_branches_lose_no_more_than_its_views():
+    from coral_plugin.experiments.arms import SMALL
+
+    for arm in ({}, *SMALL.by_arm.values()):
+        chosen = {**SMALL.chosen, **arm}
+        assert "crop(scale=(0.6,1.0))" in chosen["views"]
+        assert chosen["plain_views"] == "plain_crop(scale=(0.6,1.0))"

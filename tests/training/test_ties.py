@@ -12,6 +12,7 @@ from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import coral_terms
 from coral_plugin.objectives.coral import Coral, CoralSettings
 from coral_plugin.objectives.infmasking import InfMasking, InfMaskingSettings
+from coral_plugin.registry import OBJECTIVES
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.step import TrainingStep
 from coral_plugin.views import build_views
@@ -211,3 +212,47 @@ def test_labels_reach_only_objectives_that_need_them(trained, positives, wanted)
     _, prepared, given = trained(build, epochs=1)
     for made, (args, _) in zip(prepared, given, strict=True):
         assert [list(batch.targets) for batch in (made.batch, *args[:2])] == [wanted] * 3
+
+
+PAIR = tuple(Modality(name=name, kind="image", shape=(3, 16, 16)) for name in ("left", "right"))
+
+
+def pictures(objective, plain="auto", steps=3):
+    """What is prepared of three batches of images for ``objective``."""
+    split = Split({m.name: Column(torch.rand(8, 3, 16, 16)) for m in PAIR}, {})
+    training = TrainingStep(objective, build_views("auto", PAIR, plain), 41, 3)
+    batch = split.batch(torch.arange(8))
+    return batch, [training.prepare(batch, step) for step in range(steps)]
+
+
+def test_methods_with_an_unaugmented_branch_get_it_with_the_plain_crop():
+    torch.manual_seed(0)
+    clip = OBJECTIVES.get("clip")(PAIR, NETWORK, OBJECTIVES.get("clip").Settings())
+    batch, made = pictures(clip)
+    for each in made:
+        assert all((each.raw[name] != batch[name]).flatten(1).any(dim=1).sum() >= 6 for name in batch)
+    assert not torch.equal(made[0].raw["left"], made[1].raw["left"])
+    again = pictures(clip)[1]
+    torch.manual_seed(1)
+    assert torch.equal(again[2].raw["left"], TrainingStep(
+        clip, build_views("auto", PAIR), 41, 3).prepare(again[2].batch, 2).raw["left"])  # fmt: skip
+
+
+def test_the_unaugmented_branch_does_not_change_what_else_is_drawn():
+    torch.manual_seed(0)
+    clip, coral = (OBJECTIVES.get(name)(PAIR, NETWORK, OBJECTIVES.get(name).Settings()) for name in ("clip", "coral"))
+    states = []
+    for objective, plain in ((clip, "auto"), (clip, "none"), (coral, "auto")):
+        torch.manual_seed(2)
+        _, made = pictures(objective, plain)
+        assert (made[0].raw is None) == (objective is coral)
+        states.append([(each.first["left"], each.second["right"], each.stream.get_state()) for each in made])
+    for one, other in ((states[0], states[1]), (states[0], states[2])):
+        assert all(torch.equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
+
+
+def test_the_plain_image_is_an_option():
+    torch.manual_seed(0)
+    clip = OBJECTIVES.get("clip")(PAIR, NETWORK, OBJECTIVES.get("clip").Settings())
+    batch, made = pictures(clip, "none")
+    assert all(torch.equal(each.raw[name], batch[name]) for each in made for name in batch)

@@ -121,7 +121,7 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
     clock = _Clock()
     _warm_up()
     before = _reset_peak()
-    views = build_views(settings.views, data.modalities)
+    views = build_views(settings.views, data.modalities, settings.plain_views)
     trained = train(build, split, views, training, job.seed, quiet=True, after_epoch=clock)
     wall, processor = clock.last_epoch()
     return {
