@@ -56,10 +56,10 @@ def test_the_share_that_an_unaugmented_image_keeps():
 
 
 def test_unaugmented_branches_by_choice():
-    batch = make([PHOTO, VISION])
-    whole = build_views("auto", [PHOTO, VISION], plain="none").unaugmented(batch, gen())
+    batch = make([PHOTO, SERIES])
+    whole = build_views("auto", [PHOTO, SERIES], plain="none").unaugmented(batch, gen())
     assert whole is batch
-    chosen = build_views("auto", [PHOTO, VISION], plain={"photo": "none", "vision": "noise@1"}).unaugmented(
+    chosen = build_views("auto", [PHOTO, SERIES], plain={"photo": "none", "vision": "noise@1"}).unaugmented(
         batch, gen()
     )
     assert torch.equal(chosen["photo"], batch["photo"])
