@@ -92,7 +92,7 @@ def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalDat
             table = {key: value[keep] for key, value in table.items()}
         columns[label] = _columns(table, names, settings, f"{path}: {label}")
         scores[label] = table["labels"]
-    task, targets = read_labels(*by_rule(scores, settings.labels, CLASSES[name]), list(SPLITS), path)
+    task, targets, said = read_labels(*by_rule(scores, settings.labels, CLASSES[name]), list(SPLITS), path)
     splits: dict[str, Any] = {
         label: Split(columns[label], {task.name: targets[label]} if task else {}) for label in SPLITS
     }
@@ -103,7 +103,7 @@ def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalDat
         name=name,
         modalities=tuple(modalities),
         tasks=(task,) if task else (),
-        notes=tuple(notes),
+        notes=(*notes, *said),
         fingerprint=fingerprint(splits),
         **splits,
     )
@@ -165,7 +165,7 @@ def by_rule(
     if rule == "score":
         return {label: value.astype(np.float32) for label, value in scores.items()}, None
     if rule == "seven":
-        rounded = {label: np.clip(np.round(value), -3, 3).astype(np.int64) + 3 for label, value in scores.items()}
+        rounded = {label: np.clip(np.round(value), -3, 3).astype(np.int64) for label, value in scores.items()}
         return rounded, tuple(str(score) for score in range(-3, 4))
     positive = np.greater_equal if rule == "nonnegative" else np.greater
     return {label: positive(value, 0).astype(np.int64) for label, value in scores.items()}, classes

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import SPLITS
-from coral_plugin.data.tables import Table, as_array, settle
+from coral_plugin.data.tables import Table, settle
+from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
 
 MODALITIES = ("vision", "audio", "text")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coral_plugin.data import KINDS, SPLITS, Kind, MultimodalData, from_arrays
 from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError
 from coral_plugin.npz import read_npz
 from coral_plugin.registry import suggest
@@ -23,12 +24,15 @@ class ArraysSettings:
         valid_share: Share of train that becomes valid where the file has no valid split.
         seed: Of that split.
         kinds: ``{modality: sequence, timeseries, tabular or image}`` where the dimensions do not tell.
+        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell
+            (:func:`coral_plugin.data.labels.read_labels`).
     """
 
     standardise: bool = True
     valid_share: float = 0.15
     seed: int = 0
     kinds: dict[str, Kind] = field(default_factory=dict)
+    task: TaskKind | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.valid_share < 1:
@@ -58,6 +62,7 @@ def load(path: str | None = None, settings: ArraysSettings | None = None) -> Mul
         name=Path(path).stem,
         standardise=settings.standardise,
         kinds=settings.kinds,
+        task=settings.task,
         valid_share=settings.valid_share,
         seed=settings.seed,
     )

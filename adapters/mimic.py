@@ -13,7 +13,7 @@ import torch
 from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.columns import make_column, with_statistics
 from coral_plugin.data.inspection import Inspection, Source
-from coral_plugin.data.tables import as_array
+from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
 from coral_plugin.pickles import read_pickle
 from coral_plugin.registry import suggest

@@ -130,7 +130,10 @@ def _data(
     targets: dict[str, torch.Tensor] = {}
     if samples.labelled:
         scores = {label: np.array([sample.score for sample in own]) for label, own in parts.items()}
-        task, targets = read_labels(*by_rule(scores, settings.label_rule, _CLASSES), list(SPLITS), where)
+        task, targets, notes_of_labels = read_labels(
+            *by_rule(scores, settings.label_rule, _CLASSES), list(SPLITS), where
+        )
+        said += notes_of_labels
     splits: dict[str, Any] = {
         label: Split(
             {name: _column(own, name, width) for name, width in samples.widths.items()},

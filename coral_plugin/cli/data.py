@@ -116,7 +116,10 @@ def histogram(values: np.ndarray) -> str:
     values = values.ravel()
     seen, counts = np.unique(values, return_counts=True)
     if len(seen) <= _MOST_VALUES:
-        return ", ".join(f"{value:g}: {count}" for value, count in zip(seen, counts, strict=True))
+        names = [f"{value:g}" if values.dtype.kind in "fiub" else str(value) for value in seen]
+        return ", ".join(f"{name}: {count}" for name, count in zip(names, counts, strict=True))
+    if values.dtype.kind not in "fiub":
+        return f"{len(seen)} texts, {counts.min()} to {counts.max()} samples each"
     quartiles = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
     return f"{len(seen)} values, quartiles " + ", ".join(f"{value:.3g}" for value in quartiles)
 

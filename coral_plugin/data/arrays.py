@@ -13,11 +13,11 @@ import torch
 from coral_plugin.data.columns import Spans, absent_column, make_column, with_statistics
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.kinds import modalities_of_tables, span_of, with_spans
-from coral_plugin.data.labels import read_labels, whole_floats
+from coral_plugin.data.labels import read_labels
 from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.split import Column, Split
-from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, as_array, by_split, listed, settle
-from coral_plugin.data.task import Task
+from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, by_split, listed, read_table, settle
+from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError, one_line
 
 VALID_SHARE = 0.15
@@ -29,6 +29,7 @@ def from_arrays(
     name: str = "arrays",
     standardise: bool = True,
     kinds: Mapping[str, Kind] | None = None,
+    task: TaskKind | None = None,
     valid_share: float = VALID_SHARE,
     seed: int = 0,
 ) -> MultimodalData:
@@ -37,8 +38,9 @@ def from_arrays(
     2-D arrays (N, d) are tabular, 3-D (N, T, d) series, 4-D (N, C, H, W) images (floats in [0, 1], or whole numbers
     from 0 to 255). Rows of zeros at either end of a series are padding unless ``<split>/<modality>/length`` says
     otherwise; a series in which no sample of any split is padded is of kind ``timeseries``, any other ``sequence``.
-    Labels: integers (N,) are classes, floats (N,) or (N, L) are regression targets, 2-D integers of 0/1 are
-    multilabel. A missing ``valid`` is carved out of train, stratified by class.
+    Labels: text and whole numbers of any coding (N,) are classes, floats (N,) or (N, L) are regression targets, rows
+    (N, L) of 0/1 with one 1 each are classes, other 2-D integers of 0/1 are multilabel; see
+    :func:`~coral_plugin.data.labels.read_labels`. A missing ``valid`` is carved out of train, stratified by class.
 
     ``<split>/<modality>/present`` (N,) of bool says which samples have the modality. What the arrays hold for the
     others (NaN, zeros, anything) and their lengths are never looked at.
@@ -50,6 +52,7 @@ def from_arrays(
         standardise: Let the networks scale every feature (images: channel) with mean and deviation of the training
             split. The values of the splits stay as they are, so that augmentations may work in physical units.
         kinds: ``{modality: kind}`` where the guess is wrong.
+        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell.
         valid_share: Share of train that becomes valid where valid is missing and there are labels.
         seed: Of that split.
 
@@ -57,21 +60,24 @@ def from_arrays(
         InputError: a key, shape, type or value is not as above, a sample has no modality, or no sample of train has
             one of them; the message names the array and the place.
     """
-    tables = by_split(arrays, name)
+    tables, notes = by_split(arrays, name)
     modalities, found = with_spans(tables, modalities_of_tables(tables, kinds or {}, name), kinds or {}, name)
     labels = {label: table["labels"] for label, table in tables.items() if "labels" in table}
-    task, targets = read_labels(labels, arrays.get("classes"), list(tables), name)
+    # the columns of pandas.get_dummies are called like the classes
+    frame = getattr(arrays.get("train/labels"), "columns", ())
+    classes = arrays.get("classes", list(frame) if len(frame) > 1 else None)
+    known, targets, said = read_labels(labels, classes, list(tables), name, task)
     splits = {
         label: Split(
             {m.name: _column(table, m, found[label].get(m.name), f"{name}: {label}/{m.name}") for m in modalities},
-            {task.name: targets[label]} if task else {},
+            {known.name: targets[label]} if known else {},
         )
         for label, table in tables.items()
     }
-    notes = _notes(splits, modalities, task)
-    if task is not None and "valid" not in splits:
-        splits["train"], splits["valid"] = carve(splits["train"], task, valid_share, seed)
-        how = "stratified, " if task.kind == "classification" else ""
+    notes += [*_notes(splits, modalities), *said]
+    if known is not None and "valid" not in splits:
+        splits["train"], splits["valid"] = carve(splits["train"], known, valid_share, seed)
+        how = "stratified, " if known.kind == "classification" else ""
         notes.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})")
     for modality in modalities:
         if not splits["train"].columns[modality.name].there().any():
@@ -82,7 +88,7 @@ def from_arrays(
     return MultimodalData(
         name=name,
         modalities=tuple(modalities),
-        tasks=(task,) if task else (),
+        tasks=(known,) if known else (),
         notes=tuple(notes),
         fingerprint=fingerprint(splits),
         train=splits["train"],
@@ -105,9 +111,8 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
     _check_names(arrays, modalities, name)
     table: Table = {}
     for modality in there:
-        for key in (modality.name, f"{modality.name}/{LENGTH}", f"{modality.name}/{PRESENT}"):
-            if key in arrays:
-                table[key] = as_array(arrays[key], key, name)
+        keys = (modality.name, f"{modality.name}/{LENGTH}", f"{modality.name}/{PRESENT}")
+        table |= read_table({key: arrays[key] for key in keys if key in arrays}, "", name)
         shape = table[modality.name].shape[1:]
         if shape != modality.shape and not (modality.temporal and len(shape) == 2 and shape[1] == modality.features):
             raise InputError(
@@ -139,8 +144,10 @@ def carve(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Spl
         kept, held = train_test_split(np.arange(len(split)), test_size=share, random_state=seed, stratify=labels)
     except ValueError as error:
         reason = one_line(error)
+        quantities = " Are the labels quantities? Then say task='regression'." if task.kind == "classification" else ""
         raise InputError(
             f"Cannot set a valid split aside from {len(split)} training samples: {reason}. Give a valid split."
+            f"{quantities}"
         ) from error
     return split.subset(torch.from_numpy(np.sort(kept))), split.subset(torch.from_numpy(np.sort(held)))
 
@@ -168,7 +175,7 @@ def _column(table: Table, modality: Modality, span: Spans | None, where: str) ->
     return column if present is None else replace(column, present=torch.from_numpy(present))
 
 
-def _notes(splits: Mapping[str, Split], modalities: list[Modality], task: Task | None) -> list[str]:
+def _notes(splits: Mapping[str, Split], modalities: list[Modality]) -> list[str]:
     """What the user should hear about data that can be read in two ways, and about what is missing."""
     notes = []
     train = splits["train"]
@@ -182,8 +189,6 @@ def _notes(splits: Mapping[str, Split], modalities: list[Modality], task: Task |
                 f"image {modality.name} holds floats from {values.min():.3g} to {values.max():.3g}: "
                 "colour augmentations expect [0, 1] (or bytes)"
             )
-    if whole_floats(task, train.targets.get("label")):
-        notes.append("labels are whole numbers saved as floats: taken as regression; save integers for classes")
     for label, split in splits.items():
         if presence := split.presence():
             told = ", ".join(f"{name} in {int((~there).sum())}" for name, there in presence.items())

@@ -9,53 +9,124 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coral_plugin.data.task import Task
+from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError, short
 
 _MOST_CLASSES = 10_000
 _LONGEST = 200  # characters of a name
+_MANY = 50  # whole numbers with more values may be quantities
+_LISTED = 8  # classes that a note lists
+
+Arrays = Mapping[str, np.ndarray]
 
 
 def read_labels(
-    arrays: Mapping[str, np.ndarray], classes: Any, splits: list[str], name: str
-) -> tuple[Task | None, dict[str, Tensor]]:
-    """The task that labels stand for, and the targets of each split; None and nothing without labels.
+    arrays: Arrays, classes: Any, splits: list[str], name: str, kind: TaskKind | None = None
+) -> tuple[Task | None, dict[str, Tensor], list[str]]:
+    """The task that labels stand for, the targets of each split, and what was decided; None and nothing without labels.
+
+    Text and whole numbers (N,) are classes, whatever the numbers are (1, 2, 3; -1, 1; 3, 7, 9): those that occur in
+    train, in ascending order, under their own names. Rows (N, L) of 0 and 1 with exactly one 1 in every row of train
+    are classes, too; other integers 0/1 (N, L) are multilabel. Floats (N,) or (N, L) are regressed. (N, 1) counts as
+    (N,). Train alone decides.
 
     Args:
-        arrays: ``{split: labels}``: integers (N,) classification, 0/1 (N, L) multilabel, floats (N,) or (N, L)
-            regression; (N, 1) counts as (N,).
-        classes: Names of the classes, labels or outputs; None numbers them.
+        arrays: ``{split: labels}``.
+        classes: Names of the classes, labels or outputs; None takes the labels' own, or numbers. Labels that are names
+            among them are taken by name; whole numbers are else indices from 0 on, or, if as many as there are names,
+            named in ascending order.
         splits: Names of all splits; each has labels or none has.
         name: Of the data set, for messages.
+        kind: Which task it is; None tells by type and shape.
+
+    Returns:
+        Task, ``{split: targets}``, and notes, one line each.
 
     Raises:
-        InputError: labels that are missing, of several kinds, or out of range; names that do not fit.
+        InputError: labels that are missing, of several kinds, out of range or none of the task; a class that train
+            lacks; names that do not fit.
     """
     if not arrays:
-        return None, {}
+        return None, {}, []
     if missing := [label for label in splits if label not in arrays]:
         raise InputError(f"{name}: {missing[0]}/labels is missing, while {next(iter(arrays))}/labels is there.")
     arrays = {k: v[:, 0] if v.ndim == 2 and v.shape[1] == 1 else v for k, v in arrays.items()}
-    if len({(v.dtype.kind == "f", v.shape[1:]) for v in arrays.values()}) > 1 or arrays["train"].ndim > 2:
+    if len({(_form(v), v.shape[1:]) for v in arrays.values()}) > 1 or arrays["train"].ndim > 2:
         seen = ", ".join(f"{k}/labels {v.dtype} {v.shape}" for k, v in arrays.items())
         raise InputError(f"{name}: labels need one type and shape in every split, (N,) or (N, L); got {seen}.")
     names = None if classes is None else _names(classes, name)
-    if arrays["train"].dtype.kind == "f":
-        return _regression(arrays, names, name)
-    return (_classification if arrays["train"].ndim == 1 else _multilabel)(arrays, names, name)
+    train = arrays["train"]
+    found, notes = _kind_of(train, kind, name), []
+    if found == "regression":
+        notes = [] if kind else _like_classes(train)
+        return *_regression(arrays, names, name), notes
+    arrays = {label: _whole(value, label, found, name) for label, value in arrays.items()}
+    if found == "multilabel":
+        return *_multilabel(arrays, names, name), notes
+    if train.ndim == 2:
+        return _one_hot(arrays, names, name, asked=kind is not None)
+    return _classification(arrays, names, name, asked=kind is not None)
 
 
-def whole_floats(task: Task | None, train: Tensor | None) -> bool:
-    """Whether the targets are regressed, but look like the numbers of a few classes that were saved as floats."""
-    if task is None or train is None or task.kind != "regression" or train.ndim > 1:
-        return False
-    seen = train.unique()
-    return len(seen) <= 20 and bool((seen == torch.arange(len(seen))).all())
+def _form(labels: np.ndarray) -> str:
+    return {"f": "floats", "U": "text"}.get(labels.dtype.kind, "whole numbers")
 
 
-def _regression(
-    arrays: Mapping[str, np.ndarray], names: tuple[str, ...] | None, name: str
-) -> tuple[Task, dict[str, Tensor]]:
+def _kind_of(train: np.ndarray, kind: TaskKind | None, name: str) -> TaskKind:
+    """The given kind, if the labels can be of it; else what their type and shape say."""
+    rows = train.ndim == 2
+    one_hot = rows and _is_one_hot(train)
+    if train.dtype.kind == "U":
+        if rows or kind not in (None, "classification"):
+            raise InputError(
+                f"{name}: train/labels is text of shape {train.shape}; text (N,) names classes, "
+                f"{'of task ' + repr(kind) if kind else 'one a sample'} give numbers."
+            )
+        return "classification"
+    own: TaskKind = "classification" if one_hot or not rows else "multilabel"
+    if kind is None:
+        return "regression" if train.dtype.kind == "f" and not one_hot else own
+    if (kind == "classification" and rows and not one_hot) or (kind == "multilabel" and not rows):
+        shape = "(N, L)" if rows else "(N,)"
+        raise InputError(f"{name}: labels of shape {shape} are those of a {own}, not of task {kind!r}.")
+    return kind
+
+
+def _is_one_hot(rows: np.ndarray) -> bool:
+    return bool(((rows == 0) | (rows == 1)).all() and ((rows != 0).sum(axis=1) == 1).all())
+
+
+def _otherwise(what: str, kind: TaskKind) -> str:
+    return f"for {what} say task={kind!r} (coral train: --source.task {kind})"
+
+
+def _like_classes(train: np.ndarray) -> list[str]:
+    """The note on numbers that are regressed, but look like a few classes, or flags, that were saved as floats."""
+    if not (train == np.round(train)).all():
+        return []
+    if train.ndim == 2:
+        if not ((train == 0) | (train == 1)).all():
+            return []
+        what = _otherwise("several labels a sample", "multilabel")
+        return [f"labels are 0 and 1 in {train.shape[1]} columns of floats: taken as regression; {what}"]
+    seen = np.unique(train)
+    if len(seen) > max(20, len(train) // 20):
+        return []
+    told, what = _listing([_text(value) for value in seen]), _otherwise("classes", "classification")
+    return [f"labels are whole numbers saved as floats ({told}): taken as regression; save integers, or {what}"]
+
+
+def _whole(value: np.ndarray, label: str, kind: TaskKind, name: str) -> np.ndarray:
+    """Floats and truth values as integers; text and integers as they are."""
+    if value.dtype.kind == "f":
+        if not np.isfinite(value).all() or (value != np.round(value)).any():
+            raise InputError(f"{name}: labels of {label} are no whole numbers, as task {kind!r} needs them.")
+        if np.abs(value).max() >= 2.0**63:
+            raise InputError(f"{name}: {label}/labels holds {np.abs(value).max():g}, too large for a class.")
+    return value.astype(np.int64) if value.dtype.kind in "fb" else value
+
+
+def _regression(arrays: Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
     train = arrays["train"]
     outputs = 1 if train.ndim == 1 else train.shape[1]
     targets = {}
@@ -67,45 +138,114 @@ def _regression(
     return Task(name="label", kind="regression", classes=_fitting(names, outputs, name)), targets
 
 
-def _multilabel(
-    arrays: Mapping[str, np.ndarray], names: tuple[str, ...] | None, name: str
-) -> tuple[Task, dict[str, Tensor]]:
-    _within(arrays, 1, "0 or 1 (multilabel)", name)
+def _multilabel(arrays: Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
+    for label, value in arrays.items():
+        if value.min() < 0 or value.max() > 1:
+            raise InputError(
+                f"{name}: {label}/labels must be 0 or 1 (multilabel), got values from {value.min()} to {value.max()}."
+            )
     task = Task(name="label", kind="multilabel", classes=_fitting(names, arrays["train"].shape[1], name))
-    return task, _integers(arrays)
+    return task, {label: torch.from_numpy(value.astype(np.int64)) for label, value in arrays.items()}
+
+
+def _one_hot(
+    arrays: Arrays, names: tuple[str, ...] | None, name: str, *, asked: bool
+) -> tuple[Task, dict[str, Tensor], list[str]]:
+    for label, value in arrays.items():
+        if not _is_one_hot(value):
+            raise InputError(
+                f"{name}: {label}/labels has rows without exactly one 1, while every row of train has one (one-hot "
+                f"classes); {_otherwise('several labels a sample', 'multilabel')}."
+            )
+    count = arrays["train"].shape[1]
+    found = _fitting(names, count, name)
+    index = {label: value.argmax(axis=1) for label, value in arrays.items()}
+    _two_classes(np.unique(index["train"]).tolist(), name)
+    what = _otherwise("several labels a sample", "multilabel")
+    notes = [] if asked else [f"labels are one-hot rows: taken as {count} classes; {what}"]
+    task = Task(name="label", kind="classification", classes=found)
+    notes += _absent(index, found)
+    return task, {label: torch.from_numpy(value) for label, value in index.items()}, notes
 
 
 def _classification(
-    arrays: Mapping[str, np.ndarray], names: tuple[str, ...] | None, name: str
-) -> tuple[Task, dict[str, Tensor]]:
-    _within(arrays, _MOST_CLASSES - 1, "0, 1, 2, ...", name)
-    train = np.unique(arrays["train"])
-    if len(train) < 2:
-        raise InputError(f"{name}: train/labels has one class only ({train[0]}); a probe needs two.")
-    seen = np.unique(np.concatenate([np.unique(value) for value in arrays.values()]))
-    count = int(seen.max()) + 1
-    if names is None and len(seen) < count:
-        # an empty class would lower the chance level that scores are held against
-        absent = sorted(set(range(count)) - set(seen.tolist()))[0]
-        raise InputError(
-            f"{name}: labels go up to {count - 1}, but class {absent} has no sample; number the classes 0, 1, 2, ... "
-            "(np.unique(labels, return_inverse=True)[1]), or name all of them under 'classes'."
-        )
-    if names is not None:
-        count = max(count, len(names))
-    return Task(name="label", kind="classification", classes=_fitting(names, count, name)), _integers(arrays)
-
-
-def _within(arrays: Mapping[str, np.ndarray], most: int, wanted: str, name: str) -> None:
+    arrays: Arrays, names: tuple[str, ...] | None, name: str, *, asked: bool
+) -> tuple[Task, dict[str, Tensor], list[str]]:
+    seen = [_text(value) for value in np.unique(arrays["train"])]
+    _two_classes(seen, name)
+    many = arrays["train"].dtype.kind != "U" and len(seen) > min(_MANY, max(10, len(arrays["train"]) // 2))
+    numbers = _otherwise("quantities", "regression")
+    if len(seen) > _MOST_CLASSES:
+        raise InputError(f"{name}: train/labels has {len(seen)} classes, more than {_MOST_CLASSES}; {numbers}.")
+    found, place, notes = _places(seen, names, arrays["train"].dtype.kind == "U", name)
+    if many and not asked:
+        notes.append(f"labels are {len(seen)} different whole numbers: taken as classes; {numbers}")
+    index = {}
     for label, value in arrays.items():
-        if int(value.min()) < 0 or int(value.max()) > most:
+        own, inverse = np.unique(value, return_inverse=True)
+        at = np.array([place.get(_text(each), -1) for each in own])
+        if (at < 0).any():
+            count, first = int((at[inverse] < 0).sum()), short(_text(own[at < 0][0]))
             raise InputError(
-                f"{name}: {label}/labels must be {wanted}, got values from {value.min()} to {value.max()}."
+                f"{name}: {label}/labels has {count} samples of classes that train lacks, the first {first}; leave "
+                f"them out, or list the names of all classes under 'classes'{'; ' + numbers if many else ''}."
             )
+        index[label] = at[inverse].reshape(value.shape)
+    task = Task(name="label", kind="classification", classes=found)
+    notes += _absent(index, found)
+    return task, {label: torch.from_numpy(value) for label, value in index.items()}, notes
 
 
-def _integers(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    return {label: torch.from_numpy(value.astype(np.int64)) for label, value in arrays.items()}
+def _places(
+    seen: list[str], names: tuple[str, ...] | None, text: bool, name: str
+) -> tuple[tuple[str, ...], dict[str, int], list[str]]:
+    """Names of the classes, ``{label: index of its class}``, and notes on labels that are not 0, 1, 2, ..."""
+    dense = seen == [str(number) for number in range(len(seen))]
+    in_order = {label: number for number, label in enumerate(seen)}
+    if names is None:
+        how = "text" if text else "whole numbers"
+        notes = [] if dense else [f"labels are {how}: {len(seen)} classes, {_listing(seen)}"]
+        return _names(seen, name), in_order, notes
+    if set(seen) <= set(names):
+        return names, {label: number for number, label in enumerate(names)}, []
+    if text:
+        strange = short(next(label for label in seen if label not in names))
+        raise InputError(f"{name}: train/labels has class {strange}, which is not under 'classes' ({_listing(names)}).")
+    if {int(label) for label in seen} <= set(range(len(names))):
+        return names, {str(number): number for number in range(len(names))}, []
+    if len(seen) == len(names):
+        pairs = _listing([f"{label} is {called}" for label, called in zip(seen, names, strict=True)])
+        return names, in_order, [f"classes are named in the order of their labels: {pairs}"]
+    raise InputError(
+        f"{name}: classes has {len(names)} names, but the labels need {len(seen)} or more: {_listing(seen)}."
+    )
+
+
+def _two_classes(seen: list[Any], name: str) -> None:
+    if len(seen) < 2:
+        raise InputError(f"{name}: train/labels has one class only ({short(seen[0])}); a probe needs two.")
+
+
+def _absent(index: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> list[str]:
+    """Notes on classes of which train or test has no sample."""
+    gone = {
+        label: sorted(set(range(len(classes))) - set(np.unique(index[label]).tolist()))
+        for label in ("train", "test")
+        if label in index
+    }
+    return [
+        f"{label} has no sample of class {_listing([classes[number] for number in lacking])}"
+        for label, lacking in gone.items()
+        if lacking
+    ]
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, str) else str(int(value))
+
+
+def _listing(labels: list[str] | tuple[str, ...]) -> str:
+    return ", ".join([*labels[:_LISTED], *["..."] * (len(labels) > _LISTED)])
 
 
 def _names(classes: Any, name: str) -> tuple[str, ...]:

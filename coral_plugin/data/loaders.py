@@ -12,7 +12,7 @@ from torch import Tensor
 from coral_plugin.data.arrays import VALID_SHARE, carve
 from coral_plugin.data.columns import with_statistics
 from coral_plugin.data.dataset import MultimodalData, fingerprint
-from coral_plugin.data.labels import read_labels, whole_floats
+from coral_plugin.data.labels import read_labels
 from coral_plugin.data.layouts import Layout
 from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.ordering import in_order
@@ -91,8 +91,8 @@ def read_loaders(
         modalities: Their names, in the order of the batches; ``modality0``, ... where none are given.
         kinds: ``{modality: kind}`` where the shapes do not tell (:func:`~coral_plugin.data.layouts.layout_of`).
         prepare: ``{modality: function}`` of a batch's values (B, ...), for layouts that no kind fits.
-        task: What the labels are: by default whole numbers are classes, or with several columns 0/1 multilabel, and
-            floats are regressed. ``none``: no task is made of them.
+        task: What the labels are, where :func:`~coral_plugin.data.labels.read_labels` does not tell. ``none``: no task
+            is made of them.
         classes: Names of the classes (or labels, or outputs).
         standardise: Let the networks scale every feature with mean and deviation of the training split.
         labels: Whether the last entry of a batch is its label; False for batches ``(x1, ..., xM)``.
@@ -117,9 +117,8 @@ def read_loaders(
         if layouts[each].kind == "timeseries" and len(layouts[each].shape) > 2:
             notes.append(f"{each} is read as {layouts[each].shape[0]} steps of {layouts[each].shape[1:]} values each")
     truths = {label: found.truth for label, found in gathered.items() if found.truth is not None}
-    known, targets = targets_of(truths, task, classes, name)
-    if whole_floats(known, targets.get("train")):
-        notes.append("labels are whole numbers saved as floats: taken as regression; say task='classification' if not")
+    known, targets, said = targets_of(truths, task, classes, name)
+    notes += said
     splits = {label: Split(own, {known.name: targets[label]} if known else {}) for label, own in columns.items()}
     if known is not None and valid is None:
         splits["train"], splits["valid"] = carve(splits["train"], known, VALID_SHARE, 0)
@@ -145,8 +144,8 @@ def clean(test: Any, where: str) -> Any:
 
 def targets_of(
     truths: Mapping[str, Tensor], kind: TaskKind | Literal["none"] | None, classes: Sequence[str] | None, name: str
-) -> tuple[Task | None, dict[str, Tensor]]:
-    """The task that collated labels stand for, and the targets of each split; labels of a series are outputs.
+) -> tuple[Task | None, dict[str, Tensor], list[str]]:
+    """The task that collated labels stand for, the targets of each split and notes; labels of a series are outputs.
 
     Args:
         truths: ``{split: (N, ...)}``.
@@ -158,23 +157,12 @@ def targets_of(
         InputError: labels that are none of the task.
     """
     if kind == "none" or not truths:
-        return None, {}
+        return None, {}, []
     arrays = {label: (truth.flatten(1) if truth.ndim > 2 else truth).numpy() for label, truth in truths.items()}
-    if kind == "regression":
-        arrays = {label: array.astype(np.float32) for label, array in arrays.items()}
-    elif kind is not None:
-        for label, array in arrays.items():
-            if (array != array.round()).any():
-                raise InputError(f"{name}: labels of {label} are no whole numbers, as task {kind!r} needs them.")
-        arrays = {label: array.astype(np.int64) for label, array in arrays.items()}
     for label, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"{name}: labels of {label} are not all finite (NaN, infinite); clean them first.")
-    task, targets = read_labels(arrays, classes, list(truths), name)
-    if task is not None and kind not in (None, task.kind):
-        shape = tuple(truths["train"].shape)
-        raise InputError(f"{name}: labels of shape {shape} are those of a {task.kind}, not of task {kind!r}.")
-    return task, targets
+    return read_labels(arrays, classes, list(truths), name, kind)
 
 
 def _piles(

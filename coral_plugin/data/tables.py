@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
+from coral_plugin.data.values import as_array, as_labels, as_values, filled_up
 from coral_plugin.errors import InputError, short
 
 SPLITS = ("train", "valid", "test")
@@ -17,13 +17,13 @@ LENGTH, PRESENT = "length", "present"
 Table = dict[str, np.ndarray]
 
 
-def by_split(arrays: Mapping[str, Any], name: str) -> dict[str, Table]:
-    """``{split: table}`` in the order of ``SPLITS``, every table settled (:func:`settle`).
+def by_split(arrays: Mapping[str, Any], name: str) -> tuple[dict[str, Table], list[str]]:
+    """``{split: table}`` in the order of ``SPLITS``, every table settled (:func:`settle`), and notes, one line each.
 
     Raises:
         InputError: a key, type, shape or value that is not admitted.
     """
-    tables: dict[str, Table] = {}
+    given: dict[str, dict[str, Any]] = {}
     for key, value in arrays.items():
         split, _, rest = str(key).partition("/")
         if key == "classes" or str(key).startswith("meta/"):
@@ -41,10 +41,37 @@ def by_split(arrays: Mapping[str, Any], name: str) -> dict[str, Table]:
                 f"{name}: unknown key {short(str(key))}. Keys are <split>/<modality>, <split>/<modality>/length, "
                 f"<split>/<modality>/present, <split>/labels (splits: {', '.join(SPLITS)}), classes, meta/..."
             )
-        tables.setdefault(split, {})[rest] = as_array(value, str(key), name)
-    if "train" not in tables:
+        given.setdefault(split, {})[rest] = value
+    if "train" not in given:
         raise InputError(f"{name} has no train split: give arrays under train/<modality>. It has {listed(arrays)}.")
-    return {label: settle(tables[label], f"{label}/", name) for label in SPLITS if label in tables}
+    tables = {label: read_table(given[label], f"{label}/", name) for label in SPLITS if label in given}
+    same_columns(given, name)
+    notes = _one_length(tables, given)
+    return {label: settle(table, f"{label}/", name) for label, table in tables.items()}, notes
+
+
+def read_table(given: Mapping[str, Any], prefix: str, name: str) -> Table:
+    """The arrays of one split as they are given, as NumPy's: lengths come with series of several lengths.
+
+    Raises:
+        InputError: one that cannot be read, or lengths both given and read.
+    """
+    table: Table = {}
+    for key, value in given.items():
+        if key == "labels":
+            table[key] = as_labels(value, prefix + key, name)
+        elif "/" in key:
+            table[key] = as_array(value, prefix + key, name)
+        else:
+            table[key], lengths = as_values(value, prefix + key, name)
+            if lengths is not None:
+                if f"{key}/{LENGTH}" in given:
+                    raise InputError(
+                        f"{name}: {prefix}{key} is a list of series, whose lengths are known; leave {prefix}{key}/"
+                        f"{LENGTH} out."
+                    )
+                table[f"{key}/{LENGTH}"] = lengths
+    return table
 
 
 def settle(table: Table, prefix: str, name: str) -> Table:
@@ -82,26 +109,9 @@ def settle(table: Table, prefix: str, name: str) -> Table:
                 array = array.copy()
                 array[absent] = 1 if last == LENGTH else 0
         _finite(array, f"{name}: {prefix}{key}")
-        settled[key] = array
+        settled[key] = np.asarray(array)
     _some_modality(settled, prefix, name)
     return settled
-
-
-def as_array(value: Any, key: str, name: str) -> np.ndarray:
-    """``value`` as an array of numbers, finite or not.
-
-    Raises:
-        InputError: it is empty, or holds anything else.
-    """
-    try:
-        array = value.detach().cpu().numpy() if isinstance(value, Tensor) else np.asarray(value)
-    except (ValueError, TypeError) as error:  # rows of several lengths; a torch type that NumPy lacks
-        raise InputError(f"{name}: {key} is no array of numbers: {' '.join(str(error).split())}") from error
-    if array.dtype.kind not in "fiub":
-        raise InputError(f"{name}: {key} is of type {array.dtype}; only numbers are admitted, no objects or text.")
-    if array.ndim == 0 or array.size == 0:
-        raise InputError(f"{name}: {key} is empty (shape {array.shape}).")
-    return array
 
 
 def modality_names(table: Table) -> list[str]:
@@ -115,8 +125,38 @@ def listed(arrays: Mapping[str, Any]) -> str:
     return ", ".join(keys[:12] + ["..."] * (len(keys) > 12)) or "nothing"
 
 
+def same_columns(given: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    """Refuse data frames whose columns are called or ordered otherwise than those of train."""
+    for label, table in given.items():
+        for key, value in table.items():
+            wanted, found = (list(getattr(frame, "columns", ())) for frame in (given["train"].get(key), value))
+            if wanted and found and wanted != found:
+                raise InputError(
+                    f"{name}: {label}/{key} has columns {short(found)}, train/{key} {short(wanted)}; give the same "
+                    "columns in the same order."
+                )
+
+
+def _one_length(tables: dict[str, Table], given: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Fill series that came as lists up to one number of steps in all splits; notes, one line a modality."""
+    notes = []
+    for key in modality_names(tables["train"]):
+        lengths = f"{key}/{LENGTH}"
+        read = [label for label, table in tables.items() if lengths in table and lengths not in given[label]]
+        if not read or any(key not in table or table[key].ndim != 3 for table in tables.values()):
+            continue
+        steps = max(table[key].shape[1] for table in tables.values())
+        for table in tables.values():
+            # lists of one length in a split have no other
+            table.setdefault(lengths, np.full(len(table[key]), table[key].shape[1]))
+            table[key] = filled_up(table[key], steps)
+        shortest = min(int(table[lengths].min()) for table in tables.values())
+        notes.append(f"series {key} came as lists of {shortest} to {steps} steps: filled up with zeros, lengths kept")
+    return notes
+
+
 def _flags(array: np.ndarray, where: str) -> np.ndarray:
-    if array.ndim != 1 or array.dtype.kind == "f" or not ((array == 0) | (array == 1)).all():
+    if array.ndim != 1 or array.dtype.kind == "f" or np.ma.is_masked(array) or not ((array == 0) | (array == 1)).all():
         raise InputError(
             f"{where} must say for each sample whether it has the modality, True or False (N,); "
             f"got {array.dtype} {array.shape}."
@@ -125,6 +165,12 @@ def _flags(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def _finite(array: np.ndarray, where: str) -> None:
+    if np.ma.is_masked(array):
+        place = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(array))[0])
+        raise InputError(
+            f"{where} has {int(np.ma.count_masked(array))} of {array.size} values masked (missing), the first at "
+            f"{list(place)}: fill them in, or flag samples that lack the modality under <split>/<modality>/{PRESENT}."
+        )
     if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise InputError(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import SPLITS, Kind, MultimodalData, as_split, from_arrays
+from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import tell
@@ -73,6 +74,7 @@ def fit(
     views: str | Mapping[str, str | Callable[..., Any]] | None = None,
     plain_views: str | Mapping[str, str] | None = None,
     kinds: Mapping[str, Kind] | None = None,
+    task: TaskKind | None = None,
     quiet: bool = False,
     **chosen: Any,
 ) -> Fitted:
@@ -93,6 +95,7 @@ def fit(
         views: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
         plain_views: The same of un-augmented branches; ``none`` leaves images whole that are cropped by default.
         kinds: ``{modality: kind}`` where the number of dimensions does not tell.
+        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell.
         quiet: Nothing on standard error.
         chosen: Any other setting as ``group__key``: ``method__mask_ratio=0.5``, ``network__width=64``.
 
@@ -108,7 +111,7 @@ def fit(
                 data["train/labels"] = labels
         elif labels is not None:
             raise InputError("Give labels inside the data (train/labels, ...) where the data name their splits.")
-        data = from_arrays(data, kinds=kinds)
+        data = from_arrays(data, kinds=kinds, task=task)
     if epochs is not None:
         chosen["training__epochs"] = epochs
     if wrong := [key for key in chosen if key.partition("__")[0] not in GROUPS]:

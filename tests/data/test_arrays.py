@@ -172,7 +172,7 @@ def test_floats_that_look_like_classes_are_said(tiny_arrays):
     labels = {key: value.astype(float) for key, value in tiny_arrays.items() if key.endswith("labels")}
     data = from_arrays(tiny_arrays | labels)
     assert data.tasks[0].kind == "regression"
-    assert "save integers for classes" in data.notes[0]
+    assert "taken as regression; save integers, or for classes say task='classification'" in data.notes[0]
 
 
 def test_carving_is_stratified_disjoint_and_seeded(tiny_arrays):
@@ -225,7 +225,6 @@ CLASSES = np.array([0, 1, 0, 1])
         ({"train/a": np.array(["x"])}, "train/a is of type <U1; only numbers"),
         ({"train/a": TRAIN * 1j}, "complex"),
         ({"train/a": [[1], [1, 2]]}, "train/a is no array of numbers"),
-        ({"train/a": torch.ones(3, 2, dtype=torch.bfloat16)}, "train/a is no array of numbers"),
         ({"train/a": 3.0}, r"train/a is empty \(shape \(\)\)"),
         ({"train/a": np.zeros((0, 3))}, "train/a is empty"),
         ({"train/a": TRAIN * np.inf}, r"holds 24 values that are not finite, the first \(inf\) at \[0, 0, 0\]"),
@@ -256,13 +255,10 @@ CLASSES = np.array([0, 1, 0, 1])
             "one type and shape in every split",
         ),
         ({"train/a": TRAIN, "train/labels": np.ones((4, 2, 2))}, "one type and shape in every split"),
-        ({"train/a": TRAIN, "train/labels": CLASSES - 1}, "must be 0, 1, 2, ..., got values from -1 to 0"),
-        ({"train/a": TRAIN, "train/labels": CLASSES * 20_000}, "got values from 0 to 20000"),
         (
             {"train/a": TRAIN, "train/labels": np.full(4, 2**64 - 1, dtype=np.uint64)},
-            "got values from 18446744073709551615",
+            r"one class only \('18446744073709551615'\)",
         ),
-        ({"train/a": TRAIN, "train/labels": CLASSES + 1}, "class 0 has no sample; number the classes"),
         ({"train/a": TRAIN, "train/labels": CLASSES * 0}, "one class only"),
         ({"train/a": TRAIN, "train/labels": np.full((4, 2), 2)}, r"0 or 1 \(multilabel\), got values from 2 to 2"),
         ({"train/a": TRAIN, "train/labels": np.full(4, 1e300)}, "train/labels holds values that a 32-bit float"),

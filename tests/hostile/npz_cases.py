@@ -220,7 +220,7 @@ CASES = [
             for s, n in (("train", 36), ("valid", 12), ("test", 12))
         },
     ),
-    _array("has no sample", "a class without a sample", {"train/labels": (np.arange(36) % 3) * 5}),
+    _array("train lacks", "classes that train lacks", {"train/labels": (np.arange(36) % 3) * 5}),
     _array("printable", "a class with a line break", {"classes": np.array(["a", "b\n", "c"])}),
     _array("printable", "a class with half a character", {"classes": np.array(["a", "b\ud800", "c"])}),
     _array("printable", "a class that clears the screen", {"classes": np.array(["a", "\x1b[2J", "c"])}),

@@ -1,0 +1,207 @@
+"""What users give as arrays (torch, lists, pandas, masked arrays, series of several lengths), as NumPy arrays."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coral_plugin.errors import InputError, one_line, short
+
+_NUMBERS = "fiub"  # NumPy's kinds of types that are admitted
+
+
+def as_array(value: Any, key: str, name: str) -> np.ndarray:
+    """``value`` as an array of numbers, finite or not.
+
+    Masked entries stay masked (``np.ma.MaskedArray``): :func:`~coral_plugin.data.tables.settle` refuses them as it
+    refuses NaN. A masked array without masked entries becomes a plain one.
+
+    Raises:
+        InputError: it is empty, or holds anything else.
+    """
+    array = _numpy(value, key, name)
+    if array.dtype.kind == "O":
+        array = _from_objects(array)
+    if array.dtype.kind not in _NUMBERS:
+        raise InputError(f"{name}: {key} is of type {array.dtype}; only numbers are admitted, no objects or text.")
+    _not_empty(array, key, name)
+    return array
+
+
+def as_values(value: Any, key: str, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """The values of a modality, and the lengths (N,) of samples that came as a list of series of several lengths.
+
+    Such a list, or an array of objects, of (T_i, d) arrays becomes (N, T, d), filled up with zeros behind. A data frame
+    becomes a table of its columns, a pandas series of numbers a table of one column.
+
+    Raises:
+        InputError: as of :func:`as_array`; samples of several widths; a column that holds no numbers, by name.
+    """
+    if (samples := _samples(value)) is not None:
+        return _padded(samples, key, name)
+    array = as_array(value, key, name)
+    return (array[:, None] if _is_pandas(value, "Series") and array.ndim == 1 else array), None
+
+
+def as_labels(value: Any, key: str, name: str) -> np.ndarray:
+    """Labels as an array of numbers or of text (``str``), whatever holds them.
+
+    Raises:
+        InputError: they are empty, masked or missing in some samples, or neither text nor numbers.
+    """
+    if _is_pandas(value, "DataFrame") and value.shape[1] == 1:
+        value = value.iloc[:, 0]
+    # a plain list of texts and NaN would become an array of texts, one of them "nan"
+    plain = isinstance(value, list | tuple) and not any(isinstance(each, Tensor) for each in value)
+    array = np.array(value, dtype=object) if plain and not _ragged(value) else _numpy(value, key, name)
+    if (masked := int(np.ma.count_masked(array))) or array.dtype.kind == "O":
+        missing = masked or sum(map(_is_missing, array.ravel().tolist()))
+        if missing:
+            raise InputError(f"{name}: {key} lacks the label of {missing} samples (masked or missing); leave them out.")
+        array = _from_objects(array)
+    if array.dtype.kind == "T":  # NumPy's text of any length
+        array = array.astype(str)
+    if array.dtype.kind == "S":
+        array = _decoded(array, key, name)
+    if array.dtype.kind not in _NUMBERS + "U":
+        raise InputError(
+            f"{name}: {key} is of type {array.dtype}; labels are text or whole numbers (classes), 0/1 in columns "
+            "(several labels a sample) or other numbers (regression)."
+        )
+    _not_empty(array, key, name)
+    if array.dtype.kind == "U" and (empty := int((np.char.str_len(np.char.strip(array)) == 0).sum())):
+        raise InputError(f"{name}: {key} lacks the label of {empty} samples (empty text); leave them out.")
+    return array
+
+
+def _numpy(value: Any, key: str, name: str) -> np.ndarray:
+    """``value`` as whatever array NumPy makes of it; masked where an entry is."""
+    try:
+        if _is_pandas(value, "DataFrame"):
+            return _table_of(value, key, name)
+        if isinstance(value, Tensor):
+            value = _of_tensor(value)
+        elif isinstance(value, list | tuple) and any(isinstance(each, Tensor) for each in value):
+            value = np.stack([_of_tensor(each) for each in value])
+        elif isinstance(value, list | tuple) and any(isinstance(each, np.ma.MaskedArray) for each in value):
+            value = np.ma.stack(value)
+        # asanyarray: what a netCDF4 variable gives, too, keeps its mask
+        array = np.asanyarray(value)
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:  # a torch type that NumPy lacks
+        raise InputError(f"{name}: {key} is no array of numbers: {one_line(error)}.") from error
+    return array if np.ma.is_masked(array) else np.asarray(array)
+
+
+def _of_tensor(value: Any) -> np.ndarray:
+    if not isinstance(value, Tensor):
+        return np.asarray(value)
+    array: np.ndarray = (value.float() if value.dtype == torch.bfloat16 else value).numpy(force=True)
+    return array
+
+
+def _from_objects(array: np.ndarray) -> np.ndarray:
+    """An array of Python's numbers or texts as one of NumPy's; anything else as it is."""
+    items = array.ravel().tolist()
+    if all(isinstance(each, bool | int | float | np.number | np.bool_) for each in items):
+        plain = np.asarray(items).reshape(array.shape)
+        return np.ma.masked_array(plain, array.mask) if isinstance(array, np.ma.MaskedArray) else plain
+    if all(isinstance(each, str) for each in items) or all(isinstance(each, bytes) for each in items):
+        return np.array(items).reshape(array.shape)
+    return array
+
+
+def _is_missing(item: Any) -> bool:
+    """Whether an object stands for no value: None, NaN, pandas' NA and NaT."""
+    if isinstance(item, str | bytes | np.ndarray | list | tuple):
+        return False
+    return item is None or type(item).__name__ in ("NAType", "NaTType") or item != item  # NaN
+
+
+def _decoded(array: np.ndarray, key: str, name: str) -> np.ndarray:
+    try:
+        return np.char.decode(array, "utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{name}: {key} holds text that is not UTF-8: {one_line(error)}.") from error
+
+
+def _not_empty(array: np.ndarray, key: str, name: str) -> None:
+    if array.ndim == 0 or array.size == 0:
+        raise InputError(f"{name}: {key} is empty (shape {array.shape}).")
+
+
+def _is_pandas(value: Any, what: str) -> bool:
+    """Whether ``value`` is pandas' class of this name, without an import of pandas."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and isinstance(value, getattr(pandas, what))
+
+
+def _table_of(frame: Any, key: str, name: str) -> np.ndarray:
+    """``(N, columns)`` of a data frame of numbers; missing values of pandas become NaN."""
+    columns: list[np.ndarray] = []
+    for label, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        own = frame.iloc[:, len(columns)]
+        if getattr(dtype, "kind", "O") not in _NUMBERS:
+            raise InputError(
+                f"{name}: column {short(str(label))} of {key} is of type {dtype}; only numbers are admitted: leave it "
+                "out, or code it as numbers."
+            )
+        extension = not isinstance(dtype, np.dtype)
+        columns.append(own.to_numpy(dtype=np.float64, na_value=np.nan) if extension else own.to_numpy())
+    return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))
+
+
+def _samples(value: Any) -> Sequence[Any] | None:
+    """The samples of what holds one array a sample, of several lengths; None for everything else."""
+    if _is_pandas(value, "Series"):
+        value = value.to_numpy()
+    if isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 1:
+        return list(value) if len(value) and all(map(_is_sample, value)) else None
+    return value if isinstance(value, list | tuple) and _ragged(value) else None
+
+
+def _ragged(value: Sequence[Any]) -> bool:
+    """Whether the samples of a list are not of one length."""
+    return len(value) > 0 and all(map(_is_sample, value)) and len({len(each) for each in value}) > 1
+
+
+def _is_sample(item: Any) -> bool:
+    return isinstance(item, list | tuple) or (isinstance(item, np.ndarray | Tensor) and item.ndim > 0)
+
+
+def _padded(samples: Sequence[Any], key: str, name: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """Series of several lengths in one array (N, T, d), zeros behind, and their lengths."""
+    parts = [as_array(each, f"{key}[{number}]", name) for number, each in enumerate(samples)]
+    lengths = np.array([len(part) for part in parts])
+    if len({part.shape for part in parts}) == 1:
+        return _stacked(parts), None
+    if any(part.ndim < 2 for part in parts):
+        raise InputError(
+            f"{name}: {key} is no array of numbers: it has rows of {lengths.min()} to {lengths.max()} values, but a "
+            "table has one number of columns; give series of several lengths as (T, d) each, one signal as (T, 1)."
+        )
+    if len({part.shape[1:] for part in parts}) > 1 or parts[0].ndim > 2:
+        shapes = ", ".join(map(str, list(dict.fromkeys(part.shape for part in parts))[:3]))
+        raise InputError(
+            f"{name}: {key} is no array of numbers: its samples have shapes {shapes}; they need one shape, or for "
+            "series of several lengths (T, d) with one d."
+        )
+    steps = int(lengths.max())
+    return _stacked([filled_up(part[None], steps)[0] for part in parts]), lengths
+
+
+def filled_up(series: np.ndarray, steps: int) -> np.ndarray:
+    """``(N, T, d)`` with zeros behind, up to ``steps``; what is masked stays masked."""
+    behind = np.zeros((len(series), steps - series.shape[1], *series.shape[2:]), dtype=series.dtype)
+    join = np.ma.concatenate if np.ma.is_masked(series) else np.concatenate
+    whole: np.ndarray = join([series, behind], axis=1)
+    return whole
+
+
+def _stacked(parts: Sequence[np.ndarray]) -> np.ndarray:
+    whole: np.ndarray = (np.ma.stack if any(map(np.ma.is_masked, parts)) else np.stack)(parts)
+    return whole
