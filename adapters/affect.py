@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, fingerprint
-from coral_plugin.data.columns import make_column, spans, with_statistics
+from coral_plugin.data.columns import make_column, with_statistics
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.tables import Table
@@ -19,7 +19,7 @@ from coral_plugin.pickles import read_pickle
 from coral_plugin.registry import suggest
 from coral_plugin.sniff import expect
 
-from .affect_layout import MODALITIES, VARIANTS, WHAT, sizes, tables_of
+from .affect_layout import MODALITIES, VARIANTS, WHAT, from_first_step, sizes, spans, tables_of
 
 LabelRule = Literal["positive", "nonnegative", "nonzero", "seven", "score"]
 CLASSES = {
@@ -128,16 +128,16 @@ def _columns(table: Table, names: list[str], settings: AffectSettings, where: st
         steps = {name: table[name].shape[1] for name in names}
         if "text" not in table or len(set(steps.values())) > 1:
             raise InputError(f"{where} cannot be aligned to its text: it has steps {steps}. Give --source.align=false.")
-        first, _ = spans(table["text"], None, where)
-        last = np.max([np.add(*spans(table[name], None, where)) for name in names], axis=0)
+        first, _ = spans(table["text"])
+        last = np.max([np.add(*spans(table[name])) for name in names], axis=0)
         begins = dict.fromkeys(names, (first, last - first))
     else:
-        begins = {name: spans(table[name], None, where) for name in names}
+        begins = {name: spans(table[name]) for name in names}
     return {name: _column(table[name], *begins[name], settings, f"{where}/{name}") for name in names}
 
 
 def _column(array: np.ndarray, start: np.ndarray, length: np.ndarray, settings: AffectSettings, where: str) -> Column:
-    column = make_column(array, "sequence", (start, length), where)
+    column = make_column(from_first_step(array, start), "sequence", length, where)
     lengths = torch.from_numpy(length)
     values = _normalised(column.values, lengths) if settings.normalise else column.values
     lengths = lengths.clamp(max=settings.max_length)

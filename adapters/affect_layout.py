@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import SPLITS
+from coral_plugin.data.padding import trailing_lengths
 from coral_plugin.data.tables import Table, settle
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
@@ -48,6 +49,24 @@ def tables_of(content: Any, where: str) -> tuple[dict[str, Table], int]:
         tables[label] = settle(table, f"{label}/", where)
     _same_shapes(tables, names, where)
     return tables, infinite
+
+
+def spans(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First step ``(N,)`` that is not zero of each series ``(N, T, d)``, and the number of steps ``(N,)`` to the last.
+
+    The released files are padded with rows of zeros in front (METHODS 5.2), some of them behind, too. A sample of zeros
+    only keeps one step.
+    """
+    filled = (array != 0).any(axis=2)  # (N, T)
+    stop = trailing_lengths(array)
+    start = np.where(filled.any(axis=1), filled.argmax(axis=1), 0)
+    return start, stop - start
+
+
+def from_first_step(array: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """The series ``(N, T, d)``, each from its step ``start`` (N,) on; what follows the last step is arbitrary."""
+    steps = np.minimum(start[:, None] + np.arange(array.shape[1]), array.shape[1] - 1)  # (N, T)
+    return np.take_along_axis(array, steps[:, :, None], axis=1)
 
 
 def sizes(tables: Mapping[str, Table]) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 from jsonargparse import ArgumentError, ArgumentParser
 
+from coral_plugin.data.modality import KINDS
 from coral_plugin.errors import InputError, short
 from coral_plugin.experiments.checks import check_fields, is_path
 from coral_plugin.experiments.settings import GROUPS, SEEDS, RunSettings, build, defaults, settings_classes
@@ -137,6 +138,9 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
     )
     parser.add_argument("--view", type=str, metavar="MODALITY=VIEW", help="augmentation of one modality (repeatable)")
     parser.add_argument("--encoder", type=str, metavar="MODALITY=NAME", help="encoder of one modality (repeatable)")
+    if any(field.name == "kinds" for field in dataclasses.fields(classes["source"])):
+        text = f"what an array is: {', '.join(KINDS)} (repeatable)"
+        parser.add_argument("--kind", type=str, metavar="MODALITY=KIND", help=text)
     parser.add_argument("--set", type=str, metavar="KEY=VALUE", help="one setting; without a group, of the method")
     parser.add_argument("--config", type=str, metavar="FILE", help="YAML as in a run's config.yaml; later flags win")
     parser.add_argument(
@@ -179,7 +183,7 @@ def _checked_defaults(
 def _expand(argv: list[str]) -> list[str]:
     """Short flags to long ones, ``--set key=value`` to ``--group.key=value``, repeated pairs to one mapping."""
     out: list[str] = []
-    pairs: dict[str, dict[str, str]] = {"--encoder": {}, "--view": {}}
+    pairs: dict[str, dict[str, str]] = {"--encoder": {}, "--kind": {}, "--view": {}}
     rest = iter(argv)
     for item in rest:
         flag, equals, value = item.partition("=")
@@ -204,8 +208,8 @@ def _expand(argv: list[str]) -> list[str]:
             out.append(f"--{key if key.partition('.')[0] in GROUPS else 'method.' + key}={chosen}")
         else:
             pairs[flag][key] = chosen
-    for key, chosen in pairs["--encoder"].items():
-        out.append(f"--network.encoders.{key}={chosen}")
+    for flag, setting in (("--encoder", "network.encoders"), ("--kind", "source.kinds")):
+        out += [f"--{setting}.{key}={chosen}" for key, chosen in pairs[flag].items()]
     if pairs["--view"]:
         out += ["--view", yaml.safe_dump(pairs["--view"], default_flow_style=True)]
     return out

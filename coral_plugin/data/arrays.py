@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from coral_plugin.data.columns import Spans, absent_column, make_column, with_statistics
+from coral_plugin.data.columns import absent_column, make_column, with_statistics
 from coral_plugin.data.dataset import MultimodalData, fingerprint
-from coral_plugin.data.kinds import modalities_of_tables, span_of, with_spans
+from coral_plugin.data.kinds import lengths_of, modalities_of_tables, with_lengths
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.split import Column, Split
@@ -36,8 +36,11 @@ def from_arrays(
     """Build a data set from arrays keyed ``<split>/<modality>`` and ``<split>/labels``.
 
     2-D arrays (N, d) are tabular, 3-D (N, T, d) series, 4-D (N, C, H, W) images (floats in [0, 1], or whole numbers
-    from 0 to 255). Rows of zeros at either end of a series are padding unless ``<split>/<modality>/length`` says
-    otherwise; a series in which no sample of any split is padded is of kind ``timeseries``, any other ``sequence``.
+    from 0 to 255). ``<split>/<modality>/length`` (N,) says how many steps, from the first on, a series has. Without it
+    rows of zeros at the end are padding where at least 5 % of train's samples have any (a note gives the counts), and
+    rows of zeros at the beginning are values. Series whose length varies in train are of kind ``sequence``, others
+    ``timeseries``; other splits are read as train is.
+
     Labels: text and whole numbers of any coding (N,) are classes, floats (N,) or (N, L) are regression targets, rows
     (N, L) of 0/1 with one 1 each are classes, other 2-D integers of 0/1 are multilabel; see
     :func:`~coral_plugin.data.labels.read_labels`. A missing ``valid`` is carved out of train, stratified by class.
@@ -61,7 +64,7 @@ def from_arrays(
             one of them; the message names the array and the place.
     """
     tables, notes = by_split(arrays, name)
-    modalities, found = with_spans(tables, modalities_of_tables(tables, kinds or {}, name), kinds or {}, name)
+    modalities, found, padded = with_lengths(tables, modalities_of_tables(tables, kinds or {}, name), kinds or {}, name)
     labels = {label: table["labels"] for label, table in tables.items() if "labels" in table}
     # the columns of pandas.get_dummies are called like the classes
     frame = getattr(arrays.get("train/labels"), "columns", ())
@@ -74,7 +77,7 @@ def from_arrays(
         )
         for label, table in tables.items()
     }
-    notes += [*_notes(splits, modalities), *said]
+    notes += [*padded, *_notes(splits, modalities), *said]
     if known is not None and "valid" not in splits:
         splits["train"], splits["valid"] = carve(splits["train"], known, valid_share, seed)
         how = "stratified, " if known.kind == "classification" else ""
@@ -123,7 +126,7 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
     for modality in modalities:
         where = f"{name}: {modality.name}"
         if modality.name in table:
-            columns[modality.name] = _column(table, modality, span_of(table, modality, where), where)
+            columns[modality.name] = _column(table, modality, lengths_of(table, modality, where), where)
         else:
             columns[modality.name] = absent_column(modality, len(table[there[0].name]))
     return Split(columns, {})
@@ -169,8 +172,8 @@ def _check_names(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], na
             raise InputError(f"{name}: {key} is given without {stem}; leave both out where no sample has it.")
 
 
-def _column(table: Table, modality: Modality, span: Spans | None, where: str) -> Column:
-    column = make_column(table[modality.name], modality.kind, span, where)
+def _column(table: Table, modality: Modality, lengths: np.ndarray | None, where: str) -> Column:
+    column = make_column(table[modality.name], modality.kind, lengths, where)
     present = table.get(f"{modality.name}/{PRESENT}")
     return column if present is None else replace(column, present=torch.from_numpy(present))
 

@@ -12,37 +12,25 @@ from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.split import Column
 from coral_plugin.errors import InputError
 
-Spans = tuple[np.ndarray, np.ndarray]
 _CHUNK = 1024  # samples that are held in double precision at a time
 
 
-def spans(array: np.ndarray, given: np.ndarray | None, where: str) -> Spans:
-    """First valid step and number of valid steps of each series; one of zeros only keeps one step.
-
-    Args:
-        array: ``(N, T, d)``; rows of zeros at either end are padding.
-        given: ``(N,)`` lengths that overrule the zeros; such series begin at step 0.
-        where: Name of the array, for messages.
+def given_lengths(array: np.ndarray, given: np.ndarray, where: str) -> np.ndarray:
+    """Lengths ``(N,)`` that came with the series ``(N, T, d)``, which begin at step 0.
 
     Raises:
-        InputError: the given lengths are no integers from 1 to T.
+        InputError: they are no integers from 1 to T.
     """
     count, steps = array.shape[:2]
-    if given is not None:
-        if given.shape != (count,) or given.dtype.kind not in "iu":
-            raise InputError(f"{where}/length must be integers of shape ({count},), got {given.dtype} {given.shape}.")
-        if given.min() < 1 or given.max() > steps:
-            raise InputError(f"{where}/length must be from 1 to {steps}, got {given.min()} to {given.max()}.")
-        return np.zeros(count, dtype=np.int64), given.astype(np.int64)
-    filled = (array != 0).any(axis=2)  # (N, T)
-    some = filled.any(axis=1)
-    start = np.where(some, filled.argmax(axis=1), 0)
-    stop = np.where(some, steps - filled[:, ::-1].argmax(axis=1), 1)
-    return start.astype(np.int64), (stop - start).astype(np.int64)
+    if given.shape != (count,) or given.dtype.kind not in "iu":
+        raise InputError(f"{where}/length must be integers of shape ({count},), got {given.dtype} {given.shape}.")
+    if given.min() < 1 or given.max() > steps:
+        raise InputError(f"{where}/length must be from 1 to {steps}, got {given.min()} to {given.max()}.")
+    return given.astype(np.int64)
 
 
-def make_column(array: np.ndarray, kind: Kind, span: Spans | None, where: str) -> Column:
-    """The column of ``array`` (N, ...): 32-bit floats, series moved to step 0 and zero after their last step.
+def make_column(array: np.ndarray, kind: Kind, lengths: np.ndarray | None, where: str) -> Column:
+    """The column of ``array`` (N, ...): 32-bit floats, series of varying length zero after their last step.
 
     Whole numbers of an image are its pixels, 0 to 255, and stay bytes.
 
@@ -57,14 +45,11 @@ def make_column(array: np.ndarray, kind: Kind, span: Spans | None, where: str) -
             )
         # torch cannot share memory that is read-only
         return Column(torch.from_numpy(np.require(array, dtype=np.uint8, requirements=["C", "W"])))
-    if span is None:
-        return Column(torch.from_numpy(_single(array, where)))
-    start, length = span
-    steps = np.arange(array.shape[1])
-    source = np.minimum(start[:, None] + steps, array.shape[1] - 1)  # (N, T)
-    values = _single(np.take_along_axis(array, source[:, :, None], axis=1), where)
-    values[steps >= length[:, None]] = 0.0
-    return Column(torch.from_numpy(values), torch.from_numpy(length))
+    values = _single(array, where)
+    if lengths is None:
+        return Column(torch.from_numpy(values))
+    values[np.arange(array.shape[1]) >= lengths[:, None]] = 0.0
+    return Column(torch.from_numpy(values), torch.from_numpy(lengths))
 
 
 def absent_column(modality: Modality, count: int) -> Column:

@@ -1,12 +1,15 @@
-"""What kind of modality each array is, and where its series begin and end."""
+"""What kind of modality each array is, and how long its series are."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from coral_plugin.data.columns import Spans, spans
+import numpy as np
+
+from coral_plugin.data.columns import given_lengths
 from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.padding import Series, is_padded, padding_notes, trailing_lengths
 from coral_plugin.data.tables import LENGTH, PRESENT, Table, modality_names
 from coral_plugin.errors import InputError
 
@@ -57,36 +60,68 @@ def _modality(tables: dict[str, Table], key: str, kinds: Mapping[str, Kind], nam
     return Modality(name=key, kind=kind, shape=tuple(array.shape[1:]))
 
 
-def with_spans(
+def with_lengths(
     tables: dict[str, Table], modalities: list[Modality], kinds: Mapping[str, Kind], name: str
-) -> tuple[list[Modality], dict[str, dict[str, Spans]]]:
-    """The modalities with their final kind, and ``{split: {modality: spans}}`` of the series of varying length."""
+) -> tuple[list[Modality], dict[str, dict[str, np.ndarray]], list[str]]:
+    """The modalities with their final kind, ``{split: {modality: lengths}}`` of series of varying length, and notes.
+
+    Train alone decides whether a series has varying length.
+    """
     final: list[Modality] = []
-    found: dict[str, dict[str, Spans]] = {label: {} for label in tables}
+    found: dict[str, dict[str, np.ndarray]] = {label: {} for label in tables}
+    notes: list[str] = []
     for modality in modalities:
         key = modality.name
-        own = {label: span_of(table, modality, f"{name}: {label}/{key}") for label, table in tables.items()}
-        varying = {label: span for label, span in own.items() if span is not None}
-        # rows without the modality say nothing about its length
-        whole = all(
-            (length == modality.shape[0])[tables[label].get(f"{key}/{PRESENT}", slice(None))].all()
-            for label, (_, length) in varying.items()
-        )
-        if varying and whole and key not in kinds:
-            modality, varying = replace(modality, kind="timeseries"), {}
-        for label, span in varying.items():
-            found[label][key] = span
+        if (
+            modality.kind == "sequence"
+            and key not in kinds
+            and not _varies(tables["train"], key, f"{name}: train/{key}")
+        ):
+            modality = replace(modality, kind="timeseries")
+        for label, table in tables.items():
+            lengths = lengths_of(table, modality, f"{name}: {label}/{key}")
+            if lengths is not None:
+                found[label][key] = lengths
+        if modality.kind == "sequence" or (modality.kind == "timeseries" and key not in kinds):
+            guessed = {label: _series(table, key) for label, table in tables.items() if f"{key}/{LENGTH}" not in table}
+            notes += padding_notes(
+                key,
+                guessed,
+                padded=modality.kind == "sequence",
+                remedy=f"kinds={{{key!r}: 'timeseries'}} (--kind {key}=timeseries), or give <split>/{key}/length",
+                opposite=f"kinds={{{key!r}: 'sequence'}} (--kind {key}=sequence), or give <split>/{key}/length",
+            )
         final.append(modality)
-    return final, found
+    return final, found, notes
 
 
-def span_of(table: Table, modality: Modality, where: str) -> Spans | None:
-    """Where the series of one split begin and end; None for what has no varying length."""
+def lengths_of(table: Table, modality: Modality, where: str) -> np.ndarray | None:
+    """Lengths ``(N,)`` of the series of one split; None for what has no varying length."""
     given = table.get(f"{modality.name}/{LENGTH}")
-    present = table.get(f"{modality.name}/{PRESENT}", slice(None))
+    array = table[modality.name]
     if modality.kind == "sequence":
-        return spans(table[modality.name], given, where)
-    steps = table[modality.name].shape[1]
-    if given is not None and not (modality.kind == "timeseries" and (given == steps)[present].all()):
+        return trailing_lengths(array) if given is None else given_lengths(array, given, where)
+    present = table.get(f"{modality.name}/{PRESENT}", slice(None))
+    if given is None:
+        return None
+    if modality.kind != "timeseries":
         raise InputError(f"{where}/length is given, but {modality.name} is of kind {modality.kind}, of one length.")
+    if (given_lengths(array, given, where) != array.shape[1])[present].any():
+        raise InputError(
+            f"{where}/length is given, but {modality.name} is of kind timeseries, of one length, as train has it; give "
+            f"train with kinds={{{modality.name!r}: 'sequence'}} (--kind {modality.name}=sequence)."
+        )
     return None
+
+
+def _varies(train: Table, key: str, where: str) -> bool:
+    """Whether the series of train have varying length."""
+    series = _series(train, key)
+    if (given := train.get(f"{key}/{LENGTH}")) is None:
+        return is_padded(series)
+    short = given_lengths(series.values, given, where) < series.values.shape[1]
+    return bool(short[slice(None) if series.present is None else series.present].any())
+
+
+def _series(table: Table, key: str) -> Series:
+    return Series(table[key], table.get(f"{key}/{PRESENT}"))

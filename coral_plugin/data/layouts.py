@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from coral_plugin.data.modality import KINDS, Kind
@@ -111,16 +110,6 @@ def _guess(name: str, shape: tuple[int, ...]) -> Kind:
         f"kinds={{{name!r}: 'timeseries'}} for steps in the second dimension, or shape them with "
         f"prepare={{{name!r}: function}}."
     )
-
-
-def trailing_lengths(values: Tensor) -> Tensor:
-    """``(N,)`` steps of each series ``(N, T, d)`` up to the last that is not zero; one of zeros only keeps one.
-
-    >>> trailing_lengths(torch.tensor([[[0.0], [2.0], [0.0]], [[0.0], [0.0], [0.0]]])).tolist()
-    [2, 1]
-    """
-    steps = torch.arange(1, values.shape[1] + 1)
-    return ((values != 0).any(dim=2) * steps).amax(dim=1).clamp(min=1)
 
 
 def _told(shape: Sequence[int]) -> str:

@@ -77,7 +77,8 @@ def read_loaders(
     ``([x1, ..., xM], [length1, ..., lengthM], index, y)``. Loaders of PyTorch are read in the order of their data set,
     each sample once, however they shuffle; where a sampler of one's own or an iterable data set decides, as they come.
 
-    Samples of (d,) are tabular; (T, d) are series, whose zeros at the end are padding where no lengths come with them;
+    Samples of (d,) are tabular; (T, d) are series. Where no lengths come with them, rows of zeros at the end are
+    padding if at least 5 % of train's samples have any, and rows of zeros at the beginning are values.
     (C, H, W) and (H, W, C) are images; (T, H, W) with more than 4 steps are series of frames. Values become 32-bit
     floats, as in MultiBench; images of whole numbers from 0 to 255 are held as bytes, and batches have them in [0, 1].
 
@@ -111,7 +112,8 @@ def read_loaders(
     layouts: dict[str, Layout] = {}
     columns: dict[str, dict[str, Column]] = {label: {} for label in gathered}
     for each, piles in _piles(gathered, modalities, kinds or {}, prepare or {}, name).items():
-        layouts[each], own = columns_of(piles, each, kind=(kinds or {}).get(each), timed=timed, name=name)
+        layouts[each], own, said = columns_of(piles, each, kind=(kinds or {}).get(each), timed=timed, name=name)
+        notes += said
         for label, column in own.items():
             columns[label][each] = column
         if layouts[each].kind == "timeseries" and len(layouts[each].shape) > 2:

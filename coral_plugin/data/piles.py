@@ -8,8 +8,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from coral_plugin.data.layouts import Layout, layout_of, trailing_lengths
+from coral_plugin.data.layouts import Layout, layout_of
 from coral_plugin.data.modality import Kind
+from coral_plugin.data.padding import Series, is_padded, padding_notes, trailing_lengths
 from coral_plugin.data.reading import Pile
 from coral_plugin.data.split import Column
 from coral_plugin.errors import InputError
@@ -33,8 +34,8 @@ def prepare_pile(pile: Pile, function: Callable[[Tensor], Tensor], where: str) -
 
 def columns_of(
     piles: Mapping[str, Pile], each: str, *, kind: Kind | None, timed: bool, name: str
-) -> tuple[Layout, dict[str, Column]]:
-    """Layout and columns of one modality, whose batches are let go of.
+) -> tuple[Layout, dict[str, Column], list[str]]:
+    """Layout and columns of one modality, whose batches are let go of, and what is said of its padding.
 
     Args:
         piles: ``{split: pile}``.
@@ -60,10 +61,20 @@ def columns_of(
     if not layout.pixels:
         whole = {label: values.float() for label, values in whole.items()}
     if layout.kind != "sequence":
-        return layout, {label: Column(values) for label, values in whole.items()}
+        return layout, {label: Column(values) for label, values in whole.items()}, []
     if timed:
-        return layout, {label: Column(values, torch.cat(piles[label].lengths)) for label, values in whole.items()}
-    lengths = {label: trailing_lengths(values) for label, values in whole.items()}
-    if kind is None and all(bool((own == layout.shape[0]).all()) for own in lengths.values()):
-        return replace(layout, kind="timeseries", filled=False), {label: Column(own) for label, own in whole.items()}
-    return layout, {label: Column(values, lengths[label]) for label, values in whole.items()}
+        return layout, {label: Column(own, torch.cat(piles[label].lengths)) for label, own in whole.items()}, []
+    series = {label: Series(values.numpy()) for label, values in whole.items()}
+    varies = kind is not None or is_padded(series["train"])
+    notes = padding_notes(
+        each,
+        series,
+        padded=varies,
+        remedy=f"kinds={{{each!r}: 'timeseries'}}, or give lengths in the batches",
+        opposite=f"kinds={{{each!r}: 'sequence'}}, or give lengths in the batches",
+    )
+    if not varies:
+        layout = replace(layout, kind="timeseries", filled=False)
+        return layout, {label: Column(values) for label, values in whole.items()}, notes
+    lengths = {label: torch.from_numpy(trailing_lengths(own.values)) for label, own in series.items()}
+    return layout, {label: Column(values, lengths[label]) for label, values in whole.items()}, notes

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch
-from coral_plugin.data.layouts import Layout, trailing_lengths
+from coral_plugin.data.layouts import Layout
+from coral_plugin.data.padding import trailing_lengths
 from coral_plugin.errors import InputError
 
 
@@ -83,7 +84,9 @@ class Batches:
                 )
             own = values[modality.name] = form.ours(raw)
             if series:
-                lengths = inputs[1][number].to(own.device) if packed else trailing_lengths(own.cpu()).to(own.device)
+                lengths = (
+                    inputs[1][number] if packed else torch.from_numpy(trailing_lengths(own.detach().cpu().numpy()))
+                )
                 padding[modality.name] = padded(own, lengths)
                 values[modality.name] = own.masked_fill(padding[modality.name].unsqueeze(-1), 0.0)
         return MultimodalBatch(values, padding)

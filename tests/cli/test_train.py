@@ -47,6 +47,13 @@ def test_flags_reach_their_settings():
     assert settings.views == {"top": "noise"}
 
 
+def test_kinds_have_a_short_flag():
+    settings, _ = parse_run(["--dataset", "arrays", "--data", "x.npz", "--kind", "door=timeseries", "--kind=eye=image"])
+    assert settings.source.kinds == {"door": "timeseries", "eye": "image"}
+    with pytest.raises(InputError, match=r"'sequence', 'timeseries', 'tabular', 'image'\. Got value: film"):
+        parse_run(["--dataset", "arrays", "--data", "x.npz", "--kind", "door=film"])
+
+
 def test_a_saved_config_gives_the_same_settings_and_flags_win(run_folder, npz):
     config = str(run_folder / "config.yaml")
     same = settings_of("--config", config)

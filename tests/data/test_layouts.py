@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coral_plugin.data.layouts import layout_of, trailing_lengths
+from coral_plugin.data.layouts import layout_of
 from coral_plugin.data.split import Column
 from coral_plugin.errors import InputError
 
@@ -72,9 +72,3 @@ def test_filled_sequences_get_their_steps_back():
 def test_refused(shape, options, message):
     with pytest.raises(InputError, match=message):
         layout_of("x", shape, **options)
-
-
-def test_zeros_at_the_beginning_are_no_padding():
-    series = torch.zeros(3, 4, 2)
-    series[0, 1, 1], series[1, 3, 0] = 5.0, -1.0
-    assert trailing_lengths(series).tolist() == [2, 4, 1]

@@ -95,10 +95,11 @@ def test_the_length_of_absent_rows_is_not_checked_and_says_nothing_about_the_kin
 
 
 def test_what_is_missing_is_said_once_a_split(flagged):
-    assert from_arrays(flagged).notes == tuple(
+    said = [note for note in from_arrays(flagged).notes if "lack a modality" in note]
+    assert said == [
         f"of {count} samples of {split} some lack a modality: table in {a}, series in {b}, image in {c}"
         for split, count, a, b, c in (("train", 24, 8, 8, 8), ("valid", 8, 3, 3, 2), ("test", 8, 3, 3, 2))
-    )
+    ]
 
 
 def test_floats_of_absent_images_say_nothing_about_their_range():

@@ -1,0 +1,87 @@
+"""Which steps of a series are padding: train decides, the other splits follow, and what was decided is said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+# Share of train's samples from which rows of zeros at their ends are padding. Padded series nearly all differ from the
+# longest one; a sensor that reads zero at its last step does so in few samples. Padding that is taken for values costs
+# little where it is that rare, values that are taken for padding cost the encoder of a fixed-length series.
+PADDED_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Series:
+    """One modality of one split, of which no lengths are given.
+
+    Attributes:
+        values: ``(N, T, d)``.
+        present: ``(N,)`` of bool, which samples have the modality; None where all have it.
+    """
+
+    values: np.ndarray
+    present: np.ndarray | None = None
+
+
+def trailing_lengths(values: np.ndarray) -> np.ndarray:
+    """``(N,)`` steps of each series ``(N, T, d)`` up to the last that is not zero; one of zeros only keeps one.
+
+    >>> trailing_lengths(np.array([[[0.0], [2.0], [0.0]], [[0.0], [0.0], [0.0]]])).tolist()
+    [2, 1]
+    """
+    steps = np.arange(1, values.shape[1] + 1)
+    return np.maximum(((values != 0).any(axis=2) * steps).max(axis=1), 1).astype(np.int64)
+
+
+def is_padded(train: Series) -> bool:
+    """Whether rows of zeros at the end are padding: where at least :data:`PADDED_SHARE` of train's samples have any."""
+    short, total = _short(train)
+    return short > 0 and short >= PADDED_SHARE * total
+
+
+def padding_notes(name: str, splits: Mapping[str, Series], *, padded: bool, remedy: str, opposite: str) -> list[str]:
+    """What is said of rows of zeros at either end of a series, with counts; nothing where there are none.
+
+    Args:
+        name: Of the modality.
+        splits: Those of which no lengths are given.
+        padded: What was decided.
+        remedy: How to say that the rows at the end are values.
+        opposite: How to say that they are padding.
+    """
+    notes = []
+    for label, series in splits.items():
+        short, total = _short(series)
+        if short and padded and (label == "train" or "train" not in splits):
+            notes.append(
+                f"{name}: {short} of {total} samples of {label} end with rows of zeros, which are taken for padding; "
+                f"where they are values, say {remedy}"
+            )
+        elif short and not padded:
+            why = "too few to be padding" if label == "train" else "in train there is no padding"
+            notes.append(
+                f"{name}: {short} of {total} samples of {label} end with rows of zeros, which are values ({why}); "
+                f"where they are padding, say {opposite}"
+            )
+    if "train" in splits:
+        train = splits["train"]
+        silent, total = _count(train, ~(train.values[:, 0] != 0).any(axis=1) & (train.values != 0).any(axis=(1, 2)))
+        if silent:
+            notes.append(
+                f"{name}: {silent} of {total} samples of train begin with rows of zeros, which are values; where they "
+                "are padding, move them to the end"
+            )
+    return notes
+
+
+def _short(series: Series) -> tuple[int, int]:
+    """How many samples end with rows of zeros, of how many."""
+    return _count(series, trailing_lengths(series.values) < series.values.shape[1])
+
+
+def _count(series: Series, which: np.ndarray) -> tuple[int, int]:
+    there = which if series.present is None else which[series.present]
+    return int(there.sum()), len(there)
