@@ -30,8 +30,6 @@ RECIPE = {
         "image": "small_conv(channels=8, most=64)",
         "audio": "small_conv(channels=8, most=64, stride=4)",
     },
-    "training.learning_rate": 1e-3,
-    "training.schedule": "cosine",
 }
 
 

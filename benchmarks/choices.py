@@ -41,6 +41,7 @@ MODALITIES = ("vision", "audio", "text")
 
 _VIEWS = avmnist.RECIPE["views"]
 _LAST = {"views": "noise", "network__encoders": dict.fromkeys(MODALITIES, "gru(last=True)")}
+_RATE = {"training__learning_rate": 1e-3, "training__schedule": "cosine"}
 _HARD = {"method__mask_stages": (0.5, 0.75, 0.75, 0.9)}
 # {data: (cases, seeds, epochs, {name: (objective, settings)})}
 GRIDS: dict[str, Any] = {
@@ -50,6 +51,7 @@ GRIDS: dict[str, Any] = {
         6,
         {
             "recipe": ("coral", {}),
+            "rate 1e-3, cosine": ("coral", _RATE),
             "width 64": ("coral", {"network__width": 64}),
             "spectrograms moved": ("coral", {"views": _VIEWS | {"audio": "shift(fraction=0.1)+noise"}}),
             "images turned and moved": ("coral", {"views": _VIEWS | {"image": "pose+noise"}}),
@@ -70,7 +72,7 @@ GRIDS: dict[str, Any] = {
             "width 128": ("coral", _LAST | {"network__width": 128}),
             "stronger noise": ("coral", _LAST | {"views": "noise(std=1.0)@1"}),
             "steps dropped": ("coral", _LAST | {"views": "drop+noise"}),
-            "rate 1e-3, cosine": ("coral", _LAST | {"training__learning_rate": 1e-3, "training__schedule": "cosine"}),
+            "rate 1e-3, cosine": ("coral", _LAST | _RATE),
             "30 epochs": ("coral", _LAST | {"training__epochs": 30}),
             "nearest neighbours": ("coral", _LAST | {"probe__kind": "knn"}),
             "published probe": ("coral", _LAST | {"probe__kind": "reference"}),

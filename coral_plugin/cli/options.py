@@ -16,7 +16,7 @@ from jsonargparse import ArgumentError, ArgumentParser
 from coral_plugin.data.modality import KINDS
 from coral_plugin.errors import InputError, short
 from coral_plugin.experiments.checks import check_fields, is_path
-from coral_plugin.experiments.settings import GROUPS, SEEDS, RunSettings, build, defaults, settings_classes
+from coral_plugin.experiments.settings import GROUPS, SEEDS, RunSettings, build, defaults, preset_on, settings_classes
 from coral_plugin.experiments.yamlfile import parse_yaml, read_yaml
 
 SHORT = {
@@ -50,11 +50,12 @@ def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
             if not isinstance(value, str):
                 raise InputError(f"{name} in {names.config} must be a name, got {short(value)}.")
             setattr(names, name, value)
-        elif name == "preset" and file.get(name, names.preset) != names.preset:
+        elif name == "preset" and file.get(name, names.preset) not in (names.preset, _preset(names)):
             raise InputError(
                 f"{names.config} holds every setting of preset {file[name]!r}, which would win over --preset "
                 f"{names.preset}; leave one of the two out."
             )
+    names.preset = _preset(names)
     classes = settings_classes(names.objective, names.dataset)
     parser = _parser(names, classes)
     standard = defaults(names.objective, names.dataset, names.preset, _used_modalities(rest, file))
@@ -97,6 +98,10 @@ def _used_modalities(rest: list[str], file: dict[str, Any]) -> list[str] | None:
 
 def _file(path: str | None) -> dict[str, Any]:
     return {} if path is None else read_yaml(path)
+
+
+def _preset(names: argparse.Namespace) -> str:
+    return preset_on(names.objective, names.dataset, names.preset)
 
 
 def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentParser:

@@ -29,7 +29,7 @@ from coral_plugin.experiments.folder import (
     restore,
 )
 from coral_plugin.experiments.memory import refuse_too_large
-from coral_plugin.experiments.settings import RunSettings
+from coral_plugin.experiments.settings import RunSettings, preset_note
 from coral_plugin.experiments.summary import summarise
 from coral_plugin.files import write_json, write_text
 from coral_plugin.networks import EncoderLike
@@ -105,6 +105,8 @@ def run(
     say = _silent if quiet else partial(_say, label)
     for note in data.notes:
         say(f"{data.name}: {note}")
+    if line := preset_note(settings.objective, settings.dataset, settings.preset):
+        say(f"{settings.objective}: {line}")
     views = build_views(_views_spec(settings, augmentations), data.modalities, settings.plain_views)
     method = _check(settings, data, encoders)
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)

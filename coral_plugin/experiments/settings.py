@@ -117,16 +117,44 @@ def defaults(objective: str, dataset: str, preset: str, modalities: Iterable[str
     Raises:
         InputError: an unknown preset.
     """
-    presets = OBJECTIVES.get(objective).presets
-    if not isinstance(preset, str) or preset not in presets:
-        raise suggest(preset, list(presets), f"preset of {objective}")
-    found = {**getattr(DATASETS.get(dataset), "recipe", {}), **presets[preset]}
+    preset = preset_on(objective, dataset, preset)
+    found = {**getattr(DATASETS.get(dataset), "recipe", {}), **OBJECTIVES.get(objective).presets[preset]}
     if modalities is not None:
         used = set(modalities)
         for key in BY_MODALITY:
             if isinstance(found.get(key), Mapping):
                 found[key] = {name: value for name, value in found[key].items() if name in used}
     return found
+
+
+def preset_on(objective: str, dataset: str, preset: str) -> str:
+    """The preset that ``preset`` is on a data set: its variant ``<preset>_<dataset>`` where the method has one.
+
+    >>> preset_on("coral", "mosi", "released"), preset_on("coral", "trifeature", "released")
+    ('released', 'released_trifeature')
+
+    Raises:
+        InputError: an unknown preset.
+    """
+    presets = OBJECTIVES.get(objective).presets
+    if not isinstance(preset, str) or preset not in presets:
+        raise suggest(preset, list(presets), f"preset of {objective}")
+    variant = f"{preset}_{dataset}"
+    return variant if variant in presets else preset
+
+
+def preset_note(objective: str, dataset: str, preset: str) -> str:
+    """One line on what a preset has on this data set alone; empty where that is nothing.
+
+    >>> preset_note("coral", "trifeature", "released_trifeature")
+    'preset released has method.orthogonality_weight=1.0 on trifeature (released_trifeature)'
+    """
+    presets = OBJECTIVES.get(objective).presets
+    general = preset.removesuffix(f"_{dataset}")
+    if general == preset or general not in presets or preset not in presets:
+        return ""
+    changed = [f"{key}={value}" for key, value in presets[preset].items() if presets[general].get(key) != value]
+    return f"preset {general} has {', '.join(changed)} on {dataset} ({preset})"
 
 
 def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chosen: Any) -> RunSettings:
@@ -152,7 +180,7 @@ def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chos
     for group, cls in settings_classes(objective, dataset).items():
         if group not in fields:
             fields[group] = build(cls, grouped[group], group)
-    return RunSettings(objective=objective, dataset=dataset, preset=preset, **fields)
+    return RunSettings(objective=objective, dataset=dataset, preset=preset_on(objective, dataset, preset), **fields)
 
 
 def build(cls: type, values: Mapping[str, Any], group: str) -> Any:

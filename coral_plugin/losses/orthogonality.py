@@ -10,7 +10,7 @@ from coral_plugin.losses.contrastive import check_pairs
 
 
 def cosine_embedding(a: Tensor, b: Tensor) -> Tensor:
-    """Mean of ``max(0, cos)`` over row pairs: any angle of at least 90 degrees is free (COrAL paper, eq. 6).
+    """Mean of ``max(0, cos)`` over row pairs: any angle of at least 90 degrees is free (COrAL paper, eq. 7).
 
     This is torch's cosine embedding loss with target -1 and margin 0.
 

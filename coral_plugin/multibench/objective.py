@@ -89,7 +89,7 @@ class CoralObjective(nn.Module):
 
         keys = [safe(name) for name in self.names]
         tokens = [TokenEncoder(m, encoders[m.name], width) for m in batches.modalities]
-        pathways = [UniquePathway(width, settings.unique_pathway, network.heads) for _ in tokens]
+        pathways = [UniquePathway(width, settings.unique_pathway) for _ in tokens]
         self.unique_encoders = nn.ModuleDict(dict(zip(keys, tokens, strict=True)))
         self.unique = nn.ModuleDict(dict(zip(keys, pathways, strict=True)))
         self.shared_head = head(fused)

@@ -41,7 +41,7 @@ class UniquePathway(nn.Module):
     Args:
         width: Token width D.
         design: One of the three.
-        heads: Attention heads of ``transformer_half``.
+        heads: Attention heads of ``transformer_half``, 4 in Table 5; the greatest divisor of D / 2 up to it is used.
 
     Attributes:
         output_width: D / 2, or D for ``mlp_full``.
@@ -50,7 +50,7 @@ class UniquePathway(nn.Module):
         InputError: an unknown design, or an odd width that is to be halved.
     """
 
-    def __init__(self, width: int, design: UniqueDesign = "mlp_half", heads: int = 8) -> None:
+    def __init__(self, width: int, design: UniqueDesign = "mlp_half", heads: int = 4) -> None:
         super().__init__()
         if design not in get_args(UniqueDesign):
             raise InputError(f"Unknown unique pathway {design!r}; known: {', '.join(get_args(UniqueDesign))}.")
@@ -60,7 +60,6 @@ class UniquePathway(nn.Module):
         self.block: nn.Module | None = None
         if design == "transformer_half":
             self.tokens: nn.Module = nn.Linear(width, self.output_width)
-            # half of D need not be divisible by the heads of D
             fitting = max(h for h in range(1, heads + 1) if self.output_width % h == 0)
             self.block = FusionBlock(self.output_width, fitting, depth=1)
         else:

@@ -23,7 +23,9 @@ class Objective(nn.Module, ABC):
 
     Attributes:
         Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
-        presets: ``{preset: {"method.key" | "training.key" | ...: value}}``, defaults that flags win over.
+        presets: ``{preset: {"method.key" | "training.key" | "views" | ...: value}}``, defaults that flags win over.
+            Each states its whole training (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``, if
+            there is one.
         needs_raw: Whether ``loss`` is given the un-augmented batch, too, as ``raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets; others are given none.
         trains: Whether there is anything to train; False for a floor such as raw features.
@@ -119,6 +121,31 @@ def over_batch(
         return torch.stack([each.sum() for each in rows]).sum() * 0.0
     with torch.autocast(rows[0].device.type, enabled=False):
         return loss(*rows)
+
+
+def training_recipe(
+    learning_rate: float,
+    weight_decay: float,
+    *,
+    epochs: int = 100,
+    batch_size: int = 64,
+    schedule: str = "constant",
+    **more: float,
+) -> dict[str, Any]:
+    """Training part of a preset, whole: nothing of it is left to the defaults or to a data set.
+
+    >>> training_recipe(1e-3, 1e-2, gradient_clip=1.0)["training.gradient_clip"]
+    1.0
+    """
+    named = {
+        "learning_rate": learning_rate,
+        "weight_decay": weight_decay,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "schedule": schedule,
+        **more,
+    }
+    return {f"training.{name}": value for name, value in named.items()}
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:

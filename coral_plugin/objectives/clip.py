@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.losses import clip_loss
 from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.objectives.base import training_recipe
 from coral_plugin.objectives.pooled import PooledObjective, over_pairs
 from coral_plugin.registry import suggest
 
@@ -49,13 +50,8 @@ class Clip(PooledObjective):
     Settings = ClipSettings
     needs_raw = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"training.learning_rate": 1e-3, "training.weight_decay": 1e-2},
-        "trifeature": {
-            "network.width": 256,
-            "network.head_output": 512,
-            "training.learning_rate": 3e-4,
-            "training.weight_decay": 1e-4,
-        },
+        "paper": training_recipe(1e-3, 1e-2),
+        "trifeature": training_recipe(3e-4, 1e-4) | {"network.width": 256, "network.head_output": 512},
     }
 
     def __init__(

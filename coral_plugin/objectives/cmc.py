@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives.base import training_recipe
 from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_pairs
 
 
@@ -34,15 +35,16 @@ class Cmc(PooledObjective):
     """Mean NT-Xent over all pairs of n >= 2 modalities, un-augmented, behind linear heads without bias.
 
     Represented by the encoders' vectors. The heads of the preset ``paper`` are those for Vision&Touch (512 to 256), of
-    ``affect`` those for UR-FUNNY (40 to 13). Its learning rate is not known; the training's defaults stand.
+    ``affect`` those for UR-FUNNY (40 to 13). Its training is not known; theirs is
+    COrAL's.
     """
 
     name = "cmc"
     Settings = CmcSettings
     needs_raw = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"network.head_output": 256},
-        "affect": {"network.head_output": 13},
+        "paper": training_recipe(1e-4, 1e-3) | {"network.head_output": 256},
+        "affect": training_recipe(1e-4, 1e-3) | {"network.head_output": 13},
     }
 
     @staticmethod

@@ -24,7 +24,7 @@ from coral_plugin.networks import (
     projection_head,
     resolve_encoders,
 )
-from coral_plugin.objectives.base import Objective, over_batch
+from coral_plugin.objectives.base import Objective, over_batch, training_recipe
 
 JOINT = "joint"
 
@@ -61,14 +61,6 @@ class CommSettings:
             raise InputError(f"At least one of {', '.join(f'method.{name}' for name in weights)} must be positive.")
 
 
-def _recipe(learning_rate: float, weight_decay: float) -> dict[str, Any]:
-    return {
-        "training.learning_rate": learning_rate,
-        "training.weight_decay": weight_decay,
-        "training.epochs": 100,
-    }
-
-
 class Comm(Objective):
     """CoMM for n >= 2 modalities: each alone, and all together, through one fusion and one head.
 
@@ -86,16 +78,16 @@ class Comm(Objective):
     # METHODS 3. Where the sources disagree on Vision&Touch (1e-3 or 1e-4) the command of the README is taken.
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         **dict.fromkeys(
-            ("paper", "as_run_by_coral", "mosi", "humor", "ur_funny", "sarcasm", "mustard"), _recipe(1e-3, 1e-2)
+            ("paper", "as_run_by_coral", "mosi", "humor", "ur_funny", "sarcasm", "mustard"), training_recipe(1e-3, 1e-2)
         ),
-        "trifeature": _recipe(3e-4, 1e-4),
-        "mosei": _recipe(1e-4, 1e-2),
-        "mimic": _recipe(1e-3, 1e-2) | {"network.width": 512},
-        "vision_touch_ee": _recipe(1e-3, 1e-2) | {"network.width": 128},
-        "vision_touch_contact": _recipe(1e-3, 1e-2) | {"network.width": 512},
-        "vision_touch_trimodal": _recipe(1e-4, 1e-2) | {"network.width": 512},
-        "ur_funny_trimodal": _recipe(1e-4, 1e-2),
-        "imdb": _recipe(1e-4, 1e-2) | {"network.width": 768, "training.schedule": "cosine", "training.warmup": 0.1},
+        "trifeature": training_recipe(3e-4, 1e-4),
+        "mosei": training_recipe(1e-4, 1e-2),
+        "mimic": training_recipe(1e-3, 1e-2) | {"network.width": 512},
+        "vision_touch_ee": training_recipe(1e-3, 1e-2) | {"network.width": 128},
+        "vision_touch_contact": training_recipe(1e-3, 1e-2) | {"network.width": 512},
+        "vision_touch_trimodal": training_recipe(1e-4, 1e-2) | {"network.width": 512},
+        "ur_funny_trimodal": training_recipe(1e-4, 1e-2),
+        "imdb": training_recipe(1e-4, 1e-2, schedule="cosine", warmup=0.1) | {"network.width": 768},
     }
 
     def __init__(

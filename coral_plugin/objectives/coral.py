@@ -24,7 +24,7 @@ from coral_plugin.networks import (
     resolve_encoders,
 )
 from coral_plugin.networks.pathways import safe, spread, token_encoders, tokenise
-from coral_plugin.objectives.base import Objective
+from coral_plugin.objectives.base import Objective, training_recipe
 from coral_plugin.objectives.coral_terms import coral_terms, view_masks
 
 
@@ -38,7 +38,7 @@ class CoralSettings:
         temperature: Divides the similarities. The paper prints none; its code uses 0.1.
         shared_weight: Weight of the contrastive loss of the shared pathway.
         unique_weight: Weight of the summed contrastive losses of the unique pathways.
-        orthogonality: ``cosine`` = max(0, cos) (paper, equation 6) or ``squared_cosine`` (released code).
+        orthogonality: ``cosine`` = max(0, cos) (paper, equation 7) or ``squared_cosine`` (released code).
         orthogonality_weight: 1 in the paper; 10 (MultiBench) or 1 (Trifeature) in the released code.
         masking: ``increasing`` (the stages below), ``constant`` (``mask_ratio``) or ``none``.
         mask_stages: Mask ratios of the schedule, each for an equal share of the training.
@@ -84,6 +84,17 @@ class CoralSettings:
             raise InputError(f"Mask ratios are shares in [0, 1], got {self.mask_stages} and {self.mask_ratio}.")
 
 
+_TRAINING = training_recipe(1e-4, 1e-3)
+_RELEASED = {
+    **_TRAINING,
+    "method.orthogonality": "squared_cosine",
+    "method.orthogonality_weight": 10.0,
+    "method.masking": "constant",
+    "method.mask_partition": "fixed",
+    "method.copy_unique": True,
+}
+
+
 class Coral(Objective):
     """COrAL for n >= 2 modalities: shared and unique pathways, orthogonal to each other, asymmetric masking.
 
@@ -100,14 +111,10 @@ class Coral(Objective):
     Settings = CoralSettings
     deterministic: ClassVar[Mapping[str, Any]] = {"masking": "none"}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {},
-        "released": {
-            "method.orthogonality": "squared_cosine",
-            "method.orthogonality_weight": 10.0,
-            "method.masking": "constant",
-            "method.mask_partition": "fixed",
-            "method.copy_unique": True,
-        },
+        "paper": _TRAINING,
+        "released": _RELEASED,
+        # the script of this data set has another weight (METHODS 6.1)
+        "released_trifeature": {**_RELEASED, "method.orthogonality_weight": 1.0},
     }
 
     def __init__(
@@ -135,7 +142,7 @@ class Coral(Objective):
             copy.deepcopy(self.shared.encoders) if settings.copy_unique else token_encoders(modalities, builders, width)
         )
         keys = [safe(m.name) for m in modalities]
-        self.unique = nn.ModuleDict({key: UniquePathway(width, settings.unique_pathway, network.heads) for key in keys})
+        self.unique = nn.ModuleDict({key: UniquePathway(width, settings.unique_pathway) for key in keys})
         self.unique_heads = nn.ModuleDict(
             {
                 key: projection_head(self.unique[key].output_width, network.head_hidden, network.head_output)  # type: ignore[arg-type]

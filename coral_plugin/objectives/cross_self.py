@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings, projection_head
+from coral_plugin.objectives.base import training_recipe
 from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_modalities, over_pairs
 
 
@@ -44,12 +45,7 @@ class CrossSelf(PooledObjective):
     Settings = CrossSelfSettings
     needs_raw = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {
-            "network.head_hidden": 1024,
-            "network.head_output": 256,
-            "training.learning_rate": 3e-4,
-            "training.weight_decay": 1e-4,
-        }
+        "paper": training_recipe(3e-4, 1e-4) | {"network.head_hidden": 1024, "network.head_output": 256}
     }
 
     @staticmethod

@@ -16,7 +16,7 @@ from coral_plugin.losses.factorised import club_bound, nce_bound
 from coral_plugin.networks import EncoderLike, NetworkSettings, PooledEncoder, default_width, resolve_encoders
 from coral_plugin.networks.critics import ConcatCritic
 from coral_plugin.networks.pathways import safe, tokenise
-from coral_plugin.objectives.base import Objective, over_batch
+from coral_plugin.objectives.base import Objective, over_batch, training_recipe
 
 Pool = Literal["mean", "last"]
 _HEADS = ("shared", "unique", "conditional", "shared_bound", "conditional_bound")
@@ -81,8 +81,10 @@ class FactorCL(Objective):
     Settings = FactorCLSettings
     needs_raw = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        # Adam at 1e-4 without decay is the paper's; the clipping is ours
-        "paper": {"training.learning_rate": 1e-4, "training.weight_decay": 0.0, "training.gradient_clip": 1.0},
+        # Adam at 1e-4 without decay is the paper's, the batch COrAL's; the clipping is ours
+        "paper": training_recipe(1e-4, 0.0, gradient_clip=1.0),
+        "trifeature": training_recipe(1e-4, 0.0, epochs=150, gradient_clip=1.0)
+        | {"views": {"image1": "simclr", "image2": "color_jitter+grayscale+blur+flip"}},
     }
 
     def __init__(

@@ -16,7 +16,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.losses.infmasking import masked_bound
 from coral_plugin.networks import EncoderLike, NetworkSettings
 from coral_plugin.networks.mask_token import MaskToken
-from coral_plugin.objectives.base import over_batch
+from coral_plugin.objectives.base import over_batch, training_recipe
 from coral_plugin.objectives.comm import Comm, CommSettings
 
 
@@ -52,13 +52,18 @@ class InfMaskingSettings(CommSettings):
 
 
 def _recipe(
-    rate: float, decay: float, temperature: float, scale: float, ratio: float, masks: int, joint: float = 1.0
+    rate: float,
+    decay: float,
+    temperature: float,
+    scale: float,
+    ratio: float,
+    masks: int,
+    joint: float = 1.0,
+    **more: Any,
 ) -> dict[str, Any]:
-    """A row of the table in METHODS 2.3."""
+    """A row of the table in METHODS 2.3, and more of its training."""
     return {
-        "training.learning_rate": rate,
-        "training.weight_decay": decay,
-        "training.epochs": 100,
+        **training_recipe(rate, decay, **more),
         "method.temperature": temperature,
         "method.covariance_scale": scale,
         "method.mask_ratio": ratio,
@@ -98,13 +103,8 @@ class InfMasking(Comm):
         "vision_touch_ee": _recipe(1e-4, 1e-2, 0.1, 1.0, 0.5, 4, joint=5.0) | {"network.width": 128},
         "ur_funny_trimodal": _recipe(1e-3, 1e-2, 0.05, 2.0, 0.5, 4) | {"network.depth": 2},
         "vision_touch_trimodal": _recipe(1e-4, 1e-2, 0.1, 1.0, 0.8, 5) | {"network.depth": 2, "network.width": 512},
-        "imdb": _recipe(1e-3, 1e-2, 0.2, 0.5, 0.8, 4, joint=5.0)
-        | {
-            "network.width": 768,
-            "training.epochs": 70,
-            "training.schedule": "cosine",
-            "training.warmup": 10 / 70,
-        },
+        "imdb": _recipe(1e-3, 1e-2, 0.2, 0.5, 0.8, 4, joint=5.0, epochs=70, schedule="cosine", warmup=10 / 70)
+        | {"network.width": 768},
     }
 
     settings: InfMaskingSettings

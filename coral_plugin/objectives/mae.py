@@ -16,7 +16,7 @@ from coral_plugin.networks import EncoderLike, NetworkSettings, SharedPathway, d
 from coral_plugin.networks.attention import FusionBlock
 from coral_plugin.networks.patches import Patches
 from coral_plugin.networks.pathways import safe
-from coral_plugin.objectives.base import Objective, over_batch
+from coral_plugin.objectives.base import Objective, over_batch, training_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,8 +75,8 @@ class Mae(Objective):
     Settings = MaeSettings
     deterministic: ClassVar[Mapping[str, Any]] = {"mask_ratio": 1.0}
     needs_raw = True
-    # no paper has one; the name is the common default
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}}
+    # no paper has one; the name is the common default, the training COrAL's
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": training_recipe(1e-4, 1e-3)}
 
     def __init__(
         self,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings, projection_head
+from coral_plugin.objectives.base import training_recipe
 from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_modalities
 
 
@@ -35,15 +36,15 @@ class Simclr(PooledObjective):
 
     As published for one modality; for more, the mean over them, and the representation is all encoders' vectors. The
     heads of the preset ``paper`` are 4096 wide, which costs more than everything else on small data; those of
-    ``small_head`` are as wide as COrAL's. Its learning rate is not known; the training's defaults stand.
+    ``small_head`` are as wide as COrAL's. Its training is not known; theirs is COrAL's.
     """
 
     name = "simclr"
     least = 1
     Settings = SimclrSettings
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"network.head_hidden": 4096, "network.head_output": 256},
-        "small_head": {"network.head_hidden": 512, "network.head_output": 256},
+        "paper": training_recipe(1e-4, 1e-3) | {"network.head_hidden": 4096, "network.head_output": 256},
+        "small_head": training_recipe(1e-4, 1e-3) | {"network.head_hidden": 512, "network.head_output": 256},
     }
 
     @staticmethod

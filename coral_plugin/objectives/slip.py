@@ -15,6 +15,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import EncoderLike, NetworkSettings, projection_head
 from coral_plugin.networks.pathways import safe
+from coral_plugin.objectives.base import training_recipe
 from coral_plugin.objectives.clip import Clip, ClipSettings
 from coral_plugin.objectives.pooled import check_numbers, over_modalities
 from coral_plugin.registry import suggest
@@ -48,7 +49,7 @@ class Slip(Clip):
 
     As published for an image and a text; over several pairs, and several modalities with a self term, the means. The
     self heads of the preset ``paper`` are 4096 wide, which costs more than everything else on small data; those of
-    ``small_head`` are as wide as COrAL's. Its learning rate is not known; the training's defaults stand.
+    ``small_head`` are as wide as COrAL's. Its training is not known; theirs is COrAL's.
 
     Raises:
         InputError: fewer than two modalities, or a self term for a modality that is not there.
@@ -57,8 +58,8 @@ class Slip(Clip):
     name = "slip"
     Settings = SlipSettings
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "paper": {"network.head_hidden": 4096, "network.head_output": 256},
-        "small_head": {"network.head_hidden": 512, "network.head_output": 256},
+        "paper": training_recipe(1e-4, 1e-3) | {"network.head_hidden": 4096, "network.head_output": 256},
+        "small_head": training_recipe(1e-4, 1e-3) | {"network.head_hidden": 512, "network.head_output": 256},
     }
 
     def __init__(

@@ -15,7 +15,7 @@ from coral_plugin.data import Modality, MultimodalBatch, Task
 from coral_plugin.errors import InputError
 from coral_plugin.networks import EncoderLike, NetworkSettings, SharedPathway, default_width, resolve_encoders
 from coral_plugin.networks.pathways import safe
-from coral_plugin.objectives.base import Objective, over_batch
+from coral_plugin.objectives.base import Objective, over_batch, training_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Supervised(Objective):
 
     Settings = SupervisedSettings
     needs_labels = True
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}}
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": training_recipe(1e-4, 1e-3)}  # COrAL's
 
     def __init__(
         self,

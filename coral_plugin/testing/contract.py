@@ -45,6 +45,9 @@ def presets(subject: Subject) -> None:
         chosen: dict[str, dict[str, Any]] = {group: {} for group in groups}
         for key, value in values.items():
             group, _, name = key.partition(".")
+            if key in ("views", "plain_views"):
+                expect(isinstance(value, str | Mapping), f"a text or a mapping as {key} of preset {preset!r}", value)
+                continue
             fields = {field.name for field in dataclasses.fields(groups[group])} if group in groups else set()
             expect(name in fields, f"settings that exist in preset {preset!r}", key)
             chosen[group][name] = value

@@ -93,10 +93,10 @@ def test_output_width(design, share, width):
     assert pathway(torch.randn(2, 3, width)).shape == (2, width * share)
 
 
-@pytest.mark.parametrize(("width", "heads"), [(12, 6), (26, 1), (40, 5)])
-def test_half_the_width_gets_the_most_heads_that_divide_it(width, heads):
-    """With at most 8: half of 12 is 6, half of 26 is 13, half of 40 is 20."""
-    assert UniquePathway(width, "transformer_half", heads=8).block.heads == heads
+@pytest.mark.parametrize(("width", "heads"), [(12, 3), (26, 1), (40, 4), (512, 4)])
+def test_half_the_width_gets_the_most_heads_up_to_four_that_divide_it(width, heads):
+    """Table 5 has 4. Half of 12 is 6, half of 26 is 13, half of 40 is 20."""
+    assert UniquePathway(width, "transformer_half").block.heads == heads
 
 
 @pytest.mark.parametrize("design", ["mlp_half", "transformer_half"])

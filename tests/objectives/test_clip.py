@@ -102,7 +102,9 @@ def test_the_scale_neither_sticks_at_its_edge_nor_wanders_off(vectors, monkeypat
 
 
 def test_presets():
-    assert Clip.presets["paper"] == {"training.learning_rate": 1e-3, "training.weight_decay": 1e-2}
+    for preset, rates in (("paper", (1e-3, 1e-2)), ("trifeature", (3e-4, 1e-4))):
+        values = Clip.presets[preset]
+        assert (values["training.learning_rate"], values["training.weight_decay"]) == rates
     assert Clip.presets["trifeature"]["network.head_output"] == 512
 
 

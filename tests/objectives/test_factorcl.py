@@ -8,10 +8,11 @@ import torch
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.settings import defaults
+from coral_plugin.experiments.settings import defaults, make_settings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import base
 from coral_plugin.objectives.factorcl import FactorCL, FactorCLSettings
+from coral_plugin.views import build_views
 
 KINDS = (
     Modality(name="text", kind="sequence", shape=(6, 4)),
@@ -256,6 +257,26 @@ def test_the_preset_clips_gradients_and_does_not_decay():
     chosen = defaults("factorcl", "digits", "paper")
     assert chosen["training.gradient_clip"] == 1.0
     assert (chosen["training.learning_rate"], chosen["training.weight_decay"]) == (1e-4, 0.0)
+
+
+def test_the_copy_of_trifeatures_second_image_is_not_cropped():
+    """METHODS 2.4, and 150 epochs."""
+    settings = make_settings("factorcl", "trifeature", preset="trifeature")
+    assert (settings.training.epochs, settings.training.batch_size) == (150, 64)
+    modalities = [Modality(name=name, kind="image", shape=(3, 32, 32)) for name in ("image1", "image2")]
+    # black but for the frame, which a crop loses and a flip, a blur or a change of colour does not
+    frame = torch.ones(200, 3, 32, 32)
+    frame[:, :, 1:-1, 1:-1] = 0
+    views = build_views(settings.views, modalities)
+    view = views(MultimodalBatch({"image1": frame, "image2": frame}), torch.Generator().manual_seed(0))
+
+    def has_frame(images):
+        edges = [images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]]
+        inside = images[..., 8:-8, 8:-8].mean(dim=(1, 2, 3))
+        return torch.stack([edge.mean(dim=(1, 2)) > inside + 0.05 for edge in edges]).all(dim=0)
+
+    assert has_frame(view["image2"]).all()
+    assert has_frame(view["image1"]).double().mean() < 0.2
 
 
 def test_what_is_refused():

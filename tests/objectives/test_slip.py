@@ -80,7 +80,8 @@ def test_represented_by_clips_projections(vectors):
 
 
 def test_presets_differ_in_the_width_of_the_heads():
-    widths = {name: tuple(preset.values()) for name, preset in Slip.presets.items()}
+    keys = ("network.head_hidden", "network.head_output")
+    widths = {name: tuple(preset[key] for key in keys) for name, preset in Slip.presets.items()}
     assert widths == {"paper": (4096, 256), "small_head": (512, 256)}
 
 

@@ -54,4 +54,4 @@ def load(path: str | None = None, settings: RipplesSettings | None = None) -> Mu
 
 
 load.settings = RipplesSettings  # type: ignore[attr-defined]
-load.recipe = {"network.width": 32, "training.learning_rate": 1e-3}  # type: ignore[attr-defined]
+load.recipe = {"network.width": 32}  # type: ignore[attr-defined]
