@@ -14,6 +14,7 @@ from shlex import join
 
 from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
+from coral_plugin.files import home_expanded
 from coral_plugin.training.signals import Interrupted, stoppable
 
 # name -> (module, one line); a command is imported when it is called, so that --help is quick
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
-    arguments = [a for a in arguments if a != "--debug"]
+    arguments = [home_expanded(a) for a in arguments if a != "--debug"]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still shows the numbers
     with stoppable(_advice(arguments)) as command:

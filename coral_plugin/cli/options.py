@@ -281,7 +281,8 @@ def _seeds(text: str | None, saved: Any) -> tuple[int, ...]:
     if text is None and saved is None:
         return SEEDS
     values = saved if text is None else text.split(",")
-    if text is None and not (isinstance(saved, list) and all(type(value) is int for value in saved)):
+    values = [saved] if type(saved) is int and text is None else values
+    if text is None and not (isinstance(values, list) and all(type(value) is int for value in values)):
         raise InputError(f"seeds in the file must be a list of whole numbers, got {short(saved)}.")
     try:
         return tuple(int(value) for value in values)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import tell
 from coral_plugin.experiments.checks import is_path
 from coral_plugin.experiments.run import Run, run
-from coral_plugin.experiments.settings import GROUPS, SEEDS, make_settings
+from coral_plugin.experiments.settings import GROUPS, SEEDS, make_settings, seeds_of
+from coral_plugin.files import home_expanded
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
 
@@ -66,7 +67,7 @@ def fit(
     *,
     labels: Any = None,
     preset: str = "paper",
-    seeds: Sequence[int] = SEEDS,
+    seeds: int | Iterable[int] = SEEDS,
     epochs: int | None = None,
     output: str | Path | None = None,
     resume: bool = False,
@@ -87,9 +88,9 @@ def fit(
         objective: Registered name of the method.
         labels: ``(N,)`` for the first form of ``data``; not used in training.
         preset: Of the method.
-        seeds: One training each.
+        seeds: One training each; 41, (41, 42), range(41, 46), an array.
         epochs: Short for ``training__epochs``.
-        output: Run directory; None writes nothing.
+        output: Run directory (``~`` is the home folder); None writes nothing.
         resume: Go on with the run in ``output``.
         encoders: ``{modality: registered name, nn.Module, or function of (modality, width)}``.
         views: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
@@ -102,7 +103,7 @@ def fit(
     Raises:
         InputError: data or settings that do not fit; the message says which.
     """
-    _check_types(data, seeds, output, encoders, kinds)
+    _check_types(data, output, encoders, kinds)
     if not isinstance(data, MultimodalData):
         flat = not any(key.partition("/")[0] in SPLITS for key in data)
         if flat:
@@ -125,10 +126,10 @@ def fit(
         chosen["views"] = named
     if plain_views is not None:
         chosen["plain_views"] = plain_views if isinstance(plain_views, str) else dict(plain_views)
-    settings = make_settings(objective, "arrays", preset=preset, seeds=tuple(seeds), **chosen)
+    settings = make_settings(objective, "arrays", preset=preset, seeds=seeds_of(seeds), **chosen)
     finished = run(
         settings,
-        folder=Path(output) if output is not None else None,
+        folder=Path(home_expanded(str(output))) if output is not None else None,
         resume=resume,
         quiet=quiet,
         data=data,
@@ -138,14 +139,12 @@ def fit(
     return Fitted(finished, quiet)
 
 
-def _check_types(data: Any, seeds: Any, output: Any, encoders: Any, kinds: Any) -> None:
+def _check_types(data: Any, output: Any, encoders: Any, kinds: Any) -> None:
     """Say what is wrong with an argument of another type, before something far below stumbles over it."""
     if not isinstance(data, Mapping | MultimodalData):
         raise InputError(f"data must be a mapping of names to arrays, or MultimodalData, got {short(type(data))}.")
     if isinstance(data, Mapping) and (odd := [key for key in data if not isinstance(key, str)]):
         raise InputError(f"A key of data must be a text, got {short(odd[0])}.")
-    if not isinstance(seeds, Sequence) or isinstance(seeds, str):
-        raise InputError(f"Seeds must be a sequence of whole numbers, such as (41, 42), got {short(seeds)}.")
     if not (output is None or isinstance(output, str | Path)) or not is_path(str(output)):
         raise InputError(f"output must name a folder, in UTF-8 without control characters, got {short(output)}.")
     for name, value in (("encoders", encoders), ("kinds", kinds)):

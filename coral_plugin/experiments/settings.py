@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import yaml
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.experiments.checks import check_fields, is_path, is_text
+from coral_plugin.files import home_expanded
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 from coral_plugin.training.settings import TrainingSettings
@@ -34,7 +36,8 @@ class RunSettings:
         data: Path of its files; None for data that are generated or come with a library.
         modalities: Which of them, in this order; None takes all.
         preset: Preset of the method that the defaults were taken from.
-        seeds: Trainings of their own, scored together.
+        seeds: Trainings of their own, scored together; a single number stands for itself, NumPy's numbers and ranges
+            become plain ones.
         views: Augmentation of all modalities, or ``{modality: augmentation}``.
         plain_views: The same of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): at least half of an
             image is cropped by default, as in the references; ``none`` leaves images whole.
@@ -63,8 +66,7 @@ class RunSettings:
         for group in GROUPS:  # here, so that every way to make or change settings comes by
             if dataclasses.is_dataclass(own := getattr(self, group)):
                 check_fields(type(own), {f.name: getattr(own, f.name) for f in dataclasses.fields(own)}, group)
-        if not all(type(seed) is int for seed in self.seeds):
-            raise InputError(f"Seeds must be whole numbers, got {short(self.seeds)}.")
+        object.__setattr__(self, "seeds", seeds_of(self.seeds))
         if not is_text(self.preset) or not (self.data is None or is_path(self.data)):
             raise InputError(
                 f"data and preset must be texts in UTF-8 without control characters; got {short(self.data)} and "
@@ -75,6 +77,8 @@ class RunSettings:
         for name in ("views", "plain_views"):
             if isinstance(spec := getattr(self, name), dict) and not all(isinstance(key, str) for key in spec):
                 raise InputError(f"{name} must name modalities, got {short(spec)}.")
+        if self.data is not None:
+            object.__setattr__(self, "data", home_expanded(self.data))
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise InputError(f"Seeds must be different numbers from 0 on, at least one; got {short(self.seeds)}.")
         if min(self.seeds) < 0 or max(self.seeds) >= _MOST_SEED:
@@ -88,6 +92,25 @@ class RunSettings:
     def to_yaml(self) -> str:
         """The text of ``config.yaml``, which ``coral train --config`` reads."""
         return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True)
+
+
+def seeds_of(seeds: Any) -> tuple[int, ...]:
+    """Seeds as plain numbers, from one number or any collection of them: a tuple, a range, an array of NumPy.
+
+    Raises:
+        InputError: something else than whole numbers.
+
+    >>> seeds_of(41), seeds_of(range(41, 44)), seeds_of(np.arange(2))
+    ((41,), (41, 42, 43), (0, 1))
+    """
+    listed = seeds.ravel().tolist() if isinstance(seeds, np.ndarray) else seeds
+    listed = [listed] if isinstance(listed, Integral) else listed
+    if isinstance(listed, str | bytes | Mapping) or not isinstance(listed, Iterable):
+        raise InputError(f"Seeds must be whole numbers, such as 41 or (41, 42), got {short(seeds)}.")
+    found = list(listed)
+    if not all(isinstance(seed, Integral) and not isinstance(seed, bool | np.bool_) for seed in found):
+        raise InputError(f"Seeds must be whole numbers, got {short(seeds)}.")
+    return tuple(map(int, found))
 
 
 def settings_classes(objective: str, dataset: str) -> dict[str, type]:

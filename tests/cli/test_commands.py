@@ -175,3 +175,38 @@ def test_doctor_tells_of_multibench(coral, monkeypatch, tmp_path):
     assert status == 1
     assert "\n  missing robustness\n" in out
     assert coral("doctor", "--multibench", tmp_path)[:2] == (2, "")
+
+
+def test_a_tilde_is_the_home_folder_in_every_path(coral, run_folder, npz, tmp_path, monkeypatch):
+    """Behind ``=``, too, where no shell replaces it."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "run").symlink_to(run_folder)
+    (tmp_path / "x.npz").symlink_to(npz)
+    status, _, err = coral("embed", "~/run", "--data=~/x.npz", "--output=~/z.npz")
+    assert (status, err) == (0, "")
+    assert (tmp_path / "z.npz").is_file()
+    assert coral("data", "check", "~/x.npz")[0] == 0
+    assert coral("evaluate", "~/none")[2].startswith(f"coral: {tmp_path}/none holds no run")
+
+
+def test_text_labels_and_a_task_on_the_command_line(coral, npz, flags, tmp_path):
+    arrays = dict(np.load(npz))
+    words = np.array(["cat", "dog", "owl"])
+    texts = {key: words[value] for key, value in arrays.items() if key.endswith("labels")}
+    np.savez(tmp_path / "words.npz", **{**arrays, **texts})
+    status, out, _ = coral("data", "check", tmp_path / "words.npz", "--dataset", "arrays")
+    assert status == 0
+    assert "labels of train: cat: 20, dog: 20, owl: 20" in out
+    assert "label: classification, cat, dog, owl" in out
+    data = ("--dataset", "arrays", "--data", tmp_path / "words.npz")
+    assert coral("train", *data, "--output", tmp_path / "run", *flags)[0] == 0
+    record = json.loads((tmp_path / "run" / "data.json").read_text())
+    assert record["tasks"][0]["classes"] == ["cat", "dog", "owl"]
+    assert "labels are text: 3 classes, cat, dog, owl" in record["notes"]
+    status, _, err = coral("train", *data, "--source.task=regression", "--output", tmp_path / "other", *flags)
+    assert status == 2
+    assert "of task 'regression' give numbers" in err
+    data = ("--dataset", "arrays", "--data", npz)
+    assert coral("train", *data, "--source.task", "regression", "--output", tmp_path / "third", *flags)[0] == 0
+    metrics = json.loads((tmp_path / "third" / "metrics.json").read_text())
+    assert metrics["tasks"]["label"]["metric"] == "mse"

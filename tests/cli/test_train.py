@@ -169,6 +169,8 @@ def test_seeds_on_the_command_line_win_over_a_file_even_where_they_are_the_defau
     config.write_text("dataset: arrays\nseeds: [41, 42]\n")
     assert parse_run(["--config", str(config)])[0].seeds == (41, 42)
     assert parse_run(["--config", str(config), "--seeds", "41"])[0].seeds == (41,)
+    config.write_text("dataset: arrays\nseeds: 42\n")
+    assert parse_run(["--config", str(config)])[0].seeds == (42,)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,19 @@ def test_splits_and_labels_are_scored(arrays, tiny):
     }
 
 
+def test_seeds_and_output_in_many_forms(arrays, tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    fitted = coral_plugin.fit(arrays, epochs=1, quiet=True, seeds=np.int64(7), output="~/runs/a", **tiny)
+    assert fitted.run.settings.seeds == (7,)
+    assert (tmp_path / "runs" / "a" / "metrics.json").is_file()
+
+
+def test_the_task_of_whole_floats_may_be_said(arrays, tiny):
+    floats = {key: value * 1.0 for key, value in arrays.items() if key.endswith("labels")}
+    fitted = coral_plugin.fit({**arrays, **floats}, epochs=1, quiet=True, task="classification", **tiny)
+    assert fitted.metrics["tasks"]["label"]["metric"] == "balanced_accuracy"
+
+
 def test_own_encoder_and_own_augmentation(arrays, tiny):
     calls = []
 

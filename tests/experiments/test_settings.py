@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 import yaml
 
@@ -32,6 +33,37 @@ def test_saved_settings_are_read_back_the_same():
         "coral", "digits", seeds=(1, 2), views={"top": "noise"}, network__encoders={"top": "small_conv"}
     )
     assert from_dict(yaml.safe_load(settings.to_yaml())) == settings
+
+
+@pytest.mark.parametrize(
+    ("seeds", "plain"),
+    [
+        (41, (41,)),
+        (np.int64(41), (41,)),
+        (range(41, 44), (41, 42, 43)),
+        (np.arange(2, dtype=np.uint8), (0, 1)),
+        ([np.int32(3), 4], (3, 4)),
+        ((seed for seed in (5, 6)), (5, 6)),
+    ],
+)
+def test_seeds_come_in_many_forms(seeds, plain):
+    settings = make_settings("coral", "digits", seeds=seeds)
+    assert settings.seeds == plain
+    assert from_dict(yaml.safe_load(settings.to_yaml())) == settings
+
+
+@pytest.mark.parametrize("seeds", ["41", 41.0, True, (1.0,), (np.float64(1),), [True], {1: 2}, None, np.array([0.5])])
+def test_seeds_that_are_no_whole_numbers(seeds):
+    with pytest.raises(InputError, match="Seeds must be whole numbers"):
+        make_settings("coral", "digits", seeds=seeds)
+
+
+def test_a_tilde_in_the_path_of_the_data(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = make_settings("coral", "arrays", data="~/data/x.npz")
+    assert settings.data == f"{tmp_path}/data/x.npz"
+    assert dataclasses.replace(settings, data="~/y.npz").data == f"{tmp_path}/y.npz"
+    assert make_settings("coral", "arrays", data="data/~x/y.npz").data == "data/~x/y.npz"
 
 
 def test_every_default_is_in_the_saved_text():
