@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coral_plugin.cli.grid_flags import add_grid_flags, names, pairs, run_and_report, seeds_flag, settings
 from coral_plugin.cli.parser import CommandParser
+from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
     from coral_plugin.experiments.bench.grid import Column, Grid
@@ -24,8 +26,12 @@ def main(argv: list[str]) -> int:
         "--objectives coral,weak=coral --set weak:orthogonality_weight=0.1. The same command goes on with what was "
         "stopped: a complete run is never repeated while settings, data and code are the same.",
     )
-    parser.add_argument("--objectives", required=True, metavar="A,B", help="methods (coral list objectives)")
-    parser.add_argument("--datasets", required=True, metavar="C,D", help="data sets (coral list datasets)")
+    parser.add_argument("--objectives", metavar="A,B", help="methods (coral list objectives)")
+    parser.add_argument("--datasets", metavar="C,D", help="data sets (coral list datasets)")
+    parser.add_argument(
+        "--redraw", metavar="RECORD",
+        help="train nothing: write tables, pictures and report of a record anew, from the values that it holds",
+    )  # fmt: skip
     seeds_flag(parser, SEEDS, "trainings of each, 41 to 45 by default")
     parser.add_argument(
         "--preset", action="append", default=[], metavar="METHOD=PRESET", help="of a method (repeatable)"
@@ -39,12 +45,26 @@ def main(argv: list[str]) -> int:
     )  # fmt: skip
     add_grid_flags(parser, "runs/bench")
     arguments = parser.parse_args(argv)
+    if arguments.redraw is not None:
+        if len(argv) != (1 if "=" in argv[0] else 2):
+            raise InputError("--redraw RECORD stands alone: it writes what the record holds, in its own folder.")
+        return _redraw(Path(arguments.redraw))
+    if absent := [flag for flag in ("objectives", "datasets") if getattr(arguments, flag) is None]:
+        raise InputError(f"coral bench needs --{absent[0]} (or --redraw RECORD).")
     from coral_plugin.experiments.bench.published import covering
 
     grid = _grid(arguments)
     published = covering(column.dataset for column in grid.columns)
     folder = Path(arguments.output)
     return run_and_report(grid, arguments, folder, folder, published)
+
+
+def _redraw(folder: Path) -> int:
+    from coral_plugin.experiments.bench.stored import redraw
+    from coral_plugin.experiments.bench.views import text
+
+    print("\n".join(map(text, redraw(folder))))
+    return 0
 
 
 def _grid(arguments: Any) -> Grid:
@@ -65,7 +85,12 @@ def _grid(arguments: Any) -> Grid:
     ):
         if wrong := [who for who in used if who not in known]:
             raise suggest(wrong[0], known, f"name in {flag}")
-    columns = tuple(_column(label, name, given, arguments.scale) for label, name in data.items())
+    if wrong := [who for who in arguments.papers_data if who not in data]:
+        raise suggest(wrong[0], list(data), "name in --papers-data")
+    columns = tuple(
+        replace(_column(label, name, given, arguments.scale), papers_data=label in arguments.papers_data)
+        for label, name in data.items()
+    )
     rows = tuple(
         Row(
             name=label,
@@ -92,7 +117,7 @@ def _column(label: str, name: str, given: dict[str, dict[str, str]], scale: str)
 
 def _labelled(flag: str, text: str) -> dict[str, str]:
     """``"a,b=a"`` to ``{"a": "a", "b": "a"}``."""
-    from coral_plugin.errors import InputError, short
+    from coral_plugin.errors import short
 
     found: dict[str, str] = {}
     for part in names(text):

@@ -27,6 +27,11 @@ def add_grid_flags(parser: CommandParser, output: str) -> None:
         "--data", action="append", default=[], metavar="DATASET=PATH", help="files of a data set (repeatable)"
     )
     parser.add_argument(
+        "--papers-data", type=names, default=[], metavar="A,B",
+        help="data sets whose files are those of the papers, which no fingerprint tells: where the settings are the "
+        "papers' too, published numbers stand beside ours",
+    )  # fmt: skip
+    parser.add_argument(
         "--set", action="append", default=[], metavar="[NAME:]KEY=VALUE",
         help="one setting of every run, or of those of one method or data set; without a group, of the method",
     )  # fmt: skip
@@ -121,7 +126,7 @@ def run_and_report(
         arguments: With the flags of :func:`add_grid_flags`.
         folder: Gets the runs.
         views: Gets the tables.
-        published: Names of the published tables that stand beside it.
+        published: Names of the published tables that may stand beside it.
         embeddings: Also draw the densities of the embeddings of the first seed.
     """
     from coral_plugin.experiments.bench.embeddings import draw_embeddings

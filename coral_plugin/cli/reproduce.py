@@ -1,7 +1,8 @@
-"""``coral reproduce``: a table or figure of a paper, its numbers beside ours."""
+"""``coral reproduce``: a table or figure of a paper, its numbers beside ours where data and protocol are the same."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ def main(argv: list[str]) -> int:
     seeds_flag(parser, None, "in place of the target's")
     add_grid_flags(parser, "runs/reproduce")
     arguments = parser.parse_args(argv)
-    from coral_plugin.experiments.bench.targets import require, target, titles
+    from coral_plugin.experiments.bench.targets import available, require, target, titles
 
     if arguments.target is None:
         for name, title in titles().items():
@@ -48,7 +49,11 @@ def main(argv: list[str]) -> int:
         rows=arguments.rows,
         seeds=arguments.seeds,
         chosen=chosen[""],
+        papers_data=arguments.papers_data,
     )
+    wanted, left_out = available(wanted)
+    if left_out and not arguments.quiet:
+        sys.stderr.write(f"{wanted.name}: without {', '.join(left_out)}, for which there is no --data\n")
     if arguments.dry_run:
         _show(wanted)
         return 0

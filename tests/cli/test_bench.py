@@ -153,6 +153,20 @@ def test_a_failed_run_is_reported_and_the_others_go_on(coral, bench, tmp_path, m
     assert len(records(tmp_path / "out")) == 1
 
 
+@pytest.mark.slow
+def test_a_record_is_drawn_anew_without_training(coral, bench, calm, tmp_path):
+    assert coral(*bench(calm, "--record", tmp_path / "record"))[0] == 0
+    whole = (tmp_path / "record" / "table.md").read_bytes()
+    (tmp_path / "record" / "table.md").unlink()
+    status, out, err = coral("bench", "--redraw", tmp_path / "record")
+    assert (status, err) == (0, "")
+    assert "weak" in out
+    assert (tmp_path / "record" / "table.md").read_bytes() == whole
+    status, _, err = coral("bench", "--redraw", tmp_path / "record", "--epochs", "3")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "stands alone" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
@@ -167,6 +181,8 @@ def test_a_failed_run_is_reported_and_the_others_go_on(coral, bench, tmp_path, m
         (["--objectives", "coral", "--datasets", "digits", "--address", "a:1"], "--engine ray"),
         (["--objectives", "coral", "--datasets", "arrays", "--data", "arrays=/nowhere.npz"], "/nowhere.npz"),
         (["--objectives", "coral"], "--datasets"),
+        (["--objectives", "coral", "--datasets", "digits", "--papers-data", "digit"], "Did you mean 'digits'"),
+        (["--objectives", "coral", "--redraw", "here"], "stands alone"),
     ],
 )
 def test_mistakes_are_one_line(coral, tmp_path, arguments, text):

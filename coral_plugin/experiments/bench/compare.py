@@ -1,111 +1,19 @@
-"""Records to a comparison: values by seed, the best and the second, and whether the others differ from the best."""
+"""Records to a comparison: values by seed, how each row was trained, and its place among the others."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
-from coral_plugin.evaluation.tables import head
+from coral_plugin.experiments.bench.comparison import KINDS, Compared, Comparison, Cost, Kind, Measure, Score, Training
 from coral_plugin.experiments.bench.grid import Column, Grid, Job, Reading, Row
+from coral_plugin.experiments.bench.ranking import ranked
 from coral_plugin.registry import OBJECTIVES
 
-Kind = Literal["method", "floor", "ceiling"]
 Records = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What is compared: one score on one data set.
-
-    Attributes:
-        column: Name of the data set in the grid.
-        score: Name of the score.
-        metric: Behind it.
-        chance: Its level; None where there is none.
-    """
-
-    column: str
-    score: str
-    metric: str
-    chance: float | None
-
-    @property
-    def lower_is_better(self) -> bool:
-        """Whether it is an error."""
-        return head(self.metric).endswith("↓")
-
-
-@dataclass(frozen=True)
-class Score:
-    """A method's values of one measure.
-
-    Attributes:
-        values: ``{seed: value}``.
-        rank: 1 for the best method, 2 for the second, else None; floor and ceiling have none.
-        p_value: Of the paired t-test against the best method, over the seeds that both have.
-    """
-
-    values: Mapping[int, float]
-    rank: int | None = None
-    p_value: float | None = None
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What training costs, one value a seed, or one measured by itself.
-
-    Attributes:
-        seconds: Per 1,000 samples of training.
-        memory: Peak of the process (CPU) or of the device's allocator (GPU), in bytes; where it was measured by itself,
-            what the training adds to the process.
-        parameters: That are trained.
-        alone: Conditions of a measurement by itself (:mod:`coral_plugin.experiments.bench.cost`); empty for figures of
-            the runs, beside which others may have run.
-    """
-
-    seconds: Sequence[float]
-    memory: Sequence[float]
-    parameters: int
-    alone: str = ""
-
-
-@dataclass(frozen=True)
-class Compared:
-    """A row of the comparison.
-
-    Attributes:
-        row: Its settings.
-        kind: ``method``, ``floor`` (nothing is trained) or ``ceiling`` (trained with the labels).
-        scores: By measure.
-        costs: By column.
-    """
-
-    row: Row
-    kind: Kind
-    scores: Mapping[Measure, Score]
-    costs: Mapping[str, Cost]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Everything that tables, files and the report show.
-
-    Attributes:
-        grid: That was run.
-        measures: In the order of the columns.
-        rows: Methods first, then floor and ceiling.
-        failed: ``{label of the run: reason}``.
-        fingerprints: ``{column: fingerprints of its data}``.
-    """
-
-    grid: Grid
-    measures: tuple[Measure, ...]
-    rows: tuple[Compared, ...]
-    failed: Mapping[str, str] = field(default_factory=dict)
-    fingerprints: Mapping[str, list[str]] = field(default_factory=dict)
+# (row, column, arm, seed): content of metrics.json
+_Found = Mapping[tuple[str, str, str, int], Mapping[str, Any]]
 
 
 def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[str, str]) -> Comparison:
@@ -124,85 +32,78 @@ def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[s
     }
     readings = {column.name: _readings(column, found) for column in grid.columns}
     measures = {
-        (column, name): _measure(column, name, reading, found)
+        (column, name): measure
         for column, own in readings.items()
         for name, reading in own.items()
+        if (measure := _measure(column, name, reading, found, jobs))
     }
+    trainings = _trainings(jobs, found)
     rows = []
     for row in grid.rows:
-        scores = {
-            measure: Score(values)
-            for (column, name), measure in measures.items()
-            if measure and (values := _values(row.name, column, readings[column][name], grid.seeds, found))
-        }
+        scores = {}
+        for (column, name), measure in measures.items():
+            reading = readings[column][name]
+            if values := _values(row.name, column, reading, grid.seeds, found):
+                matched = _values(row.name, column, reading, grid.seeds, found, matched=True)
+                scores[measure] = Score(values, matched=matched)
         costs = {c.name: cost for c in grid.columns if (cost := _cost(row.name, c.name, found))}
-        rows.append(Compared(row, _kind(row), scores, costs))
-    rows.sort(key=lambda each: ("method", "floor", "ceiling").index(each.kind))
-    known = tuple(measure for measure in measures.values() if measure)
-    prints = {c.name: sorted({job.fingerprint for job in jobs if job.column == c.name}) for c in grid.columns}
-    return Comparison(grid, known, _ranked(rows, known), dict(failed), prints)
+        own_widths = {column: width for (name, column), width in _all("width", found).items() if name == row.name}
+        rows.append(Compared(row, kind_of(row), scores, costs, trainings.get(row.name, {}), own_widths))
+    rows.sort(key=lambda each: KINDS.index(each.kind))
+    known = tuple(measures.values())
+    return Comparison(
+        grid,
+        known,
+        ranked(rows, known),
+        dict(failed),
+        {c.name: sorted({job.fingerprint for job in jobs if job.column == c.name}) for c in grid.columns},
+        {column: tuple(names) for (_, column), names in _all("modalities", found).items()},
+        {column: own["width"] for (_, column), own in _all("matched_width", found).items()},
+    )
 
 
-def p_value(own: Mapping[int, float], best: Mapping[int, float]) -> float | None:
-    """Two-sided paired t-test over the seeds that both have; None with fewer than two of them.
-
-    The seeds share initialisation, order and probe, hence paired. Equal differences have no deviation and no t: they
-    count as certain, or as none if they are zero.
-    """
-    seeds = sorted(own.keys() & best.keys())
-    if len(seeds) < 2:
-        return None
-    differences = [own[seed] - best[seed] for seed in seeds]
-    if max(differences) - min(differences) < 1e-12:
-        return 1.0 if abs(differences[0]) < 1e-12 else 0.0
-    from scipy.stats import ttest_rel
-
-    return float(ttest_rel([own[seed] for seed in seeds], [best[seed] for seed in seeds]).pvalue)
-
-
-def _ranked(rows: Sequence[Compared], measures: Sequence[Measure]) -> tuple[Compared, ...]:
-    """Ranks by the mean and tests against the best, among the methods alone."""
-    scores: list[dict[Measure, Score]] = [dict(each.scores) for each in rows]
-    for measure in measures:
-        means = {
-            i: fmean(scores[i][measure].values.values())
-            for i, each in enumerate(rows)
-            if each.kind == "method" and measure in scores[i]
-        }
-        levels = sorted(set(means.values()), reverse=not measure.lower_is_better)
-        best = next((i for i, mean in means.items() if mean == levels[0]), None)
-        for i, mean in means.items():
-            own, place = scores[i][measure].values, levels.index(mean) + 1
-            against = None if best is None or i == best else p_value(own, scores[best][measure].values)
-            scores[i][measure] = Score(own, place if place <= 2 else None, against)
-    return tuple(Compared(each.row, each.kind, own, each.costs) for each, own in zip(rows, scores, strict=True))
-
-
-def _kind(row: Row) -> Kind:
+def kind_of(row: Row) -> Kind:
+    """Whether a row is a method, raw features, or trained with labels."""
     objective = OBJECTIVES.get(row.objective)
     if not objective.trains:
-        return "floor"
-    return "ceiling" if objective.needs_labels else "method"
+        return "raw features"
+    return "with labels" if objective.needs_labels else "method"
 
 
-def _readings(column: Column, found: Mapping[tuple[str, str, str, int], Any]) -> dict[str, Reading]:
+def _all(key: str, found: _Found) -> dict[tuple[str, str], Any]:
+    """``{(row, column): what its records hold under a key}``."""
+    return {(row, column): m[key] for (row, column, _, _), m in found.items() if m.get(key)}
+
+
+def _trainings(jobs: Sequence[Job], found: _Found) -> dict[str, dict[str, dict[str, Training]]]:
+    """``{row: {column: {arm: training}}}``, of the first complete seed of each."""
+    trainings: dict[str, dict[str, dict[str, Training]]] = {}
+    for job in jobs:
+        own = trainings.setdefault(job.row, {}).setdefault(job.column, {})
+        metrics = found.get((job.row, job.column, job.arm, job.seed))
+        if metrics is not None and job.arm not in own:
+            own[job.arm] = Training(job.settings, metrics["train"].get("steps"), metrics["train"].get("samples"))
+    return trainings
+
+
+def _readings(column: Column, found: _Found) -> dict[str, Reading]:
     if column.readings:
         return dict(column.readings)
     metrics = next((m for (_, name, _, _), m in found.items() if name == column.name), None)
     return {task: Reading(task=task) for task in metrics["tasks"]} if metrics else {}
 
 
-def _measure(
-    column: str, name: str, reading: Reading, found: Mapping[tuple[str, str, str, int], Any]
-) -> Measure | None:
+def _measure(column: str, name: str, reading: Reading, found: _Found, jobs: Sequence[Job]) -> Measure | None:
+    probes = {job.settings["probe"]["kind"] for job in jobs if (job.column, job.arm) == (column, reading.arm)}
+    probe = probes.pop() if len(probes) == 1 else ""
     for (_, own, arm, _), metrics in found.items():
-        if (own, arm) == (column, reading.arm) and (task := _task(metrics, reading)):
-            return Measure(column, name, reading.metric or task["metric"], task.get("chance"))
+        if (own, arm) == (column, reading.arm) and (task := _task(metrics["tasks"], reading)):
+            metric = reading.metric or task["metric"]
+            return Measure(column, name, metric, task.get("chance"), reading.unit, probe)
     return None
 
 
-def _task(metrics: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
-    tasks = metrics["tasks"]
+def _task(tasks: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
     if reading.task is None:
         return next(iter(tasks.values()), None) if len(tasks) == 1 else None
     own: Mapping[str, Any] | None = tasks.get(reading.task)
@@ -210,12 +111,13 @@ def _task(metrics: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | N
 
 
 def _values(
-    row: str, column: str, reading: Reading, seeds: Sequence[int], found: Mapping[tuple[str, str, str, int], Any]
+    row: str, column: str, reading: Reading, seeds: Sequence[int], found: _Found, *, matched: bool = False
 ) -> dict[int, float]:
+    """``{seed: value}`` of the representation, or of its principal components of the matched width."""
     values = {}
     for seed in seeds:
-        metrics = found.get((row, column, reading.arm, seed))
-        task = _task(metrics, reading) if metrics else None
+        metrics = found.get((row, column, reading.arm, seed), {})
+        task = _task((metrics.get("matched_width") or {} if matched else metrics).get("tasks", {}), reading)
         if task is None:
             continue
         summary = task if reading.metric in (None, task["metric"]) else task["also"].get(reading.metric)
@@ -224,7 +126,7 @@ def _values(
     return values
 
 
-def _cost(row: str, column: str, found: Mapping[tuple[str, str, str, int], Any]) -> Cost | None:
+def _cost(row: str, column: str, found: _Found) -> Cost | None:
     trained = [m["train"] for (r, c, _, _), m in found.items() if (r, c) == (row, column)]
     speeds = [each["samples_per_second"] for each in trained if each.get("samples_per_second")]
     if not speeds:

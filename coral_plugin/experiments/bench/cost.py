@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from coral_plugin.experiments.bench.compare import Comparison, Cost
+from coral_plugin.experiments.bench.comparison import Comparison, Cost
 from coral_plugin.experiments.bench.grid import Job
 from coral_plugin.experiments.bench.worker import reason
 from coral_plugin.experiments.folder import build_objective

@@ -49,11 +49,13 @@ class Reading:
         arm: Of which training.
         task: None for the only one.
         metric: None for the one that stands for the task.
+        unit: What tables divide the values by, where a paper prints multiples of a unit other than 1.
     """
 
     arm: str = ""
     task: str | None = None
     metric: str | None = None
+    unit: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,7 @@ class Column:
         chosen: ``{"group.key": value}`` for every method.
         arms: ``{arm: settings}``: trainings that are scored together; one without a name by default.
         readings: ``{name of a score: where it is read}``; empty for every task of the only arm.
+        papers_data: Whether the user declares that the files are those of the papers.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Column:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     arms: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    papers_data: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,10 +161,7 @@ def run_settings(row: Row, column: Column, arm: str, seed: int) -> RunSettings:
         InputError: an unknown name or a value out of range; the message says of which run.
     """
     chosen = {**column.chosen, **column.arms[arm], **row.chosen, **row.by_column.get(column.name, {})}
-    preset = row.presets.get(column.name, row.preset)
-    if preset is None:
-        presets = list(OBJECTIVES.get(row.objective).presets)
-        preset = "paper" if "paper" in presets or not presets else presets[0]
+    preset = preset_of(row, column.name)
     try:
         return make_settings(
             row.objective,
@@ -173,6 +174,15 @@ def run_settings(row: Row, column: Column, arm: str, seed: int) -> RunSettings:
         )
     except InputError as error:
         raise InputError(f"{row.name} on {column.name}: {error}") from error
+
+
+def preset_of(row: Row, column: str) -> str:
+    """Name of the preset that a row starts from on a column."""
+    preset = row.presets.get(column, row.preset)
+    if preset is None:
+        presets = list(OBJECTIVES.get(row.objective).presets)
+        preset = "paper" if "paper" in presets or not presets else presets[0]
+    return preset
 
 
 def plan(

@@ -6,12 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from coral_plugin.evaluation.tables import ABSENT, cell, head, is_share
-from coral_plugin.experiments.bench.compare import Compared, Comparison, Cost, Measure
-from coral_plugin.experiments.bench.published import AVERAGE, Beside
+from coral_plugin.evaluation.tables import ABSENT, cell, is_share
+from coral_plugin.experiments.bench.captions import (
+    SIGNIFICANT,
+    comparison_notes,
+    heading,
+    shown_name,
+    training_notes,
+    width_note,
+)
+from coral_plugin.experiments.bench.comparison import Compared, Comparison, Cost, Measure
+from coral_plugin.experiments.bench.protocol import Beside
+from coral_plugin.experiments.bench.published import AVERAGE
 
-SIGNIFICANT = 0.05
-_KINDS = {"method": "", "floor": " (floor)", "ceiling": " (ceiling)"}
 _COST = ("n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters")
 _COST_NOTE = (
     "Cost: seconds of training per 1,000 samples, and peak memory of the training process (GPU: of its allocator); "
@@ -47,7 +54,8 @@ class Layout:
     Attributes:
         title: Above it.
         head: Of the columns.
-        blocks: Groups of rows with a rule between them: methods; floor, ceiling and chance; what was published.
+        blocks: Groups of rows with a rule between them: methods; raw features, rows with labels and chance; what was
+            published.
         notes: Below it, one sentence each.
     """
 
@@ -62,7 +70,7 @@ def layouts(comparison: Comparison, published: Sequence[str]) -> list[Layout]:
 
     Args:
         comparison: What came out.
-        published: Names of the published tables that stand beside it; the first that has a number gives it.
+        published: Names of the published tables that may stand beside it; the first that has a number gives it.
     """
     columns = [column.name for column in comparison.grid.columns]
     found = [_one_column(comparison, name, published) for name in columns]
@@ -71,11 +79,11 @@ def layouts(comparison: Comparison, published: Sequence[str]) -> list[Layout]:
 
 def _overview(comparison: Comparison, published: Sequence[str]) -> Layout:
     """Methods by data sets; published numbers in a block of their own."""
-    beside, measures = Beside(published, comparison.grid.columns), comparison.measures
-    shares = all(is_share(m.metric) for m in measures)
+    beside, measures = Beside(published, comparison), comparison.measures
+    columns = list(dict.fromkeys(m.column for m in measures))
     # one share for each data set: then their average means something
-    averaged = shares and len({m.column for m in measures}) == len(measures)
-    heads = [f"{m.column if averaged else f'{m.column} {m.score}'}: {head(m.metric)}" for m in measures]
+    averaged = all(is_share(m.metric) for m in measures) and len(columns) == len(measures)
+    heads = [f"{m.column if averaged else f'{m.column} {m.score}'}: {heading(m)}" for m in measures]
 
     def own(each: Compared) -> list[Cell]:
         means = [100 * fmean(each.scores[m].values.values()) for m in measures if m in each.scores]
@@ -83,54 +91,71 @@ def _overview(comparison: Comparison, published: Sequence[str]) -> Layout:
         return [*(_score(each, m) for m in measures), *([Cell(average)] if averaged else [])]
 
     extra = [Cell(ABSENT)] if averaged else []
-    blocks = _blocks(comparison, own, [*map(_chance, measures), *extra])
+    blocks = _blocks(comparison, columns, own, [*map(_chance, measures), *extra])
     printed = []
     for each in comparison.rows:
-        texts = [beside(each.row.name, m) for m in measures]
+        texts = [beside(each, m) for m in measures]
         if any(texts):
-            total = [beside.average(each.row.name)] if averaged else []
+            total = [beside.average(each, measures)] if averaged else []
             printed.append((Cell(f"{each.row.name}, published"), *(Cell(text or ABSENT) for text in [*texts, *total])))
     return Layout(
         comparison.grid.title,
         ("method", *heads, *([AVERAGE] if averaged else [])),
         (*blocks, *([tuple(printed)] if printed else [])),
-        _notes(comparison, beside, measures),
+        (
+            *comparison_notes(comparison, measures),
+            "How the rows were trained stands below the table of each data set.",
+            *beside.citations(),
+        ),
     )
 
 
 def _one_column(comparison: Comparison, column: str, published: Sequence[str]) -> Layout:
     """Methods by the scores of one data set, each with what was published, and the costs."""
-    beside = Beside(published, comparison.grid.columns)
+    beside = Beside(published, comparison)
     measures = [m for m in comparison.measures if m.column == column]
-    texts = {(each.row.name, m): beside(each.row.name, m) for each in comparison.rows for m in measures}
+    texts = {(each.row.name, m): beside(each, m) for each in comparison.rows for m in measures}
     printed = {m for (_, m), text in texts.items() if text}
+    width = comparison.matched_widths.get(column)
+    matched = {m for m in measures if any(m in each.scores and each.scores[m].matched for each in comparison.rows)}
+    with_width = ["width"] if any(column in each.widths for each in comparison.rows) else []
     heads: list[str] = []
     for m in measures:
-        heads.append(head(m.metric) if len(measures) == 1 else f"{m.score}: {head(m.metric)}")
+        heads.append(heading(m) if len(measures) == 1 else f"{m.score}: {heading(m)}")
         heads += ["published"] if m in printed else []
+        heads += [f"{m.score}, at width {width}" if len(measures) > 1 else f"at width {width}"] if m in matched else []
 
     def own(each: Compared) -> list[Cell]:
         cells = []
         for m in measures:
             cells.append(_score(each, m))
             cells += [Cell(texts[each.row.name, m] or ABSENT)] if m in printed else []
+            cells += [_matched(each, m)] if m in matched else []
+        cells += [Cell(str(each.widths.get(column, ABSENT))) for _ in with_width]
         return [*cells, Cell(_count(each, measures)), *_cost(each.costs.get(column))]
 
     chance: list[Cell] = []
     for m in measures:
-        chance += [_chance(m), *([Cell("")] if m in printed else [])]
+        chance += [_chance(m), *([Cell("")] if m in printed else []), *([Cell("")] if m in matched else [])]
     return Layout(
         f"{comparison.grid.title}: {column}" if len(comparison.grid.columns) > 1 else comparison.grid.title,
-        ("method", *heads, *_COST),
-        _blocks(comparison, own, [*chance, *(Cell("") for _ in _COST)]),
-        (*_notes(comparison, beside, measures), _cost_note(comparison, column)),
+        ("method", *heads, *with_width, *_COST),
+        _blocks(comparison, [column], own, [*chance, *(Cell("") for _ in [*with_width, *_COST])]),
+        (
+            *comparison_notes(comparison, measures),
+            *training_notes(comparison, column),
+            width_note(comparison, column),
+            *beside.withheld(),
+            *beside.citations(),
+            _cost_note(comparison, column),
+        ),
     )
 
 
 def _blocks(
-    comparison: Comparison, own: Callable[[Compared], list[Cell]], chance: Sequence[Cell]
+    comparison: Comparison, columns: Sequence[str], own: Callable[[Compared], list[Cell]], chance: Sequence[Cell]
 ) -> tuple[tuple[Row, ...], ...]:
-    rows = [(each.kind, (Cell(each.row.name + _KINDS[each.kind]), *own(each))) for each in comparison.rows]
+    rows = [(each.kind, (Cell(shown_name(each, comparison, columns)), *own(each))) for each in comparison.rows]
     methods = tuple(row for kind, row in rows if kind == "method")
     others = [row for kind, row in rows if kind != "method"]
     if any(c.text not in ("", ABSENT) for c in chance):
@@ -138,32 +163,22 @@ def _blocks(
     return tuple(block for block in (methods, tuple(others)) if block)
 
 
-def _notes(comparison: Comparison, beside: Beside, measures: Sequence[Measure]) -> tuple[str, ...]:
-    seeds = comparison.grid.seeds
-    listed = ", ".join(map(str, seeds))
-    notes = [f"Mean ± sample deviation over {len(seeds)} seeds ({listed})." if len(seeds) > 1 else f"Seed {listed}."]
-    scores = [s for each in comparison.rows for m, s in each.scores.items() if m in measures]
-    if any(s.rank for s in scores):
-        notes.append("Best method in bold, second underlined.")
-    if any(s.p_value is not None for s in scores):
-        notes.append(
-            f"†: differs from the best at p < {SIGNIFICANT} (paired t-test over the seeds, two-sided, uncorrected)."
-        )
-    if beside.used:
-        notes.append("Published numbers are of the papers' data, splits and sizes; those here may be others.")
-    notes += [f"[{i}] {s.cite}. Protocol: {s.protocol}." for i, s in enumerate(beside.used, start=1)]
-    if comparison.failed:
-        notes.append(f"{len(comparison.failed)} run(s) failed and are missing.")
-    return tuple(notes)
-
-
 def _score(each: Compared, measure: Measure) -> Cell:
     score = each.scores.get(measure)
     if score is None:
         return Cell(ABSENT)
-    shown = cell(list(score.values.values()), percent=is_share(measure.metric))
+    shown = _in_unit(list(score.values.values()), measure)
     differs = score.p_value is not None and score.p_value < SIGNIFICANT
     return Cell(f"{shown} †" if differs else shown, score.rank)
+
+
+def _matched(each: Compared, measure: Measure) -> Cell:
+    score = each.scores.get(measure)
+    return Cell(_in_unit(list(score.matched.values()), measure) if score else ABSENT)
+
+
+def _in_unit(values: Sequence[float], measure: Measure) -> str:
+    return cell([value / measure.unit for value in values], percent=is_share(measure.metric))
 
 
 def _chance(measure: Measure) -> Cell:

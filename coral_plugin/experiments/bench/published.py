@@ -1,8 +1,8 @@
-"""Numbers that papers print, beside which ours are put."""
+"""Numbers that papers print; :mod:`coral_plugin.experiments.bench.protocol` says beside which of ours they stand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -11,8 +11,7 @@ from typing import Any
 
 import yaml
 
-from coral_plugin.experiments.bench.compare import Measure
-from coral_plugin.experiments.bench.grid import Column
+from coral_plugin.errors import InputError
 
 AVERAGE = "average"
 
@@ -24,75 +23,37 @@ class Source:
     Attributes:
         cite: Where it is printed.
         protocol: How its numbers were made.
-        values: ``{(row, data set, score or ""): text as printed}``.
-        modalities: ``{data set: those the numbers were made from}``, where that is not all of them.
+        values: ``{(row, column of targets.yaml, score): text as printed}``; the average has no score.
     """
 
     cite: str
     protocol: str
     values: Mapping[tuple[str, str, str], str]
-    modalities: Mapping[str, frozenset[str]]
-
-    def find(self, row: str, column: Column, score: str) -> str | None:
-        """The text as printed. A column goes by its own name or that of its data set; one score needs no name.
-
-        None too where the column's modalities are not those of the number.
-        """
-        own = frozenset(column.modalities or ())
-        if self.modalities.get(column.dataset, own) != own:
-            return None
-        for name in (column.name, column.dataset):
-            for each in (score, ""):
-                if (text := self.values.get((row, name, each))) is not None:
-                    return text
-        return None
-
-
-class Beside:
-    """Looks numbers up in several tables, the first of which that has one gives it, and numbers those it used.
-
-    Args:
-        names: Of the tables.
-        columns: Of the grid.
-    """
-
-    def __init__(self, names: Sequence[str], columns: Iterable[Column]) -> None:
-        self._sources = [sources()[name] for name in names]
-        self._columns = {column.name: column for column in columns}
-        self.used: list[Source] = []
-
-    def __call__(self, row: str, measure: Measure) -> str | None:
-        """The text as printed with the mark of its source; None where there is no number."""
-        for source in self._sources:
-            if (text := source.find(row, self._columns[measure.column], measure.score)) is not None:
-                return self._marked(source, text)
-        return None
-
-    def average(self, row: str) -> str | None:
-        """The printed average over the data sets, if all of them are those of one table."""
-        for source in self._sources:
-            text = source.values.get((row, AVERAGE, ""))
-            datasets = {dataset for _, dataset, _ in source.values} - {AVERAGE}
-            if text is not None and datasets == set(self._columns):
-                return self._marked(source, text)
-        return None
-
-    def _marked(self, source: Source, text: str) -> str:
-        if source not in self.used:
-            self.used.append(source)
-        return f"{text} [{self.used.index(source) + 1}]"
 
 
 @cache
 def sources() -> Mapping[str, Source]:
-    """Every published table that comes with the package, by name."""
-    return MappingProxyType({name: _source(entry) for name, entry in read_data("published.yaml").items()})
+    """Every published table that comes with the package, by name.
+
+    Raises:
+        InputError: a table has a column without a reading in targets.yaml, or does not say which of several.
+    """
+    readings = {
+        name: tuple(column.get("readings", ())) for name, column in read_data("targets.yaml")["columns"].items()
+    }
+    return MappingProxyType(
+        {name: parse_source(name, entry, readings) for name, entry in read_data("published.yaml").items()}
+    )
 
 
 def covering(datasets: Iterable[str]) -> tuple[str, ...]:
     """Names of the tables that have numbers on one of these data sets, in the order of the file."""
-    wanted = set(datasets)
-    return tuple(name for name, source in sources().items() if wanted & {dataset for _, dataset, _ in source.values})
+    wanted, columns = set(datasets), read_data("targets.yaml")["columns"]
+    return tuple(
+        name
+        for name, source in sources().items()
+        if any(columns[column]["dataset"] in wanted for _, column, _ in source.values if column != AVERAGE)
+    )
 
 
 def read_data(name: str) -> dict[str, Any]:
@@ -101,11 +62,28 @@ def read_data(name: str) -> dict[str, Any]:
     return dict(yaml.safe_load(text))
 
 
-def _source(entry: Mapping[str, Any]) -> Source:
-    values = {}
-    for row, cells in entry["rows"].items():
-        for column, text in zip(entry["columns"], cells, strict=True):
-            dataset, _, score = column.partition("/")
-            values[row, dataset, score] = text
-    modalities = {name: frozenset(those) for name, those in entry.get("modalities", {}).items()}
-    return Source(entry["cite"], entry["protocol"], values, modalities)
+def parse_source(name: str, entry: Mapping[str, Any], readings: Mapping[str, tuple[str, ...]]) -> Source:
+    """A published table from its entry.
+
+    Args:
+        name: For messages.
+        entry: Of ``published.yaml``.
+        readings: ``{column: names of its scores}``; a column of several names one of them as ``COLUMN/SCORE``.
+
+    Raises:
+        InputError: a column that has no such reading, or several and names none.
+    """
+    keys = []
+    for text in entry["columns"]:
+        column, _, score = text.partition("/")
+        known = readings.get(column, ())
+        if column != AVERAGE:
+            score = score or (known[0] if len(known) == 1 else "")
+            if score not in known:
+                raise InputError(
+                    f"published.yaml, {name}: {text!r} names no reading of targets.yaml; {column} has "
+                    f"{', '.join(known) or 'none'}."
+                )
+        keys.append((column, score))
+    values = {(row, *key): text for row, cells in entry["rows"].items() for key, text in zip(keys, cells, strict=True)}
+    return Source(entry["cite"], entry["protocol"], values)

@@ -11,7 +11,8 @@ from typing import Any
 from coral_plugin.evaluation.plots import grouped_bars
 from coral_plugin.evaluation.tables import is_share, metric_name
 from coral_plugin.experiments.ablation import slug
-from coral_plugin.experiments.bench.compare import Comparison
+from coral_plugin.experiments.bench.captions import shown_name
+from coral_plugin.experiments.bench.comparison import Comparison
 from coral_plugin.experiments.bench.layout import Layout, layouts
 from coral_plugin.experiments.bench.views import as_json, latex, markdown, scores_csv, summary_csv
 from coral_plugin.experiments.environment import environment
@@ -21,24 +22,29 @@ TEMPLATE = "report.html.j2"
 
 
 def write_views(
-    folder: Path, comparison: Comparison, published: Sequence[str], more_pictures: Mapping[str, Path] | None = None
+    folder: Path,
+    comparison: Comparison,
+    published: Sequence[str],
+    more_pictures: Mapping[str, Path] | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> list[Layout]:
     """``table.md``, ``.tex``, ``.csv``, ``.json``, ``scores.csv`` by seed, pictures and ``report.html``.
 
     Args:
         folder: Where.
         comparison: What came out.
-        published: Names of the published tables that stand beside it.
+        published: Names of the published tables that may stand beside it.
         more_pictures: ``{caption: PNG file}`` for the page.
+        record: Command and machine behind the runs; those of this process by default.
 
     Returns:
         The tables.
     """
     tables = layouts(comparison, published)
-    record = environment()
+    record = record or environment()
     write_text(folder / "table.md", "\n".join(map(markdown, tables)))
     write_text(folder / "table.tex", "\n".join(map(latex, tables)))
-    write_text(folder / "table.csv", summary_csv(comparison))
+    write_text(folder / "table.csv", summary_csv(comparison, published))
     write_text(folder / "scores.csv", scores_csv(comparison))
     write_json(folder / "table.json", as_json(comparison, published))
     write_json(folder / "environment.json", record)
@@ -54,7 +60,9 @@ def draw_scores(folder: Path, comparison: Comparison) -> dict[str, Path]:
         for metric in dict.fromkeys(m.metric for m in comparison.measures if m.column == column.name):
             measures = [m for m in comparison.measures if m.column == column.name and m.metric == metric]
             groups = {
-                each.row.name: {m.score: list(each.scores[m].values.values()) for m in measures if m in each.scores}
+                shown_name(each, comparison, [column.name]): {
+                    m.score: list(each.scores[m].values.values()) for m in measures if m in each.scores
+                }
                 for each in comparison.rows
             }
             groups = {name: values for name, values in groups.items() if values}

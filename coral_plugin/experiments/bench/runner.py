@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from coral_plugin.experiments.bench.cluster import run_ray
 from coral_plugin.experiments.bench.code import run_code
-from coral_plugin.experiments.bench.compare import Comparison, compare
+from coral_plugin.experiments.bench.compare import compare
+from coral_plugin.experiments.bench.comparison import Comparison
 from coral_plugin.experiments.bench.engine import Outcome
 from coral_plugin.experiments.bench.fingerprints import Fingerprints
 from coral_plugin.experiments.bench.grid import Grid, Job, distinct, plan

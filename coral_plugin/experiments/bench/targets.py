@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
@@ -24,24 +24,53 @@ class Target:
     Attributes:
         name: On the command line.
         grid: What is run.
-        published: Names of the tables that stand beside it.
+        published: Names of the tables whose numbers may stand beside it.
         embeddings: Whether the densities of the embeddings are drawn.
+        partial: Whether data sets without files are left out.
     """
 
     name: str
     grid: Grid
     published: tuple[str, ...]
     embeddings: bool
+    partial: bool = False
 
 
 @cache
 def _declared() -> dict[str, Any]:
-    return read_data("targets.yaml")
+    """The file of the targets.
+
+    Raises:
+        InputError: a data set does not say which scores of which tasks a table shows.
+    """
+    declared = read_data("targets.yaml")
+    for name, column in declared["columns"].items():
+        readings = column.get("readings") or {}
+        if not readings or any("task" not in reading for reading in readings.values()):
+            raise InputError(f"targets.yaml: column {name} needs readings, each with its task.")
+    return declared
 
 
 def titles() -> dict[str, str]:
     """``{name: title}`` of every target."""
     return {name: entry["title"] for name, entry in _declared()["targets"].items()}
+
+
+@cache
+def grids_beside(source: str) -> tuple[Grid, ...]:
+    """The grids at the scale of the papers beside which the numbers of a published table stand."""
+    targets = _declared()["targets"]
+    return tuple(target(name).grid for name, entry in targets.items() if source in entry.get("published", ()))
+
+
+def backbone(column: str) -> str:
+    """How our default encoders, and what goes into them, differ from those of a column's published numbers."""
+    return str(_declared()["columns"][column].get("backbone", ""))
+
+
+def needs_files(column: str) -> bool:
+    """Whether a column reads files of the user's, whose origin only the user knows; others are generated."""
+    return "needs" in _declared()["columns"][column]
 
 
 def target(
@@ -53,6 +82,7 @@ def target(
     rows: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
     chosen: Mapping[str, Any] | None = None,
+    papers_data: Sequence[str] = (),
 ) -> Target:
     """A target as a grid, perhaps cut down.
 
@@ -64,6 +94,7 @@ def target(
         rows: Which of its rows.
         seeds: In place of the target's.
         chosen: ``{"group.key": value}`` over everything that is declared.
+        papers_data: Data sets whose files the user declares to be those of the papers.
 
     Raises:
         UnknownNameError: no such target, row or data set.
@@ -77,10 +108,13 @@ def target(
             raise suggest(row, list(entry["rows"]), f"row of {name}")
     small = common["small"] if scale == "small" else {}
     wanted = datasets or entry["columns"]
-    columns = [_column(key, scale, data or {}, small.get("chosen", {})) for key in wanted]
+    scaled = small.get("chosen", {}) if small else common["paper"]
+    columns = [_column(key, scale, data or {}, scaled, key in papers_data) for key in wanted]
     built = [_row(key, entry["rows"][key], chosen or {}, wanted, small) for key in rows or entry["rows"]]
     if unused := [key for key in data or {} if key not in {n for c in columns for n in (c.name, c.dataset)}]:
         raise suggest(unused[0], [column.name for column in columns], "data set behind --data")
+    if strange := [key for key in papers_data if key not in {column.name for column in columns}]:
+        raise suggest(strange[0], [column.name for column in columns], "data set behind --papers-data")
     title = entry["title"] + (" (small scale)" if scale == "small" else "")
     own_seeds = seeds or small.get("seeds") or entry.get("seeds") or common["seeds"]
     grid = Grid(rows=tuple(built), columns=tuple(columns), seeds=tuple(own_seeds), title=title)
@@ -89,6 +123,7 @@ def target(
         grid=grid,
         published=tuple(entry.get("published", ())),
         embeddings=entry.get("embeddings", False),
+        partial=entry.get("partial", False),
     )
 
 
@@ -109,6 +144,15 @@ def missing(grid: Grid) -> list[str]:
             continue
         by_place.setdefault(known.get("from", ""), []).append(why)
     return lines + [f"{', '.join(files)}{f': from {place}' if place else ''}" for place, files in by_place.items()]
+
+
+def available(wanted: Target) -> tuple[Target, list[str]]:
+    """A partial target with the data sets that are here, where any are, and the names of those left out."""
+    absent = [column.name for column in wanted.grid.columns if missing(replace(wanted.grid, columns=(column,)))]
+    if not wanted.partial or len(absent) == len(wanted.grid.columns):
+        return wanted, []
+    columns = tuple(column for column in wanted.grid.columns if column.name not in absent)
+    return replace(wanted, grid=replace(wanted.grid, columns=columns)), absent
 
 
 def require(grid: Grid, name: str) -> None:
@@ -142,20 +186,24 @@ def _row(
     )
 
 
-def _column(name: str, scale: ScaleName, data: Mapping[str, str], small: Mapping[str, Any]) -> Column:
+def _column(
+    name: str, scale: ScaleName, data: Mapping[str, str], scaled: Mapping[str, Any], papers_data: bool
+) -> Column:
     declared = _declared()["columns"].get(name)
     if declared is None:
         declared = {"dataset": name}
         if name not in DATASETS.names():
             raise suggest(name, sorted({*DATASETS.names(), *_declared()["columns"]}), "data set")
     if declared["dataset"] == "trifeature":
-        return trifeature_column(TRIFEATURE[scale], name)
+        column = trifeature_column(TRIFEATURE[scale], name)
+        return replace(column, chosen={**column.chosen, **scaled}) if scale == "paper" else column
     modalities = declared.get("modalities")
     return Column(
         name=name,
         dataset=declared["dataset"],
         data=data.get(name, data.get(declared["dataset"])),
         modalities=tuple(modalities) if modalities else None,
-        chosen={**declared.get("chosen", {}), **small},
+        chosen={**declared.get("chosen", {}), **scaled},
         readings={key: Reading(**value) for key, value in declared.get("readings", {}).items()},
+        papers_data=papers_data,
     )

@@ -10,9 +10,12 @@ from statistics import fmean, stdev
 from typing import Any
 
 from coral_plugin.evaluation.tables import ABSENT, Table
-from coral_plugin.experiments.bench.compare import Comparison, Cost, Measure, Score
+from coral_plugin.experiments.bench.comparison import Comparison, Cost, Measure, Score
 from coral_plugin.experiments.bench.layout import Cell, Layout
-from coral_plugin.experiments.bench.published import Beside
+from coral_plugin.experiments.bench.protocol import Beside
+from coral_plugin.experiments.bench.ranking import CORRECTION
+
+SCHEMA = 2
 
 _LATEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 _LATEX |= {c: "\\" + c for c in "&%$#_{}"}
@@ -50,19 +53,27 @@ def latex(layout: Layout) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary_csv(comparison: Comparison) -> str:
-    """One line for each method and measure, as numbers."""
+def summary_csv(comparison: Comparison, published: Sequence[str]) -> str:
+    """One line for each method and measure, as numbers; what was published as it is printed."""
+    beside = Beside(published, comparison)
     rows = [
         [each.row.name, each.row.objective, each.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
-         else "higher", len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value,
-         *_cost_figures(each.costs.get(m.column))]
+         else "higher", m.probe, len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value, m.unit,
+         _printed(beside(each, m)), each.widths.get(m.column), comparison.matched_widths.get(m.column),
+         fmean(s.matched.values()) if s.matched else None, *_cost_figures(each.costs.get(m.column))]
         for each in comparison.rows for m, s in each.scores.items()
     ]  # fmt: skip
     return _csv(
-        ["method", "objective", "kind", "data", "score", "metric", "better", "n", "mean", "std", "rank", "p_value",
+        ["method", "objective", "kind", "data", "score", "metric", "better", "probe", "n", "mean", "std", "rank",
+         "p_value", "published_unit", "published", "width", "matched_width", "mean_at_matched_width",
          "seconds_per_1000_samples", "peak_memory_bytes", "parameters", "cost_measured"],
         rows,
     )  # fmt: skip
+
+
+def _printed(text: str | None) -> str | None:
+    """A published number without the mark of its source."""
+    return text and text.partition(" [")[0]
 
 
 def _cost_figures(cost: Cost | None) -> list[Any]:
@@ -83,44 +94,61 @@ def scores_csv(comparison: Comparison) -> str:
 
 
 def as_json(comparison: Comparison, published: Sequence[str]) -> dict[str, Any]:
-    """Everything that the tables say, and the settings of the grid."""
-    beside = Beside(published, comparison.grid.columns)
+    """Everything that the tables say, and the settings of the grid; :mod:`.stored` reads it."""
+    beside = Beside(published, comparison)
+    rows = [
+        {
+            **dataclasses.asdict(each.row),
+            "kind": each.kind,
+            "scores": [_score_json(m, s) for m, s in each.scores.items()],
+            "cost": {name: dataclasses.asdict(cost) for name, cost in each.costs.items()},
+            "trainings": {
+                column: {arm: dataclasses.asdict(own) for arm, own in arms.items()}
+                for column, arms in each.trainings.items()
+            },
+            "widths": dict(each.widths),
+            "published": {f"{m.column}/{m.score}": text for m in comparison.measures if (text := beside(each, m))},
+        }
+        for each in comparison.rows
+    ]
     return {
-        "schema": 1,
+        "schema": SCHEMA,
         "title": comparison.grid.title,
         "seeds": list(comparison.grid.seeds),
         "columns": {
             column.name: {
                 "dataset": column.dataset,
                 "data": column.data,
-                "modalities": column.modalities,
+                "modalities": comparison.modalities.get(column.name, column.modalities),
                 "chosen": dict(column.chosen),
+                "arms": dict(column.arms),
+                "papers_data": column.papers_data,
                 "fingerprints": comparison.fingerprints.get(column.name, []),
+                "matched_width": comparison.matched_widths.get(column.name),
             }
             for column in comparison.grid.columns
         },
-        "test": "paired t-test over the seeds against the best method, two-sided, uncorrected",
-        "rows": [
-            {
-                **dataclasses.asdict(each.row),
-                "kind": each.kind,
-                "scores": [_score_json(m, s) for m, s in each.scores.items()],
-                "cost": {name: dataclasses.asdict(cost) for name, cost in each.costs.items()},
-                "published": {
-                    f"{m.column}/{m.score}": said for m in comparison.measures if (said := beside(each.row.name, m))
-                },
-            }
-            for each in comparison.rows
-        ],
+        "test": CORRECTION,
+        "rows": rows,
+        "published_tables": list(published),
         "published": [{"cite": source.cite, "protocol": source.protocol} for source in beside.used],
+        "published_withheld": beside.withheld(),
         "failed": dict(comparison.failed),
     }
 
 
 def _score_json(measure: Measure, score: Score) -> dict[str, Any]:
     mean, std = _moments(list(score.values.values()))
-    said = {"mean": mean, "std": std, "n": len(score.values), "rank": score.rank, "p_value": score.p_value}
-    return {**dataclasses.asdict(measure), "values": {str(s): v for s, v in score.values.items()}, **said}
+    return {
+        **dataclasses.asdict(measure),
+        "values": {str(seed): value for seed, value in score.values.items()},
+        "mean": mean,
+        "std": std,
+        "n": len(score.values),
+        "rank": score.rank,
+        "p_value": score.p_value,
+        "matched": {str(seed): value for seed, value in score.matched.items()},
+    }
 
 
 def _moments(values: Sequence[float]) -> tuple[float, float | None]:

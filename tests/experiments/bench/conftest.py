@@ -2,6 +2,7 @@
 
 import pytest
 
+from coral_plugin.experiments.bench.compare import compare
 from coral_plugin.experiments.bench.grid import Column, Grid, Job, Row, run_settings
 
 
@@ -34,12 +35,40 @@ def make_job(tmp_path):
 def metrics():
     """What a run with one seed leaves, with one task."""
 
-    def make(value, metric="balanced_accuracy", task="label", speed=100.0):
+    def make(value, metric="balanced_accuracy", task="label", speed=100.0, matched=None, **train):
         summary = {"metric": metric, "values": [value], "mean": value, "std": None}
         if metric != "mse":
             summary["chance"] = 0.1
         summary["also"] = {"accuracy": {"values": [value / 2], "mean": value / 2, "std": None}}
         cost = {"seconds": 7.0, "peak_memory_bytes": 2**30, "parameters": 1234, "epochs": 2}
-        return {"tasks": {task: summary}, "train": {"samples_per_second": speed, **cost}}
+        found = {"tasks": {task: summary}, "train": {"samples_per_second": speed, **cost, **train}}
+        if matched is not None:
+            narrow = {**summary, "values": [matched], "mean": matched}
+            found |= {"matched_width": {"width": 8, "tasks": {task: narrow}}}
+        return found
+
+    return make
+
+
+@pytest.fixture
+def comparison_of(make_job, metrics):
+    """A comparison of ``{row: a value a seed}``; rows called floor and ceiling are raw features and with labels."""
+
+    def make(values, seeds=(1, 2, 3, 4), metric="balanced_accuracy", failed=None, train=None, by_row=None, **column):
+        objectives = {"floor": "concat_raw", "ceiling": "supervised"}
+        rows = tuple(
+            Row(name=name, objective=objectives.get(name, "coral"), chosen=(by_row or {}).get(name, {}))
+            for name in values
+        )
+        grid = Grid(rows=rows, columns=(Column(name="digits", dataset="digits", **column),), seeds=seeds)
+        jobs, records = [], {}
+        for i, (name, own) in enumerate(values.items()):
+            for seed, value in zip(seeds, own, strict=True):
+                job = make_job(name, seed=seed, **{"method.shared_weight": float(i), **(by_row or {}).get(name, {})})
+                jobs.append(job)
+                if value is not None:
+                    told = metrics(value, metric, speed=100.0 * (i + 1), **(train or {}).get(name, {}))
+                    records[job.identity] = {"metrics": told}
+        return compare(grid, jobs, records, failed or {})
 
     return make

@@ -46,7 +46,7 @@ def test_measured_costs_stand_in_every_format_for_those_of_the_runs(compared):
     assert f"{cell([2.5], percent=False)} & 3 & 77" in latex(d)
     assert any("by itself in a fresh process" in n and "64, cpu, processor time of one thread." in n for n in d.notes)
     assert any("may have shared the machine" in note for note in e.notes)
-    rows = list(csv.DictReader(io.StringIO(summary_csv(measured))))
+    rows = list(csv.DictReader(io.StringIO(summary_csv(measured, []))))
     figures = [(r["method"], r["data"], r["seconds_per_1000_samples"], r["peak_memory_bytes"]) for r in rows]
     assert figures[:2] == [("a", "d", "2.5", str(3 * 2**20)), ("a", "e", "10.0", str(2**30))]
     assert [r["cost_measured"] for r in rows] == [

@@ -3,9 +3,9 @@
 import pytest
 
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.bench.grid import Column, run_settings
-from coral_plugin.experiments.bench.published import sources
-from coral_plugin.experiments.bench.targets import missing, require, target, titles
+from coral_plugin.experiments.bench.grid import Reading, run_settings, trifeature_column
+from coral_plugin.experiments.bench.published import parse_source, read_data, sources
+from coral_plugin.experiments.bench.targets import TRIFEATURE, available, missing, require, target, titles
 from coral_plugin.registry import DATASETS, OBJECTIVES
 
 PAPER = ["table1", "table2", "table3", "table4", "table5", "figure4", "figure5", "finetune"]
@@ -32,20 +32,11 @@ def test_a_target_has_settings_that_its_methods_take(name, scale):
 @pytest.mark.parametrize("name", [name for name in titles() if target(name).published])
 def test_published_rows_and_columns_are_those_of_the_target(name):
     wanted = target(name)
-    columns = {key for column in wanted.grid.columns for key in (column.name, column.dataset)}
+    columns = {column.name for column in wanted.grid.columns}
     for source in wanted.published:
         rows, datasets, _ = (set(part) for part in zip(*sources()[source].values, strict=True))
         assert rows <= {row.name for row in wanted.grid.rows}
         assert datasets - {"average"} <= columns
-
-
-@pytest.mark.parametrize(
-    ("modalities", "text"), [(("vision", "text"), "67.9 ± 0.70"), (("audio", "text"), None), (None, None)]
-)
-def test_a_published_number_stands_beside_its_own_modalities(modalities, text):
-    table = sources()["coral-table2"]
-    assert table.find("coral", Column(name="mine", dataset="mosi", modalities=modalities), "label") == text
-    assert table.find("coral", Column(name="mimic", dataset="mimic"), "label") == "67.4 ± 0.22"
 
 
 def test_published_numbers_lie_in_range():
@@ -61,8 +52,51 @@ def test_missing_data_are_listed_with_where_they_come_from():
     grid = target("infmasking-table4").grid
     with pytest.raises(InputError, match=r"imdb .*multimodal_imdb.hdf5.*from archive\.org.*--datasets"):
         require(grid, "infmasking-table4")
-    mosi = target("figure4", data={"mosi": "/x.pkl"}).grid
+    mosi = target("figure5", data={"mosi": "/x.pkl"}).grid
     assert (mosi.columns[0].data, mosi.columns[0].modalities) == ("/x.pkl", ("vision", "text"))
+
+
+def test_figure_4_is_the_papers_grid_on_the_data_that_are_here():
+    whole = target("figure4", data={"mosi": "/x.pkl", "humor": "/y.pkl"})
+    weights = {key: value for row in whole.grid.rows for key, value in row.chosen.items()}
+    chosen = {row.name: row.chosen for row in whole.grid.rows}
+    assert set(weights) == {"method.shared_weight", "method.unique_weight", "method.orthogonality_weight"}
+    assert sorted(str(own) for own in chosen.values()) == sorted(
+        [
+            "{}",
+            *(f"{{'method.{name}_weight': {value}}}" for name in ("shared", "unique") for value in (0.5, 2.0)),
+            *(f"{{'method.orthogonality_weight': {value}}}" for value in (3.0, 5.0)),
+        ]
+    )
+    here, absent = available(whole)
+    assert [column.name for column in here.grid.columns] == ["mosi", "humor"]
+    assert absent == ["mimic", "mosei", "sarcasm"]
+    nothing = target("figure4")
+    assert available(nothing) == (nothing, [])
+    with pytest.raises(InputError, match=r"mosi_data\.pkl"):
+        require(nothing.grid, "figure4")
+    assert available(target("table2", data={"mosi": "/x.pkl"}))[1] == []  # a table is run whole
+
+
+@pytest.mark.parametrize("name", list(titles()))
+def test_the_scale_of_the_papers_has_the_published_probe(name):
+    for scale, kind in (("paper", "reference"), ("small", "linear")):
+        grid = target(name, scale).grid
+        row = next(row for row in grid.rows if row.objective == "coral" or row.objective == "comm")
+        kinds = {run_settings(row, column, arm, 1).probe.kind for column in grid.columns for arm in column.arms}
+        assert kinds == {kind}
+
+
+def test_columns_of_targets_say_what_they_read():
+    columns = read_data("targets.yaml")["columns"]
+    readings = {name: Reading(**own) for name, own in columns["trifeature"]["readings"].items()}
+    assert readings == trifeature_column(TRIFEATURE["paper"]).readings
+    several = {"trifeature": ("redundancy", "synergy"), "mosi": ("label",)}
+    entry = {"cite": "x", "protocol": "y", "columns": ["mosi", "trifeature"], "rows": {}}
+    with pytest.raises(InputError, match=r"t: 'trifeature' names no reading .* redundancy, synergy"):
+        parse_source("t", entry, several)
+    with pytest.raises(InputError, match="mimic has none"):
+        parse_source("t", {**entry, "columns": ["mimic"]}, several)
 
 
 def test_a_target_can_be_cut_down():
@@ -79,6 +113,7 @@ def test_a_target_can_be_cut_down():
         ({"name": "table1", "rows": ["corall"]}, "Did you mean 'coral'"),
         ({"name": "table1", "datasets": ["digit"]}, "Did you mean 'digits'"),
         ({"name": "table1", "data": {"mosi": "x"}}, "--data"),
+        ({"name": "table2", "papers_data": ["mosii"]}, "Did you mean 'mosi'"),
     ],
 )
 def test_wrong_names_are_said(arguments, text):

@@ -8,7 +8,6 @@ from statistics import fmean, stdev
 
 import pytest
 
-from coral_plugin.evaluation.tables import ABSENT
 from coral_plugin.experiments.bench.compare import compare
 from coral_plugin.experiments.bench.grid import Column, Grid, Row
 from coral_plugin.experiments.bench.layout import layouts
@@ -18,7 +17,7 @@ from coral_plugin.experiments.bench.views import as_json, latex, markdown, score
 VALUES = {
     "coral": {"mosi": (0.67, 0.69), "humor": (0.60, 0.62)},
     "clip": {"mosi": (0.51, 0.52), "humor": (0.62, 0.63)},
-    "concat_raw": {"mosi": (0.9, 0.9), "humor": (0.4, 0.4)},
+    "concat_raw": {"mosi": (0.4, 0.4), "humor": (0.9, 0.9)},
 }
 
 
@@ -38,34 +37,34 @@ def comparison(make_job, metrics):
 
 def test_an_overview_and_a_table_for_each_data_set(comparison):
     overview, mosi, humor = layouts(comparison, ["coral-table2"])
-    assert overview.head == (
-        "method", "mosi: balanced accuracy, % ↑", "humor: balanced accuracy, % ↑", "average",
-    )  # fmt: skip
+    told = "balanced accuracy, % ↑ (linear probe)"
+    assert overview.head == ("method", f"mosi: {told}", f"humor: {told}", "average")
     cells = {row[0].text: row[1:] for block in overview.blocks for row in block}
     mean, spread = 100 * fmean((0.67, 0.69)), 100 * stdev((0.67, 0.69))
     assert cells["coral"][0].text == f"{mean:.1f} ± {spread:.1f}"
     assert cells["coral"][2].text == f"{(68.0 + 61.0) / 2:.1f}"
-    assert (cells["coral"][0].rank, cells["clip"][0].rank, cells["clip"][1].rank) == (1, 2, 1)
-    assert cells["concat_raw (floor)"][0].rank is None
+    assert (cells["coral"][0].rank, cells["clip"][0].rank, cells["clip"][1].rank) == (1, 2, None)
+    assert cells["concat_raw (raw features)"][0].rank is None
     assert cells["chance"][0].text == "10.0"
-    assert cells["coral, published"][0].text == "67.9 ± 0.70 [1]"
-    assert cells["coral, published"][2].text == ABSENT  # its average is over five data sets, not these two
+    assert "No method reaches the raw features (90.0) on humor, label: none is in bold." in overview.notes
+    assert not any("mosi" in note and "raw features" in note for note in overview.notes)
     assert mosi.head == (
-        "method", "balanced accuracy, % ↑", "published", "n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters",
+        "method", "balanced accuracy, % ↑ (linear probe)", "n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters",
     )  # fmt: skip
     row = next(row for block in mosi.blocks for row in block if row[0].text == "coral")
-    assert [c.text for c in row[2:]] == ["67.9 ± 0.70 [1]", "2", "10.0", "1024", "1,234"]
-    assert any("the papers' data, splits and sizes" in note for note in humor.notes)
-    assert any("Table 2" in note and "seeds 41 to 45" in note for note in humor.notes)
+    assert [c.text for c in row[2:]] == ["2", "10.0", "1024", "1,234"]
     assert any("1 run(s) failed" in note for note in humor.notes)
 
 
 def test_formats_show_best_and_second(comparison):
     overview = layouts(comparison, [])[0]
-    assert "| coral | **68.0 ± 1.4** | <u>61.0 ± 1.4</u> | 64.5 |" in markdown(overview)
+    assert "| coral | **68.0 ± 1.4** | 61.0 ± 1.4 | 64.5 |" in markdown(overview)
+    assert "| clip | <u>51.5 ± 0.7 †</u> | 62.5 ± 0.7 | 57.0 |" in markdown(overview)
     assert "*68.0 ± 1.4" in text(overview)
     tex = latex(overview)
-    assert r"\textbf{68.0 $\pm$ 1.4} & \underline{61.0 $\pm$ 1.4}" in tex
+    assert r"\textbf{68.0 $\pm$ 1.4} & 61.0 $\pm$ 1.4 " in tex
+    assert r"\underline{51.5 $\pm$ 0.7 $^\dagger$} & 62.5 $\pm$ 0.7 " in tex
+    assert r"No method reaches the raw features (90.0) on humor, label: none is in bold." in tex
     assert r"\caption{A \& B}" in tex
     assert tex.count(r"\midrule") == len(overview.blocks)
     assert not re.search(r"(?<!\\)[%&_#](?! )", tex.replace(" & ", ""))
@@ -84,21 +83,27 @@ def test_a_score_far_from_the_best_is_marked(make_job, metrics):
     written = markdown(layouts(compare(grid, jobs, records, {}), [])[0])
     assert "**91.0 ± 1.0**" in written
     assert "<u>50.7 ± 1.2 †</u>" in written
-    assert "paired t-test" in written
+    assert "paired t-test over the seeds, two-sided, Holm-corrected over the 1 comparison of its column" in written
 
 
 def test_csv_and_json_hold_the_numbers(comparison):
-    rows = list(csv.DictReader(io.StringIO(summary_csv(comparison))))
+    rows = list(csv.DictReader(io.StringIO(summary_csv(comparison, []))))
     first = next(r for r in rows if (r["method"], r["data"]) == ("coral", "mosi"))
     assert (float(first["mean"]), float(first["std"]), first["n"]) == (
         pytest.approx(0.68), pytest.approx(stdev((0.67, 0.69))), "2",
     )  # fmt: skip
+    assert {(r["method"], r["data"]): r["rank"] for r in rows if r["rank"]} == {
+        ("coral", "mosi"): "1", ("clip", "mosi"): "2",
+    }  # fmt: skip
+    assert {r["kind"] for r in rows if r["method"] == "concat_raw"} == {"raw features"}
     by_seed = list(csv.DictReader(io.StringIO(scores_csv(comparison))))
     assert len(by_seed) == 12
     written = json.loads(json.dumps(as_json(comparison, ["coral-table2"])))
     row = written["rows"][0]
     assert row["scores"][0]["values"] == {"1": 0.67, "2": 0.69}
-    assert row["published"] == {"mosi/label": "67.9 ± 0.70 [1]", "humor/label": "63.5 ± 1.04 [1]"}
+    assert [score["rank"] for score in row["scores"]] == [1, None]
+    assert (row["published"], written["published"]) == ({}, [])
+    assert "Holm" in written["test"]
     assert written["failed"] == {"clip on mosi, seed 3": "no luck"}
 
 
@@ -110,7 +115,8 @@ def test_the_report_is_one_file_with_everything(comparison, tmp_path):
     assert "clip on mosi, seed 3: no luck" in page
     assert page.count("data:image/png;base64,") == 2
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
-    assert "67.9 ± 0.70 [1]" in page
+    assert "No method reaches the raw features (90.0) on humor, label: none is in bold." in page
+    assert "<strong>62.5" not in page
     assert {p.name for p in tmp_path.iterdir()} >= {
         "table.md", "table.tex", "table.csv", "table.json", "scores.csv", "environment.json", "pictures",
     }  # fmt: skip
