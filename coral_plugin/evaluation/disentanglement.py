@@ -22,7 +22,10 @@ def disentanglement(parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, floa
 
     * ``cosine``: mean ``|cos|`` of the two vectors of a sample; only where both parts are equally wide.
     * ``cka``: :func:`linear_cka`, 0 (nothing linear in common) to 1 (equal up to rotation and scale).
-    * ``grassmann``: :func:`grassmann_distance` of the leading directions, 0 (the same) to 1 (orthogonal).
+    * ``canonical_angle``: :func:`canonical_angle` of the leading directions over the samples, 0 (the same) to 1.
+    * ``grassmann_distance``: :func:`grassmann_distance` of the leading directions in feature space, 0 (the same) to 1
+      (orthogonal); only where both parts are equally wide, and of a meaning where they share their axes, as the outputs
+      of projection heads do.
     * ``r2_forward``, ``r2_backward``: :func:`cross_prediction` of the second part from the first, and back.
 
     A measure that is not defined (a part that does not vary, fewer than four samples for R²) is left out.
@@ -41,7 +44,7 @@ def disentanglement(parts: Mapping[str, np.ndarray]) -> dict[str, dict[str, floa
         known = {name: np.asarray(part, np.float64) for name, part in parts.items()}
         bases = {name: _leading(part) for name, part in known.items()} if len(known) > 1 else {}
         return {
-            f"{first} | {second}": _measure((a, bases[first]), (b, bases[second]))
+            f"{first} | {second}": _measure((a, *bases[first]), (b, *bases[second]))
             for (first, a), (second, b) in combinations(known.items(), 2)
         }
 
@@ -81,22 +84,54 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float | None:
 
 
 def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) -> float | None:
-    """Geodesic distance between the leading column spaces, as a share of the greatest possible one.
+    """Geodesic distance between the leading directions in feature space, as a share of the greatest possible one.
 
-    The spaces are spanned in R^N by the first k left singular vectors of the centred parts, k the smaller of the two
-    ranks and ``directions``. With the k principal angles t between them the distance is ``|t|₂ / (sqrt(k) pi / 2)``.
+    The spaces are spanned in R^d by the first k right singular vectors (principal directions) of the centred parts, k
+    the smaller of the two ranks and ``directions``. With the k principal angles t between them the distance is
+    ``|t|₂ / (sqrt(k) pi / 2)``. It is the quantity of COrAL's diagnostics, which the authors compute on the outputs of
+    the projection heads (METHODS 6.5); how many directions they take is not printed.
 
-    Two unrelated parts are not at distance 1 but near it, ever nearer the more samples there are.
+    Two parts with the same axes of variance are at distance 0 whatever they say of single samples
+    (:func:`canonical_angle` compares that).
 
     Args:
         a: ``(N, d)``.
-        b: ``(N, e)``.
+        b: ``(M, d)``, in the same space.
+        directions: Most directions that are compared.
+
+    Returns:
+        In [0, 1]; None where a part does not vary.
+
+    Raises:
+        InputError: parts of different width.
+
+    >>> x = np.array([[1.0, 0.0], [-1.0, 0.0], [2.0, 0.0]])
+    >>> grassmann_distance(x, x[::-1]), round(grassmann_distance(x, x[:, ::-1]), 12)
+    (0.0, 1.0)
+    """
+    if a.shape[1] != b.shape[1]:
+        raise InputError(f"Directions in feature space need parts of one width, got {a.shape[1]} and {b.shape[1]}.")
+    return _distance(_leading(a)[1], _leading(b)[1], directions)
+
+
+def canonical_angle(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) -> float | None:
+    """Angle between what two parts say of the samples, as a share of the right angle (root mean square of k angles).
+
+    The spaces are spanned in R^N by the first k left singular vectors of the centred parts, k the smaller of the two
+    ranks and ``directions``; the cosines of the angles between them are the canonical correlations of the leading
+    principal components. The parts may differ in width.
+
+    Two unrelated parts are not at 1 but near it, ever nearer the more samples there are.
+
+    Args:
+        a: ``(N, d)``.
+        b: ``(N, e)``, row i of both from sample i.
         directions: Most directions that are compared.
 
     Returns:
         In [0, 1]; None where a part does not vary.
     """
-    return _distance(_leading(a), _leading(b), directions)
+    return _distance(_leading(a)[0], _leading(b)[0], directions)
 
 
 def cross_prediction(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -129,13 +164,18 @@ def cross_prediction(a: np.ndarray, b: np.ndarray) -> float | None:
     return float(max(0.0, 1 - error / spread))
 
 
-def _measure(first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
-    """All measures of two parts, each with its basis, which is the costly thing."""
-    (a, a_basis), (b, b_basis) = first, second
+_Basis = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def _measure(first: _Basis, second: _Basis) -> dict[str, float]:
+    """All measures of two parts, each with its bases over samples and features, which are the costly thing."""
+    (a, a_samples, a_features), (b, b_samples, b_features) = first, second
+    alike = a.shape[1] == b.shape[1]
     measures = {
-        "cosine": mean_cosine(a, b) if a.shape[1] == b.shape[1] else None,
+        "cosine": mean_cosine(a, b) if alike else None,
         "cka": linear_cka(a, b),
-        "grassmann": _distance(a_basis, b_basis),
+        "grassmann_distance": _distance(a_features, b_features) if alike else None,
+        "canonical_angle": _distance(a_samples, b_samples),
         "r2_forward": cross_prediction(a, b),
         "r2_backward": cross_prediction(b, a),
     }
@@ -171,10 +211,11 @@ def _spread(part: np.ndarray) -> float:
     return float((_centred(part) ** 2).sum())
 
 
-def _leading(part: np.ndarray) -> np.ndarray:
-    """Orthonormal basis ``(N, rank)`` of the centred columns, the directions of most variance first."""
-    vectors, values, _ = np.linalg.svd(_scaled(part), full_matrices=False)
-    return vectors[:, values > _RANK_TOLERANCE * max(values[0], 1e-300)]
+def _leading(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Orthonormal bases ``(N, rank)`` and ``(d, rank)`` of the centred part, directions of most variance first."""
+    over_samples, values, over_features = np.linalg.svd(_scaled(part), full_matrices=False)
+    kept = values > _RANK_TOLERANCE * max(values[0], 1e-300)
+    return over_samples[:, kept], over_features[kept].T
 
 
 def _check(parts: Mapping[str, np.ndarray]) -> None:

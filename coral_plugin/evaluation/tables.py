@@ -26,7 +26,9 @@ _UNSCALED = {*_ERRORS, "r2", "pearson", "correlation"}
 _MEASURES = {
     "cosine": "mean |cos|",
     "cka": "linear CKA",
-    "grassmann": "Grassmann distance",
+    "grassmann_distance": "Grassmann distance",
+    "canonical_angle": "canonical-correlation angle over samples",
+    "grassmann": "canonical-correlation angle over samples",  # its key in metrics.json of before
     "r2_forward": "R² 1st → 2nd",
     "r2_backward": "R² 2nd → 1st",
 }

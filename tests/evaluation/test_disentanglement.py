@@ -7,6 +7,7 @@ import pytest
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.disentanglement import (
+    canonical_angle,
     cross_prediction,
     disentanglement,
     grassmann_distance,
@@ -50,32 +51,72 @@ def test_cka_of_rotations_and_of_orthogonal_parts():
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-6, 0.3, np.pi / 4, 1.2, np.pi / 2])
-def test_grassmann_of_known_angles(angle):
-    """All k angles equal t: the distance is t over a right angle, whatever the scales of the columns."""
+def test_canonical_angle_of_known_angles(angle):
+    """All k angles equal t: it is t over a right angle, whatever the scales of the columns."""
     basis = centred_basis(50, 6)
     a = basis[:, :3]
     b = np.cos(angle) * a + np.sin(angle) * basis[:, 3:]
     mixed = b @ normal(3, 3, seed=5) + 7
-    assert grassmann_distance(a * [1, 20, 300], mixed) == pytest.approx(angle / (np.pi / 2), abs=1e-9)
-    assert grassmann_distance(mixed, a) == pytest.approx(angle / (np.pi / 2), abs=1e-9)
+    assert canonical_angle(a * [1, 20, 300], mixed) == pytest.approx(angle / (np.pi / 2), abs=1e-9)
+    assert canonical_angle(mixed, a) == pytest.approx(angle / (np.pi / 2), abs=1e-9)
 
 
-def test_grassmann_of_different_angles_is_their_norm():
+def test_canonical_angle_of_different_angles_is_their_root_mean_square():
     basis = centred_basis(50, 4)
     angles = np.array([0.2, 1.4])
     b = np.cos(angles) * basis[:, :2] + np.sin(angles) * basis[:, 2:]
     expected = np.linalg.norm(angles) / (np.sqrt(2) * np.pi / 2)
-    assert grassmann_distance(basis[:, :2], b) == pytest.approx(expected)
+    assert canonical_angle(basis[:, :2], b) == pytest.approx(expected)
 
 
-def test_grassmann_compares_the_leading_directions_only():
+def test_canonical_angle_compares_the_leading_directions_only():
     basis = centred_basis(60, 24)
     a = basis[:, :12] * np.array([20.0, 10.0] + [0.1] * 10)
     b = np.concatenate([basis[:, :2] * 10, basis[:, 12:22] * 0.1], axis=1)
+    assert canonical_angle(a, b, directions=2) == pytest.approx(0, abs=1e-7)
+    assert canonical_angle(a, b, directions=10) == pytest.approx(np.sqrt(0.8))
+    # a part of rank one has one direction
+    assert canonical_angle(a, a[:, :1] @ np.ones((1, 5))) == pytest.approx(0, abs=1e-7)
+
+
+def spanned(basis, scales, n=400, seed=0):
+    """Samples whose principal directions in feature space are the columns of ``basis``, in this order of variance."""
+    scores = centred_basis(n, basis.shape[1], seed)
+    return (scores * scales) @ basis.T + normal(1, len(basis), seed=seed + 1)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-6, 0.3, np.pi / 4, np.pi / 2])
+def test_grassmann_distance_of_known_angles_between_directions_of_features(angle):
+    """It knows no samples: each part has samples of its own, and in any order."""
+    basis = np.linalg.qr(normal(8, 6, seed=2))[0]
+    turned = np.cos(angle) * basis[:, :3] + np.sin(angle) * basis[:, 3:]
+    a, b = spanned(basis[:, :3], [30, 20, 10]), spanned(turned, [3, 2, 1], n=90, seed=7)
+    assert grassmann_distance(a, b) == pytest.approx(angle / (np.pi / 2), abs=1e-9)
+    assert grassmann_distance(b[::-1], a) == pytest.approx(angle / (np.pi / 2), abs=1e-9)
+
+
+def test_grassmann_distance_compares_the_leading_directions_only():
+    basis = np.linalg.qr(normal(24, 20, seed=2))[0]
+    a = spanned(basis[:, :10], [20, 10, *[0.1] * 8])
+    b = spanned(basis[:, [0, 1, *range(10, 18)]], [20, 10, *[0.1] * 8], seed=3)
     assert grassmann_distance(a, b, directions=2) == pytest.approx(0, abs=1e-7)
     assert grassmann_distance(a, b, directions=10) == pytest.approx(np.sqrt(0.8))
-    # a part of rank one has one direction
-    assert grassmann_distance(a, a[:, :1] @ np.ones((1, 5))) == pytest.approx(0, abs=1e-7)
+
+
+def test_directions_of_features_and_what_is_said_of_samples_are_two_things():
+    """The same axes with unrelated samples, and the same samples on other axes."""
+    basis = np.linalg.qr(normal(6, 4, seed=2))[0]
+    axes, others = basis[:, :2], basis[:, 2:]
+    a, unrelated, moved = spanned(axes, [2, 1]), spanned(axes, [2, 1], seed=5), spanned(others, [2, 1])
+    assert grassmann_distance(a, unrelated) == pytest.approx(0, abs=1e-7)
+    assert canonical_angle(a, unrelated) > 0.9
+    assert grassmann_distance(a, moved) == pytest.approx(1)
+    assert canonical_angle(a, moved) == pytest.approx(0, abs=1e-7)
+
+
+def test_directions_of_different_spaces_are_refused():
+    with pytest.raises(InputError, match="one width, got 3 and 4"):
+        grassmann_distance(normal(9, 3), normal(9, 4))
 
 
 def test_cosine_is_absolute():
@@ -107,7 +148,7 @@ def test_cross_prediction_of_half_of_the_variance():
 def test_unrelated_parts():
     a, b = normal(2000, 4), normal(2000, 4, seed=1)
     assert linear_cka(a, b) < 0.01
-    assert grassmann_distance(a, b) > 0.95
+    assert canonical_angle(a, b) > 0.95
     assert cross_prediction(a, b) < 0.01
 
 
@@ -119,13 +160,14 @@ def test_every_pair_in_order():
         "shared | unique/vision",
         "unique/text | unique/vision",
     ]
-    assert set(found["shared | unique/text"]) == {"cka", "grassmann", "r2_forward", "r2_backward"}
+    assert set(found["shared | unique/text"]) == {"cka", "canonical_angle", "r2_forward", "r2_backward"}
     last = found["unique/text | unique/vision"]
     a, b = parts["unique/text"], parts["unique/vision"]
     expected = {
         "cosine": mean_cosine(a, b),
         "cka": linear_cka(a, b),
-        "grassmann": grassmann_distance(a, b),
+        "grassmann_distance": grassmann_distance(a, b),
+        "canonical_angle": canonical_angle(a, b),
         "r2_forward": cross_prediction(a, b),
         "r2_backward": cross_prediction(b, a),
     }
@@ -148,7 +190,8 @@ def test_what_is_not_defined_is_left_out():
     assert set(disentanglement({"a": normal(3, 2), "b": normal(3, 2, seed=1)})["a | b"]) == {
         "cosine",
         "cka",
-        "grassmann",
+        "grassmann_distance",
+        "canonical_angle",
     }
     assert disentanglement({"a": normal(5, 2)}) == {}
     assert disentanglement({}) == {}

@@ -147,6 +147,7 @@ def test_every_measure_that_exists_has_a_head(metrics):
     rng = np.random.default_rng(0)
     measured = disentanglement({"shared": rng.normal(size=(20, 3)), "unique/text": rng.normal(size=(20, 3))})
     table = disentanglement_table({**metrics, "disentanglement": {"41": {"probed": measured}}})
-    heads = ("mean |cos|", "linear CKA", "Grassmann distance", "R² 1st → 2nd", "R² 2nd → 1st")
+    angle = "canonical-correlation angle over samples"
+    heads = ("mean |cos|", "linear CKA", "Grassmann distance", angle, "R² 1st → 2nd", "R² 2nd → 1st")
     assert table.columns[2:] == heads
     assert "–" not in table.rows[0]
