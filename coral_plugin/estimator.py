@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from coral_plugin.data import Kind, as_split
+from coral_plugin.data.scale import far_values
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.experiments.api import fit
@@ -154,7 +156,10 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
                 raise InputError(f"CoralEncoder was fitted on named modalities; {type(X).__name__} has none.")
             table = validate_data(self, X, dtype=_FLOATS, reset=False)
             arrays = {name: table[:, index] for name, index in self.columns_.items()}
-        return concatenate(embed_split(self.objective_, as_split(arrays, self._recipe[1], "X")))
+        split = as_split(arrays, self._recipe[1], "X")
+        for line in far_values(split, self._recipe[1]):
+            warnings.warn(line, stacklevel=2)
+        return concatenate(embed_split(self.objective_, split))
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """``<part>_<number>`` of each column of what ``transform`` returns.

@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
 def embed(arguments: argparse.Namespace) -> int:
     """Embed as the parsed ``arguments`` say."""
     from coral_plugin.data import as_split
+    from coral_plugin.data.scale import far_values
     from coral_plugin.data.tables import PRESENT
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split
     from coral_plugin.evaluation.missing import tell
@@ -57,8 +58,8 @@ def embed(arguments: argparse.Namespace) -> int:
     said: list[str] = []
     for prefix, group in by_split(arrays, [m.name for m in modalities]).items():
         split = as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}")
-        if line := tell(split):
-            said.append(f"{prefix and prefix.rstrip('/') + ': '}{line}\n")
+        lines = [*filter(None, [tell(split)]), *far_values(split, modalities)]
+        said += [f"{prefix and prefix.rstrip('/') + ': '}{line}\n" for line in lines]
         parts = embed_split(objective, split)
         written |= {f"{prefix}{name}": part for name, part in {**parts, ALL: concatenate(parts)}.items()}
         written |= {f"{prefix}{name}/{PRESENT}": there.numpy() for name, there in split.presence().items()}

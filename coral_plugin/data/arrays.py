@@ -15,6 +15,7 @@ from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.kinds import lengths_of, modalities_of_tables, with_lengths
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.scale import far_values, refuse_other_scale, with_bounds
 from coral_plugin.data.split import Column, Split
 from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, by_split, listed, read_table, settle
 from coral_plugin.data.task import Task, TaskKind
@@ -85,8 +86,10 @@ def from_arrays(
     for modality in modalities:
         if not splits["train"].columns[modality.name].there().any():
             raise InputError(f"{name}: no sample of train has modality {modality.name}; leave it out.")
-    if standardise:
-        modalities = [with_statistics(m, splits["train"].columns[m.name]) for m in modalities]
+    measure = with_statistics if standardise else with_bounds
+    modalities = [measure(m, splits["train"].columns[m.name]) for m in modalities]
+    for label, split in splits.items():
+        notes += [f"{label}, {line}" for line in far_values(split, modalities) if label != "train"]
     splits = {label: splits[label] for label in SPLITS if label in splits}
     return MultimodalData(
         name=name,
@@ -105,10 +108,11 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
 
     Series may have another number of steps T; ``<modality>/length`` may come with those of varying length. Modalities
     may be left out, and ``<modality>/present`` says which samples have one; ``Split.presence`` tells of both.
+    :func:`~coral_plugin.data.scale.far_values` tells of values that lie far from those of train.
 
     Raises:
-        InputError: no modality of the run, a shape that differs, a value that is not finite, or a sample that has no
-            modality at all.
+        InputError: no modality of the run, a shape that differs, images of another scale, a value that is not finite,
+            or a sample that has no modality at all.
     """
     there = [modality for modality in modalities if modality.name in arrays]
     _check_names(arrays, modalities, name)
@@ -126,6 +130,8 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
     for modality in modalities:
         where = f"{name}: {modality.name}"
         if modality.name in table:
+            there_too = table.get(f"{modality.name}/{PRESENT}", slice(None))
+            refuse_other_scale(table[modality.name][there_too], modality, where)
             columns[modality.name] = _column(table, modality, lengths_of(table, modality, where), where)
         else:
             columns[modality.name] = absent_column(modality, len(table[there[0].name]))

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.scale import with_bounds
 from coral_plugin.data.split import Column
 from coral_plugin.errors import InputError
 
@@ -72,10 +73,11 @@ def _single(array: np.ndarray, where: str) -> np.ndarray:
 
 
 def with_statistics(modality: Modality, column: Column) -> Modality:
-    """``modality`` with mean and deviation of each feature (images: channel) over ``column``.
+    """``modality`` with mean and deviation of each feature (images: channel) over ``column``, and its bounds.
 
     Neither padding nor samples that lack the modality count. A constant feature is centred and keeps its scale.
     """
+    modality = with_bounds(modality, column)
     if column.values.dtype == torch.uint8:
         return _with_grey_statistics(modality, column)
     count, total = 0, torch.zeros(modality.features, dtype=torch.float64)

@@ -18,6 +18,7 @@ from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.ordering import in_order
 from coral_plugin.data.piles import columns_of, prepare_pile
 from coral_plugin.data.reading import Gathered, Pile, gather
+from coral_plugin.data.scale import far_values, with_bounds
 from coral_plugin.data.split import Column, Split
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError
@@ -202,8 +203,10 @@ def _data(
     standardise: bool,
 ) -> MultimodalData:
     found = [Modality(name=each, kind=layout.kind, shape=layout.ours) for each, layout in layouts.items()]
-    if standardise:
-        found = [with_statistics(modality, splits["train"].columns[modality.name]) for modality in found]
+    measure = with_statistics if standardise else with_bounds
+    found = [measure(modality, splits["train"].columns[modality.name]) for modality in found]
+    for label, split in splits.items():
+        notes += [f"{label}, {line}" for line in far_values(split, found) if label != "train"]
     ordered: dict[str, Any] = {label: splits[label] for label in ("train", "valid", "test") if label in splits}
     return MultimodalData(
         name=name,

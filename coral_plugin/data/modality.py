@@ -28,6 +28,7 @@ class Modality:
         shape: Shape of one sample; T is the greatest length.
         mean: Per feature (images: per channel), subtracted before the encoder sees a value.
         std: Per feature (images: per channel), divided by.
+        bounds: Least and greatest value in train.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Modality:
     shape: tuple[int, ...]
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    bounds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or len(self.name) > _LONGEST:
@@ -66,6 +68,8 @@ class Modality:
                 )
         if self.std is not None and not all(0 < value < math.inf for value in self.std):
             raise InputError(f"Modality {self.name!r} needs positive deviations to divide by, got {self.std}.")
+        if self.bounds is not None and not (len(self.bounds) == 2 and self.bounds[0] <= self.bounds[1]):
+            raise InputError(f"Modality {self.name!r} needs its bounds as (least, greatest), got {self.bounds}.")
         if (self.mean is None) != (self.std is None):
             raise InputError(f"Modality {self.name!r} needs both mean and std, or neither.")
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import SPLITS, Kind, MultimodalData, as_split, from_arrays
+from coral_plugin.data.scale import far_values
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import concatenate, embed_split
@@ -52,8 +53,9 @@ class Fitted:
         is embedded, and parts that tell of an absent modality alone are zero.
         """
         split = as_split(arrays, self.run.data.modalities)
-        if not self.quiet and (line := tell(split)):
-            sys.stderr.write(f"{line}\n")
+        if not self.quiet:
+            lines = [*filter(None, [tell(split)]), *far_values(split, self.run.data.modalities)]
+            sys.stderr.writelines(f"{line}\n" for line in lines)
         return embed_split(self.objective, split)
 
     def embed(self, arrays: Mapping[str, Any]) -> np.ndarray:

@@ -210,3 +210,12 @@ def test_text_labels_and_a_task_on_the_command_line(coral, npz, flags, tmp_path)
     assert coral("train", *data, "--source.task", "regression", "--output", tmp_path / "third", *flags)[0] == 0
     metrics = json.loads((tmp_path / "third" / "metrics.json").read_text())
     assert metrics["tasks"]["label"]["metric"] == "mse"
+
+
+def test_embed_says_what_lies_far_from_the_training(coral, run_folder, npz, tmp_path):
+    arrays = dict(np.load(npz))
+    np.savez(tmp_path / "new.npz", table=1e6 * arrays["test/table"], wave=arrays["test/wave"])
+    status, _, err = coral("embed", run_folder, "--data", tmp_path / "new.npz", "--output", tmp_path / "z.npz")
+    assert status == 0
+    assert err.count("\n") == 1
+    assert "table: 30 of 30 samples hold values more than 100 standard deviations from the mean of train" in err

@@ -1,0 +1,109 @@
+"""Whether values lie where those of the training did: another unit or scale is said or refused, never silently read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coral_plugin.data.modality import Modality
+from coral_plugin.data.split import Column, Split
+from coral_plugin.errors import InputError
+
+FAR = 100.0  # standard deviations of train
+_CHUNK = 1024  # samples that are looked at together
+
+
+def with_bounds(modality: Modality, column: Column) -> Modality:
+    """``modality`` with the least and the greatest value of ``column``; those of images within [0, 1] are 0 and 1."""
+    extremes = [torch.aminmax(values) for _, values in _valid(modality, column)]
+    low = min((float(pair.min) for pair in extremes), default=0.0)
+    high = max((float(pair.max) for pair in extremes), default=0.0)
+    if modality.kind == "image" and 0 <= low <= high <= 1:
+        low, high = 0.0, 1.0
+    return replace(modality, bounds=(low, high))
+
+
+def refuse_other_scale(array: np.ndarray, modality: Modality, where: str) -> None:
+    """Refuse images (N, C, H, W) of another scale than those of the training: floats to 255 for a run on [0, 1].
+
+    Whole numbers are pixels from 0 to 255, which are read as [0, 1].
+
+    Raises:
+        InputError: floats further outside the bounds of train than these are apart; pixels for a run on other floats.
+    """
+    if modality.kind != "image" or modality.bounds is None or not len(array):
+        return
+    low, high = modality.bounds
+    trained = f"the run was trained on images of values from {low:.4g} to {high:.4g}"
+    if array.dtype.kind != "f":
+        if not 0 <= low <= high <= 1:
+            raise InputError(f"{where} holds whole numbers, which are read as pixels in [0, 1], but {trained}.")
+        return
+    room = high - low
+    if array.min() < low - room or array.max() > high + room:
+        how = "give bytes (uint8), or divide by 255" if (low, high) == (0.0, 1.0) else "give them in that scale"
+        raise InputError(f"{where} holds floats from {array.min():.4g} to {array.max():.4g}, but {trained}; {how}.")
+
+
+def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:
+    """Notes on modalities with values that lie far from those of train, one line each.
+
+    A value counts if it lies more than :data:`FAR` standard deviations (without statistics: half widths of the bounds)
+    from the mean of its feature in train, and outside the bounds of train.
+    """
+    notes = []
+    for modality in modalities:
+        if (found := _farthest(modality, split.columns[modality.name])) is not None:
+            samples, feature, value = found
+            mean, std = (each[feature] for each in _scale(modality))
+            notes.append(
+                f"{modality.name}: {samples} of {len(split)} samples hold values more than {FAR:.0f} standard "
+                f"deviations from the mean of train (feature {feature}: {value:.4g}, in train {mean:.4g} +- "
+                f"{std:.4g}); another unit or scale?"
+            )
+    return notes
+
+
+def _farthest(modality: Modality, column: Column) -> tuple[int, int, float] | None:
+    """Number of samples with values far from train, and feature and value of the farthest; None without any."""
+    mean, std = (torch.tensor(each, dtype=torch.float64) for each in _scale(modality))
+    samples: set[int] = set()
+    most, place = FAR, (0, 0.0)
+    for index, values in _valid(modality, column):
+        away = (values.double() - mean).abs() / std
+        if modality.bounds is not None:
+            away[(values >= modality.bounds[0]) & (values <= modality.bounds[1])] = 0
+        samples.update(index[(away > FAR).any(dim=1)].tolist())
+        if float(away.max()) > most:
+            most = float(away.max())
+            row, feature = divmod(int(away.argmax()), away.shape[1])
+            place = feature, float(values[row, feature])
+    return (len(samples), *place) if samples else None
+
+
+def _scale(modality: Modality) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each feature in train; without statistics middle and half width of the bounds."""
+    if modality.mean is not None and modality.std is not None:
+        return modality.mean, modality.std
+    low, high = modality.bounds or (-np.inf, np.inf)
+    middle, half = ((low + high) / 2, (high - low) / 2) if modality.bounds else (0.0, np.inf)
+    return (middle,) * modality.features, (half or 1.0,) * modality.features
+
+
+def _valid(modality: Modality, column: Column) -> Iterator[tuple[Tensor, Tensor]]:
+    """Sample index (n,) and values (n, features) of what is neither padding nor absent, in pieces."""
+    for index in column.there().nonzero().squeeze(1).split(_CHUNK):
+        values, padding = column.take(index)
+        rows = index
+        if modality.kind == "image":
+            values = values.movedim(1, -1)
+        if values.ndim > 2:
+            rows = index.view(-1, *[1] * (values.ndim - 2)).expand(values.shape[:-1])
+        if padding is not None:
+            values, rows = values[~padding], rows[~padding]
+        if values.numel():
+            yield rows.reshape(-1), values.reshape(-1, values.shape[-1])

@@ -1,0 +1,136 @@
+"""Values of another scale than the training's are refused or said, from every door."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+import coral_plugin
+from coral_plugin import CoralEncoder
+from coral_plugin.data import as_split, from_arrays, from_loaders
+from coral_plugin.data.scale import far_values
+from coral_plugin.errors import InputError
+
+RNG = np.random.default_rng(0)
+TINY = {"network__width": 16, "network__heads": 2, "network__head_hidden": 16, "network__head_output": 8}
+
+
+def pixels(n=6, most=256):
+    return RNG.integers(0, most, (n, 1, 8, 8))
+
+
+def images(values, **options):
+    return from_arrays({"train/eye": values}, **options).modalities
+
+
+def taken(values, modalities):
+    return as_split({"eye": values}, modalities).batch(torch.arange(len(values)))["eye"]
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_pixels_are_the_same_image_in_every_type(standardise):
+    values = pixels()
+    modalities = images(values.astype(np.uint8), standardise=standardise)
+    assert modalities[0].bounds == (0, 1)
+    wanted = torch.from_numpy(values / 255).float()
+    for same in (values, values.astype(">u2"), torch.from_numpy(values), values / 255, (values / 255).astype("f2")):
+        assert torch.allclose(taken(same, modalities), wanted, atol=5e-4)
+
+
+@pytest.mark.parametrize("form", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "train", [lambda v: v.astype(np.uint8), lambda v: v / 255, lambda v: (v // 9).astype(np.uint8)]
+)
+def test_floats_to_255_are_refused_by_a_run_on_pixels(form, train):
+    modalities = images(train(pixels()))
+    message = (
+        r"eye holds floats from .* to 25\d\.?\d*, but the run was trained on images of values from 0 to 1; give bytes"
+    )
+    with pytest.raises(InputError, match=message) as caught:
+        as_split({"eye": pixels().astype(form)}, modalities)
+    assert "\n" not in str(caught.value)
+
+
+def test_other_floats_have_their_own_bounds():
+    values = RNG.normal(size=(6, 1, 8, 8))
+    modalities = images(values)
+    assert modalities[0].bounds == pytest.approx((values.min(), values.max()))
+    taken(values * 1.2, modalities)
+    with pytest.raises(InputError, match="give them in that scale"):
+        taken(values * 9, modalities)
+    with pytest.raises(
+        InputError, match=r"whole numbers, which are read as pixels in \[0, 1\], but the run was trained"
+    ):
+        taken(pixels(), modalities)
+
+
+def test_what_absent_samples_hold_has_no_scale():
+    values = 200 + RNG.random((6, 1, 8, 8))
+    there = np.array([True, False] * 3)
+    split = as_split({"eye": values * there[:, None, None, None], "eye/present": there, "b": np.ones((6, 2))},
+                     from_arrays({"train/eye": values, "train/b": RNG.normal(size=(6, 2))}).modalities)  # fmt: skip
+    assert split.presence()["eye"].tolist() == there.tolist()
+
+
+def series(n=40, steps=5):
+    values = RNG.normal(5, 2, size=(n, steps, 3))
+    return values, np.full(n, steps) - np.arange(n) % 3
+
+
+@pytest.mark.parametrize("standardise", [True, False])
+def test_values_far_from_train_are_counted(standardise):
+    values, lengths = series()
+    table = RNG.normal(size=(40, 2)) * [1, 1e-12]
+    arrays = {"train/s": values, "train/s/length": lengths, "train/t": table}
+    modalities = from_arrays(arrays, standardise=standardise).modalities
+    assert far_values(as_split({"s": values, "s/length": lengths, "t": table}, modalities), modalities) == []
+    other = values.copy()
+    other[[3, 7], 1, 2], other[7, 0, 1] = 1e6, -2e6
+    other[8, 4] = 1e9  # behind the end of a series of three steps
+    assert lengths[8] == 3
+    (note,) = far_values(as_split({"s": other, "s/length": lengths, "t": table}, modalities), modalities)
+    assert "s: 2 of 40 samples hold values more than 100 standard deviations from the mean of train" in note
+    assert "(feature 1: -2e+06, in train " in note
+
+
+def test_rare_large_values_of_train_itself_are_no_other_scale():
+    values = np.zeros((20_000, 1))
+    values[::2], values[7] = 1, 1e4
+    modalities = from_arrays({"train/a": values}).modalities
+    assert (values.max() - values.mean()) / values.std() > 100
+    assert far_values(as_split({"a": values}, modalities), modalities) == []
+    assert len(far_values(as_split({"a": values * 3}, modalities), modalities)) == 1
+
+
+def test_a_test_split_of_another_scale_is_said():
+    arrays = {f"{split}/a": RNG.normal(size=(30, 2)) * factor for split, factor in (("train", 1), ("test", 1000))}
+    (note,) = (line for line in from_arrays(arrays).notes if "standard" in line)
+    assert note.startswith("test, a: 30 of 30 samples")
+    assert from_arrays({**arrays, "test/a": arrays["train/a"]}).notes == ()
+
+    def loader(values):
+        return [(torch.from_numpy(values), torch.arange(30) % 2)]
+
+    loaders = [loader(arrays[f"{split}/a"]) for split in ("train", "train", "test")]
+    assert "test, modality0: 30 of 30 samples" in from_loaders(*loaders).notes[-1]
+
+
+def test_embedding_says_so(capsys):
+    train = {"a": RNG.normal(size=(30, 4)), "b": RNG.normal(size=(30, 3))}
+    fitted = coral_plugin.fit(train, epochs=1, quiet=True, **TINY)
+    loud = coral_plugin.Fitted(fitted.run)
+    loud.embed(train)
+    assert capsys.readouterr().err == ""
+    loud.embed({**train, "b": train["b"] * 1e4})
+    assert "b: 30 of 30 samples hold values more than 100 standard deviations" in capsys.readouterr().err
+
+
+def test_the_estimator_warns():
+    values = RNG.normal(size=(30, 6))
+    encoder = CoralEncoder(epochs=1, width=8, random_state=0).fit(values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        encoder.transform(values)
+    with pytest.warns(UserWarning, match="second: 30 of 30 samples hold values more than 100 standard"):
+        encoder.transform(values * np.array([1, 1, 1, 1, 1, 1e5]))
