@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,13 +9,30 @@ from functools import partial
 
 import numpy as np
 
-# of (M, d) features: (M, K) numbers, of which the class with the greatest is predicted, or each label above 0.5
-Predictor = Callable[[np.ndarray], np.ndarray]
-Path = Callable[[np.ndarray, np.ndarray, Iterable[float]], Iterator[Predictor]]
-
 # weight of a neighbour: exp(cosine / SOFTNESS), as in the kNN of instance discrimination (arXiv:1805.01978)
 SOFTNESS = 0.07
 _CHUNK = 512
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """A fitted model.
+
+    Attributes:
+        outputs: Of features ``(M, d)``: ``(M, K)`` numbers, of which the class with the greatest is predicted, or each
+            label above 0.5.
+        converged: Whether its fit reached the optimum; True also where there is nothing to converge.
+    """
+
+    outputs: Callable[[np.ndarray], np.ndarray]
+    converged: bool = True
+
+    def __call__(self, features: np.ndarray) -> np.ndarray:
+        """``outputs`` of ``features``."""
+        return self.outputs(features)
+
+
+Path = Callable[[np.ndarray, np.ndarray, Iterable[float]], Iterator[Predictor]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,56 +56,6 @@ class Family:
     search: Callable[[Callable[[float], float]], float] | None = None
 
 
-def logistic_path(
-    x: np.ndarray, y: np.ndarray, values: Iterable[float], *, classes: int, max_iterations: int
-) -> Iterator[Predictor]:
-    """Logistic regression with an L2 penalty, ``sum CE + |W|² / (2 C)``, by scikit-learn's L-BFGS.
-
-    Each fit starts where the one before it ended; classes that ``y`` lacks have probability 0.
-
-    Args:
-        x: Features ``(N, d)``.
-        y: Classes ``(N,)``, integers below ``classes``.
-        values: The C, best from small to great.
-        classes: K, the width of the result.
-        max_iterations: Of each fit.
-    """
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-
-    present = np.unique(y)
-    if len(present) == 1:
-        certain = np.eye(classes)[present[0]]
-        yield from (partial(_affine, np.zeros((x.shape[1], classes)), certain) for _ in values)
-        return
-    wide = x.shape[1] > len(x)
-    inner, mix = _span(x) if wide else (x, np.empty(0))
-    model = LogisticRegression(max_iter=max_iterations, warm_start=True)
-    for value in values:
-        model.set_params(C=value)
-        with warnings.catch_warnings():
-            # almost without a penalty, separable classes have no optimum to converge to
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit(inner, y)
-        weights = (x.T @ (mix @ model.coef_.T).astype(x.dtype)) if wide else model.coef_.T.copy()
-        yield partial(_probabilities, weights, model.intercept_.copy(), present, classes)
-
-
-def labels_path(x: np.ndarray, y: np.ndarray, values: Iterable[float], *, max_iterations: int) -> Iterator[Predictor]:
-    """One logistic regression for each label, all with the same C; a label that never varies is predicted constant.
-
-    Args:
-        x: Features ``(N, d)``.
-        y: 0 or 1, ``(N, L)``.
-        values: The C, best from small to great.
-        max_iterations: Of each fit.
-    """
-    values = list(values)
-    paths = [logistic_path(x, label, values, classes=2, max_iterations=max_iterations) for label in y.T]
-    for predictors in zip(*paths, strict=True):
-        yield partial(_each_label, predictors)
-
-
 def ridge_path(x: np.ndarray, y: np.ndarray, values: Iterable[float]) -> Iterator[Predictor]:
     """Ridge regression with an intercept, ``|xW + b - y|² + alpha |W|²``, from one eigendecomposition.
 
@@ -108,7 +74,7 @@ def ridge_path(x: np.ndarray, y: np.ndarray, values: Iterable[float]) -> Iterato
     for value in values:
         weights = vectors @ (projected / (spectrum + value))
         weights = x.T @ weights if wide else weights  # (d, L)
-        yield partial(_affine, weights, y_mean - x_mean @ weights)
+        yield Predictor(partial(affine, weights, y_mean - x_mean @ weights))
 
 
 def neighbours_path(x: np.ndarray, y: np.ndarray, values: Iterable[float]) -> Iterator[Predictor]:
@@ -122,7 +88,7 @@ def neighbours_path(x: np.ndarray, y: np.ndarray, values: Iterable[float]) -> It
     memory = _unit_rows(x)
     for value in values:
         count = min(int(value), len(memory))
-        yield partial(_neighbours, memory, y, count)
+        yield Predictor(partial(_neighbours, memory, y, count))
 
 
 @contextmanager
@@ -144,44 +110,9 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _span(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates ``(N, r)`` of the samples in their own span, and what maps weights there to combinations of samples.
-
-    A penalty on the length of the weights is blind to rotations, and the best weights lie in the span of the samples:
-    a fit on the coordinates is the fit on the features, in at most N dimensions.
-    """
-    wide = x.astype(np.float64, copy=False)
-    squares, vectors = np.linalg.eigh(wide @ wide.T)
-    kept = squares > 1e-12 * max(squares[-1], 1e-300)
-    if not kept.any():  # all features are 0
-        return np.zeros((len(x), 1), x.dtype), np.zeros((len(x), 1))
-    lengths, vectors = np.sqrt(squares[kept]), vectors[:, kept]
-    return (vectors * lengths).astype(x.dtype), vectors / lengths
-
-
-def _probabilities(
-    weights: np.ndarray, bias: np.ndarray, present: np.ndarray, classes: int, new: np.ndarray
-) -> np.ndarray:
-    logits = (new @ weights + bias).astype(np.float64)
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    probabilities = np.zeros((len(new), classes))
-    probabilities[:, present] = softmax(logits)
-    return probabilities
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Shares ``(M, K)`` that sum to one along the last axis."""
-    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return odds / odds.sum(axis=1, keepdims=True)
-
-
-def _affine(weights: np.ndarray, bias: np.ndarray, new: np.ndarray) -> np.ndarray:
+def affine(weights: np.ndarray, bias: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """``new`` ``(M, d)`` times ``weights`` ``(d, K)``, plus ``bias`` ``(K,)``."""
     return new @ weights + bias
-
-
-def _each_label(predictors: tuple[Predictor, ...], new: np.ndarray) -> np.ndarray:
-    return np.stack([predict(new)[:, 1] for predict in predictors], axis=1)
 
 
 def _neighbours(memory: np.ndarray, y: np.ndarray, k: int, new: np.ndarray) -> np.ndarray:

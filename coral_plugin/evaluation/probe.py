@@ -18,13 +18,13 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation import reference_probe as reference
 from coral_plugin.evaluation.estimators import (
     Family,
+    Path,
     Predictor,
-    labels_path,
-    logistic_path,
     neighbours_path,
     one_thread,
     ridge_path,
 )
+from coral_plugin.evaluation.logistic import labels_path, logistic_path
 from coral_plugin.evaluation.metrics import Scores, classification_scores, multilabel_scores, regression_scores
 from coral_plugin.evaluation.probe_data import Pair, check_widths, checked, joined, scaled, scaling_of
 
@@ -46,7 +46,8 @@ class ProbeSettings:
         kind: ``linear``: logistic regression, or ridge regression for numbers; ``ridge``: least squares for every
             task; ``knn``: nearest neighbours by cosine; ``reference``: the probe of the published tables.
         neighbours: Of ``knn``; 0 chooses among 1, 5, 10, 20, 50 and 100 on the validation samples.
-        max_iterations: Of each fit of ``linear``.
+        max_iterations: Of each fit of ``linear``: steps of conjugate gradients. A fit that needs more is named in the
+            setting of the score.
     """
 
     kind: ProbeKind = "linear"
@@ -159,18 +160,22 @@ def fit_probe(
         scaling = scaling_of(train[0]) if family.standardise else None
         train = scaled(train[0], scaling), train[1]
         valid = (scaled(valid[0], scaling), valid[1]) if valid is not None else None
-        chosen, chosen_on = _choose(family, train, valid, task, settings)
+        chosen, chosen_on, unconverged = _choose(family, train, valid, task, settings)
         both = valid is not None and refit_on_valid
         last = joined(train, valid) if valid is not None and both else train
         fitted = next(iter(family.path(last[0], _encode(last[1], task, family), [chosen])))
+    setting = {
+        family.setting: chosen,
+        "chosen_on": chosen_on,
+        "fitted_on": "train and valid" if both else "train",
+        "standardised": family.standardise,
+    }
+    stopped = [*(f"{value:g}" for value in unconverged), *([] if fitted.converged else ["the last fit"])]
+    if stopped:
+        setting["note"] = f"stopped before convergence: {', '.join(stopped)}"
     return FittedProbe(
         task=task,
-        setting={
-            family.setting: chosen,
-            "chosen_on": chosen_on,
-            "fitted_on": "train and valid" if both else "train",
-            "standardised": family.standardise,
-        },
+        setting=setting,
         predict=fitted,
         scaling=scaling,
     )
@@ -186,32 +191,29 @@ def _family(task: Task, settings: ProbeSettings) -> Family:
         alphas = reference.COARSE if published else ALPHAS
         return Family(setting="alpha", values=alphas, default=1.0, path=ridge_path, standardise=not published)
     if published and task.kind == "classification":
-        return Family(
-            setting="C",
-            values=reference.COARSE,
-            default=1.0,
-            path=partial(reference.reference_path, classes=classes),
-            standardise=False,
-            search=reference.sweep_costs,
-        )
-    iterations = reference.MAX_ITERATIONS if published else settings.max_iterations
-    path = (
-        partial(labels_path, max_iterations=iterations)
-        if task.kind == "multilabel"
-        else partial(logistic_path, classes=classes, max_iterations=iterations)
-    )
+        path: Path = partial(reference.reference_path, classes=classes)
+    elif published:
+        path = reference.reference_labels_path
+    elif task.kind == "multilabel":
+        path = partial(labels_path, max_iterations=settings.max_iterations)
+    else:
+        path = partial(logistic_path, classes=classes, max_iterations=settings.max_iterations)
+    search = reference.sweep_costs if published and task.kind == "classification" else None
     costs = reference.COARSE if published else COSTS
-    return Family(setting="C", values=costs, default=1.0, path=path, standardise=not published)
+    return Family(setting="C", values=costs, default=1.0, path=path, standardise=not published, search=search)
 
 
-def _choose(family: Family, train: Pair, valid: Pair | None, task: Task, settings: ProbeSettings) -> tuple[float, str]:
+def _choose(
+    family: Family, train: Pair, valid: Pair | None, task: Task, settings: ProbeSettings
+) -> tuple[float, str, list[float]]:
+    """The value, what it was chosen on, and the values whose fits stopped before they had converged."""
     if len(family.values) == 1:
-        return family.values[0], "nothing: given"
+        return family.values[0], "nothing: given", []
     said = "valid"
     if valid is None:
         train, valid, said = _carve(train, task, published=settings.kind == "reference")
         if not len(valid[0]):
-            return family.default, "nothing: too few samples, the default"
+            return family.default, "nothing: too few samples, the default", []
     metric, sign = _SELECTION[task.kind], 1 if task.higher_is_better else -1
     x, y = train[0], _encode(train[1], task, family)
 
@@ -219,9 +221,13 @@ def _choose(family: Family, train: Pair, valid: Pair | None, task: Task, setting
         return sign * _score(predictor, valid, task, auroc=False)[2][metric]
 
     if family.search is not None:
-        return family.search(lambda value: quality(next(iter(family.path(x, y, [value]))))), said
-    qualities = [quality(predictor) for predictor in family.path(x, y, family.values)]
-    return family.values[int(np.argmax(qualities))], said
+        return family.search(lambda value: quality(next(iter(family.path(x, y, [value]))))), said, []
+    qualities, unconverged = [], []
+    for value, predictor in zip(family.values, family.path(x, y, family.values), strict=True):
+        qualities.append(quality(predictor))
+        if not predictor.converged:
+            unconverged.append(value)
+    return family.values[int(np.argmax(qualities))], said, unconverged
 
 
 def _carve(train: Pair, task: Task, *, published: bool) -> tuple[Pair, Pair, str]:

@@ -7,16 +7,19 @@ and a fine sweep over its inverse strength. Kept to compare with published numbe
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy.special import softmax
 from torch import Tensor
 
 from coral_plugin.errors import InputError, one_line
-from coral_plugin.evaluation.estimators import Predictor, softmax
+from coral_plugin.evaluation.estimators import Predictor, affine
+from coral_plugin.evaluation.logistic import each_label
 
 COARSE = (1e-6, 1e-4, 1e-2, 1.0, 1e2, 1e4, 1e6)
 MAX_ITERATIONS = 100
@@ -69,7 +72,33 @@ def reference_path(x: np.ndarray, y: np.ndarray, values: Iterable[float], *, cla
     features, labels = torch.from_numpy(np.ascontiguousarray(x)), torch.from_numpy(y.astype(np.int64))
     for value in values:
         weight, bias = (p.numpy() for p in fit_reference(features, labels, value, classes))
-        yield partial(_probabilities, weight, bias)
+        yield Predictor(partial(_probabilities, weight, bias))
+
+
+def reference_labels_path(x: np.ndarray, y: np.ndarray, values: Iterable[float]) -> Iterator[Predictor]:
+    """scikit-learn's logistic regression for each label, stopped after 100 iterations, as CoMM does for MM-IMDb.
+
+    A label that never varies is predicted constant.
+
+    Args:
+        x: Features ``(N, d)``, as they are.
+        y: 0 or 1, ``(N, L)``.
+        values: The C, one for all labels.
+    """
+    for value in values:
+        yield each_label(tuple(_label(x, label, value) for label in y.T))
+
+
+def _label(x: np.ndarray, y: np.ndarray, cost: float) -> Predictor:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    if not np.ptp(y):
+        return Predictor(partial(affine, np.zeros((x.shape[1], 2)), np.eye(2)[y[0]]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = LogisticRegression(C=cost, max_iter=MAX_ITERATIONS).fit(x, y)
+    return Predictor(model.predict_proba, not any(issubclass(w.category, ConvergenceWarning) for w in caught))
 
 
 def sweep_costs(score: Callable[[float], float]) -> float:
@@ -136,4 +165,4 @@ def _norm(weight: Tensor) -> Tensor:
 
 
 def _probabilities(weight: np.ndarray, bias: np.ndarray, new: np.ndarray) -> np.ndarray:
-    return softmax((new @ weight.T + bias).astype(np.float64))
+    return softmax((new @ weight.T + bias).astype(np.float64), axis=1)

@@ -1,64 +1,11 @@
-"""The models of the probes against scikit-learn and against loops."""
+"""Ridge regression and nearest neighbours against scikit-learn and against loops."""
 
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 
-from coral_plugin.evaluation.estimators import labels_path, logistic_path, neighbours_path, one_thread, ridge_path
-
-
-def blobs(n, d, classes, seed=0):
-    rng = np.random.default_rng(seed)
-    y = np.arange(n) % classes
-    return rng.normal(size=(n, d)) + 0.7 * rng.normal(size=(classes, d))[y], y
-
-
-@pytest.mark.parametrize(("n", "d", "classes"), [(120, 6, 2), (120, 6, 4), (40, 90, 2), (40, 90, 3)])
-def test_logistic_is_scikit_learns(n, d, classes):
-    """Also with more features than samples, where the fit happens in the span of the samples."""
-    x, y = blobs(n, d, classes)
-    new, _ = blobs(30, d, classes, seed=1)
-    costs = [1e-3, 1e-1, 1.0]
-    for cost, predict in zip(costs, logistic_path(x, y, costs, classes=classes, max_iterations=2000), strict=True):
-        oracle = LogisticRegression(C=cost, max_iter=5000, tol=1e-8).fit(x, y)
-        np.testing.assert_allclose(predict(new), oracle.predict_proba(new), atol=1e-2)
-
-
-def test_more_features_than_samples_without_any_information():
-    x, y = np.zeros((4, 9), np.float32), np.array([0, 1, 0, 1])
-    (predict,) = logistic_path(x, y, [1.0], classes=2, max_iterations=50)
-    np.testing.assert_allclose(predict(np.ones((2, 9))), 0.5, atol=1e-6)
-
-
-def test_predictors_of_a_path_do_not_change_afterwards():
-    x, y = blobs(60, 4, 2)
-    path = logistic_path(x, y, [1e-3, 1e3], classes=2, max_iterations=200)
-    first = next(path)
-    before = first(x)
-    next(path)
-    np.testing.assert_array_equal(first(x), before)
-
-
-def test_classes_without_samples_have_no_probability():
-    x, y = blobs(60, 4, 2)
-    predicted = next(logistic_path(x, np.where(y == 0, 1, 3), [1.0], classes=5, max_iterations=100))(x)
-    assert predicted.shape == (60, 5)
-    assert (predicted[:, [0, 2, 4]] == 0).all()
-    np.testing.assert_allclose(predicted.sum(axis=1), 1)
-    alone = next(logistic_path(x, np.full(60, 3), [1.0], classes=5, max_iterations=100))(x)
-    np.testing.assert_array_equal(alone, np.eye(5)[np.full(60, 3)])
-
-
-def test_labels_are_fitted_one_by_one():
-    x, y = blobs(80, 5, 4)
-    labels = np.stack([y == 0, y < 2, np.ones(80), np.zeros(80)], axis=1).astype(int)
-    for cost, predict in zip([0.01, 1.0], labels_path(x, labels, [0.01, 1.0], max_iterations=500), strict=True):
-        predicted = predict(x)
-        for i in range(2):
-            oracle = LogisticRegression(C=cost, max_iter=5000, tol=1e-8).fit(x, labels[:, i])
-            np.testing.assert_allclose(predicted[:, i], oracle.predict_proba(x)[:, 1], atol=2e-3)
-        np.testing.assert_array_equal(predicted[:, 2:], labels[:, 2:])
+from coral_plugin.evaluation.estimators import neighbours_path, one_thread, ridge_path
 
 
 @pytest.mark.parametrize("d", [4, 60])
