@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
 from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, fingerprint
-from coral_plugin.data.columns import make_column, with_statistics
+from coral_plugin.data.columns import make_column
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.labels import read_labels
+from coral_plugin.data.statistics import with_offset_of, with_statistics
 from coral_plugin.data.tables import Table
 from coral_plugin.errors import InputError
 from coral_plugin.pickles import read_pickle
@@ -21,6 +22,7 @@ from coral_plugin.sniff import expect
 
 from .affect_layout import MODALITIES, VARIANTS, WHAT, from_first_step, sizes, spans, tables_of
 
+Spans = tuple[np.ndarray, np.ndarray]
 LabelRule = Literal["positive", "nonnegative", "nonzero", "seven", "score"]
 CLASSES = {
     "mosi": ("not positive", "positive"),
@@ -81,6 +83,7 @@ def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalDat
     tables, infinite = tables_of(read_pickle(path, trust=settings.trust_pickle), path)
     notes = _notes(tables, infinite, name)
     names = [each for each in MODALITIES if each in tables["train"]]
+    modalities: dict[str, Modality] = {}
     columns: dict[str, dict[str, Column]] = {}
     scores: dict[str, np.ndarray] = {}
     for label in SPLITS:
@@ -90,18 +93,21 @@ def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalDat
             raise InputError(f"{path}: no sample of {label} has any text (or score other than 0); nothing is left.")
         if not keep.all():
             table = {key: value[keep] for key, value in table.items()}
-        columns[label] = _columns(table, names, settings, f"{path}: {label}")
+        begins = _begins(table, names, settings, f"{path}: {label}")
+        if label == "train":
+            modalities = {each: _modality(each, table[each], *begins[each], settings) for each in names}
+        columns[label] = {
+            each: _column(table[each], modalities[each], *begins[each], settings, f"{path}: {label}/{each}")
+            for each in names
+        }
         scores[label] = table["labels"]
     task, targets, said = read_labels(*by_rule(scores, settings.labels, CLASSES[name]), list(SPLITS), path)
     splits: dict[str, Any] = {
         label: Split(columns[label], {task.name: targets[label]} if task else {}) for label in SPLITS
     }
-    modalities = [_modality(each, splits) for each in names]
-    if settings.standardise:
-        modalities = [with_statistics(each, splits["train"].columns[each.name]) for each in modalities]
     return MultimodalData(
         name=name,
-        modalities=tuple(modalities),
+        modalities=tuple(_scaled(modalities[each], splits, settings) for each in names),
         tasks=(task,) if task else (),
         notes=(*notes, *said),
         fingerprint=fingerprint(splits),
@@ -122,22 +128,31 @@ def _kept(table: Table, settings: AffectSettings, notes: list[str], label: str) 
     return keep
 
 
-def _columns(table: Table, names: list[str], settings: AffectSettings, where: str) -> dict[str, Column]:
+def _begins(table: Table, names: list[str], settings: AffectSettings, where: str) -> dict[str, Spans]:
+    """First step and number of steps of the samples of each modality."""
+    if not settings.align:
+        return {name: spans(table[name]) for name in names}
+    steps = {name: table[name].shape[1] for name in names}
+    if "text" not in table or len(set(steps.values())) > 1:
+        raise InputError(f"{where} cannot be aligned to its text: it has steps {steps}. Give --source.align=false.")
+    first, _ = spans(table["text"])
+    last = np.max([np.add(*spans(table[name])) for name in names], axis=0)
+    return dict.fromkeys(names, (first, last - first))
+
+
+def _modality(
+    name: str, train: np.ndarray, start: np.ndarray, length: np.ndarray, settings: AffectSettings
+) -> Modality:
+    """The modality as it is held, of the greatest length so far."""
+    modality = Modality(name=name, kind="sequence", shape=train.shape[1:])
+    return with_offset_of(modality, from_first_step(train, start), length) if settings.standardise else modality
+
+
+def _column(
+    array: np.ndarray, modality: Modality, start: np.ndarray, length: np.ndarray, settings: AffectSettings, where: str
+) -> Column:
     """Sequences moved to step 0, cut to the longest that is kept."""
-    if settings.align:
-        steps = {name: table[name].shape[1] for name in names}
-        if "text" not in table or len(set(steps.values())) > 1:
-            raise InputError(f"{where} cannot be aligned to its text: it has steps {steps}. Give --source.align=false.")
-        first, _ = spans(table["text"])
-        last = np.max([np.add(*spans(table[name])) for name in names], axis=0)
-        begins = dict.fromkeys(names, (first, last - first))
-    else:
-        begins = {name: spans(table[name]) for name in names}
-    return {name: _column(table[name], *begins[name], settings, f"{where}/{name}") for name in names}
-
-
-def _column(array: np.ndarray, start: np.ndarray, length: np.ndarray, settings: AffectSettings, where: str) -> Column:
-    column = make_column(from_first_step(array, start), "sequence", length, where)
+    column = make_column(from_first_step(array, start), modality, length, where)
     lengths = torch.from_numpy(length)
     values = _normalised(column.values, lengths) if settings.normalise else column.values
     lengths = lengths.clamp(max=settings.max_length)
@@ -153,9 +168,13 @@ def _normalised(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return torch.where(std > 0, centred / std, 0.0)
 
 
-def _modality(name: str, splits: dict[str, Split]) -> Modality:
-    shapes = [split.columns[name].values.shape[1:] for split in splits.values()]
-    return Modality(name=name, kind="sequence", shape=(max(shape[0] for shape in shapes), shapes[0][1]))
+def _scaled(modality: Modality, splits: Mapping[str, Split], settings: AffectSettings) -> Modality:
+    """The modality with its length and the statistics of train; what is normalised is held as it is."""
+    steps = max(split.columns[modality.name].values.shape[1] for split in splits.values())
+    modality = replace(modality, shape=(steps, modality.features))
+    if settings.normalise:
+        modality = replace(modality, offset=None, unit=None)
+    return with_statistics(modality, splits["train"].columns[modality.name], standardise=settings.standardise)
 
 
 def by_rule(

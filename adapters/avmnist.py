@@ -11,8 +11,8 @@ import numpy as np
 import torch
 
 from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.columns import with_statistics
 from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.registry import suggest
 

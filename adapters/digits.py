@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from coral_plugin.data import Column, Modality, MultimodalData, Split, Task, carve, fingerprint
-from coral_plugin.data.columns import with_statistics
+from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.registry import suggest
 

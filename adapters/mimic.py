@@ -10,9 +10,10 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.columns import make_column, with_statistics
+from coral_plugin.data import SPLITS, Kind, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data.columns import make_column
 from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data.statistics import with_offset_of, with_statistics
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
 from coral_plugin.pickles import read_pickle
@@ -74,10 +75,16 @@ def load(path: str | None = None, settings: MimicSettings | None = None) -> Mult
     expect(path, "pickle", WHAT)
     arrays = _arrays(read_pickle(path, trust=settings.trust_pickle), path)
     notes: list[str] = []
-    whole = {name: _column(arrays, name, path, notes) for name in _KEYS}
+    values = {name: _numbers(arrays[key], name, notes) for name, key in _KEYS.items()}
     index = split_rows(len(arrays["y_icd9"]))
     if min(map(len, index.values())) < 1:
         raise InputError(f"{path} has {len(arrays['y_icd9'])} samples; at least 10 are needed to split them.")
+    kinds: dict[str, Kind] = {"static": "tabular", "series": "timeseries"}
+    modalities = [
+        with_offset_of(Modality(name=name, kind=kinds[name], shape=own.shape[1:]), own[index["train"]])
+        for name, own in values.items()
+    ]
+    whole = {m.name: make_column(values[m.name], m, None, f"{path}: {_KEYS[m.name]}") for m in modalities}
     known = [task_of(each, arrays, path) for each in settings.tasks]
     splits: dict[str, Any] = {
         label: Split(
@@ -92,10 +99,6 @@ def load(path: str | None = None, settings: MimicSettings | None = None) -> Mult
     chosen = splits["train"].columns if settings.statistics == "train" else whole
     if settings.statistics == "all":
         notes.append("features are scaled with statistics of all samples, test included, as in the papers")
-    modalities = (
-        Modality(name="static", kind="tabular", shape=tuple(whole["static"].values.shape[1:])),
-        Modality(name="series", kind="timeseries", shape=tuple(whole["series"].values.shape[1:])),
-    )
     return MultimodalData(
         name="mimic",
         modalities=tuple(with_statistics(each, chosen[each.name]) for each in modalities),
@@ -152,12 +155,12 @@ def _arrays(content: Any, where: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _column(arrays: Mapping[str, np.ndarray], name: str, where: str, notes: list[str]) -> Column:
-    array = arrays[_KEYS[name]]
-    if wild := int((~np.isfinite(array)).sum()):
-        notes.append(f"{wild} values of {name} are not finite and become 0")
-        array = np.where(np.isfinite(array), array, 0)
-    return make_column(array, "tabular", None, f"{where}: {_KEYS[name]}")
+def _numbers(array: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
+    """``array`` with 0 for what is no number."""
+    if not (wild := int((~np.isfinite(array)).sum())):
+        return array
+    notes.append(f"{wild} values of {name} are not finite and become 0")
+    return np.where(np.isfinite(array), array, 0)
 
 
 def inspect(source: Source) -> Inspection | None:

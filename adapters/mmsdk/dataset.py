@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.columns import with_statistics
+from coral_plugin.data.columns import make_column
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.labels import read_labels
+from coral_plugin.data.statistics import with_offset, with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.machine import require_memory
 from coral_plugin.registry import suggest
@@ -134,19 +135,19 @@ def _data(
             *by_rule(scores, settings.label_rule, _CLASSES), list(SPLITS), where
         )
         said += notes_of_labels
+    modalities = [
+        _modality(name, (max(steps.values()), width), parts["train"], where) for name, width in samples.widths.items()
+    ]
     splits: dict[str, Any] = {
         label: Split(
-            {name: _column(own, name, width) for name, width in samples.widths.items()},
+            {m.name: _column(own, m, f"{where}: {m.name}") for m in modalities},
             {task.name: targets[label]} if task else {},
         )
         for label, own in parts.items()
     }
     return MultimodalData(
         name="mmsdk",
-        modalities=tuple(
-            _modality(name, (max(steps.values()), width), splits["train"].columns[name], where)
-            for name, width in samples.widths.items()
-        ),
+        modalities=tuple(with_statistics(m, splits["train"].columns[m.name]) for m in modalities),
         tasks=(task,) if task else (),
         notes=(*notes, *said),
         fingerprint=fingerprint(splits),
@@ -167,18 +168,21 @@ def _parts(
     return parts, [f"{neutral} neutral samples are left out (label_rule=nonzero)"] if neutral else []
 
 
-def _modality(name: str, shape: tuple[int, int], train: Column, where: str) -> Modality:
-    if not train.there().any():
+def _modality(name: str, shape: tuple[int, int], train: list[Sample], where: str) -> Modality:
+    there = [sample.values[name] for sample in train if name not in sample.lacking]
+    if not there:
         raise InputError(f"{where}: no sample of train has {name}; leave it out (--source.inputs).")
-    return with_statistics(Modality(name=name, kind="sequence", shape=shape), train)
+    return with_offset(Modality(name=name, kind="sequence", shape=shape), lambda: map(torch.from_numpy, there))
 
 
-def _column(samples: list[Sample], name: str, width: int) -> Column:
+def _column(samples: list[Sample], modality: Modality, where: str) -> Column:
+    name = modality.name
     lengths = torch.tensor([len(sample) for sample in samples])
-    values = torch.zeros(len(samples), int(lengths.max()), width)
-    for row, sample in enumerate(samples):
-        values[row, : len(sample)] = torch.from_numpy(sample.values[name])
+    values = torch.zeros(len(samples), int(lengths.max()), modality.features)
     there = torch.tensor([name not in sample.lacking for sample in samples])
+    for row, sample in enumerate(samples):
+        if there[row]:
+            values[row, : len(sample)] = make_column(sample.values[name][None], modality, None, where).values[0]
     return Column(values, lengths, present=None if there.all() else there)
 
 

@@ -142,6 +142,7 @@ def _of_video(
     steps = chosen.reference.read(video)[0]
     steps = steps[steps[:, 1] - steps[:, 0] > EPSILON]
     pooled, there, wild = {}, {}, 0
+    types: dict[str, type] = {}
     for name, sequence in chosen.inputs.items():
         pooled[name], there[name] = np.zeros((len(steps), widths[name])), np.zeros(len(steps), dtype=bool)
         if video not in sequence.entries:
@@ -150,6 +151,7 @@ def _of_video(
         if features is None or features.shape[1] != widths[name]:
             seen = "text" if features is None else f"{features.shape[1]} features"
             raise InputError(f"{name}: {video} has {seen}, the videos before it {widths[name]} features.")
+        types[name] = np.float32 if np.can_cast(features.dtype, np.float32) else np.float64
         finite = np.isfinite(features)
         wild += int((~finite).sum())
         features = np.where(finite, features, 0)
@@ -160,7 +162,7 @@ def _of_video(
     for span, score in _segments(video, chosen.labels, steps, settings.label_column):
         rows = overlapping(steps, *span)[: settings.max_length]
         lacking = frozenset(name for name, own in there.items() if not own[rows].any())
-        values = {name: own[rows].astype(np.float32) for name, own in pooled.items()}
+        values = {name: own[rows].astype(types.get(name, np.float32)) for name, own in pooled.items()}
         yield (Sample(video, values, lacking, score) if len(rows) else None), wild
         wild = 0  # counted once a video
 

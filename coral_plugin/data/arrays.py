@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from coral_plugin.data.columns import absent_column, make_column, with_statistics
+from coral_plugin.data.columns import absent_column, make_column
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.kinds import lengths_of, modalities_of_tables, with_lengths
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.modality import Kind, Modality
-from coral_plugin.data.scale import far_values, refuse_other_scale, with_bounds
+from coral_plugin.data.scale import far_values, refuse_other_scale
 from coral_plugin.data.split import Column, Split
+from coral_plugin.data.statistics import with_offset_of, with_statistics
 from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, by_split, listed, read_table, settle
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError, one_line
@@ -65,7 +66,18 @@ def from_arrays(
             one of them; the message names the array and the place.
     """
     tables, notes = by_split(arrays, name)
-    modalities, found, padded = with_lengths(tables, modalities_of_tables(tables, kinds or {}, name), kinds or {}, name)
+    modalities, found, read = with_lengths(tables, modalities_of_tables(tables, kinds or {}, name), kinds or {}, name)
+    modalities = [
+        with_offset_of(m, tables["train"][m.name], found["train"].get(m.name), _present(tables["train"], m.name))
+        for m in modalities
+    ]
+    if not standardise:
+        read += [
+            f"{m.name} holds values whose differences a 32-bit float cannot tell; standardise it, or centre it"
+            for m in modalities
+            if m.offset is not None
+        ]
+        modalities = [replace(m, offset=None, unit=None) for m in modalities]
     labels = {label: table["labels"] for label, table in tables.items() if "labels" in table}
     # the columns of pandas.get_dummies are called like the classes
     frame = getattr(arrays.get("train/labels"), "columns", ())
@@ -78,7 +90,7 @@ def from_arrays(
         )
         for label, table in tables.items()
     }
-    notes += [*padded, *_notes(splits, modalities), *said]
+    notes += [*read, *_notes(splits, modalities), *said]
     if known is not None and "valid" not in splits:
         splits["train"], splits["valid"] = carve(splits["train"], known, valid_share, seed)
         how = "stratified, " if known.kind == "classification" else ""
@@ -86,8 +98,7 @@ def from_arrays(
     for modality in modalities:
         if not splits["train"].columns[modality.name].there().any():
             raise InputError(f"{name}: no sample of train has modality {modality.name}; leave it out.")
-    measure = with_statistics if standardise else with_bounds
-    modalities = [measure(m, splits["train"].columns[m.name]) for m in modalities]
+    modalities = [with_statistics(m, splits["train"].columns[m.name], standardise=standardise) for m in modalities]
     for label, split in splits.items():
         notes += [f"{label}, {line}" for line in far_values(split, modalities) if label != "train"]
     splits = {label: splits[label] for label in SPLITS if label in splits}
@@ -179,9 +190,18 @@ def _check_names(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], na
 
 
 def _column(table: Table, modality: Modality, lengths: np.ndarray | None, where: str) -> Column:
-    column = make_column(table[modality.name], modality.kind, lengths, where)
-    present = table.get(f"{modality.name}/{PRESENT}")
-    return column if present is None else replace(column, present=torch.from_numpy(present))
+    column = make_column(table[modality.name], modality, lengths, where)
+    if (present := _present(table, modality.name)) is None:
+        return column
+    flags = torch.from_numpy(present)
+    if modality.offset is not None:
+        column.values[~flags] = 0
+    return replace(column, present=flags)
+
+
+def _present(table: Table, key: str) -> np.ndarray | None:
+    """``(N,)`` of bool, which samples have a modality; None where all have it."""
+    return table.get(f"{key}/{PRESENT}")
 
 
 def _notes(splits: Mapping[str, Split], modalities: list[Modality]) -> list[str]:

@@ -1,15 +1,11 @@
-"""From one checked array to a column: where a series begins and ends, its padding, its statistics."""
+"""From one checked array to a column: 32-bit floats or bytes, and how long series are."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import torch
 
-from coral_plugin.data.modality import Kind, Modality
-from coral_plugin.data.scale import with_bounds
+from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Column
 from coral_plugin.errors import InputError
 
@@ -30,15 +26,16 @@ def given_lengths(array: np.ndarray, given: np.ndarray, where: str) -> np.ndarra
     return given.astype(np.int64)
 
 
-def make_column(array: np.ndarray, kind: Kind, lengths: np.ndarray | None, where: str) -> Column:
+def make_column(array: np.ndarray, modality: Modality, lengths: np.ndarray | None, where: str) -> Column:
     """The column of ``array`` (N, ...): 32-bit floats, series of varying length zero after their last step.
 
-    Whole numbers of an image are its pixels, 0 to 255, and stay bytes.
+    Whole numbers of an image are its pixels, 0 to 255, and stay bytes. The modality's offset and unit are taken off in
+    double precision.
 
     Raises:
         InputError: a value that a 32-bit float or a pixel cannot hold.
     """
-    if kind == "image" and array.dtype.kind in "iu":
+    if modality.kind == "image" and array.dtype.kind in "iu":
         if array.min() < 0 or array.max() > 255:
             raise InputError(
                 f"{where} holds whole numbers from {array.min()} to {array.max()}, but pixels are 0 to 255; "
@@ -46,7 +43,7 @@ def make_column(array: np.ndarray, kind: Kind, lengths: np.ndarray | None, where
             )
         # torch cannot share memory that is read-only
         return Column(torch.from_numpy(np.require(array, dtype=np.uint8, requirements=["C", "W"])))
-    values = _single(array, where)
+    values = _single(array, where) if modality.offset is None else _relative(array, modality, where)
     if lengths is None:
         return Column(torch.from_numpy(values))
     values[np.arange(array.shape[1]) >= lengths[:, None]] = 0.0
@@ -72,53 +69,11 @@ def _single(array: np.ndarray, where: str) -> np.ndarray:
     return values
 
 
-def with_statistics(modality: Modality, column: Column) -> Modality:
-    """``modality`` with mean and deviation of each feature (images: channel) over ``column``, and its bounds.
-
-    Neither padding nor samples that lack the modality count. A constant feature is centred and keeps its scale.
-    """
-    modality = with_bounds(modality, column)
-    if column.values.dtype == torch.uint8:
-        return _with_grey_statistics(modality, column)
-    count, total = 0, torch.zeros(modality.features, dtype=torch.float64)
-    for part in _parts(modality, column):
-        count, total = count + len(part), total + part.sum(0)
-    mean = total / count
-    # a second pass: the difference of squares would lose the deviation of features far from zero
-    squares = torch.zeros_like(total)
-    for part in _parts(modality, column):
-        squares += (part - mean).square().sum(0)
-    return _scaled(modality, mean, (squares / count).sqrt())
-
-
-def _with_grey_statistics(modality: Modality, column: Column) -> Modality:
-    """The same of bytes, which are counted: that takes a tenth of the time."""
-    rows = column.there().nonzero().squeeze(1)
-    rows = rows if column.rows is None else column.rows[rows]
-    counts = torch.zeros(modality.features, 256, dtype=torch.float64)
-    for part in rows.split(_CHUNK):
-        for channel, pixels in enumerate(column.values[part].movedim(1, 0)):
-            counts[channel] += torch.bincount(pixels.flatten(), minlength=256)
-    shares = counts / counts.sum(dim=1, keepdim=True)  # (C, 256)
-    grey = torch.arange(256, dtype=torch.float64) / 255
-    mean = shares @ grey
-    return _scaled(modality, mean, (shares * (grey - mean[:, None]).square()).sum(dim=1).sqrt())
-
-
-def _scaled(modality: Modality, mean: torch.Tensor, std: torch.Tensor) -> Modality:
-    std = torch.where(std > 1e-8 * (1 + mean.abs()), std, torch.ones_like(std))
-    return replace(modality, mean=tuple(mean.tolist()), std=tuple(std.tolist()))
-
-
-def _parts(modality: Modality, column: Column) -> Iterator[torch.Tensor]:
-    """The valid values of ``column`` in pieces ``(n, features)``."""
-
-    def flat(index: torch.Tensor) -> torch.Tensor:
-        values, padding = column.take(index)
-        if modality.kind == "image":
-            values = values.movedim(1, -1)
-        if padding is not None:
-            values = values[~padding]
-        return values.reshape(-1, values.shape[-1]).double()
-
-    return map(flat, column.there().nonzero().squeeze(1).split(_CHUNK))
+def _relative(array: np.ndarray, modality: Modality, where: str) -> np.ndarray:
+    """What the modality's offset and unit leave of the values."""
+    shape = (-1, 1, 1) if modality.kind == "image" else (-1,)
+    offset, unit = (np.array(each, dtype=np.float64).reshape(shape) for each in (modality.offset, modality.unit))
+    values = np.empty(array.shape, dtype=np.float32)
+    for at in range(0, len(array), _CHUNK):
+        values[at : at + _CHUNK] = _single((array[at : at + _CHUNK] - offset) / unit, where)
+    return values

@@ -10,7 +10,6 @@ import numpy as np
 from torch import Tensor
 
 from coral_plugin.data.arrays import VALID_SHARE, carve
-from coral_plugin.data.columns import with_statistics
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.layouts import Layout
@@ -18,8 +17,9 @@ from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.ordering import in_order
 from coral_plugin.data.piles import columns_of, prepare_pile
 from coral_plugin.data.reading import Gathered, Pile, gather
-from coral_plugin.data.scale import far_values, with_bounds
+from coral_plugin.data.scale import far_values
 from coral_plugin.data.split import Column, Split
+from coral_plugin.data.statistics import with_statistics
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError
 
@@ -108,12 +108,16 @@ def read_loaders(
         if loader is not None or label == "train":
             ordered, told = in_order(loader, label)
             notes.extend(told)
-            gathered[label] = gather(ordered, f"{name}: {label}", labels=labels)
+            gathered[label] = gather(ordered, f"{name}: {label}", labels=labels, single=not standardise)
     timed = gathered["train"].timed
     layouts: dict[str, Layout] = {}
+    found: list[Modality] = []
     columns: dict[str, dict[str, Column]] = {label: {} for label in gathered}
     for each, piles in _piles(gathered, modalities, kinds or {}, prepare or {}, name).items():
-        layouts[each], own, said = columns_of(piles, each, kind=(kinds or {}).get(each), timed=timed, name=name)
+        layouts[each], modality, own, said = columns_of(
+            piles, each, kind=(kinds or {}).get(each), timed=timed, standardise=standardise, name=name
+        )
+        found.append(modality)
         notes += said
         for label, column in own.items():
             columns[label][each] = column
@@ -126,7 +130,7 @@ def read_loaders(
     if known is not None and valid is None:
         splits["train"], splits["valid"] = carve(splits["train"], known, VALID_SHARE, 0)
         notes.append(f"no valid loader: {len(splits['valid'])} of train's samples were set aside (seed 0)")
-    return Loaded(_data(name, layouts, splits, known, notes, standardise), layouts, truths, timed)
+    return Loaded(_data(name, found, splits, known, notes, standardise), layouts, truths, timed)
 
 
 def clean(test: Any, where: str) -> Any:
@@ -196,21 +200,20 @@ def _piles(
 
 def _data(
     name: str,
-    layouts: Mapping[str, Layout],
+    found: Sequence[Modality],
     splits: dict[str, Split],
     task: Task | None,
     notes: list[str],
     standardise: bool,
 ) -> MultimodalData:
-    found = [Modality(name=each, kind=layout.kind, shape=layout.ours) for each, layout in layouts.items()]
-    measure = with_statistics if standardise else with_bounds
-    found = [measure(modality, splits["train"].columns[modality.name]) for modality in found]
+    train = splits["train"].columns
+    modalities = tuple(with_statistics(each, train[each.name], standardise=standardise) for each in found)
     for label, split in splits.items():
-        notes += [f"{label}, {line}" for line in far_values(split, found) if label != "train"]
+        notes += [f"{label}, {line}" for line in far_values(split, modalities) if label != "train"]
     ordered: dict[str, Any] = {label: splits[label] for label in ("train", "valid", "test") if label in splits}
     return MultimodalData(
         name=name,
-        modalities=tuple(found),
+        modalities=modalities,
         tasks=(task,) if task else (),
         notes=tuple(notes),
         fingerprint=fingerprint(ordered),

@@ -26,9 +26,13 @@ class Modality:
         kind: ``sequence`` (T, d) of varying length, ``timeseries`` (T, d) of one length, ``tabular`` (d,) or
             ``image`` (C, H, W) with values in [0, 1].
         shape: Shape of one sample; T is the greatest length.
-        mean: Per feature (images: per channel), subtracted before the encoder sees a value.
-        std: Per feature (images: per channel), divided by.
-        bounds: Least and greatest value in train.
+        mean: Per feature (images: per channel) of the training split, subtracted before the encoder sees a value.
+        std: Per feature (images: per channel), divided by; 1 for a feature that is constant in the training split.
+        constant: Numbers of the features (images: channels) that are constant in the training split.
+        offset: Per feature, subtracted in double precision before values are held as 32-bit floats, which could not
+            tell them apart (UNIX time, coordinates); None where values are held as they are.
+        unit: Per feature, divided by at the same place; 1 unless values are too small for a 32-bit float.
+        bounds: Least and greatest value in train, as they are held.
     """
 
     name: str
@@ -36,6 +40,9 @@ class Modality:
     shape: tuple[int, ...]
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    constant: tuple[int, ...] = ()
+    offset: tuple[float, ...] | None = None
+    unit: tuple[float, ...] | None = None
     bounds: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
@@ -61,17 +68,20 @@ class Modality:
                 f"Modality {self.name!r} of kind {self.kind} needs {_NDIM[self.kind]} dimensions a sample, "
                 f"each at least 1, got {self.shape}."
             )
-        for label, values in (("mean", self.mean), ("std", self.std)):
+        for label in ("mean", "std", "offset", "unit"):
+            values = getattr(self, label)
             if values is not None and len(values) != self.features:
                 raise InputError(
                     f"Modality {self.name!r} has {self.features} features, but its {label} has {len(values)} entries."
                 )
-        if self.std is not None and not all(0 < value < math.inf for value in self.std):
-            raise InputError(f"Modality {self.name!r} needs positive deviations to divide by, got {self.std}.")
+        for values in (self.std, self.unit):
+            if values is not None and not all(0 < value < math.inf for value in values):
+                raise InputError(f"Modality {self.name!r} needs positive deviations to divide by, got {values}.")
+        for one, other in (("mean", "std"), ("offset", "unit")):
+            if (getattr(self, one) is None) != (getattr(self, other) is None):
+                raise InputError(f"Modality {self.name!r} needs both {one} and {other}, or neither.")
         if self.bounds is not None and not (len(self.bounds) == 2 and self.bounds[0] <= self.bounds[1]):
             raise InputError(f"Modality {self.name!r} needs its bounds as (least, greatest), got {self.bounds}.")
-        if (self.mean is None) != (self.std is None):
-            raise InputError(f"Modality {self.name!r} needs both mean and std, or neither.")
 
     @property
     def features(self) -> int:
@@ -84,10 +94,28 @@ class Modality:
         return self.kind in ("sequence", "timeseries")
 
     def standardise(self, values: Tensor) -> Tensor:
-        """``(values - mean) / std`` per feature, for values ``(N, ..., d)`` or images ``(N, C, H, W)``."""
+        """``(values - mean) / std`` per feature, for ``(N, ..., d)`` or images ``(N, C, H, W)`` of a column."""
         if self.mean is None or self.std is None:
             return values
-        shape = (-1, 1, 1) if self.kind == "image" else (-1,)
-        mean = torch.tensor(self.mean, dtype=values.dtype, device=values.device).view(shape)
-        std = torch.tensor(self.std, dtype=values.dtype, device=values.device).view(shape)
+        mean, std = self.centre_and_spread(values)
         return (values - mean) / std
+
+    def restore(self, values: Tensor) -> Tensor:
+        """The inverse of :meth:`standardise`."""
+        if self.mean is None or self.std is None:
+            return values
+        mean, std = self.centre_and_spread(values)
+        return values * std + mean
+
+    def measured(self, held: float, feature: int) -> float:
+        """The value that was given for one that a column holds."""
+        return held if self.offset is None or self.unit is None else held * self.unit[feature] + self.offset[feature]
+
+    def centre_and_spread(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the values as columns hold them: what ``offset`` and ``unit`` leave of them."""
+        mean, std = torch.tensor([self.mean, self.std], dtype=torch.float64)
+        if self.offset is not None and self.unit is not None:
+            offset, unit = torch.tensor([self.offset, self.unit], dtype=torch.float64)
+            mean, std = (mean - offset) / unit, std / unit
+        shape = (-1, 1, 1) if self.kind == "image" else (-1,)
+        return mean.to(like.device, like.dtype).view(shape), std.to(like.device, like.dtype).view(shape)

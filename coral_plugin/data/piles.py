@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from coral_plugin.data.columns import make_column
 from coral_plugin.data.layouts import Layout, layout_of
-from coral_plugin.data.modality import Kind
+from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.padding import Series, is_padded, padding_notes, trailing_lengths
 from coral_plugin.data.reading import Pile
 from coral_plugin.data.split import Column
+from coral_plugin.data.statistics import with_offset_of
 from coral_plugin.errors import InputError
 
 
@@ -29,19 +32,22 @@ def prepare_pile(pile: Pile, function: Callable[[Tensor], Tensor], where: str) -
             raise InputError(
                 f"{where}: prepare made {seen} of a batch of {tuple(part.shape)}; {len(part)} samples are needed."
             )
-        pile.parts[number] = shaped if shaped.dtype == torch.uint8 else shaped.float()
+        pile.parts[number] = shaped if shaped.dtype in (torch.uint8, torch.float64) else shaped.float()
 
 
 def columns_of(
-    piles: Mapping[str, Pile], each: str, *, kind: Kind | None, timed: bool, name: str
-) -> tuple[Layout, dict[str, Column], list[str]]:
-    """Layout and columns of one modality, whose batches are let go of, and what is said of its padding.
+    piles: Mapping[str, Pile], each: str, *, kind: Kind | None, timed: bool, standardise: bool, name: str
+) -> tuple[Layout, Modality, dict[str, Column], list[str]]:
+    """One modality and its columns, whose batches are let go of, with its layout and what is said of its padding.
+
+    Train alone decides how values are read.
 
     Args:
         piles: ``{split: pile}``.
         each: Name of the modality.
         kind: What it is, where the shapes do not tell.
         timed: Whether lengths came with the batches.
+        standardise: Whether values far from zero may be held relative to their mean.
         name: Of the data set, for messages.
 
     Raises:
@@ -56,25 +62,41 @@ def columns_of(
         raise InputError(f"{name}: samples of {each} have shape {told}; they need one.")
     layout = layout_of(each, shapes["train"], kind=kind, timed=timed)
     whole = {label: layout.to_ours(pile.whole(steps)).contiguous() for label, pile in piles.items()}
-    if layout.kind == "image" and all(values.dtype == torch.uint8 for values in whole.values()):
-        layout = replace(layout, pixels=max(int(values.max()) for values in whole.values()) > 1)
+    if layout.kind == "image" and whole["train"].dtype == torch.uint8:
+        layout = replace(layout, pixels=int(whole["train"].max()) > 1)
+    notes: list[str] = []
+    lengths: dict[str, np.ndarray] = {}
+    if layout.kind == "sequence" and timed:
+        lengths = {label: torch.cat(pile.lengths).numpy() for label, pile in piles.items()}
+    elif layout.kind == "sequence":
+        series = {label: Series(values.numpy()) for label, values in whole.items()}
+        varies = kind is not None or is_padded(series["train"])
+        notes = padding_notes(
+            each,
+            series,
+            padded=varies,
+            remedy=f"kinds={{{each!r}: 'timeseries'}}, or give lengths in the batches",
+            opposite=f"kinds={{{each!r}: 'sequence'}}, or give lengths in the batches",
+        )
+        if varies:
+            lengths = {label: trailing_lengths(own.values) for label, own in series.items()}
+        else:
+            layout = replace(layout, kind="timeseries", filled=False)
+    modality = Modality(name=each, kind=layout.kind, shape=layout.ours)
+    if standardise and not layout.pixels:
+        modality = with_offset_of(modality, whole["train"].numpy(), lengths.get("train"))
+    columns = {
+        label: _column(values, modality, layout, lengths.get(label), f"{name}: {label}/{each}")
+        for label, values in whole.items()
+    }
+    return layout, modality, columns, notes
+
+
+def _column(values: Tensor, modality: Modality, layout: Layout, lengths: np.ndarray | None, where: str) -> Column:
+    ends = None if lengths is None else torch.from_numpy(lengths)
+    if modality.offset is not None:
+        return make_column(values.numpy(), modality, lengths, where)
     if not layout.pixels:
-        whole = {label: values.float() for label, values in whole.items()}
-    if layout.kind != "sequence":
-        return layout, {label: Column(values) for label, values in whole.items()}, []
-    if timed:
-        return layout, {label: Column(own, torch.cat(piles[label].lengths)) for label, own in whole.items()}, []
-    series = {label: Series(values.numpy()) for label, values in whole.items()}
-    varies = kind is not None or is_padded(series["train"])
-    notes = padding_notes(
-        each,
-        series,
-        padded=varies,
-        remedy=f"kinds={{{each!r}: 'timeseries'}}, or give lengths in the batches",
-        opposite=f"kinds={{{each!r}: 'sequence'}}, or give lengths in the batches",
-    )
-    if not varies:
-        layout = replace(layout, kind="timeseries", filled=False)
-        return layout, {label: Column(values) for label, values in whole.items()}, notes
-    lengths = {label: torch.from_numpy(trailing_lengths(own.values)) for label, own in series.items()}
-    return layout, {label: Column(values, lengths[label]) for label, values in whole.items()}, notes
+        return Column(values.float(), ends)
+    # pixels of train may be other numbers in another split
+    return Column(values if values.dtype == torch.uint8 else (values / 255).float(), ends)

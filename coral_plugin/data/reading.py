@@ -28,7 +28,8 @@ class Pile:
         """``(N, ...)``, all of it, and the batches let go of; series are filled up with zeros to ``steps``."""
         parts, self.parts = self.parts, []
         if len({part.dtype for part in parts}) > 1:
-            parts = [part.float() for part in parts]
+            wide = any(part.dtype == torch.float64 for part in parts)
+            parts = [part.double() if wide else part.float() for part in parts]
         if steps is None:
             return torch.cat(parts)
         whole = parts[0].new_zeros(sum(map(len, parts)), steps, *parts[0].shape[2:])
@@ -57,13 +58,14 @@ class Gathered:
         return sum(map(len, self.piles[0].parts))
 
 
-def gather(loader: Iterable[Any], where: str, *, labels: bool = True) -> Gathered:
+def gather(loader: Iterable[Any], where: str, *, labels: bool = True, single: bool = False) -> Gathered:
     """Read ``loader`` to its end, once.
 
     Args:
         loader: Gives batches in one of :data:`FORMS`, of tensors or arrays.
         where: ``name: split``, for messages.
         labels: Whether the last entry of a batch is its label.
+        single: Whether values become 32-bit floats at once, as in MultiBench; others keep their precision.
 
     Raises:
         InputError: it gives nothing, something else than batches, batches that do not fit each other, or has no end.
@@ -80,7 +82,7 @@ def gather(loader: Iterable[Any], where: str, *, labels: bool = True) -> Gathere
         if len(values) != len(found.piles) or (lengths is not None) != found.timed:
             raise InputError(f"{where}: batch {number} has {len(values)} modalities, the first {len(found.piles)}.")
         for at, pile in enumerate(found.piles):
-            part = _plain(values[at], f"{where}, batch {number}, modality {at}")
+            part = _plain(values[at], single, f"{where}, batch {number}, modality {at}")
             _same(pile, part, found.timed, f"{where}, batch {number}, modality {at}")
             pile.parts.append(part)
             if lengths is not None:
@@ -150,19 +152,19 @@ def _fitting(values: list[Tensor], others: list[Tensor], where: str) -> list[Ten
     return values
 
 
-def _plain(values: Tensor, where: str) -> Tensor:
-    """Single precision, which MultiBench casts to; pictures of whole grey values as bytes, a quarter of it."""
+def _plain(values: Tensor, single: bool, where: str) -> Tensor:
+    """Floats that 32 bits can hold; pictures of whole grey values as bytes, a quarter of it."""
     if values.ndim == 4 and values.dtype != torch.uint8 and values.numel():
         low, high = values.min(), values.max()
         if 0 <= low <= high <= 255 and (not values.is_floating_point() or bool((values == values.round()).all())):
             return values.to(torch.uint8)
     if values.dtype == torch.uint8 and values.ndim == 4:
         return values
-    single = values.float()
-    if not bool(single.isfinite().all()):
-        wild = int((~single.isfinite()).sum())
+    cast = values.float()
+    if not bool(cast.isfinite().all()):
+        wild = int((~cast.isfinite()).sum())
         raise InputError(f"{where} holds {wild} values that no 32-bit float holds (NaN, infinite); clean them first.")
-    return single
+    return cast if single or values.dtype not in (torch.float64, torch.int64, torch.int32) else values.double()
 
 
 def _same(pile: Pile, part: Tensor, timed: bool, where: str) -> None:

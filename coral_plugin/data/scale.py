@@ -19,7 +19,7 @@ _CHUNK = 1024  # samples that are looked at together
 
 def with_bounds(modality: Modality, column: Column) -> Modality:
     """``modality`` with the least and the greatest value of ``column``; those of images within [0, 1] are 0 and 1."""
-    extremes = [torch.aminmax(values) for _, values in _valid(modality, column)]
+    extremes = [torch.aminmax(values) for _, values in valid_values(modality, column)]
     low = min((float(pair.min) for pair in extremes), default=0.0)
     high = max((float(pair.max) for pair in extremes), default=0.0)
     if modality.kind == "image" and 0 <= low <= high <= 1:
@@ -35,7 +35,8 @@ def refuse_other_scale(array: np.ndarray, modality: Modality, where: str) -> Non
     Raises:
         InputError: floats further outside the bounds of train than these are apart; pixels for a run on other floats.
     """
-    if modality.kind != "image" or modality.bounds is None or not len(array):
+    # channels that are held relative to their mean have no scale in common
+    if modality.kind != "image" or modality.bounds is None or modality.offset is not None or not len(array):
         return
     low, high = modality.bounds
     trained = f"the run was trained on images of values from {low:.4g} to {high:.4g}"
@@ -71,9 +72,11 @@ def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:
 def _farthest(modality: Modality, column: Column) -> tuple[int, int, float] | None:
     """Number of samples with values far from train, and feature and value of the farthest; None without any."""
     mean, std = (torch.tensor(each, dtype=torch.float64) for each in _scale(modality))
+    if modality.mean is not None:
+        mean, std = (each.flatten() for each in modality.centre_and_spread(mean))
     samples: set[int] = set()
     most, place = FAR, (0, 0.0)
-    for index, values in _valid(modality, column):
+    for index, values in valid_values(modality, column):
         away = (values.double() - mean).abs() / std
         if modality.bounds is not None:
             away[(values >= modality.bounds[0]) & (values <= modality.bounds[1])] = 0
@@ -81,7 +84,7 @@ def _farthest(modality: Modality, column: Column) -> tuple[int, int, float] | No
         if float(away.max()) > most:
             most = float(away.max())
             row, feature = divmod(int(away.argmax()), away.shape[1])
-            place = feature, float(values[row, feature])
+            place = feature, modality.measured(float(values[row, feature]), feature)
     return (len(samples), *place) if samples else None
 
 
@@ -94,7 +97,7 @@ def _scale(modality: Modality) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return (middle,) * modality.features, (half or 1.0,) * modality.features
 
 
-def _valid(modality: Modality, column: Column) -> Iterator[tuple[Tensor, Tensor]]:
+def valid_values(modality: Modality, column: Column) -> Iterator[tuple[Tensor, Tensor]]:
     """Sample index (n,) and values (n, features) of what is neither padding nor absent, in pieces."""
     for index in column.there().nonzero().squeeze(1).split(_CHUNK):
         values, padding = column.take(index)

@@ -136,6 +136,4 @@ def _drawn(modality: Modality, module: nn.Module) -> Tensor:
     """Three samples of a normal distribution: zeros might be divided by."""
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
     values = torch.randn(_PROBE, *modality.shape, generator=torch.Generator().manual_seed(0), device="cpu").to(device)
-    if modality.mean is None or modality.std is None or modality.kind == "image":
-        return values
-    return values * values.new_tensor(modality.std) + values.new_tensor(modality.mean)
+    return values if modality.kind == "image" else modality.restore(values)

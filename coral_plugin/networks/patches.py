@@ -90,14 +90,13 @@ class Patches(nn.Module):
         if self.modality.kind == "image":
             cells = hidden.view(-1, 1, *self.grid).float()
             where = F.interpolate(cells, tuple(values.shape[2:]), mode="nearest").bool()
-            shape = (-1, 1, 1)
+            shape: tuple[int, ...] = (self.modality.features, 1, 1)
         elif self.modality.temporal:
             where = hidden.repeat_interleave(self.steps, dim=1)[:, : values.shape[1], None]
-            shape = (-1,)  # type: ignore[assignment]
+            shape = (self.modality.features,)
         else:
-            where, shape = hidden, (-1,)  # type: ignore[assignment]
-        mean = values.new_tensor(self.modality.mean or [0.0] * self.modality.features)
-        return torch.where(where, mean.view(shape), values)
+            where, shape = hidden, (self.modality.features,)
+        return torch.where(where, self.modality.restore(values.new_zeros(shape)), values)
 
 
 def _tokens(encoder: TokenEncoder) -> int:

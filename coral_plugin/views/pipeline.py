@@ -48,7 +48,7 @@ class _Step:
         else:
             steps = self.operation.function(steps, lengths, generator, **self.settings)
         if scaled:
-            result = _restore(modality, steps.view(values.shape))
+            result = modality.restore(steps.view(values.shape))
             return result if values.ndim == 2 else sequences.blank(result, ~sequences.valid_steps(result, lengths))
         return steps.view(values.shape)
 
@@ -263,10 +263,3 @@ def _group(text: str, modalities: Sequence[Modality]) -> _Group:
 
 def _probability(element: Element, step: _Step) -> float:
     return step.operation.probability if element.probability is None else element.probability
-
-
-def _restore(modality: Modality, values: Tensor) -> Tensor:
-    """The inverse of ``modality.standardise``."""
-    mean = torch.tensor(modality.mean, dtype=values.dtype, device=values.device)
-    std = torch.tensor(modality.std, dtype=values.dtype, device=values.device)
-    return values * std + mean

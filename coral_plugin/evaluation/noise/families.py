@@ -133,7 +133,7 @@ def noisy(noise: Noise, modality: Modality, batch: MultimodalBatch, level: float
     lengths = lengths if there is None else lengths[there]
     clean = modality.standardise(rows) if noise.scaled else rows
     changed = _turned(noise, modality, clean, lengths, level, generator)
-    result = torch.where(changed == clean, rows, _restored(modality, changed) if noise.scaled else changed)
+    result = torch.where(changed == clean, rows, modality.restore(changed) if noise.scaled else changed)
     result = result.to(values.dtype)
     if padding is not None:
         own = padding if there is None else padding[there]
@@ -156,16 +156,6 @@ def _turned(
     lengths = torch.full((batch,), width, device=values.device)
     changed = noise.apply(steps, lengths, level, generator)
     return changed.view(batch, width, channels, height).permute(0, 2, 3, 1)
-
-
-def _restored(modality: Modality, values: Tensor) -> Tensor:
-    """The inverse of :meth:`Modality.standardise`."""
-    if modality.mean is None or modality.std is None:
-        return values
-    shape = (-1, 1, 1) if modality.kind == "image" else (-1,)
-    mean = torch.tensor(modality.mean, dtype=values.dtype, device=values.device).view(shape)
-    std = torch.tensor(modality.std, dtype=values.dtype, device=values.device).view(shape)
-    return values * std + mean
 
 
 def _default(modality: Modality) -> str:
