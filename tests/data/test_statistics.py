@@ -55,7 +55,7 @@ def test_what_far_from_zero_varies_is_held_in_full(kind):
 
 
 def test_values_far_from_those_of_train_are_told_as_they_were_given():
-    data = from_arrays({"train/a": far(), "test/a": far(20, 1) + [86400.0, 0, 0]})
+    data = from_arrays({"train/a": far(), "test/a": far(20, 1) + np.array([86400.0, 0, 0])})
     assert len(data.notes) == 1
     assert data.notes[0].startswith("test, a: 20 of 20 samples hold values more than 100 standard deviations")
     assert "(feature 0: 1.7e+09, in train 1.7e+09 +- 10" in data.notes[0]
