@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # deflate cannot shrink more than 1032 to 1; whoever claims more has not stored its values
 _MAX_RATIO = 1100
+_PIECE = 1 << 22  # values that are read at a time
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def dataset_of(
 
     Raises:
         InputError: there is none, it holds no numbers, has another shape, claims values that the file does not hold,
-            or names another file to take them from.
+            names another file to take them from, or holds values that it declares missing, as netCDF does.
     """
     import h5py
 
@@ -108,6 +109,8 @@ def dataset_of(
             f"{where}: {key} claims shape {held} of {found.dtype}, {claimed:,} bytes, but holds {stored:,}: "
             "it was not written to its end; fetch it again."
         )
+    if found.dtype.kind in "fiub":
+        _refuse_missing(found, f"{where}: {key}")
     return found
 
 
@@ -126,6 +129,30 @@ def listed(group: h5py.Group) -> str:
     """The first names in a group, for messages."""
     names = [str(name)[:60] for name, _ in zip(group, range(12), strict=False)]
     return ", ".join(names + ["..."] * (len(group) > len(names))) or "nothing"
+
+
+def _refuse_missing(dataset: h5py.Dataset, where: str) -> None:
+    """Refuse values that the array's attributes say stand for missing ones; NaN is looked for where values are read."""
+    for name in ("_FillValue", "missing_value"):
+        if name not in dataset.attrs:
+            continue
+        marks = np.ravel(dataset.attrs[name])
+        count = sum(int(np.isin(dataset[rows], marks).sum()) for rows in _pieces(dataset))
+        if count:
+            raise InputError(
+                f"{where} has {count} of {dataset.size} values that its attribute {name} ({marks[0]}) declares "
+                "missing; fill them in, or leave those samples out."
+            )
+
+
+def _pieces(dataset: h5py.Dataset) -> Iterator[Any]:
+    """What to read of an array at a time."""
+    if not dataset.shape:
+        yield ()
+        return
+    rows = max(1, _PIECE * len(dataset) // max(1, dataset.size))
+    for start in range(0, len(dataset), rows):
+        yield slice(start, start + rows)
 
 
 def _inside(parent: h5py.Group, key: str, where: str) -> Any:

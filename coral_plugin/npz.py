@@ -130,7 +130,10 @@ def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -
         shape, _, dtype = (np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0)(member)
         left = info.file_size - member.tell()
     if dtype.hasobject:
-        raise InputError(f"{where} holds Python objects, which can run code when loaded; save arrays of numbers.")
+        raise InputError(
+            f"{where} holds Python objects, which can run code when loaded; save arrays of numbers (text as "
+            "astype(str); series of several lengths filled up with zeros, their lengths under <key>/length)."
+        )
     size = dtype.itemsize * math.prod(shape)
     if size != left or min(shape, default=0) < 0:
         raise InputError(f"{where} claims shape {shape} of {dtype}, {size} bytes, but holds {left}; write it again.")

@@ -124,7 +124,8 @@ def read_loaders(
         if layouts[each].kind == "timeseries" and len(layouts[each].shape) > 2:
             notes.append(f"{each} is read as {layouts[each].shape[0]} steps of {layouts[each].shape[1:]} values each")
     truths = {label: found.truth for label, found in gathered.items() if found.truth is not None}
-    known, targets, said = targets_of(truths, task, classes, name)
+    words = {label: found.words for label, found in gathered.items() if found.words}
+    known, targets, said = targets_of(truths, task, classes, name, words)
     notes += said
     splits = {label: Split(own, {known.name: targets[label]} if known else {}) for label, own in columns.items()}
     if known is not None and valid is None:
@@ -150,7 +151,11 @@ def clean(test: Any, where: str) -> Any:
 
 
 def targets_of(
-    truths: Mapping[str, Tensor], kind: TaskKind | Literal["none"] | None, classes: Sequence[str] | None, name: str
+    truths: Mapping[str, Tensor],
+    kind: TaskKind | Literal["none"] | None,
+    classes: Sequence[str] | None,
+    name: str,
+    words: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Task | None, dict[str, Tensor], list[str]]:
     """The task that collated labels stand for, the targets of each split and notes; labels of a series are outputs.
 
@@ -159,6 +164,7 @@ def targets_of(
         kind: Which task it is; None tells by their type and shape.
         classes: Names of the classes, labels or outputs.
         name: Of the data set, for messages.
+        words: ``{split: texts}`` where the labels are numbers of texts.
 
     Raises:
         InputError: labels that are none of the task.
@@ -166,6 +172,7 @@ def targets_of(
     if kind == "none" or not truths:
         return None, {}, []
     arrays = {label: (truth.flatten(1) if truth.ndim > 2 else truth).numpy() for label, truth in truths.items()}
+    arrays |= {label: np.array(texts)[arrays[label]] for label, texts in (words or {}).items()}
     for label, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"{name}: labels of {label} are not all finite (NaN, infinite); clean them first.")

@@ -47,12 +47,14 @@ class Gathered:
     Attributes:
         piles: One for each modality.
         truth: ``(N, ...)`` of the labels as they were collated; None where batches have none.
+        words: Labels that came as text, of which ``truth`` holds the numbers, in order of appearance.
         timed: Whether lengths came with the batches.
     """
 
     piles: list[Pile]
     truth: Tensor | None
     timed: bool
+    words: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return sum(map(len, self.piles[0].parts))
@@ -74,8 +76,11 @@ def gather(loader: Iterable[Any], where: str, *, labels: bool = True, single: bo
         raise InputError(f"{where} is no loader of batches, but {_told(loader)}; give one that gives {FORMS}.")
     found: Gathered | None = None
     truths: list[Tensor] = []
+    words: dict[str, int] = {}
     held, most = 0, memory()
     for number, batch in enumerate(loader):
+        if labels and isinstance(batch, list | tuple) and batch and (text := _text(batch[-1])) is not None:
+            batch = [*batch[:-1], torch.tensor([words.setdefault(word, len(words)) for word in text])]
         values, lengths, truth = split_batch(batch, f"{where}, batch {number}", labels=labels)
         if found is None:
             found = Gathered([Pile() for _ in values], None, lengths is not None)
@@ -97,6 +102,7 @@ def gather(loader: Iterable[Any], where: str, *, labels: bool = True, single: bo
             )
     if found is None or not len(found):
         raise InputError(f"{where} gave no batch; a generator gives its batches once only: give a loader.")
+    found.words = tuple(words)
     if truths:
         found.truth = _together(truths, where)
     return found
@@ -129,11 +135,35 @@ def _tensors(parts: Any, where: str) -> list[Tensor]:
     found = []
     for at, part in enumerate(parts):
         if isinstance(part, np.ndarray) and part.dtype.kind in "fiub":
-            part = torch.from_numpy(np.ascontiguousarray(part))
+            if masked := int(np.ma.count_masked(part)):
+                raise InputError(
+                    f"{where} has {masked} of {part.size} values masked (missing) in place {at}; fill them in, or "
+                    "leave those samples out."
+                )
+            part = torch.from_numpy(_native(part))
         if not isinstance(part, Tensor) or part.is_complex():
             raise InputError(f"{where} has {_told(part)} in place {at}, not a tensor of numbers; batches are {FORMS}.")
         found.append(part.detach().cpu())
     return found
+
+
+def _native(array: np.ndarray) -> np.ndarray:
+    """A copy that torch computes with: the machine's byte order, writable, no unsigned type of several bytes."""
+    kind = array.dtype.newbyteorder("=")
+    if kind.kind == "u" and kind.itemsize > 1:
+        kind = np.dtype(np.int64 if array.max(initial=0) < 2**63 else np.float64)
+    elif kind.kind == "f" and kind.itemsize > 8:
+        kind = np.dtype(np.float64)
+    return np.require(np.asarray(array), kind, ["C", "W"])
+
+
+def _text(part: Any) -> list[str] | None:
+    """The labels of a batch that came as text, one a sample; None for anything else."""
+    if isinstance(part, np.ndarray) and part.dtype.kind in "USO" and part.ndim == 1:
+        part = part.tolist()
+    if not isinstance(part, list | tuple) or not part or not all(isinstance(each, str | bytes) for each in part):
+        return None
+    return [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in part]
 
 
 def _told(value: Any) -> str:

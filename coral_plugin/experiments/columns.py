@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from coral_plugin.data.tables import LENGTH
+from coral_plugin.data.values import as_array, as_values
 from coral_plugin.errors import InputError
 
 # what selects the columns of one modality
@@ -56,13 +58,20 @@ def _indices(name: str, chosen: Columns, count: int, known: list[str]) -> np.nda
 def pack(arrays: Mapping[str, Any]) -> np.ndarray:
     """``{modality: (N, ...)}`` as one structured array of N rows, which ``GridSearchCV`` and the like can split.
 
+    Lists of series of several lengths are filled up, and their lengths come with them.
+
     Raises:
-        InputError: nothing in it, or unequal numbers of samples.
+        InputError: nothing in it, unequal numbers of samples, or what is no array of numbers.
 
     >>> pack({"acc": np.zeros((5, 10, 3)), "age": np.ones((5, 1))})[:2]["acc"].shape
     (2, 10, 3)
     """
-    columns = {name: np.asarray(values) for name, values in arrays.items()}
+    columns: dict[str, np.ndarray] = {}
+    for name, values in arrays.items():
+        columns[name], lengths = (as_array(values, name, "X"), None) if "/" in name else as_values(values, name, "X")
+        _refuse_masked(columns[name], name)
+        if lengths is not None:
+            columns[f"{name}/{LENGTH}"] = lengths
     counts = {name: len(column) if column.ndim else 0 for name, column in columns.items()}
     if len(set(counts.values())) != 1:
         raise InputError(f"Modalities need the same number of samples, got {counts or 'none'}.")
@@ -77,4 +86,12 @@ def unpack(x: Any) -> dict[str, Any] | None:
     if isinstance(x, Mapping) and not issparse(x):  # one of SciPy's sparse formats is a mapping
         return dict(x)
     names = getattr(getattr(x, "dtype", None), "names", None)
-    return None if names is None else {name: np.ascontiguousarray(x[name]) for name in names}
+    if names is None:
+        _refuse_masked(x, "the array")  # scikit-learn would read what lies behind the mask
+        return None
+    return {name: x[name] for name in names}
+
+
+def _refuse_masked(x: Any, what: str) -> None:
+    if np.ma.is_masked(x):
+        raise InputError(f"X: {what} has {np.ma.count_masked(x)} of {x.size} values masked (missing); fill them in.")

@@ -91,3 +91,21 @@ def test_without_h5py(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(PluginError, match=r"pip install 'coral-multibench\[multibench\]'"), open_hdf5(path, "x"):
         pass
+
+
+@pytest.mark.parametrize("name", ["_FillValue", "missing_value"])
+def test_values_that_are_declared_missing(tmp_path, monkeypatch, name):
+    """As netCDF4 writes them, which is HDF5; looked for piece by piece."""
+    monkeypatch.setattr("coral_plugin.adapters.hdf5._PIECE", 7)
+    values = np.ones((5, 4), dtype=np.float32)
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        for key in ("whole", "holes"):
+            file[key] = values
+            file[key].attrs[name] = np.array([1e20], dtype=np.float32)
+        file["holes"][2, 1] = file["holes"][4, 3] = 1e20
+    with open_hdf5(tmp_path / "x.h5", "x") as file:
+        assert dataset_of(file, "whole", "x").shape == (5, 4)
+        with pytest.raises(
+            InputError, match=rf"x: holes has 2 of 20 values that its attribute {name} .* missing; fill"
+        ):
+            dataset_of(file, "holes", "x")
