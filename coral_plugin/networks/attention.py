@@ -8,10 +8,19 @@ from torch import Tensor, nn
 
 from coral_plugin.errors import InputError
 from coral_plugin.networks.dropout import dropout
+from coral_plugin.networks.recompute import in_pieces
+
+# attention weights of all samples and heads that are held at once, 16 MiB in float32; a batch of 64 of the papers'
+# affect data, 50 steps and 5 heads, has a fifth of them
+MOST_WEIGHTS = 2**22
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tensor | None, p: float = 0.0) -> Tensor:
     """Scaled dot-product attention of several heads.
+
+    Memory does not grow with Q times T: torch's fused kernels hold no weights, and where they do not apply (dropout on
+    the weights; on a GPU, heads whose width is no multiple of 8) many weights are computed for a few queries at a time
+    and once more in the backward pass (:func:`in_pieces`).
 
     Args:
         query: ``(B, Q, D)``.
@@ -29,14 +38,22 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tenso
         return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, H, T, D / H)
 
     q, k, v = split(query), split(key), split(value)
-    if p == 0:
+    most = max(1, MOST_WEIGHTS // max(1, k.shape[:3].numel()))  # queries
+    fused = q.device.type == "cpu" or q.shape[-1] % 8 == 0
+    if p == 0 and (fused or q.shape[2] <= most):
         mask = None if padding is None else ~padding[:, None, None, :]  # True: may be attended to
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
     else:
-        scores = q @ k.transpose(-1, -2) * q.shape[-1] ** -0.5  # (B, H, Q, T)
-        if padding is not None:
-            scores = scores.masked_fill(padding[:, None, None, :], float("-inf"))
-        out = dropout(scores.softmax(dim=-1), p, training=True) @ v
+        if q.shape[2] > most:  # as matrices once, not again for each piece
+            q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
+
+        def weigh(some: Tensor) -> Tensor:
+            scores = some @ k.transpose(-1, -2) * some.shape[-1] ** -0.5  # (B, H, Q, T)
+            if padding is not None:
+                scores = scores.masked_fill(padding[:, None, None, :], float("-inf"))
+            return dropout(scores.softmax(dim=-1), p, training=True) @ v
+
+        out = in_pieces(weigh, q, most, dim=2)
     return out.transpose(1, 2).flatten(2)
 
 

@@ -1,12 +1,17 @@
 """The fusion block against the definition with loops (METHODS 1.5)."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
 
 from coral_plugin.errors import InputError
+from coral_plugin.networks import attention
 from coral_plugin.networks.attention import FusionBlock, QuickGELU, attend
+from coral_plugin.networks.dropout import dropout
+
+from .sizes import largest_and_kept
 
 WIDTH, HEADS = 8, 4
 
@@ -149,3 +154,85 @@ def test_initial_deviations(depth):
 def test_heads_that_do_not_divide_the_width():
     with pytest.raises(InputError, match=r"width of 10 .* 4 attention heads.*network\.width"):
         FusionBlock(10, 4, depth=1)
+
+
+def long_case(steps=48, batch=3, dtype=torch.float64):
+    x = torch.randn(3, batch, steps, WIDTH, dtype=dtype)
+    lengths = torch.tensor([[steps], [steps // 2], [1]])[:batch]
+    return [part.requires_grad_() for part in x], torch.arange(steps) >= lengths
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("most", [1, 500, 2000, 10**9])
+def test_a_few_queries_at_a_time_are_all_of_them(monkeypatch, most, padded):
+    """A dropout that drops nothing; values and gradients against torch's fused kernel."""
+    parts, padding = long_case()
+    mask = padding if padded else None
+    expected = attend(*parts, HEADS, mask)
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", most)
+    out = attend(*parts, HEADS, mask, p=1e-12)
+    weight = torch.randn_like(out)
+    assert torch.allclose(out, expected, atol=1e-9)
+    for one, two in zip(*(torch.autograd.grad((o * weight).sum(), parts) for o in (out, expected)), strict=True):
+        assert torch.allclose(one, two, atol=1e-9)
+
+
+def test_a_few_queries_at_a_time_with_dropout(monkeypatch):
+    """Mean and deviation are those of all at once; the backward pass drops what the forward pass dropped."""
+    torch.manual_seed(8)
+    q, k, v = torch.randn(3, 1, 6, WIDTH, dtype=torch.float64)
+    many = 20_000
+    inputs = [x.expand(many, -1, -1) for x in (q, k, v)]
+    whole = attend(*inputs, HEADS, None, p=0.25)
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", 2 * many * HEADS * 6)
+    pieces = attend(*inputs, HEADS, None, p=0.25)
+    error = (whole.std(dim=0) ** 2 + pieces.std(dim=0) ** 2).sqrt() / many**0.5
+    assert ((whole.mean(dim=0) - pieces.mean(dim=0)).abs() <= 5 * error).all()
+    assert torch.allclose(whole.std(dim=0), pieces.std(dim=0), rtol=0.05)
+    # no two pieces drop the same
+    same = attend(q[:, :1].expand(many, 6, -1), *inputs[1:], HEADS, None, p=0.25)
+    assert (same[:, 0] - same[:, 2]).abs().max() > 0
+
+    def seeded(*parts):
+        torch.manual_seed(9)
+        return attend(*parts, HEADS, None, p=0.4)
+
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", 1)
+    assert torch.autograd.gradcheck(seeded, [x.clone().requires_grad_() for x in (q, k, v)], fast_mode=True)
+
+
+def test_short_series_are_computed_at_once_as_ever(monkeypatch):
+    """A batch of the papers' affect data: no pieces, the same bits."""
+    monkeypatch.setattr("coral_plugin.networks.recompute.checkpoint", None)
+    x = torch.randn(3, 64, 50, 40, requires_grad=True)
+    torch.manual_seed(10)
+    out = attend(*x, 5, None, p=0.1)
+    torch.manual_seed(10)
+    q, k, v = (part.unflatten(-1, (5, -1)).transpose(1, 2) for part in x)
+    weights = dropout((q @ k.transpose(-1, -2) * 8**-0.5).softmax(dim=-1), 0.1, training=True)
+    assert torch.equal(out, (weights @ v).transpose(1, 2).flatten(2))
+
+
+@pytest.mark.parametrize("padded", [True, False])
+@pytest.mark.parametrize("p", [0.0, 0.1])
+def test_memory_does_not_grow_with_the_square_of_the_steps(monkeypatch, p, padded):
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", 2**13)
+    found = {}
+    for steps in (256, 512, 1024):
+        parts, padding = long_case(steps, dtype=torch.float32)
+        step = partial(attend, *parts, HEADS, padding if padded else None, p)
+        found[steps] = largest_and_kept(step)
+        # all weights would be 3 * HEADS * steps**2
+        assert found[steps][0] <= max(2**13, 3 * HEADS * steps, 3 * 3 * steps * WIDTH)
+    assert found[1024][1] <= 2.2 * found[512][1] <= 2.2**2 * found[256][1]
+
+
+@pytest.mark.parametrize("queries", [None, 1])
+def test_memory_of_a_fusion_block_does_not_either(queries):
+    block, found = FusionBlock(WIDTH, HEADS, depth=2), {}
+    for steps in (512, 1024, 2048):
+        _, padding = long_case(steps, 2)
+        x = torch.randn(2, steps, WIDTH)
+        found[steps] = largest_and_kept(partial(block, x, padding, queries))
+        assert found[steps][0] <= 2 * steps * 4 * WIDTH
+    assert found[2048][1] <= 2.2 * found[1024][1] <= 2.2**2 * found[512][1]

@@ -1,0 +1,30 @@
+"""A function of a long tensor in pieces, computed anew in the backward pass: memory of one piece instead of all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+
+def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, size: int, dim: int = 0) -> Tensor:
+    """``function(x)`` for a function that treats the places along ``dim`` one by one.
+
+    Up to ``size`` places it is called once. Beyond that it is called on pieces of that size, whose results are
+    concatenated; what it computes on the way is dropped and computed again when its gradient is wanted, with the same
+    random numbers. That costs one more forward pass.
+
+    Args:
+        function: Keeps the number of places along ``dim``.
+        x: Any shape.
+        size: Most places in a piece, at least 1.
+        dim: Axis that is cut.
+    """
+    if x.shape[dim] <= size:
+        return function(x)
+    pieces = x.split(size, dim)
+    if not torch.is_grad_enabled():
+        return torch.cat([function(piece) for piece in pieces], dim)
+    return torch.cat([checkpoint(function, piece, use_reentrant=False) for piece in pieces], dim)
