@@ -30,8 +30,8 @@ CLASSES = {
     "humor": ("serious", "humorous"),
     "sarcasm": ("sincere", "sarcastic"),
 }
-# width of the papers (METHODS 1.6); their learning rate, weight decay, views and encoder are the defaults of sequences
-RECIPE = {"network.width": 40}
+# width and encoders of the papers (METHODS 1.6), blind to the order of the steps; their views are those of sequences
+RECIPE = {"network.width": 40, "network.encoders": dict.fromkeys(MODALITIES, "affect_transformer")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from coral_plugin.experiments.environment import environment
 from coral_plugin.experiments.lock import LOCK, locked
 from coral_plugin.experiments.memory import saved_shapes, shapes_of
 from coral_plugin.experiments.results import incomplete, misfit
-from coral_plugin.experiments.settings import RunSettings, build, from_dict
+from coral_plugin.experiments.settings import RunSettings, build, from_dict, network_for
 from coral_plugin.experiments.yamlfile import read_yaml
 from coral_plugin.files import read_json, write_aside, write_json, write_text
 from coral_plugin.networks import EncoderLike
@@ -138,7 +138,8 @@ def build_objective(
     encoders: Mapping[str, EncoderLike] | None = None,
 ) -> Objective:
     """A fresh objective, its parameters drawn from torch's global generator."""
-    objective: Objective = OBJECTIVES.get(settings.objective)(modalities, settings.network, settings.method, encoders)
+    network = network_for(settings, (modality.name for modality in modalities))
+    objective: Objective = OBJECTIVES.get(settings.objective)(modalities, network, settings.method, encoders)
     objective.prepare(tasks)
     return objective
 

@@ -180,6 +180,14 @@ def preset_note(objective: str, dataset: str, preset: str) -> str:
     return f"preset {general} has {', '.join(changed)} on {dataset} ({preset})"
 
 
+def network_for(settings: RunSettings, names: Iterable[str]) -> NetworkSettings:
+    """The networks for modalities ``names``: files may lack one whose encoder the data set's recipe names."""
+    recipe = getattr(DATASETS.get(settings.dataset), "recipe", {}).get("network.encoders", {})
+    there, chosen = set(names), settings.network.encoders
+    kept = {name: like for name, like in chosen.items() if name in there or recipe.get(name) != like}
+    return dataclasses.replace(settings.network, encoders=kept)
+
+
 def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chosen: Any) -> RunSettings:
     """Settings of a run from names and the values that differ from the defaults.
 
@@ -194,8 +202,12 @@ def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chos
     """
     grouped: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
     fields: dict[str, Any] = {}
-    for key, value in {**defaults(objective, dataset, preset, chosen.get("modalities")), **chosen}.items():
-        group, _, name = key.replace("__", ".").partition(".")
+    given = defaults(objective, dataset, preset, chosen.get("modalities"))
+    for key, value in ((key.replace("__", "."), value) for key, value in chosen.items()):
+        both = key in BY_MODALITY and isinstance(value, Mapping) and isinstance(given.get(key), Mapping)
+        given[key] = {**given[key], **value} if both else value  # modalities that are not named keep theirs
+    for key, value in given.items():
+        group, _, name = key.partition(".")
         if name:
             grouped[group][name] = value
         else:

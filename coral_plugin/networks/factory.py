@@ -61,10 +61,14 @@ def default_width(modalities: tuple[Modality, ...]) -> int:
 
 
 def default_encoder(modality: Modality) -> str:
-    """Name of the encoder that a modality gets by its kind and size."""
+    """Name of the encoder that a modality gets by its kind and size.
+
+    Sequences get the papers' transformer with a position code, so that their order counts; the papers' data sets name
+    it without one in their recipes.
+    """
     if modality.kind == "image":
         return "alexnet" if min(modality.shape[1:]) >= ALEXNET_FROM else "small_conv"
-    return {"sequence": "affect_transformer", "timeseries": "conv1d", "tabular": "mlp"}[modality.kind]
+    return {"sequence": "affect_transformer(positions=True)", "timeseries": "conv1d", "tabular": "mlp"}[modality.kind]
 
 
 def resolve_encoders(

@@ -92,11 +92,24 @@ def sine_cosine_position(grid: tuple[int, int], width: int) -> Tensor:
     ``[sin(r w), cos(r w), sin(c w), cos(c w)]``; a width that is no multiple of 4 is cut from the next one.
     """
     quarter = -(-width // 4)
-    frequency = 10_000 ** (-torch.arange(quarter, dtype=torch.float64) / quarter)
     rows, columns = torch.meshgrid(torch.arange(grid[0]), torch.arange(grid[1]), indexing="ij")
-    angles = [cells.flatten()[:, None] * frequency for cells in (rows, columns)]  # 2 x (h * w, p)
-    code = torch.cat([part for angle in angles for part in (angle.sin(), angle.cos())], dim=1)
-    return code[:, :width].float()
+    return torch.cat([_waves(cells.flatten(), quarter) for cells in (rows, columns)], dim=1)[:, :width].float()
+
+
+def step_position(steps: int, width: int, device: torch.device | str = "cpu") -> Tensor:
+    """Fixed position code of the steps of a series: sines and cosines, ``(steps, width)`` (arXiv:1706.03762).
+
+    With ``p = width / 2`` and ``w_k = 10000^(-k / p)`` the code of step t is ``[sin(t w), cos(t w)]``; an odd width is
+    cut from the next one.
+    """
+    return _waves(torch.arange(steps, device=device), -(-width // 2))[:, :width].float()
+
+
+def _waves(places: Tensor, count: int) -> Tensor:
+    """``(T,)`` to sines and cosines of ``count`` frequencies, ``(T, 2 * count)``."""
+    frequency = 10_000 ** (-torch.arange(count, dtype=torch.float64, device=places.device) / count)
+    angle = places[:, None] * frequency
+    return torch.cat([angle.sin(), angle.cos()], dim=1)
 
 
 def tokenizer_for(output: tuple[int, ...], width: int) -> nn.Module:

@@ -11,6 +11,7 @@ from coral_plugin.networks.tokenizers import (
     SequenceTokenizer,
     VectorTokenizer,
     sine_cosine_position,
+    step_position,
     tokenizer_for,
 )
 
@@ -118,3 +119,15 @@ def test_the_tokenizer_that_fits(output, width, kind, tokens):
 def test_no_tokenizer(output):
     with pytest.raises(ValueError, match="no tokenizer"):
         tokenizer_for(output, 8)
+
+
+@pytest.mark.parametrize("width", [8, 7])
+def test_position_code_of_steps(width):
+    code, half = step_position(5, width), 4
+    assert code.shape == (5, width)
+    for t in range(5):
+        for k in range(half):
+            angle = t * 10_000 ** (-k / half)
+            assert code[t, k].item() == pytest.approx(math.sin(angle), abs=1e-6)
+            if half + k < width:
+                assert code[t, half + k].item() == pytest.approx(math.cos(angle), abs=1e-6)

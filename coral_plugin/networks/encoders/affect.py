@@ -9,10 +9,18 @@ from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 from coral_plugin.networks.attention import attend
 from coral_plugin.networks.dropout import dropout, relu_dropout
+from coral_plugin.networks.recompute import in_pieces
+from coral_plugin.networks.tokenizers import step_position
+
+# hidden values of a layer's feed-forward that are held at once, 128 MiB in float32: 16,384 steps of 2048
+_MOST_HIDDEN = 2**25
 
 
 class AffectTransformer(nn.Module):
-    """Linear map to the width, then pre-norm transformer layers without position code (METHODS 1.6).
+    """Linear map to the width, then pre-norm transformer layers (METHODS 1.6).
+
+    As in the papers there is no position code by default: with the fusion, which has none either, the order of the
+    steps then changes nothing. ``positions`` adds a fixed one after the linear map.
 
     Padded steps are left out of the attention and of every linear layer: sentences of MOSI are about 12 of 50 steps
     long, so most of a padded batch is padding. The released code treats padded steps as ordinary tokens.
@@ -24,12 +32,14 @@ class AffectTransformer(nn.Module):
         heads: Attention heads of a layer; the greatest divisor of the width up to it is used.
         feedforward: Hidden width of a layer's feed-forward.
         dropout: Probability, in the three places where ``nn.TransformerEncoderLayer`` has it.
+        positions: Whether each step has a code of its place (:func:`step_position`).
 
     Raises:
         InputError: the modality has no time steps, or the dropout is no probability below 1.
     """
 
     accepts_padding = True
+    position_scale: Tensor | None
 
     def __init__(
         self,
@@ -40,6 +50,7 @@ class AffectTransformer(nn.Module):
         heads: int = 5,
         feedforward: int = 2048,
         dropout: float = 0.1,
+        positions: bool = False,
     ) -> None:
         super().__init__()
         if not modality.temporal:
@@ -49,6 +60,8 @@ class AffectTransformer(nn.Module):
         fitting = max(h for h in range(1, heads + 1) if width % h == 0)
         self.project = nn.Linear(modality.features, width, bias=False)
         self.layers = nn.ModuleList(_Layer(width, fitting, feedforward, dropout) for _ in range(layers))
+        # among the weights, so that those of a network without position code are not loaded into one with it
+        self.register_buffer("position_scale", torch.ones(()) if positions else None)
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T, D)``; padded steps come out as zero."""
@@ -57,6 +70,9 @@ class AffectTransformer(nn.Module):
         else:
             valid = (~padding).flatten().nonzero().squeeze(1)
             steps = self.project(x.flatten(0, 1)[valid])  # (P, D), P valid steps of the whole batch
+        if self.position_scale is not None:
+            code = step_position(x.shape[1], steps.shape[1], x.device).to(steps.dtype) * self.position_scale
+            steps = steps + (code.repeat(len(x), 1) if valid is None else code[valid % x.shape[1]])
         for layer in self.layers:
             steps = layer(steps, x.shape[:2], valid, padding)
         return _spread(steps, x.shape[:2], valid)
@@ -77,8 +93,13 @@ class _Layer(nn.Module):
     def forward(self, steps: Tensor, shape: torch.Size, valid: Tensor | None, padding: Tensor | None) -> Tensor:
         """Valid steps ``(P, D)`` of a ``(B, T)`` batch to ``(P, D)``."""
         steps = steps + self._drop(self._attention(self.norm1(steps), shape, valid, padding))
-        hidden = relu_dropout(self.linear1(self.norm2(steps)), self.dropout, training=self.training)
-        return steps + self._drop(self.linear2(hidden))
+        most = max(1, _MOST_HIDDEN // self.linear1.out_features)
+        return steps + self._drop(in_pieces(self._feed, self.norm2(steps), most))
+
+    def _feed(self, steps: Tensor) -> Tensor:
+        hidden = relu_dropout(self.linear1(steps), self.dropout, training=self.training)
+        fed: Tensor = self.linear2(hidden)
+        return fed
 
     def _attention(self, steps: Tensor, shape: torch.Size, valid: Tensor | None, padding: Tensor | None) -> Tensor:
         query, key, value = _spread(self.query_key_value(steps), shape, valid).chunk(3, dim=-1)

@@ -1,12 +1,19 @@
 """The affect transformer against torch's own pre-norm layers (METHODS 1.6)."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
+from coral_plugin.networks import attention
+from coral_plugin.networks.encoders import affect
 from coral_plugin.networks.encoders.affect import AffectTransformer
+from coral_plugin.networks.tokenizers import step_position
+
+from ..sizes import largest_and_kept
 
 SEQUENCE = Modality(name="text", kind="sequence", shape=(7, 6))
 LENGTHS = torch.tensor([7, 1, 4, 2])
@@ -75,7 +82,7 @@ def test_gradients_equal_those_of_torchs_layers():
 
 
 def test_dropout_moves_the_output_as_much_as_torchs_does():
-    """Mean and deviation over many draws, with a probability that 1/256 divides; a missing place would show."""
+    """Mean and deviation over many draws: a missing place would show."""
     ours, reference, _ = a_pair(width=10, layers=1, feedforward=8, dropout=0.25)
     x, padding = (t[2:3].expand(20_000, *t.shape[1:]) for t in a_batch(steps=5))
     with torch.no_grad():
@@ -182,3 +189,71 @@ def test_wrong_kind(kind, shape):
 def test_dropout_is_a_probability(p):
     with pytest.raises(InputError, match=r"dropout in \[0, 1\), got"):
         AffectTransformer(SEQUENCE, 8, dropout=p)
+
+
+def test_long_series_in_pieces_equal_the_whole(monkeypatch):
+    ours, _, _ = a_pair(dropout=0.0)
+    x, padding = a_batch()
+    results = []
+    for most in (10**9, 100):
+        monkeypatch.setattr(affect, "_MOST_HIDDEN", most)
+        monkeypatch.setattr(attention, "MOST_WEIGHTS", most)
+        ours.zero_grad()
+        out = ours(x, padding)
+        out.square().sum().backward()
+        results.append([out, *(p.grad.clone() for p in ours.parameters())])
+    assert all(torch.allclose(a, b, atol=1e-10) for a, b in zip(*results, strict=True))
+
+
+def test_gradient_in_pieces_with_dropout_against_finite_differences(monkeypatch):
+    monkeypatch.setattr(affect, "_MOST_HIDDEN", 10)
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", 10)
+    test_gradient_with_dropout_against_finite_differences()
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_memory_of_a_training_step_does_not_grow_with_the_square_of_the_steps(monkeypatch, padded):
+    """All weights of a layer would be 2 * 4 * steps**2, all hidden values 2 * 64 * steps; neither is held."""
+    monkeypatch.setattr(affect, "_MOST_HIDDEN", 2**13)
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", 2**13)
+    found = {}
+    for steps in (256, 512, 1024):
+        modality = Modality(name="long", kind="sequence", shape=(steps, 3))
+        encoder = AffectTransformer(modality, 8, layers=2, feedforward=64, positions=True)
+        padding = torch.arange(steps) >= torch.tensor([[steps], [steps // 2]]) if padded else None
+        found[steps] = largest_and_kept(partial(encoder, torch.randn(2, steps, 3), padding))
+        assert found[steps][0] <= max(2**13, 2 * steps * 24)
+    assert found[1024][1] <= 2.2 * found[512][1] <= 2.2**2 * found[256][1]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_with_position_codes_the_order_of_the_steps_counts(training):
+    torch.manual_seed(0)
+    ours = AffectTransformer(SEQUENCE, 20, layers=2, feedforward=16, dropout=0.0, positions=True).double()
+    ours.train(training)
+    x, padding = a_batch()
+    order = torch.randperm(7, generator=torch.Generator().manual_seed(1))
+    assert (ours(x[:, order]) - ours(x)[:, order]).abs().mean() > 0.01
+    # a step's code is that of its place, whatever is padded
+    whole = ours(x, padding)
+    for sample, length in enumerate(LENGTHS.tolist()):
+        assert torch.allclose(ours(x[sample : sample + 1, :length])[0], whole[sample, :length], atol=1e-6)
+    assert (whole[padding] == 0).all()
+
+
+def test_position_codes_are_added_to_the_mapped_steps():
+    torch.manual_seed(0)
+    ours = AffectTransformer(SEQUENCE, 8, layers=1, feedforward=4, positions=True)
+    plain = AffectTransformer(SEQUENCE, 8, layers=1, feedforward=4)
+    plain.load_state_dict({k: v for k, v in ours.state_dict().items() if k != "position_scale"})
+    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in plain.parameters())
+    x = torch.randn(3, 7, 6)
+    steps = plain.project(x) + step_position(7, 8)
+    plain.project = nn.Identity()
+    assert torch.allclose(ours.eval()(x), plain.eval()(steps), atol=1e-6)
+
+
+def test_weights_of_a_network_without_codes_are_not_taken_for_one_with_them():
+    with_codes, without = (AffectTransformer(SEQUENCE, 8, layers=1, positions=each) for each in (True, False))
+    with pytest.raises(RuntimeError, match="position_scale"):
+        with_codes.load_state_dict(without.state_dict())
