@@ -23,9 +23,13 @@ def main(argv: list[str]) -> int:
     parser = CommandParser(
         prog="coral data", description="check PATH: say what a file or folder is, and whether it can be trained on."
     )
-    parser.add_argument("action", choices=("check",), help="check: kind, sizes, shapes, NaN, splits, labels, sha256")
+    parser.add_argument(
+        "action",
+        choices=("check",),
+        help="check: kind, sizes, shapes, NaN, splits, labels, sha256, and how training would read it",
+    )
     parser.add_argument("path", metavar="PATH", help="file or folder")
-    parser.add_argument("--dataset", metavar="NAME", help="load it as this data set, too: what training would see")
+    parser.add_argument("--dataset", metavar="NAME", help="read it as this data set (by default the likeliest)")
     parser.add_argument(
         "--trust-pickle", action="store_true", help="load a pickle with Python's unpickler, which runs what it says"
     )
@@ -39,9 +43,15 @@ def main(argv: list[str]) -> int:
     found = recognise(source)
     for line in (*files(source.path), *report(found)):
         print(line)
-    if arguments.dataset:
-        for line in loaded(arguments.dataset, arguments.path, arguments.trust_pickle):
+    dataset = arguments.dataset or found.datasets[0]
+    del source, found  # what training would see is read anew
+    try:
+        for line in loaded(dataset, arguments.path, arguments.trust_pickle):
             print(line)
+    except InputError as error:
+        if arguments.dataset:
+            raise
+        print(f"as {dataset} it cannot be trained on as it is: {error}")
     return 0
 
 
@@ -88,7 +98,8 @@ def report(found: Inspection) -> Iterator[str]:
 
 
 def loaded(dataset: str, path: str, trust: bool) -> Iterator[str]:
-    """What a training on ``dataset`` would see."""
+    """What a training on ``dataset`` would see: every split, how every modality and the labels are read, and notes."""
+    from coral_plugin.data.readings import readings
     from coral_plugin.registry import DATASETS
 
     loader = DATASETS.get(dataset)
@@ -97,8 +108,8 @@ def loaded(dataset: str, path: str, trust: bool) -> Iterator[str]:
     yield f"as {dataset}: fingerprint {data.fingerprint}"
     for label, split in data.splits().items():
         yield f"  {label}: {len(split)} samples"
-    for modality in data.modalities:
-        yield f"  {modality.name}: {modality.kind} {' x '.join(map(str, modality.shape))}"
+    for line in readings(data):
+        yield f"  {line}"
     for task in data.tasks:
         yield f"  {task.name}: {task.kind}, {', '.join(task.classes)}"
     for note in data.notes:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from coral_plugin.data import MultimodalData
+from coral_plugin.data.readings import readings
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.floor import score_floor
 from coral_plugin.evaluation.scoring import embed_data, score_parts, separate
@@ -103,8 +104,8 @@ def run(
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
     data = data if data is not None else load_data(settings)
     say = _silent if quiet else partial(_say, label)
-    for note in data.notes:
-        say(f"{data.name}: {note}")
+    for line in (*readings(data), *data.notes):
+        say(f"{data.name}: {line}")
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
         say(f"{settings.objective}: {line}")
     views = build_views(_views_spec(settings, augmentations), data.modalities, settings.plain_views)

@@ -30,10 +30,11 @@ def test_a_pickle(coral, affect):
 
 
 def test_what_training_would_see(coral, affect):
-    status, out, _ = coral("data", "check", affect, "--dataset", "mosi")
-    assert status == 0
-    assert "as mosi: fingerprint " in out
-    assert "  text: sequence 4 x 2" in out
+    for flags in (["--dataset", "mosi"], []):
+        status, out, _ = coral("data", "check", affect, *flags)
+        assert status == 0
+        assert "as mosi: fingerprint " in out
+        assert "  text: series, up to 4 steps x 2 features, 0 % padded (kind sequence), float32\n" in out
 
 
 def test_arrays(coral, npz):
@@ -41,6 +42,7 @@ def test_arrays(coral, npz):
     assert status == 0
     assert "coral train --dataset arrays" in out
     assert "labels of train: 0: 20, 1: 20, 2: 20" in out
+    assert "as arrays: fingerprint " in out
 
 
 def test_nan_is_counted(coral, tmp_path):
@@ -55,6 +57,15 @@ def test_nan_is_counted(coral, tmp_path):
     status, out, _ = coral("data", "check", tmp_path / "im.pk")
     assert status == 0
     assert "ep_tdata  float64  20 x 24 x 12  1 to 1  1 NaN  1 infinite" in out
+
+
+def test_what_cannot_be_trained_on_is_said_beside_what_it_holds(coral, tmp_path):
+    np.savez(tmp_path / "x.npz", **{"train/a": np.array([[1.0, np.nan], [1.0, 2.0]])})
+    status, out, err = coral("data", "check", tmp_path / "x.npz")
+    assert (status, err) == (0, "")
+    assert "train/a  float64  2 x 2  1 to 2  1 NaN" in out
+    assert "as arrays it cannot be trained on as it is: x: train/a holds 1 values that are not finite" in out
+    assert coral("data", "check", tmp_path / "x.npz", "--dataset", "arrays")[0] == 2
 
 
 @pytest.mark.parametrize(
