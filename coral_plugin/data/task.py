@@ -40,8 +40,3 @@ class Task:
     def higher_is_better(self) -> bool:
         """Whether a greater value of :attr:`metric` is a better one."""
         return self.kind != "regression"
-
-    @property
-    def chance(self) -> float | None:
-        """Balanced accuracy of a constant guess; None where no such level is defined."""
-        return 1.0 / len(self.classes) if self.kind == "classification" else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from coral_plugin.data.task import Task
+
 Scores = dict[str, float]
 
 
@@ -66,6 +68,42 @@ def multilabel_scores(labels: np.ndarray, predictions: np.ndarray) -> Scores:
             "macro_accuracy": (truth == guess).mean(),
         }
     )
+
+
+def chance_levels(targets: np.ndarray, task: Task) -> Scores:
+    """The level of chance of each metric on these samples: what the best guess scores that is the same for all of them.
+
+    Only what occurs in ``targets`` counts: balanced accuracy is a mean over the classes that do, so its level is one
+    over their number, however many classes the task has. For the F1 of labels the best guess is "yes" to all.
+
+    Args:
+        targets: Of the test samples: classes ``(N,)`` or labels of 0 and 1 ``(N, L)``.
+        task: Whose targets they are.
+
+    Returns:
+        ``{metric: level}`` with the metrics of :func:`classification_scores` or :func:`multilabel_scores`; empty for
+        a regression, where no such level is defined.
+
+    >>> task = Task(name="mood", kind="classification", classes=("low", "middle", "high"))
+    >>> chance_levels(np.array([0, 2, 2, 2]), task)["balanced_accuracy"]
+    0.5
+    """
+    if task.kind == "regression":
+        return {}
+    if task.kind == "multilabel":
+        yes = multilabel_scores(targets, np.ones_like(targets))
+        _, counts = np.unique(targets, axis=0, return_counts=True)
+        often = targets.mean(axis=0)
+        return yes | _plain(
+            {
+                "subset_accuracy": counts.max() / len(targets),
+                "macro_accuracy": np.maximum(often, 1 - often).mean(),
+            }
+        )
+    present, counts = np.unique(targets, return_counts=True)
+    guess = np.full_like(targets, present[counts.argmax()])
+    scores = classification_scores(targets, guess, None, len(task.classes))
+    return scores | ({"auroc": 0.5} if len(present) > 1 else {})
 
 
 def regression_scores(targets: np.ndarray, predictions: np.ndarray) -> Scores:

@@ -130,7 +130,8 @@ def part_heatmap(path: Path, metrics: Mapping[str, Any]) -> None:
             percent = is_share(summary["metric"])
             if values and percent:
                 chance = summary.get("chance") or 0.0
-                shares[i, j] = np.clip((fmean(values) - chance) / (1 - chance), 0, 1)
+                # with one class in test the same guess for all is perfect: there is no way to go
+                shares[i, j] = np.clip((fmean(values) - chance) / (1 - chance), 0, 1) if chance < 1 else 0.0
             # only the mean: the table has the deviations
             said = cell([fmean(values)] if values else [], percent=percent)
             axes.text(j, i, said, ha="center", va="center", color="white" if shares[i, j] > 0.55 else "black")

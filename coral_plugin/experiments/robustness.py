@@ -11,6 +11,7 @@ from typing import Any
 from coral_plugin.data import MultimodalData, Task
 from coral_plugin.evaluation.corrupted import RAW, REPRESENTATION, Curves
 from coral_plugin.evaluation.curves import robustness_curves
+from coral_plugin.evaluation.metrics import Scores
 from coral_plugin.evaluation.noise import FAMILIES, Noise, Source
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.robustness import (
@@ -22,7 +23,7 @@ from coral_plugin.evaluation.robustness import (
 )
 from coral_plugin.experiments.pictures import PLOTS
 from coral_plugin.experiments.settings import RunSettings
-from coral_plugin.experiments.summary import spread
+from coral_plugin.experiments.summary import chances, spread
 
 SCHEMA = 1
 
@@ -64,6 +65,7 @@ def summarise_robustness(
         noises: ``{modality: its noise}``.
         curves: ``{seed: {"representation" | "raw": {condition: {task: a score for each level}}}}``.
     """
+    levels = chances(data)
     return {
         "schema": SCHEMA,
         "objective": run.objective,
@@ -79,7 +81,7 @@ def summarise_robustness(
             name: {"family": noise.family, "origin": noise.origin, "does": FAMILIES[noise.family].says}
             for name, noise in noises.items()
         },
-        "tasks": {task.name: _task(run, task, settings, curves) for task in data.tasks},
+        "tasks": {task.name: _task(run, task, levels[task.name], settings, curves) for task in data.tasks},
     }
 
 
@@ -94,10 +96,14 @@ def draw_robustness(folder: Path, record: Mapping[str, Any]) -> list[Path]:
 
 
 def _task(
-    run: RunSettings, task: Task, settings: RobustnessSettings, curves: Mapping[int, Mapping[str, Curves]]
+    run: RunSettings,
+    task: Task,
+    levels: Scores,
+    settings: RobustnessSettings,
+    curves: Mapping[int, Mapping[str, Curves]],
 ) -> dict[str, Any]:
     names = next(iter(curves.values()))[REPRESENTATION]
-    chance = {} if task.chance is None else {"chance": task.chance}
+    chance = {"chance": levels[task.metric]} if task.metric in levels else {}
     return {
         "metric": task.metric,
         "higher_is_better": task.higher_is_better,

@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from coral_plugin.data import MultimodalData, Task
+from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import ALL
+from coral_plugin.evaluation.metrics import Scores, chance_levels
 from coral_plugin.experiments.settings import RunSettings
 from coral_plugin.registry import OBJECTIVES
 
@@ -18,10 +19,10 @@ def summarise(
     settings: RunSettings, data: MultimodalData, results: Mapping[int, Mapping[str, Any]], floor: Mapping[str, Any]
 ) -> dict[str, Any]:
     """The content of ``metrics.json`` (DESIGN.md; schema 1) from the results of the seeds."""
-    seeds = list(results)
+    seeds, levels = list(results), chances(data)
     parts = {
         part: {
-            task.name: _spread(task, [results[seed]["scores"][part][task.name] for seed in seeds])
+            task.name: _spread(levels[task.name], [results[seed]["scores"][part][task.name] for seed in seeds])
             for task in data.tasks
         }
         for part in results[seeds[0]]["scores"]
@@ -39,7 +40,10 @@ def summarise(
         "seeds": seeds,
         "tasks": parts.pop(ALL, {}),
         "parts": parts,
-        "floor": {part: {task.name: _spread(task, [floor[part][task.name]]) for task in data.tasks} for part in floor},
+        "floor": {
+            part: {task.name: _spread(levels[task.name], [floor[part][task.name]]) for task in data.tasks}
+            for part in floor
+        },
         "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
         "train": {
             "epochs": settings.training.epochs if OBJECTIVES.get(settings.objective).trains else 0,
@@ -65,14 +69,14 @@ def summarise_missing(
         results: ``{seed: {subset: {"complete" | "refitted": {task: score}}}}``.
         lacking: How many test samples have no modality of a subset.
     """
-    seeds = list(results)
+    seeds, levels = list(results), chances(data)
     return [
         {
             "modalities": list(subset),
             "lacking": lacking[subset],
             **{
                 kind: {
-                    task.name: _spread(task, [results[seed][subset][kind][task.name] for seed in seeds])
+                    task.name: _spread(levels[task.name], [results[seed][subset][kind][task.name] for seed in seeds])
                     for task in data.tasks
                 }
                 for kind in ("complete", "refitted")
@@ -88,10 +92,27 @@ def spread(values: list[float]) -> dict[str, Any]:
     return {"values": values, "mean": statistics.mean(values), "std": std}
 
 
-def _spread(task: Task, scores: list[dict[str, Any]]) -> dict[str, Any]:
-    """Values of the seeds with mean and sample deviation (null for one seed), other metrics beside them."""
+def chances(data: MultimodalData) -> dict[str, Scores]:
+    """``{task: {metric: level of chance}}`` on the test samples; empty where there are none."""
+    test = data.test
+    return (
+        {task.name: chance_levels(test.targets[task.name].cpu().numpy(), task) for task in data.tasks} if test else {}
+    )
+
+
+def _spread(levels: Scores, scores: list[dict[str, Any]]) -> dict[str, Any]:
+    """Values of the seeds with mean and sample deviation (null for one seed), other metrics beside them.
+
+    The level of chance of each metric stands beside its values, where it has one.
+    """
+
+    def stated(metric: str, values: list[float]) -> dict[str, Any]:
+        chance = {"chance": levels[metric]} if metric in levels else {}
+        return {**chance, **spread(values)}
+
     also = {
-        name: spread([score["also"][name] for score in scores if name in score["also"]]) for name in scores[0]["also"]
+        name: stated(name, [score["also"][name] for score in scores if name in score["also"]])
+        for name in scores[0]["also"]
     }
-    chance = {} if task.chance is None else {"chance": task.chance}
-    return {"metric": scores[0]["metric"], **chance, **spread([score["value"] for score in scores]), "also": also}
+    metric = scores[0]["metric"]
+    return {"metric": metric, **stated(metric, [score["value"] for score in scores]), "also": also}

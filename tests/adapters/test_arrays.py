@@ -94,7 +94,7 @@ def test_wearables(shared_data):
     assert [m.name for m in data.modalities] == ["phone_acc", "phone_gyro", "watch_acc", "watch_gyro"]
     assert {(m.kind, m.shape) for m in data.modalities} == {("timeseries", (50, 3))}
     assert {name: len(split) for name, split in data.splits().items()} == {"train": 2337, "valid": 498, "test": 735}
-    assert (data.tasks[0].classes[2], data.tasks[0].chance, data.notes) == ("WALKING", 0.2, ())
+    assert (data.tasks[0].classes[2], len(data.tasks[0].classes), data.notes) == ("WALKING", 5, ())
     scaled = data.modalities[0].standardise(data.train.columns["phone_acc"].values).flatten(0, 1)
     assert torch.allclose(scaled.mean(0), torch.zeros(3), atol=1e-3)
     assert torch.allclose(scaled.std(0), torch.ones(3), atol=1e-3)

@@ -1,4 +1,4 @@
-"""Tasks know their metric, its direction and its level of chance."""
+"""Tasks know their metric and its direction."""
 
 import pytest
 
@@ -7,16 +7,12 @@ from coral_plugin.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("kind", "metric", "higher", "chance"),
-    [
-        ("classification", "balanced_accuracy", True, 0.25),
-        ("multilabel", "weighted_f1", True, None),
-        ("regression", "mse", False, None),
-    ],
+    ("kind", "metric", "higher"),
+    [("classification", "balanced_accuracy", True), ("multilabel", "weighted_f1", True), ("regression", "mse", False)],
 )
-def test_kinds(kind, metric, higher, chance):
+def test_kinds(kind, metric, higher):
     task = Task(name="label", kind=kind, classes=("a", "b", "c", "d"))
-    assert (task.metric, task.higher_is_better, task.chance) == (metric, higher, chance)
+    assert (task.metric, task.higher_is_better) == (metric, higher)
 
 
 def test_unknown_kind():

@@ -1,9 +1,17 @@
 """Scores against their definitions."""
 
+import itertools
+
 import numpy as np
 import pytest
 
-from coral_plugin.evaluation.metrics import classification_scores, multilabel_scores, regression_scores
+from coral_plugin.data.task import Task
+from coral_plugin.evaluation.metrics import (
+    chance_levels,
+    classification_scores,
+    multilabel_scores,
+    regression_scores,
+)
 
 
 def naive_balanced_accuracy(labels, predictions):
@@ -108,3 +116,27 @@ def test_regression_leaves_out_what_is_not_defined():
 def test_correlation_of_extreme_numbers(scale):
     targets = np.array([[0.0], [1.0], [2.0]])
     assert regression_scores(targets, targets * scale if scale < 1 else targets * 1e100)["pearson"] == pytest.approx(1)
+
+
+def test_chance_is_the_best_constant_guess_on_the_classes_that_occur():
+    """Seven classes, of which three occur in test: case 23."""
+    task = Task(name="mood", kind="classification", classes=tuple(map(str, range(7))))
+    truth = np.random.default_rng(0).choice([2, 3, 4], 100, p=[0.1, 0.7, 0.2])
+    constant = [classification_scores(truth, np.full(100, c), None, 7) for c in range(7)]
+    levels = chance_levels(truth, task)
+    assert levels["balanced_accuracy"] == pytest.approx(1 / 3)
+    assert set(levels) == {"balanced_accuracy", "accuracy", "macro_f1", "auroc"}
+    assert levels["auroc"] == 0.5
+    for metric in ("balanced_accuracy", "accuracy", "macro_f1"):
+        assert levels[metric] == pytest.approx(max(scores[metric] for scores in constant))
+    assert chance_levels(np.full(5, 3), task) == {"balanced_accuracy": 1.0, "accuracy": 1.0, "macro_f1": 1.0}
+
+
+def test_chance_of_labels_is_the_best_row_for_all():
+    task = Task(name="genres", kind="multilabel", classes=("a", "b", "c"))
+    truth = (np.random.default_rng(0).random((60, 3)) < [0.7, 0.3, 0.1]).astype(int)
+    rows = [np.tile(row, (60, 1)) for row in itertools.product((0, 1), repeat=3)]
+    levels = chance_levels(truth, task)
+    for metric in ("weighted_f1", "macro_f1", "subset_accuracy", "macro_accuracy"):
+        assert levels[metric] == pytest.approx(max(multilabel_scores(truth, row)[metric] for row in rows))
+    assert chance_levels(np.zeros((4, 2)), Task(name="x", kind="regression", classes=("a", "b"))) == {}

@@ -99,7 +99,8 @@ def _measure(column: str, name: str, reading: Reading, found: _Found, jobs: Sequ
     for (_, own, arm, _), metrics in found.items():
         if (own, arm) == (column, reading.arm) and (task := _task(metrics["tasks"], reading)):
             metric = reading.metric or task["metric"]
-            return Measure(column, name, metric, task.get("chance"), reading.unit, probe)
+            summary = task if metric == task["metric"] else task["also"].get(metric, {})
+            return Measure(column, name, metric, summary.get("chance"), reading.unit, probe)
     return None
 
 
