@@ -18,8 +18,9 @@ from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.scale import far_values, refuse_other_scale
 from coral_plugin.data.split import Column, Split
 from coral_plugin.data.statistics import with_offset_of, with_statistics
-from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, by_split, listed, read_table, settle
+from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, by_split, listed, read_table, same_names, settle
 from coral_plugin.data.task import Task, TaskKind
+from coral_plugin.data.values import column_names
 from coral_plugin.errors import InputError, one_line
 
 VALID_SHARE = 0.15
@@ -67,6 +68,7 @@ def from_arrays(
     """
     tables, notes = by_split(arrays, name)
     modalities, found, read = with_lengths(tables, modalities_of_tables(tables, kinds or {}, name), kinds or {}, name)
+    modalities = [replace(m, feature_names=column_names(arrays[f"train/{m.name}"])) for m in modalities]
     modalities = [
         with_offset_of(m, tables["train"][m.name], found["train"].get(m.name), _present(tables["train"], m.name))
         for m in modalities
@@ -80,8 +82,8 @@ def from_arrays(
         modalities = [replace(m, offset=None, unit=None) for m in modalities]
     labels = {label: table["labels"] for label, table in tables.items() if "labels" in table}
     # the columns of pandas.get_dummies are called like the classes
-    frame = getattr(arrays.get("train/labels"), "columns", ())
-    classes = arrays.get("classes", list(frame) if len(frame) > 1 else None)
+    columns = column_names(arrays.get("train/labels"))
+    classes = arrays.get("classes", columns if len(columns) > 1 else None)
     known, targets, said = read_labels(labels, classes, list(tables), name, task)
     splits = {
         label: Split(
@@ -131,6 +133,7 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
     for modality in there:
         keys = (modality.name, f"{modality.name}/{LENGTH}", f"{modality.name}/{PRESENT}")
         table |= read_table({key: arrays[key] for key in keys if key in arrays}, "", name)
+        same_names(arrays[modality.name], modality.feature_names, f"{name}: {modality.name}")
         shape = table[modality.name].shape[1:]
         if shape != modality.shape and not (modality.temporal and len(shape) == 2 and shape[1] == modality.features):
             raise InputError(

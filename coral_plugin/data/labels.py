@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError, short
+from coral_plugin.registry import suggest
 
 _MOST_CLASSES = 10_000
 _LONGEST = 200  # characters of a name
@@ -46,6 +47,8 @@ def read_labels(
         InputError: labels that are missing, of several kinds, out of range or none of the task; a class that train
             lacks; names that do not fit.
     """
+    if kind is not None and kind not in (known := get_args(TaskKind)):
+        raise suggest(kind, list(known), "task")
     if not arrays:
         return None, {}, []
     if missing := [label for label in splits if label not in arrays]:

@@ -33,6 +33,7 @@ class Modality:
             tell them apart (UNIX time, coordinates); None where values are held as they are.
         unit: Per feature, divided by at the same place; 1 unless values are too small for a 32-bit float.
         bounds: Least and greatest value in train, as they are held.
+        feature_names: Of the features, where a data frame gave them names; empty without.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Modality:
     offset: tuple[float, ...] | None = None
     unit: tuple[float, ...] | None = None
     bounds: tuple[float, ...] | None = None
+    feature_names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str) or len(self.name) > _LONGEST:
@@ -82,6 +84,15 @@ class Modality:
                 raise InputError(f"Modality {self.name!r} needs both {one} and {other}, or neither.")
         if self.bounds is not None and not (len(self.bounds) == 2 and self.bounds[0] <= self.bounds[1]):
             raise InputError(f"Modality {self.name!r} needs its bounds as (least, greatest), got {self.bounds}.")
+
+        if self.feature_names and len(self.feature_names) != self.features:
+            raise InputError(
+                f"Modality {self.name!r} has {self.features} features, but {len(self.feature_names)} names of them."
+            )
+
+    def feature(self, number: int) -> str:
+        """Name of a feature, or its number where features have no names."""
+        return self.feature_names[number] if self.feature_names else str(number)
 
     @property
     def features(self) -> int:

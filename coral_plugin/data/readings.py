@@ -30,11 +30,11 @@ def reading(modality: Modality, train: Column) -> str:
     if len(modality.constant) == modality.features:
         told.append("every feature is constant in train")
     elif modality.constant:
-        told.append(f"constant in train: {_channel(modality)} {_listed(modality.constant)}")
+        told.append(f"constant in train: {_channel(modality)} {_listed(modality, modality.constant)}")
     if modality.offset is not None and modality.unit is not None:
         pairs = enumerate(zip(modality.offset, modality.unit, strict=True))
         moved = [at for at, (offset, unit) in pairs if offset or unit != 1]
-        told.append(f"centred before it became 32-bit floats: {_channel(modality)} {_listed(moved)}")
+        told.append(f"centred before it became 32-bit floats: {_channel(modality)} {_listed(modality, moved)}")
     return ", ".join(told)
 
 
@@ -71,6 +71,6 @@ def _channel(modality: Modality) -> str:
     return "channels" if modality.kind == "image" else "features"
 
 
-def _listed(numbers: Sequence[int]) -> str:
+def _listed(modality: Modality, numbers: Sequence[int]) -> str:
     more = len(numbers) - _MOST
-    return ", ".join(map(str, numbers[:_MOST])) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(modality.feature, numbers[:_MOST])) + (f" and {more} more" if more > 0 else "")

@@ -63,8 +63,8 @@ def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:
             mean, std = (each[feature] for each in _scale(modality))
             notes.append(
                 f"{modality.name}: {samples} of {len(split)} samples hold values more than {FAR:.0f} standard "
-                f"deviations from the mean of train (feature {feature}: {value:.4g}, in train {mean:.4g} +- "
-                f"{std:.4g}); another unit or scale?"
+                f"deviations from the mean of train (feature {modality.feature(feature)}: {value:.4g}, in train "
+                f"{mean:.4g} +- {std:.4g}); another unit or scale?"
             )
     return notes
 

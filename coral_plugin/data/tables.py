@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.data.values import as_array, as_labels, as_values, filled_up
+from coral_plugin.data.values import as_array, as_labels, as_values, column_names, filled_up
 from coral_plugin.errors import InputError, short
 
 SPLITS = ("train", "valid", "test")
@@ -129,12 +129,16 @@ def same_columns(given: Mapping[str, Mapping[str, Any]], name: str) -> None:
     """Refuse data frames whose columns are called or ordered otherwise than those of train."""
     for label, table in given.items():
         for key, value in table.items():
-            wanted, found = (list(getattr(frame, "columns", ())) for frame in (given["train"].get(key), value))
-            if wanted and found and wanted != found:
-                raise InputError(
-                    f"{name}: {label}/{key} has columns {short(found)}, train/{key} {short(wanted)}; give the same "
-                    "columns in the same order."
-                )
+            same_names(value, column_names(given["train"].get(key)), f"{name}: {label}/{key}")
+
+
+def same_names(value: Any, wanted: tuple[str, ...], where: str) -> None:
+    """Refuse a data frame whose columns are not called as ``wanted``, where both have names."""
+    if wanted and (found := column_names(value)) and found != wanted:
+        raise InputError(
+            f"{where} has columns {short(list(found))}, those of train are {short(list(wanted))}; give the same "
+            "columns in the same order."
+        )
 
 
 def _one_length(tables: dict[str, Table], given: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -155,6 +155,11 @@ def _table_of(frame: Any, key: str, name: str) -> np.ndarray:
     return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))
 
 
+def column_names(value: Any) -> tuple[str, ...]:
+    """Names of the columns of a data frame; empty for anything else."""
+    return tuple(map(str, value.columns)) if _is_pandas(value, "DataFrame") else ()
+
+
 def _samples(value: Any) -> Sequence[Any] | None:
     """The samples of what holds one array a sample, of several lengths; None for everything else."""
     if _is_pandas(value, "Series"):

@@ -91,6 +91,11 @@ def test_the_task_may_be_said():
         assert not any("labels" in note for note in read(rows, rows, task=task).notes)
 
 
+def test_an_unknown_task():
+    with pytest.raises(InputError, match=r"Unknown task.*Did you mean 'regression'"):
+        read(Y, TEST, task="regresion")
+
+
 def test_flags_saved_as_floats_are_said():
     flags = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]] * 8)
     data = read(flags, flags)

@@ -8,6 +8,8 @@ import torch
 import coral_plugin
 from coral_plugin import CoralEncoder
 from coral_plugin.data import as_split, from_arrays, from_loaders
+from coral_plugin.data.readings import readings
+from coral_plugin.data.scale import far_values
 from coral_plugin.data.values import as_array, as_labels, as_values
 from coral_plugin.errors import InputError
 from coral_plugin.estimator import pack
@@ -232,12 +234,24 @@ def test_lengths_beside_a_list_of_series():
         from_arrays({"train/a": SERIES, "train/a/length": np.array(LENGTHS)})
 
 
-def test_frames_need_the_same_columns():
+def test_frames_name_their_features():
+    frame = pd.DataFrame({"age": [31.0, 52, 43], "town": [7, 7, 7]})
+    data = from_arrays({"train/a": frame, "train/b": frame["age"], "test/a": frame, "test/b": frame["age"]})
+    assert [(m.shape, m.feature_names) for m in data.modalities] == [((2,), ("age", "town")), ((1,), ())]
+    assert readings(data)[0].endswith("constant in train: features town")
+    far = as_split({"a": frame * [1e6, 1]}, data.modalities)
+    assert "(feature age: 5.2e+07, in train 42 +- " in far_values(far, data.modalities)[0]
+
+
+def test_frames_need_the_columns_of_train():
     frame = pd.DataFrame({"x": [1.0, 2, 3], "y": [3, 4, 5]})
-    data = from_arrays({"train/a": frame, "train/b": frame["y"], "test/a": frame, "test/b": frame["y"]})
-    assert [modality.shape for modality in data.modalities] == [(2,), (1,)]
-    with pytest.raises(InputError, match=r"test/a has columns \['y', 'x'\], train/a \['x', 'y'\]"):
+    modalities = from_arrays({"train/a": frame}).modalities
+    message = r"a has columns \['y', 'x'\], those of train are \['x', 'y'\]"
+    with pytest.raises(InputError, match="test/" + message):
         from_arrays({"train/a": frame, "test/a": frame[["y", "x"]]})
+    with pytest.raises(InputError, match=message):
+        as_split({"a": frame[["y", "x"]]}, modalities)
+    assert len(as_split({"a": frame.to_numpy()}, modalities)) == 3
 
 
 def test_objects_in_an_npz_have_a_remedy(tmp_path):
