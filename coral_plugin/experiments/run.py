@@ -104,12 +104,12 @@ def run(
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
     data = data if data is not None else load_data(settings)
     say = _silent if quiet else partial(_say, label)
-    for line in (*readings(data), *data.notes):
-        say(f"{data.name}: {line}")
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
         say(f"{settings.objective}: {line}")
     views = build_views(_views_spec(settings, augmentations), data.modalities, settings.plain_views)
     method = _check(settings, data, encoders)
+    for line in (*readings(data), *data.notes):
+        say(f"{data.name}: {line}")
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     samples = len(data.unlabelled)
     if method.needs_labels and samples != len(data.train):
