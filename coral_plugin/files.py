@@ -8,7 +8,6 @@ import errno
 import json
 import math
 import os
-import re
 import secrets
 import shutil
 import stat
@@ -21,7 +20,6 @@ import numpy as np
 from coral_plugin.errors import CoralError, InputError, MachineError, one_line
 
 MOST_TEXT = 1 << 28  # bytes of a text or of JSON: a history of 100,000 epochs has a tenth of it
-_TILDE = re.compile(r"((?:--)?[\w.-]+=)?(~[^/=]*/.*)", re.DOTALL)
 # the path that the user gave is wrong, rather than the machine
 _USERS_ERRNO = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
@@ -31,19 +29,6 @@ def cache_folder() -> Path:
     if own := os.environ.get("CORAL_CACHE"):
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coral-multibench"
-
-
-def home_expanded(text: str) -> str:
-    """A path, or a flag ``--name=path``, whose path begins with the folder that ``~/`` or ``~user/`` stands for.
-
-    A shell does so for words that begin with a tilde, not behind ``=``, and nobody does in Python or YAML.
-
-    >>> home_expanded("--data=~/x.npz") == "--data=" + os.path.expanduser("~/x.npz"), home_expanded("a~/b")
-    (True, 'a~/b')
-    """
-    if (found := _TILDE.fullmatch(text)) is None:
-        return text
-    return (found[1] or "") + os.path.expanduser(found[2])  # noqa: PTH111 - a user that is not there stays
 
 
 def read_text(path: Path | str, most: int = MOST_TEXT) -> str:

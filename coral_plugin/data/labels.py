@@ -176,7 +176,10 @@ def _classification(
 ) -> tuple[Task, dict[str, Tensor], list[str]]:
     seen = [_text(value) for value in np.unique(arrays["train"])]
     _two_classes(seen, name)
-    many = arrays["train"].dtype.kind != "U" and len(seen) > min(_MANY, max(10, len(arrays["train"]) // 2))
+    # 0, 1, 2, ... are numbers that somebody gave to classes, however few samples each has
+    dense = seen == [str(number) for number in range(len(seen))]
+    most = _MANY if dense else min(_MANY, max(10, len(arrays["train"]) // 2))
+    many = arrays["train"].dtype.kind != "U" and len(seen) > most
     numbers = _otherwise("quantities", "regression")
     if len(seen) > _MOST_CLASSES:
         raise InputError(f"{name}: train/labels has {len(seen)} classes, more than {_MOST_CLASSES}; {numbers}.")

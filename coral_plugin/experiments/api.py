@@ -19,9 +19,9 @@ from coral_plugin.evaluation.missing import tell
 from coral_plugin.experiments.checks import is_path
 from coral_plugin.experiments.run import Run, run
 from coral_plugin.experiments.settings import GROUPS, SEEDS, make_settings, seeds_of
-from coral_plugin.files import home_expanded
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
+from coral_plugin.paths import home_expanded
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ import yaml
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.experiments.checks import check_fields, is_path, is_text
-from coral_plugin.files import home_expanded
 from coral_plugin.networks import NetworkSettings
+from coral_plugin.paths import home_expanded
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 from coral_plugin.training.settings import TrainingSettings
 
