@@ -1,6 +1,7 @@
 """Fixtures that every folder of tests may use."""
 
 import os
+import random
 from pathlib import Path
 
 import numpy as np
@@ -37,3 +38,11 @@ def tiny_arrays() -> dict[str, np.ndarray]:
 def one_thread() -> None:
     """The tensors here are tiny, and threads that wait for each other cost ten times the arithmetic."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """What a test draws from global generators (weights, shuffled loaders) depends on no test before it."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002 - the generator that code of others draws from
+    torch.manual_seed(0)

@@ -29,7 +29,7 @@ def site(tmp_path_factory):
     source = shutil.copytree(PLUGIN, folder / "source")
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--no-build-isolation", "--no-index", "--target", folder / "site", source]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "site"
 
@@ -38,7 +38,7 @@ def coral(site, *arguments, cwd):
     """``coral ...`` in a process of its own that sees ``site``."""
     environment = os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "coral_plugin.cli.main", *map(str, arguments)]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=250)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True)
 
 
 def test_an_installed_plugin_is_listed_and_trains_end_to_end(site, tmp_path):

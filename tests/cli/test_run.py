@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -200,7 +199,7 @@ def test_a_stop_leaves_the_training_and_says_how_to_go_on(data, tmp_path):
     script = tmp_path / "long.py"
     script.write_text(
         "import time\nfrom private_test_scripts.all_in_one import all_in_one_train\n"
-        "def work():\n    print('working', flush=True)\n    time.sleep(60)\nall_in_one_train(work, [])\n"
+        "def work():\n    print('working', flush=True)\n    time.sleep(3600)\nall_in_one_train(work, [])\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-m", "coral_plugin.cli.main", "run", script, "--objective", "supervised", "--output", "o"],
@@ -211,10 +210,8 @@ def test_a_stop_leaves_the_training_and_says_how_to_go_on(data, tmp_path):
         env={**os.environ, "MULTIBENCH_ROOT": str(DOUBLE)},
     )
     assert process.stdout.readline() == "working\n"
-    started = time.monotonic()
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=30)
-    assert time.monotonic() - started < 20
+    _, err = process.communicate()
     assert (process.returncode, err) == (130, "coral: stopped.\n")
     assert json.loads((tmp_path / "o" / "run.json").read_text())["status"] == "failed"
 

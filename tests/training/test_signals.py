@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
-import time
 
 import pytest
 
@@ -82,67 +82,100 @@ def test_a_command_raises_and_tells_once(number, before, capfd):
     assert signal.set_wakeup_fd(-1) == -1
 
 
-BODIES = {
-    "a long call": "hashlib.pbkdf2_hmac('sha256', b'', b'', 2**31 - 1)",
-    "what swallows it": """
-            try:
-                time.sleep(60)
-            except BaseException:
-                pass""",
-    "a loop": "time.sleep(0.01)",
-}
+LONG = 3600.0  # seconds: what waits for it has hung
 SCRIPT = """
 import hashlib, sys, time
+from coral_plugin.training import signals
 from coral_plugin.training.signals import Interrupted, Wish, stoppable
+signals.GRACE = {grace}
 with stoppable("Go on with: x") as command:
-    print("ready", flush=True)
     try:
-        while True:
-            {body}
+{body}
     except Interrupted as stopped:
-        sys.exit(command.tell(stopped.number))
+        print("closed", flush=True)
+        sys.exit(command.tell(stopped.number, stopped.said))
 """
 
 
-def start(body):
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT.format(body=body)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stdout.readline() == "ready\n"
-    time.sleep(0.2)
-    return process
+@pytest.fixture
+def start():
+    """A command that does ``body`` and has printed that it is ready."""
+    started = []
+
+    def make(body, grace):
+        code = SCRIPT.format(grace=grace, body=textwrap.indent(textwrap.dedent(body), 8 * " "))
+        started.append(
+            subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        )
+        assert started[-1].stdout.readline() == "ready\n"
+        return started[-1]
+
+    yield make
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
-@pytest.mark.parametrize("body", BODIES)
-def test_a_command_ends_in_time_whatever_it_does(body):
-    process = start(BODIES[body])
-    began = time.monotonic()
+LOOP = """
+print("ready", flush=True)
+while True:
+    time.sleep(0.01)
+"""
+CALL = """
+print("ready", flush=True)
+hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+"""
+SWALLOWING = """
+while True:
+    try:
+        print("ready", flush=True)
+        time.sleep(600)
+    except BaseException:
+        pass
+"""
+STEP = """
+with Wish() as wish:
+    print("ready", flush=True)
+    while not wish.number:
+        time.sleep(0.01)
+    time.sleep(signals.GRACE + 1)
+raise Interrupted(wish.number, "after the step")
+"""
+
+
+def test_a_command_closes_what_is_open(start):
+    process = start(LOOP, LONG)
     process.terminate()
-    said = process.communicate(timeout=30)[1]
-    assert time.monotonic() - began < (1 if body == "a loop" else GRACE + 3)  # on a machine that others use too
-    assert (process.returncode, said) == (128 + signal.SIGTERM, "coral: stopped. Go on with: x\n")
+    assert process.communicate() == ("closed\n", "coral: stopped. Go on with: x\n")
+    assert process.returncode == 128 + signal.SIGTERM
 
 
-def test_a_second_signal_does_not_wait():
-    process = start(BODIES["what swallows it"])
+@pytest.mark.parametrize("body", [CALL, SWALLOWING], ids=["a long call", "what swallows it"])
+def test_a_command_ends_whatever_it_does(start, body):
+    process = start(body, GRACE)
     process.terminate()
-    time.sleep(0.1)
+    assert process.communicate()[1] == "coral: stopped. Go on with: x\n"
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_the_time_that_closing_may_take_is_short():
+    assert GRACE <= 2
+
+
+def test_a_second_signal_does_not_wait(start):
+    process = start(SWALLOWING, LONG)
     process.terminate()
-    said = process.communicate(timeout=30)[1]
-    assert (process.returncode, said) == (128 + signal.SIGTERM, "coral: stopped at once. Go on with: x\n")
+    assert process.stdout.readline() == "ready\n"  # the first one is swallowed
+    process.terminate()
+    assert process.communicate()[1] == "coral: stopped at once. Go on with: x\n"
+    assert process.returncode == 128 + signal.SIGTERM
 
 
-def test_a_step_is_waited_for():
+def test_a_step_is_waited_for(start):
     """Longer than a command may take otherwise."""
-    body = f"""
-            with Wish() as wish:
-                until = time.monotonic() + {GRACE + 1}
-                while time.monotonic() < until:
-                    time.sleep(0.05)
-            raise Interrupted(wish.number, "after the step")"""
-    process = start(body.strip())
+    process = start(STEP, 0.2)
     process.terminate()
-    assert process.communicate(timeout=30)[1] == "coral: stopped. Go on with: x\n"
+    assert process.communicate() == ("closed\n", "coral: stopped after the step. Go on with: x\n")
     assert process.returncode == 128 + signal.SIGTERM
 
 

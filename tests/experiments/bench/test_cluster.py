@@ -26,19 +26,23 @@ cluster.shutdown()
 @pytest.fixture(scope="module")
 def address():
     quiet = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "PYTHONWARNINGS": "ignore"}
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-c", CLUSTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         text=True, env=quiet,
-    )  # fmt: skip
-    yield process.stdout.readline().strip()
-    process.stdin.close()
-    process.stdout.close()
-    process.wait(60)
+    ) as process:  # fmt: skip
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+def working(folder):
+    """Process ids of the runs in progress."""
+    texts = [path.read_text() for path in folder.glob("runs/*/run.lock")]
+    return [int(text.split()[1]) for text in texts if text.endswith("\n")]
 
 
 @pytest.mark.slow
 def test_a_run_whose_worker_is_killed_is_sent_again(address, tmp_path):
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [
             sys.executable, "-m", "coral_plugin.cli.main", "bench", "--objectives", "coral", "--datasets", "digits",
             "--seeds", "41,42", "--epochs", "2", "--device", "cpu", "--set", "network.width=8",
@@ -46,19 +50,15 @@ def test_a_run_whose_worker_is_killed_is_sent_again(address, tmp_path):
             "--set", "probe.kind=knn", "--engine", "ray", "--address", address, "--output", str(tmp_path),
         ],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-    def working():
-        texts = [path.read_text() for path in tmp_path.glob("runs/*/worker.lock")]
-        return [int(text) for text in texts if text.endswith("\n")]
-
-    end = time.monotonic() + 200
-    while not working():
-        assert time.monotonic() < end
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
-    os.kill(working()[0], signal.SIGKILL)
-    out, err = process.communicate(timeout=280)
+    ) as process:  # fmt: skip
+        try:
+            while not (found := working(tmp_path)):
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.02)
+            os.kill(found[0], signal.SIGKILL)
+            out, err = process.communicate()
+        finally:
+            process.kill()
     assert process.returncode == 0, err
     assert "its worker died (WorkerCrashedError); tried again" in err
     assert len(list(tmp_path.glob("runs/*/record.json"))) == 2

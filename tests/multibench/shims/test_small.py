@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from coral_plugin.errors import InputError, PluginError
 from coral_plugin.multibench import multibench
-from coral_plugin.multibench.shims import SCRIPT_SHIMS
+from coral_plugin.multibench.shims import SCRIPT_SHIMS, memory
 from coral_plugin.multibench.shims.memory import memory_usage
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU: nothing is mapped")
@@ -72,11 +72,16 @@ def test_what_leaves_a_training_comes_through(inside, error):
         memory_usage(fail)
 
 
-def test_memory_is_looked_at_while_the_training_runs():
+def test_memory_is_looked_at_while_the_training_runs(monkeypatch):
+    looked, resident = [], memory.resident
+    monkeypatch.setattr(memory, "resident", lambda: (looked.append(resident()), looked[-1])[1])
+
     def fill():
         with mmap.mmap(-1, 40 << 20) as block:  # 40 MiB, not from a heap that was that large before
             block.write(b"x" * (40 << 20))
-            time.sleep(0.35)
+            looked[1:] = []  # what was looked at while it was written
+            while len(looked) < 3:  # one before the training, one that may have begun before the block was full
+                time.sleep(0.01)
 
     seen = memory_usage(fill)
     assert max(seen) > seen[0] + 30
