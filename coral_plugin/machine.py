@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,13 +57,25 @@ def peak_memory() -> Iterator[Peak]:
     try:
         yield peak
     finally:
-        peak.bytes = _high_water()
+        peak.bytes = high_water()
 
 
-def _high_water() -> int:
+def resident() -> int:
+    """Resident memory of this process in bytes; the greatest so far where the system does not tell the present one."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return high_water()
+
+
+def high_water() -> int:
+    """Greatest resident memory of this process so far, in bytes; 0 where the system does not tell (Windows)."""
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
                 return int(line.split()[1]) * 1024
+    try:
+        import resource
+    except ImportError:
+        return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

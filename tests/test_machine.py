@@ -1,5 +1,8 @@
 """What this machine has, and what it cannot hold."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -43,3 +46,28 @@ def test_peak_memory_where_the_system_keeps_no_record(monkeypatch, tmp_path):
     with machine.peak_memory() as peak:
         pass
     assert peak.bytes > 1_000_000
+
+
+# as on Windows, which has neither; what is not ours is imported before
+WITHOUT = """
+import importlib, pkgutil, sys
+import lightning_fabric, matplotlib.figure, scipy.stats, sklearn.linear_model, torch.distributed
+import coral_plugin
+sys.modules |= {"fcntl": None, "resource": None}
+names = [each.name for each in pkgutil.walk_packages(coral_plugin.__path__, "coral_plugin.")]
+for name in names:
+    importlib.import_module(name)
+print(len(names))
+"""
+
+
+def test_everything_can_be_imported_where_resource_and_fcntl_are_missing():
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", WITHOUT], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 200
+
+
+def test_a_system_without_resource_tells_no_memory(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "nowhere" / "status")
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert machine.high_water() == 0

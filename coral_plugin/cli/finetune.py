@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from coral_plugin.cli.parser import CommandParser
 
@@ -12,6 +12,7 @@ from coral_plugin.cli.parser import CommandParser
 def main(argv: list[str]) -> int:
     """Run ``coral finetune``; returns the exit status."""
     from coral_plugin.experiments.finetune import FinetuneSettings
+    from coral_plugin.training.settings import Precision
 
     standard = FinetuneSettings()
     parser = CommandParser(
@@ -46,20 +47,23 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--learning-rate", type=float, default=standard.learning_rate, help="%(default)s by default")
     parser.add_argument("--batch-size", type=int, default=standard.batch_size, help="%(default)s by default")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="the run's by default, if it is here")
+    parser.add_argument("--precision", choices=get_args(Precision), help="the run's by default")
     parser.add_argument("--data", metavar="PATH", help="where the data lie now, if they were moved")
     parser.add_argument("--output", metavar="DIR", help="RUN_DIR/finetuned-<loss> by default")
     parser.add_argument("--resume", action="store_true", help="go on with a fine-tuning that was stopped")
     arguments = vars(parser.parse_args(argv))
-    folder, data, output, resume = (arguments.pop(key) for key in ("run", "data", "output", "resume"))
-    return finetune(folder, FinetuneSettings(**arguments), data, output, resume=resume)
+    folder, data, output = (arguments.pop(key) for key in ("run", "data", "output"))
+    how = {key: arguments.pop(key) for key in ("device", "precision", "resume")}
+    return finetune(folder, FinetuneSettings(**arguments), data, output, **how)
 
 
-def finetune(folder: str, settings: Any, data: str | None, output: str | None, *, resume: bool = False) -> int:
-    """Fine-tune the run in ``folder`` and print the scores before and after."""
+def finetune(folder: str, settings: Any, data: str | None, output: str | None, **how: Any) -> int:
+    """Fine-tune the run in ``folder`` (``how``: device, precision, resume); print the scores before and after."""
     from coral_plugin.evaluation.tables import Table, cell, score_table
     from coral_plugin.experiments.finetune import finetune as tune
 
-    result = tune(Path(folder), settings, data_path=data, output=Path(output) if output else None, resume=resume)
+    result = tune(Path(folder), settings, data_path=data, output=Path(output) if output else None, **how)
     found = result.record
     rows = [("pretrained, probe", cell(found["before"])), (f"{settings.loss}, probe", cell(found["after"]))]
     if found["classifier"]:

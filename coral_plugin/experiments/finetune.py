@@ -35,7 +35,7 @@ from coral_plugin.files import read_json, write_json
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.classifier import Classifier
 from coral_plugin.objectives.coral import Coral
-from coral_plugin.training.fit import train
+from coral_plugin.training.fit import check_machine, train
 from coral_plugin.views import build_views
 
 RECORD, MARK = "finetune.json", "finetuned.json"
@@ -96,6 +96,8 @@ def finetune(
     *,
     output: Path | None = None,
     data_path: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Finetuned:
@@ -108,6 +110,8 @@ def finetune(
         settings: Of the fine-tuning.
         output: Where the fine-tuned run is written; ``finetuned-<loss>`` in ``folder`` by default.
         data_path: Where the data lie now, if they were moved.
+        device: ``auto``, ``cpu`` or ``cuda``; that of the run by default, or the CPU where this machine has no GPU.
+        precision: As ``training.precision``; that of the run by default.
         resume: Go on with what ``output`` holds: seeds that are fine-tuned are read.
         quiet: No progress on standard error.
 
@@ -126,6 +130,10 @@ def finetune(
         raise InputError(f"{folder} has no finished seed; go on with coral train --resume.")
     task = _task(data, settings)
     tuned = _tuned_settings(trained, settings, task, seeds)
+    here: dict[str, Any] = {"device": device or ("cpu" if tuned.training.device == "cpu" else "auto")}
+    here |= {"precision": precision} if precision else {}
+    tuned = dataclasses.replace(tuned, training=dataclasses.replace(tuned.training, **here))
+    check_machine(tuned.training)
     output = output or folder / f"finetuned-{settings.loss}"
     with held(output):
         prepare_folder(output, tuned, data, resume)

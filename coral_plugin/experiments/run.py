@@ -104,6 +104,8 @@ def run(
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
     data = data if data is not None else load_data(settings)
     say = _silent if quiet else partial(_say, label)
+    if alone := processes.without_srun():
+        say(alone)
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
         say(f"{settings.objective}: {line}")
     views = build_views(_views_spec(settings, augmentations), data.modalities, settings.plain_views)

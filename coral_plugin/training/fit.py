@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import resource
 import sys
 import tempfile
 import warnings
@@ -20,6 +19,7 @@ import torch
 from coral_plugin.data import Split
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import InputError
+from coral_plugin.machine import high_water
 from coral_plugin.networks.batchnorm import synchronise
 from coral_plugin.objectives import Objective
 from coral_plugin.training import processes
@@ -27,6 +27,7 @@ from coral_plugin.training.checkpoint import Checkpoints
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import LOG, EpochLog
+from coral_plugin.training.memory import answered, check_step
 from coral_plugin.training.numerics import compiled, deterministic
 from coral_plugin.training.progress import Progress
 from coral_plugin.training.randomness import fold
@@ -122,6 +123,8 @@ def train(
         Interrupted: SIGTERM or Ctrl-C; a checkpoint is written.
     """
     check_machine(settings)
+    if world_size() == 1:
+        check_step(build, split, settings, pick_device(settings.device), partial(_warn, label, quiet=quiet))
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
     if settings.devices == 1 or world_size() > 1:
@@ -186,7 +189,7 @@ def _train_here(
             torch.cuda.reset_peak_memory_stats(fabric.device)
         if engine.step < steps:
             # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
-            with Wish(patient=world_size() > 1) as wish:
+            with Wish(patient=world_size() > 1) as wish, answered(split, settings):
                 engine.run(wish)
             peak = _peak_memory(fabric.device)
             if wish.number:
@@ -198,6 +201,11 @@ def _train_here(
     rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
     seen = engine.step // len(loader) * loader.samples
     return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
+
+
+def _warn(label: str, line: str, *, quiet: bool) -> None:
+    if not quiet:
+        sys.stderr.write(f"{label} {line}\n".lstrip())
 
 
 def _keep(kept: Checkpoints, fabric: Any, state: dict[str, Any]) -> None:
@@ -218,9 +226,7 @@ def _check_state(state: dict[str, Any], folder: Path | None, **wanted: int) -> N
 def _peak_memory(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    # kilobytes on Linux, bytes on macOS
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return high_water()
 
 
 def _board(folder: Path | None, stack: contextlib.ExitStack) -> list[Callable[[dict[str, float]], None]]:

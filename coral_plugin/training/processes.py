@@ -35,11 +35,26 @@ def environment() -> Any:
 
     if TorchElasticEnvironment.detect():
         found: Any = TorchElasticEnvironment()
-    elif SLURMEnvironment.detect():
+    elif SLURMEnvironment.detect() and without_srun() is None:
         found = SLURMEnvironment(auto_requeue=False)
     else:
         return None
     return found if found.world_size() > 1 else None
+
+
+def without_srun() -> str | None:
+    """What to say in a SLURM allocation of several tasks in which this process was started alone; None elsewhere.
+
+    A batch script and a notebook have the variables of the whole allocation. ``srun`` alone makes a step, starts its
+    tasks, and says in each how many there are; an interactive shell is a step of one task.
+    """
+    tasks = os.environ.get("SLURM_NTASKS", "1")
+    if "WORLD_SIZE" in os.environ or tasks == "1":
+        return None
+    in_step = {"SLURM_STEP_ID", "SLURM_STEPID"} & set(os.environ)
+    if os.environ.get("SLURM_STEP_NUM_TASKS", tasks if in_step else "1") != "1":
+        return None
+    return f"SLURM: started once, without srun, in an allocation of {tasks} tasks: runs alone (docs/distributed.md)"
 
 
 def fabric(settings: TrainingSettings, accelerator: str) -> Any:

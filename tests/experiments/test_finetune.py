@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 
 from coral_plugin import fit
+from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.experiments import finetune as F
@@ -187,3 +189,34 @@ def test_unlabelled_data(tmp_path):
     fit(arrays(labels=False), epochs=1, output=tmp_path / "run", quiet=True, **SMALL)
     with pytest.raises(InputError, match="Fine-tuning needs a classification task; data has none"):
         finetune(tmp_path / "run", FinetuneSettings(), data_path=str(tmp_path / "data.npz"), quiet=True)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU: nothing is missing")
+def test_a_run_of_a_gpu_is_used_where_there_is_none(pretrained, tmp_path, capsys):
+    """Evaluated, embedded, gone on with and fine-tuned, with the flags that messages advise."""
+    run = tmp_path / "run"
+    shutil.copytree(pretrained, run)
+    config = run / "config.yaml"
+    config.write_text(config.read_text().replace("device: auto", "device: cuda"))
+    assert "device: cuda" in config.read_text()
+    data = str(pretrained.parent / "data.npz")
+    tuning = ["finetune", str(run), "--epochs", "1", "--batch-size", "16"]
+    for command in (
+        ["evaluate", str(run), "--probe", "knn"],
+        ["embed", str(run), "--data", data, "--output", str(tmp_path / "z.npz")],
+        [*tuning, "--output", str(tmp_path / "as-it-is")],
+        [*tuning, "--output", str(tmp_path / "told"), "--device", "cpu", "--loss", "cross_entropy"],
+        ["train", "--config", str(config), "--output", str(run), "--resume", "--device", "cpu", "--seeds", "41,43"],
+    ):
+        assert main(command) == 0, capsys.readouterr().err
+    assert json.loads((run / "metrics.json").read_text())["seeds"] == [41, 43]
+    with pytest.raises(InputError, match=r"no GPU; take --device cpu or auto\.$"):
+        finetune(run, FinetuneSettings(epochs=1), output=tmp_path / "none", device="cuda")
+    assert not (tmp_path / "none").exists()
+
+    config.write_text(config.read_text().replace("precision: 32-true", "precision: 16-mixed"))
+    half = [*tuning, "--output", str(tmp_path / "half")]
+    capsys.readouterr()
+    assert main(half) == 2
+    assert "on a CPU take bf16-mixed or 32-true" in capsys.readouterr().err
+    assert main([*half, "--precision", "32-true"]) == 0

@@ -1,17 +1,19 @@
 """Several processes: the numbers of one, a clear end when one dies, the same bits after it."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from coral_plugin import CoralEncoder, fit
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.experiments.folder import build_objective
 from coral_plugin.experiments.settings import make_settings
@@ -25,7 +27,6 @@ ALONE = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "TORC
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_loss_gradient_and_statistics_are_those_of_one_process(tmp_path):
     record = tmp_path / "record.json"
     command = [sys.executable, ROOT / "benchmarks" / "ddp_equality.py", "--objectives", "coral", "--output", record]
@@ -45,7 +46,7 @@ def pair(run, build):
     small = {"width": 8, "heads": 2, "head_hidden": 8, "head_output": 8}
     small["encoders"] = {"b": "affect_transformer(layers=1, feedforward=16)"}
     settings = make_settings("coral", "arrays", **{f"network__{key}": value for key, value in small.items()})
-    return partial(run, build=partial(build_objective, settings, build().modalities), devices=2, epochs=6)
+    return partial(run, build=partial(build_objective, settings, build().modalities), devices=2, epochs=40)
 
 
 @pytest.fixture
@@ -62,37 +63,43 @@ def workers(monkeypatch):
     return started
 
 
+@contextlib.contextmanager
 def when_saved(folder, act):
-    """Call ``act`` in a thread once there is a new checkpoint."""
-    newest = folder / "last.ckpt"
+    """Inside, ``act`` is called in a thread once there is a new checkpoint."""
+    newest, over = folder / "last.ckpt", threading.Event()
 
     def seen():
         return newest.stat().st_mtime_ns if newest.exists() else 0
 
-    def wait(before=seen()):  # noqa: B008 - what there is now
-        until = time.monotonic() + 200
-        while seen() in (0, before) and time.monotonic() < until:
-            time.sleep(0.01)
-        act()
+    def wait(before):
+        while not over.wait(0.01):
+            if seen() not in (0, before):
+                act()
+                return
 
-    threading.Thread(target=wait, daemon=True).start()
+    thread = threading.Thread(target=wait, args=(seen(),), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_process_that_dies_ends_the_others_and_the_rest_can_be_done(pair, same, tmp_path, workers):
     whole = pair(tmp_path / "whole")
-    assert [row["epoch"] for row in whole.history] == list(range(6))
+    assert [row["epoch"] for row in whole.history] == list(range(40))
     workers.clear()
     folder = tmp_path / "stopped"
-    when_saved(folder, lambda: workers[1].kill())
-    with pytest.raises(MachineError, match=r"^Process 1 of 2 was killed by signal 9. The others were ended; --resume"):
+    dies = pytest.raises(MachineError, match=r"^Process 1 of 2 was killed by signal 9. The others were ended; --resume")
+    with when_saved(folder, lambda: workers[1].kill()), dies:
         pair(folder)
     assert all(worker.returncode is not None for worker in workers)
-    assert 0 < Checkpoints(folder).load()["step"] < 18
+    assert 0 < Checkpoints(folder).load()["step"] < 120
 
-    when_saved(folder, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    with pytest.raises(Interrupted, match=r"after step \d+ of 18 of seed 41") as stopped:
+    stops = pytest.raises(Interrupted, match=r"after step \d+ of 120 of seed 41")
+    with when_saved(folder, lambda: os.kill(os.getpid(), signal.SIGTERM)), stops as stopped:
         pair(folder, resume=True)
     assert stopped.value.number == signal.SIGTERM
 
@@ -102,7 +109,6 @@ def test_a_process_that_dies_ends_the_others_and_the_rest_can_be_done(pair, same
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_torchrun(tmp_path):
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
@@ -150,11 +156,41 @@ def test_alone_is_no_job(monkeypatch, size):
     assert processes.environment() is None
 
 
-def test_slurm_is_seen(monkeypatch):
+@pytest.fixture
+def allocation(monkeypatch):
+    """The environment of a SLURM job of four tasks on two machines, with the given variables beside it."""
     slurm = {"SLURM_NTASKS": "4", "SLURM_PROCID": "2", "SLURM_LOCALID": "0", "SLURM_JOB_NAME": "train"}
     slurm |= {"SLURM_NTASKS_PER_NODE": "2", "SLURM_NNODES": "2", "SLURM_JOB_ID": "12", "SLURM_NODELIST": "n[1-2]"}
-    for name, value in slurm.items():
-        monkeypatch.setenv(name, value)
+
+    def make(**more):
+        for name in [name for name in os.environ if name.startswith(("SLURM", "TORCHELASTIC", "WORLD_SIZE"))]:
+            monkeypatch.delenv(name)
+        for name, value in {**slurm, **more}.items():
+            monkeypatch.setenv(name, value)
+
+    return make
+
+
+@pytest.mark.parametrize("step", [{"SLURM_STEP_ID": "0"}, {"SLURM_STEPID": "0", "SLURM_STEP_NUM_TASKS": "4"}])
+def test_a_task_of_srun_is_seen(allocation, step):
+    allocation(**step)
     found = processes.environment()
+    assert processes.without_srun() is None
     assert (found.global_rank(), found.world_size(), found.auto_requeue) == (2, 4, False)
     assert processes._local_size(4) == 2
+
+
+@pytest.mark.parametrize("step", [{}, {"SLURM_STEP_ID": "4294967290", "SLURM_STEP_NUM_TASKS": "1"}])
+def test_an_allocation_without_srun_runs_alone_and_says_so(allocation, step, run, capfd):
+    allocation(SLURM_PROCID="0", **step)
+    assert processes.environment() is None
+    assert run(epochs=1).steps == 3
+    rng = np.random.default_rng(0)
+    small = {"network__width": 8, "network__heads": 2, "network__head_hidden": 8, "network__head_output": 8}
+    arrays = {"a": rng.normal(size=(20, 4)), "b": rng.normal(size=(20, 3))}
+    fit(arrays, seeds=(1,), epochs=1, training__device="cpu", **small)
+    said = "SLURM: started once, without srun, in an allocation of 4 tasks: runs alone (docs/distributed.md)\n"
+    assert capfd.readouterr().err.count(said) == 1
+    settings = {key.replace("__", "."): value for key, value in small.items()}
+    table = rng.normal(size=(20, 6))
+    assert len(CoralEncoder(epochs=1, settings=settings, random_state=0).fit(table).transform(table)) == 20

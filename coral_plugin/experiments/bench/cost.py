@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import resource
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -22,6 +21,7 @@ from coral_plugin.experiments.folder import build_objective
 from coral_plugin.experiments.run import load_data
 from coral_plugin.experiments.settings import from_dict
 from coral_plugin.files import read_json, write_json
+from coral_plugin.machine import high_water
 from coral_plugin.objectives import Objective
 from coral_plugin.training import processes
 from coral_plugin.training.fit import pick_device, train
@@ -126,7 +126,7 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
     wall, processor = clock.last_epoch()
     return {
         "seconds": 1000 / len(split) * (processor if device == "cpu" else wall),
-        "memory": trained.peak_memory_bytes if device == "cuda" else _peak() - before,
+        "memory": trained.peak_memory_bytes if device == "cuda" else high_water() - before,
         "parameters": sum(p.numel() for p in trained.objective.parameters() if p.requires_grad),
         "batch_size": batch,
         "steps": max(1, len(split) // batch),
@@ -176,19 +176,10 @@ def _first_of_each(jobs: Sequence[Job]) -> list[Job]:
 
 
 def _reset_peak() -> int:
-    """Forget the greatest memory of this process so far, where the system can; returns the greatest from now on."""
-    try:
+    """Forget the greatest memory of this process so far, where the system can; returns the greatest from now on.
+
+    On another system what was greatest before stays, and the difference to it is a lower bound.
+    """
+    with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
-    except OSError:
-        return _peak()  # another system: what was greatest before stays, and the difference is a lower bound
-    return _peak()
-
-
-def _peak() -> int:
-    """Greatest memory of this process, in bytes."""
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
-    return int(line.split()[1]) * 1024
+    return high_water()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +20,7 @@ from coral_plugin.experiments.bench.local import find_slots, run_local
 from coral_plugin.experiments.bench.progress import GridProgress
 from coral_plugin.experiments.bench.worker import execute, read_record
 from coral_plugin.files import write_json
+from coral_plugin.training.processes import without_srun
 
 RUNS = "runs"
 Engine = Literal["local", "ray"]
@@ -110,6 +112,8 @@ def run_grid(grid: Grid, folder: Path, settings: EngineSettings) -> Finished:
 def _send(todo: Sequence[Job], known: list[tuple[Job, float]], settings: EngineSettings) -> list[Outcome]:
     if not todo:
         return []
+    if not settings.quiet and (alone := without_srun()):
+        sys.stderr.write(f"{alone}\n")
     device = todo[0].settings["training"]["device"]
     slots = find_slots(settings.workers, device)
     listener = _Kept(todo, known, slots.count, quiet=settings.quiet)

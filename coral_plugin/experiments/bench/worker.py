@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import platform
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from coral_plugin.errors import CoralError, InputError
 from coral_plugin.experiments.bench.grid import Job
@@ -101,12 +101,5 @@ def reason(error: BaseException) -> str:
 def locked(folder: Path) -> Iterator[None]:
     """Hold the run directory: a second command on the same grid waits, and the lock of a killed process is gone."""
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        try:
-            yield
-        finally:
-            file.truncate(0)
+    with FileLock(folder / LOCK):
+        yield

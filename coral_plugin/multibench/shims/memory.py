@@ -6,13 +6,12 @@ for ever after ``SystemExit`` or Ctrl-C, and kills all child processes, data loa
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from coral_plugin import machine
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims.base import Shim, absent
 
@@ -53,15 +52,8 @@ def memory_usage(proc: Any = -1, *_: Any, max_usage: bool = False, retval: bool 
 
 
 def resident() -> float:
-    """Resident memory of this process in MiB; the greatest so far where the system does not tell the present one."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return pages * os.sysconf("SC_PAGE_SIZE") / _MEBIBYTE
-    except (OSError, ValueError, IndexError):
-        import resource  # not on Windows
-
-        unit = 1 if os.uname().sysname == "Darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / _MEBIBYTE
+    """Resident memory of this process in MiB."""
+    return machine.resident() / _MEBIBYTE
 
 
 def _watch(seen: list[float], over: threading.Event) -> None:

@@ -1,0 +1,250 @@
+"""Whether a training step fits into memory, asked before the first one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coral_plugin import machine
+from coral_plugin.data import MultimodalBatch, Split
+from coral_plugin.errors import InputError
+from coral_plugin.objectives import Objective
+from coral_plugin.training.settings import TrainingSettings
+
+# an encoder that keeps fewer numbers than this for each number of a batch, and for each pair of steps, is not measured
+_NUMBERS = 10_000
+_STEPS = (16, 32, 64)  # of a long series at which the cost is measured; what attention costs is a square in them
+_TIGHT = 0.8  # share of the memory from which on it is said that it may not fit
+_SAYS_SO = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed", "bad allocation")
+
+
+@dataclass(frozen=True)
+class StepMemory:
+    """Bytes that a training needs while it takes a step.
+
+    Attributes:
+        fixed: Whatever the batch: the process and its data, weights, gradients and moments of the optimiser.
+        sample: What is kept of one sample for the backward pass.
+        batch: Samples a step.
+        steps: Of the longest series; 0 without series.
+        available: Of the machine or the GPU.
+        where: Of the two which.
+    """
+
+    fixed: float
+    sample: float
+    batch: int
+    steps: int
+    available: int
+    where: str
+
+    @property
+    def need(self) -> float:
+        """Of the whole step."""
+        return self.fixed + self.batch * self.sample
+
+    def line(self, verb: str = "takes") -> str:
+        """What it takes, and what to change."""
+        series = f", series of up to {self.steps} steps" if self.steps else ""
+        fits = int((_TIGHT * self.available - self.fixed) / max(self.sample, 1.0))
+        to = f" to {fits}" if 2 <= fits < self.batch else ""
+        cut = ", or cut the series" if self.steps else ""
+        return (
+            f"A training step {verb} about {self.need / 2**30:.1f} GiB of memory (training.batch_size {self.batch}"
+            f"{series}), and {self.where} has {self.available / 2**30:.1f}: lower training.batch_size{to}, take a "
+            f"smaller encoder{cut}."
+        )
+
+
+def check_step(
+    build: Callable[[], Objective], split: Split, settings: TrainingSettings, device: torch.device, say: Any
+) -> None:
+    """Refuse a training of which no step fits into memory; say so where it may not.
+
+    Args:
+        build: Makes an objective like the one that is trained; torch's global random state is as before afterwards.
+        split: Samples that are trained on.
+        settings: Of the training.
+        device: Where it trains.
+        say: Told, in one line, that it may not fit.
+
+    Raises:
+        InputError: it does not fit.
+    """
+    found = step_memory(build, split, settings, device)
+    if found is None:
+        return
+    if found.need > found.available:
+        raise InputError(found.line())
+    if found.need > _TIGHT * found.available:
+        say(found.line("may take"))
+
+
+def step_memory(
+    build: Callable[[], Objective], split: Split, settings: TrainingSettings, device: torch.device
+) -> StepMemory | None:
+    """What a training step takes, from what the objective keeps of two and of four samples.
+
+    These are the longest ones; of series longer than 64 steps, three beginnings, and the parabola through them. The
+    loss is computed once for each, without its gradient, on an objective of its own.
+
+    Returns:
+        None for batches so small that nothing needs to be measured, and for an objective whose loss fails: the first
+        step says why.
+    """
+    available = machine.memory() if device.type == "cpu" else torch.cuda.get_device_properties(device).total_memory
+    batch = min(settings.batch_size, len(split))
+    if available is None or 4 * _NUMBERS * batch * _numbers(split) < available:
+        return None
+    few = split.batch(_longest(split, 4)).to(device)
+    steps = max((value.shape[1] for value in few.values() if value.ndim == 3), default=0)
+    before = _before(split, device)
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            objective = build().to(device).train()
+            sample = _Measure(objective, few, settings.precision).sample(steps)
+    except Exception as error:
+        if not out_of_memory(error):
+            return None
+        sample = float(available)  # of two or four samples
+    weights = sum(p.numel() * p.element_size() for p in objective.parameters())
+    return StepMemory(
+        fixed=before + 4 * weights,
+        sample=sample,
+        batch=batch,
+        steps=steps,
+        available=available,
+        where="this machine" if device.type == "cpu" else "this GPU",
+    )
+
+
+@contextlib.contextmanager
+def answered(split: Split, settings: TrainingSettings) -> Iterator[None]:
+    """Inside, what an allocator raises becomes one line that says what to change.
+
+    Raises:
+        InputError: there is not enough memory.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        long = any(column.values.ndim == 3 for column in split.columns.values())
+        raise InputError(
+            f"There is not enough memory for a training step (training.batch_size {settings.batch_size}): lower "
+            f"training.batch_size, take a smaller encoder{', or cut the series' if long else ''}."
+        ) from error
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an allocator has raised it, on a CPU or a GPU.
+
+    >>> out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."))
+    True
+    """
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _SAYS_SO)
+
+
+class _Measure:
+    """Bytes that the loss of an objective keeps for its backward pass.
+
+    Args:
+        objective: In training mode.
+        few: Samples.
+        precision: As in the settings.
+    """
+
+    def __init__(self, objective: Objective, few: MultimodalBatch, precision: str) -> None:
+        self.double = precision == "64-true"
+        self.objective, self.few = (objective.double() if self.double else objective), few
+        half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
+        self.autocast = torch.autocast(few.device.type, half) if half else contextlib.nullcontext()
+
+    def sample(self, steps: int) -> float:
+        """Of one sample with series of ``steps`` steps."""
+        shares = [each / steps for each in _STEPS] if steps > _STEPS[-1] else [1.0]
+        try:
+            kept = [self._kept(2, share) for share in shares]
+        except Exception as error:
+            if len(shares) == 1 or out_of_memory(error):
+                raise
+            shares = [1.0]  # an encoder that takes series of one length alone
+            kept = [self._kept(2, 1.0)]
+        more = max(0, self._kept(4, shares[-1]) - kept[-1]) if self.few.size == 4 else kept[-1]
+        if len(shares) == 1:
+            return more / 2
+        whole = float(np.polyval(np.polyfit(_STEPS, kept, 2), steps))
+        # what does not grow with the samples (weights that were cast) is not kept of each
+        return max(whole - (kept[-1] - more), more) / 2
+
+    def _kept(self, samples: int, share: float) -> int:
+        """Bytes of the tensors that are kept, without those that are there anyway and each storage once."""
+        batch = _cut(self.few, samples, share, double=self.double)
+        there = {t.untyped_storage().data_ptr() for t in (*self.objective.parameters(), *self.objective.buffers())}
+        kept: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in there:
+                kept[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        stream = torch.Generator(batch.device).manual_seed(0)
+        raw = {"raw": batch} if self.objective.needs_raw else {}
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), self.autocast:
+            terms = self.objective.loss(batch, batch, 0.0, stream, **raw)
+        found = sum(kept.values())
+        del terms
+        return found
+
+
+def _cut(batch: MultimodalBatch, samples: int, share: float, *, double: bool) -> MultimodalBatch:
+    """The first samples, and of each series the first ``share``."""
+
+    def steps(name: str) -> int:
+        return max(1, round(share * batch[name].shape[1]))
+
+    tensors = {name: v[:samples, : steps(name)] if v.ndim == 3 else v[:samples] for name, v in batch.items()}
+    return replace(
+        batch,
+        tensors={name: value.double() if double else value for name, value in tensors.items()},
+        padding={name: mask[:samples, : steps(name)] for name, mask in batch.padding.items()},
+        targets={name: target[:samples] for name, target in batch.targets.items()},
+        index=None if batch.index is None else batch.index[:samples],
+        present={name: there[:samples] for name, there in batch.present.items()},
+    )
+
+
+def _numbers(split: Split) -> int:
+    """Values of one sample, and pairs of steps of its series."""
+    shapes = [column.values.shape[1:] for column in split.columns.values()]
+    return sum(int(np.prod(shape)) + (shape[0] ** 2 if len(shape) == 2 else 0) for shape in shapes)
+
+
+def _longest(split: Split, count: int) -> Tensor:
+    """Indices of the samples with most steps, all series together, among those with most modalities."""
+    score = torch.zeros(len(split))
+    for column in split.columns.values():
+        there = column.there().to(score.device)
+        score += 2.0 * len(split.columns) * there
+        if column.lengths is not None:
+            lengths = column.lengths if column.rows is None else column.lengths[column.rows]
+            score += (there * lengths.to(score.device)) / max(1, int(lengths.max()))
+    return score.topk(min(count, len(split))).indices.to(split.device)
+
+
+def _before(split: Split, device: torch.device) -> int:
+    """Bytes that are taken before the first step."""
+    if device.type == "cpu":
+        return machine.resident()
+    values = {c.values.untyped_storage().data_ptr(): c.values.nbytes for c in split.columns.values()}
+    return int(torch.cuda.memory_allocated(device)) + sum(values.values())
