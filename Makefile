@@ -1,16 +1,21 @@
 # Everything a fresh machine needs: Python 3.11 or newer, git and make.
 PYTHON ?= python3
 VENV   ?= .venv
+LOWEST ?= .venv-lowest
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test test-lowest lint bench clean
 
 demo: $(STAMP)
 	$(BIN)/coral demo --output runs/demo
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# with the minimum of every dependency but torch; what old releases use of newer ones is deprecated there
+test-lowest: $(LOWEST)/.installed
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n 2 -W ignore::DeprecationWarning -W ignore::PendingDeprecationWarning
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -21,6 +26,11 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/train_speed.py --output benchmarks/records/train_speed.json
 
+$(LOWEST)/.installed: pyproject.toml constraints-lowest.txt entry_points.txt
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[test,tensorboard,multibench]'
+	touch $@
+
 $(STAMP): pyproject.toml constraints.txt entry_points.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "coral-multibench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
@@ -28,4 +38,4 @@ $(STAMP): pyproject.toml constraints.txt entry_points.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info runs
+	rm -rf $(VENV) $(LOWEST) build dist *.egg-info runs

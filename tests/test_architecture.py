@@ -57,3 +57,21 @@ def test_every_package_folder_is_installed():
         ".".join(("coral_plugin", *p.parent.relative_to(ROOT).parts)) for p in ROOT.glob("adapters/**/__init__.py")
     }
     assert found == listed
+
+
+def test_the_lowest_versions_are_those_that_are_declared():
+    """What ``make test-lowest`` installs is the minimum of every dependency but torch."""
+    import tomllib
+
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    declared = {}
+    for text in (*project["dependencies"], *extras["test"], *extras["tensorboard"], *extras["multibench"]):
+        wanted = Requirement(text)
+        (declared[wanted.name],) = (Version(each.version) for each in wanted.specifier if each.operator == ">=")
+    lines = [line for line in (ROOT / "constraints-lowest.txt").read_text().splitlines() if not line.startswith("#")]
+    pinned = {name: Version(version) for name, _, version in (line.partition("==") for line in lines)}
+    assert {**pinned, "torch": declared["torch"]} == declared

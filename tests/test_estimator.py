@@ -28,12 +28,15 @@ TINY = {
 }
 
 
-# lenient about the listed ones: a rounding error that stays away by chance is no failure
-@parametrize_with_checks(
-    [CoralEncoder(**TINY)], expected_failed_checks=lambda _: EXPECTED_FAILED_CHECKS, xfail_strict=False
-)
+@parametrize_with_checks([CoralEncoder(**TINY)])
 def test_scikit_learns_own_checks(estimator, check):
-    check(estimator)
+    try:
+        check(estimator)
+    except AssertionError:
+        # only where it fails: a rounding error that stays away by chance is no failure
+        if (reason := EXPECTED_FAILED_CHECKS.get(check.func.__name__)) is None:
+            raise
+        pytest.xfail(reason)
 
 
 @pytest.fixture

@@ -237,13 +237,13 @@ def _parse(parser: ArgumentParser, argv: list[str]) -> Any:
 def _readable(text: str, parser: ArgumentParser) -> str:
     """Jsonargparse's report of a wrong flag, without its line breaks and inner names."""
     text = re.sub(r"\s+", " ", text.replace("Parser key", "Setting")).strip()
-    if found := re.match(r"unrecognized arguments: (--[^\s=]+)", text):
+    if found := re.match(r"(?i)unrecognized arguments: (--[^\s=]+)", text):
         flag = found[1]
         known = re.findall(r"--[a-z][\w.-]*", parser.format_usage())
         close = difflib.get_close_matches(flag, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
         return f"Unknown flag {flag!r}.{hint} coral train --help lists them all."
-    if found := re.match(r"unrecognized arguments: (.+)", text):
+    if found := re.match(r"(?i)unrecognized arguments: (.+)", text):
         return f"Unexpected {found[1]!r}: what follows a flag is one word, a list has commas without blanks (41,42)."
     text = re.sub(r"<class '(\w+)'>", r"value of type \1", text)
     text = re.sub(r"typing\.Literal\[(.*?)\]", r"value out of \1", text)

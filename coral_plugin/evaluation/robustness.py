@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.integrate import trapezoid
 
 from coral_plugin.data import Task
 from coral_plugin.errors import InputError, short
@@ -96,7 +97,7 @@ def relative_robustness(curve: Sequence[float], levels: Sequence[float] = LEVELS
     0.1
     """
     _same_length(curve, levels)
-    return float(np.trapezoid(np.asarray(curve, np.float64), np.asarray(levels, np.float64)))
+    return float(trapezoid(np.asarray(curve, np.float64), np.asarray(levels, np.float64)))
 
 
 def effective_robustness(curve: Sequence[float], reference: Sequence[float], *, higher_is_better: bool = True) -> float:

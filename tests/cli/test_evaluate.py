@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.integrate import trapezoid
 
 from coral_plugin.evaluation import scoring
 from coral_plugin.evaluation.probe import fit_probe
@@ -50,7 +51,7 @@ def test_the_record_of_robustness(scored):
             assert own[kind]["values"][0][0] == clean["label"]["values"][0]
             assert own[kind]["also"]["accuracy"][0][0] == clean["label"]["also"]["accuracy"]["values"][0]
         curve, raw = (np.array(own[kind]["values"][0]) for kind in ("representation", "raw"))
-        assert own["relative"]["values"][0] == pytest.approx(np.trapezoid(curve, [0, 0.5, 1]))
+        assert own["relative"]["values"][0] == pytest.approx(trapezoid(curve, [0, 0.5, 1]))
         assert own["effective"]["values"][0] == pytest.approx(np.sum((curve - curve[0]) - (raw - raw[0])))
         assert "published" not in own
     assert conditions["all"]["representation"]["values"][0][2] == pytest.approx(1 / 3)

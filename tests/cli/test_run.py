@@ -190,6 +190,19 @@ def test_without_output_the_folder_is_named_after_script_and_objective(run, tmp_
         assert (tmp_path / "runs" / f"supervised-late_fusion{count}" / "lf.pt").is_file()
 
 
+def test_what_becomes_of_the_scripts_fusion_head_and_loss_is_said_once(run, tmp_path):
+    line = "the script's fusion, head and loss only tell shape and kind of the output"
+    status, _, err = run("--objective", "coral", "--epochs", 1, *SET)
+    assert status == 0, err
+    assert err.count(line) == 1
+    assert err.index(line) < err.index("in place of the script's training")
+    assert [line in said for said in json.loads((tmp_path / "out" / "run.json").read_text())["said"]].count(True) == 1
+    guide = (Path(__file__).parents[2] / "docs" / "multibench.md").read_text()
+    assert "## Beside the script's own loss\n" in guide
+    _, _, err = run("--objective", "supervised", "--epochs", 1, output="theirs")
+    assert line not in err
+
+
 def test_quiet_says_nothing(run):
     assert run("--objective", "supervised", "--epochs", 1, "--quiet")[2] == ""
 
