@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from coral_plugin.data.axes import fitted
 from coral_plugin.data.columns import absent_column, make_column
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.kinds import lengths_of, modalities_of_tables, with_lengths
@@ -67,8 +68,9 @@ def from_arrays(
             one of them; the message names the array and the place.
     """
     tables, notes = by_split(arrays, name)
-    modalities, found, read = with_lengths(tables, modalities_of_tables(tables, kinds or {}, name), kinds or {}, name)
-    modalities = [replace(m, feature_names=column_names(arrays[f"train/{m.name}"])) for m in modalities]
+    known, axes = modalities_of_tables(tables, kinds or {}, name)
+    modalities, found, read = with_lengths(tables, known, kinds or {}, name)
+    modalities = [_named(m, column_names(arrays[f"train/{m.name}"])) for m in modalities]
     modalities = [
         with_offset_of(m, tables["train"][m.name], found["train"].get(m.name), _present(tables["train"], m.name))
         for m in modalities
@@ -84,18 +86,18 @@ def from_arrays(
     # the columns of pandas.get_dummies are called like the classes
     columns = column_names(arrays.get("train/labels"))
     classes = arrays.get("classes", columns if len(columns) > 1 else None)
-    known, targets, said = read_labels(labels, classes, list(tables), name, task)
+    target, targets, said = read_labels(labels, classes, list(tables), name, task)
     splits = {
         label: Split(
             {m.name: _column(table, m, found[label].get(m.name), f"{name}: {label}/{m.name}") for m in modalities},
-            {known.name: targets[label]} if known else {},
+            {target.name: targets[label]} if target else {},
         )
         for label, table in tables.items()
     }
-    notes += [*read, *_notes(splits, modalities), *said]
-    if known is not None and "valid" not in splits:
-        splits["train"], splits["valid"] = carve(splits["train"], known, valid_share, seed)
-        how = "stratified, " if known.kind == "classification" else ""
+    notes += [*axes, *read, *_notes(splits, modalities), *said]
+    if target is not None and "valid" not in splits:
+        splits["train"], splits["valid"] = carve(splits["train"], target, valid_share, seed)
+        how = "stratified, " if target.kind == "classification" else ""
         notes.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})")
     for modality in modalities:
         if not splits["train"].columns[modality.name].there().any():
@@ -107,7 +109,7 @@ def from_arrays(
     return MultimodalData(
         name=name,
         modalities=tuple(modalities),
-        tasks=(known,) if known else (),
+        tasks=(target,) if target else (),
         notes=tuple(notes),
         fingerprint=fingerprint(splits),
         train=splits["train"],
@@ -134,6 +136,7 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
         keys = (modality.name, f"{modality.name}/{LENGTH}", f"{modality.name}/{PRESENT}")
         table |= read_table({key: arrays[key] for key in keys if key in arrays}, "", name)
         same_names(arrays[modality.name], modality.feature_names, f"{name}: {modality.name}")
+        table[modality.name] = fitted(table[modality.name], modality.shape, modality.kind)
         shape = table[modality.name].shape[1:]
         if shape != modality.shape and not (modality.temporal and len(shape) == 2 and shape[1] == modality.features):
             raise InputError(
@@ -190,6 +193,11 @@ def _check_names(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], na
             )
         if "/" in key and stem in missing:
             raise InputError(f"{name}: {key} is given without {stem}; leave both out where no sample has it.")
+
+
+def _named(modality: Modality, names: tuple[str, ...]) -> Modality:
+    """``modality`` with the names of a table's columns; those of a series of single numbers are its steps."""
+    return replace(modality, feature_names=names) if len(names) == modality.features else modality
 
 
 def _column(table: Table, modality: Modality, lengths: np.ndarray | None, where: str) -> Column:

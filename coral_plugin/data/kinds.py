@@ -7,17 +7,23 @@ from dataclasses import replace
 
 import numpy as np
 
+from coral_plugin.data.axes import recognise, say
 from coral_plugin.data.columns import given_lengths
 from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.padding import Series, is_padded, padding_notes, trailing_lengths
 from coral_plugin.data.tables import LENGTH, PRESENT, Table, modality_names
 from coral_plugin.errors import InputError
 
-_KIND_OF_NDIM: dict[int, Kind] = {2: "tabular", 3: "sequence", 4: "image"}
 
+def modalities_of_tables(
+    tables: dict[str, Table], kinds: Mapping[str, Kind], name: str
+) -> tuple[list[Modality], list[str]]:
+    """The modalities of train, which every other split must have too, and notes.
 
-def modalities_of_tables(tables: dict[str, Table], kinds: Mapping[str, Kind], name: str) -> list[Modality]:
-    """The modalities of train, which every other split must have too."""
+    The arrays of the tables are brought to the shapes of the modalities.
+
+    Train alone decides how the axes are read (:func:`~coral_plugin.data.axes.recognise`).
+    """
     names = modality_names(tables["train"])
     if not names:
         raise InputError(f"{name}: the train split has no modality; give arrays under train/<modality>.")
@@ -34,18 +40,20 @@ def modalities_of_tables(tables: dict[str, Table], kinds: Mapping[str, Kind], na
         raise InputError(
             f"{name}: a kind is given for {', '.join(unknown)}, but the modalities are {', '.join(names)}."
         )
-    return [_modality(tables, key, kinds, name) for key in names]
+    notes: list[str] = []
+    modalities = [_modality(tables, key, kinds, name, notes) for key in names]
+    return modalities, notes
 
 
-def _modality(tables: dict[str, Table], key: str, kinds: Mapping[str, Kind], name: str) -> Modality:
+def _modality(tables: dict[str, Table], key: str, kinds: Mapping[str, Kind], name: str, notes: list[str]) -> Modality:
     """The modality ``key``; all splits agree on its shape."""
     array = tables["train"][key]
-    if array.ndim not in _KIND_OF_NDIM:
-        raise InputError(
-            f"{name}: train/{key} has shape {array.shape}; "
-            "give (N, d) tabular, (N, T, d) series or (N, C, H, W) images."
-        )
-    kind = kinds.get(key, _KIND_OF_NDIM[array.ndim])
+    there = array[tables["train"].get(f"{key}/{PRESENT}", slice(None))]
+    layout, said = recognise(
+        there, key, kind=kinds.get(key), timed=f"{key}/{LENGTH}" in tables["train"], where=f"{name}: train/{key}"
+    )
+    notes += said
+    kind = layout.kind
     for label, table in tables.items():
         other = table[key]
         if other.shape[1:] != array.shape[1:]:
@@ -57,7 +65,9 @@ def _modality(tables: dict[str, Table], key: str, kinds: Mapping[str, Kind], nam
                 f"{name}: {label}/{key} is {other.dtype}, train is {array.dtype}; whole numbers are pixels from 0 to "
                 "255, floats are taken as they are: save all splits in one way."
             )
-    return Modality(name=key, kind=kind, shape=tuple(array.shape[1:]))
+    for table in tables.values():
+        table[key] = layout.to_ours(table[key])
+    return Modality(name=key, kind=kind, shape=layout.ours)
 
 
 def with_lengths(
@@ -88,8 +98,8 @@ def with_lengths(
                 key,
                 guessed,
                 padded=modality.kind == "sequence",
-                remedy=f"kinds={{{key!r}: 'timeseries'}} (--kind {key}=timeseries), or give <split>/{key}/length",
-                opposite=f"kinds={{{key!r}: 'sequence'}} (--kind {key}=sequence), or give <split>/{key}/length",
+                remedy=f"{say(key, 'timeseries')}, or give <split>/{key}/length",
+                opposite=f"{say(key, 'sequence')}, or give <split>/{key}/length",
             )
         final.append(modality)
     return final, found, notes

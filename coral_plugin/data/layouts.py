@@ -5,14 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
 from torch import Tensor, nn
 
 from coral_plugin.data.modality import KINDS, Kind
 from coral_plugin.errors import InputError
 from coral_plugin.registry import suggest
 
-_CHANNELS = (1, 2, 3, 4)  # of a picture
+CHANNELS = (1, 2, 3, 4)  # of a picture
+Values = TypeVar("Values", Tensor, np.ndarray)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,10 +47,10 @@ class Layout:
             return (math.prod(self.shape),)
         return (self.shape[0], math.prod(self.shape[1:]))
 
-    def to_ours(self, values: Tensor) -> Tensor:
+    def to_ours(self, values: Values) -> Values:
         """``(N, *theirs)`` in our shape; pixels stay what they are."""
         if self.moves:
-            return values.movedim(-1, 1)
+            return values.swapaxes(1, 3).swapaxes(2, 3)
         steps = values.shape[1] if self.kind == "sequence" else self.ours[0]
         return values.reshape(len(values), steps, *self.ours[1:])
 
@@ -88,14 +91,20 @@ def layout_of(name: str, shape: Sequence[int], *, kind: Kind | None = None, time
         )
     if kind is None:
         kind = "sequence" if timed else _guess(name, shape)
-    last = len(shape) == 3 and shape[-1] in _CHANNELS and shape[0] not in _CHANNELS
     fits = {"tabular": True, "sequence": len(shape) == 2, "timeseries": bool(shape), "image": len(shape) in (2, 3)}
     if not fits[kind]:
         raise InputError(
-            f"Modality {name!r} of (B, {_told(shape)}) cannot be of kind {kind}; give another kind, or shape its "
-            f"batches with prepare={{{name!r}: function}}."
+            f"Modality {name!r} of (N, {_told(shape)}) cannot be of kind {kind}; give another kind, or another shape "
+            f"(of batches: prepare={{{name!r}: function}})."
         )
-    return Layout(kind=kind, shape=shape, moves=kind == "image" and last, filled=kind == "sequence" and not timed)
+    return Layout(
+        kind=kind, shape=shape, moves=kind == "image" and channels_last(shape), filled=kind == "sequence" and not timed
+    )
+
+
+def channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether (a, b, c) are pixels with up to 4 channels behind; maps of 4 x 4 or less are behind their channels."""
+    return len(shape) == 3 and shape[-1] in CHANNELS and min(shape[:2]) > max(CHANNELS)
 
 
 def _guess(name: str, shape: tuple[int, ...]) -> Kind:
@@ -104,7 +113,7 @@ def _guess(name: str, shape: tuple[int, ...]) -> Kind:
     if len(shape) == 2:
         return "sequence"
     if len(shape) == 3:
-        return "image" if shape[0] in _CHANNELS or shape[-1] in _CHANNELS else "timeseries"
+        return "image" if shape[0] in CHANNELS or shape[-1] in CHANNELS else "timeseries"
     raise InputError(
         f"Modality {name!r} has batches (B, {_told(shape)}), which no kind of modality fits; give "
         f"kinds={{{name!r}: 'timeseries'}} for steps in the second dimension, or shape them with "

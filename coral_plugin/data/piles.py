@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coral_plugin.data.axes import doubts
 from coral_plugin.data.columns import make_column
 from coral_plugin.data.layouts import Layout, layout_of
 from coral_plugin.data.modality import Kind, Modality
@@ -64,14 +65,15 @@ def columns_of(
     whole = {label: layout.to_ours(pile.whole(steps)).contiguous() for label, pile in piles.items()}
     if layout.kind == "image" and whole["train"].dtype == torch.uint8:
         layout = replace(layout, pixels=int(whole["train"].max()) > 1)
-    notes: list[str] = []
+    # the shape of a table or a series is theirs
+    notes = doubts(whole["train"].numpy(), each) if kind is None and not timed and len(layout.shape) < 3 else []
     lengths: dict[str, np.ndarray] = {}
     if layout.kind == "sequence" and timed:
         lengths = {label: torch.cat(pile.lengths).numpy() for label, pile in piles.items()}
     elif layout.kind == "sequence":
         series = {label: Series(values.numpy()) for label, values in whole.items()}
         varies = kind is not None or is_padded(series["train"])
-        notes = padding_notes(
+        notes += padding_notes(
             each,
             series,
             padded=varies,

@@ -30,11 +30,11 @@ def reading(modality: Modality, train: Column) -> str:
     if len(modality.constant) == modality.features:
         told.append("every feature is constant in train")
     elif modality.constant:
-        told.append(f"constant in train: {_channel(modality)} {_listed(modality, modality.constant)}")
+        told.append(f"constant in train: {_listed(modality, modality.constant)}")
     if modality.offset is not None and modality.unit is not None:
         pairs = enumerate(zip(modality.offset, modality.unit, strict=True))
         moved = [at for at, (offset, unit) in pairs if offset or unit != 1]
-        told.append(f"centred before it became 32-bit floats: {_channel(modality)} {_listed(modality, moved)}")
+        told.append(f"centred before it became 32-bit floats: {_listed(modality, moved)}")
     return ", ".join(told)
 
 
@@ -67,10 +67,8 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _channel(modality: Modality) -> str:
-    return "channels" if modality.kind == "image" else "features"
-
-
 def _listed(modality: Modality, numbers: Sequence[int]) -> str:
+    what = "channel" if modality.kind == "image" else "feature"
     more = len(numbers) - _MOST
-    return ", ".join(map(modality.feature, numbers[:_MOST])) + (f" and {more} more" if more > 0 else "")
+    names = ", ".join(map(modality.feature, numbers[:_MOST])) + (f" and {more} more" if more > 0 else "")
+    return f"{what}{'' if len(numbers) == 1 else 's'} {names}"

@@ -20,6 +20,7 @@ SHAPES = [
     ((1, 8, 9), None, "image", (1, 8, 9)),
     ((8, 9, 3), None, "image", (3, 8, 9)),
     ((4, 8, 3), None, "image", (4, 8, 3)),
+    ((64, 4, 4), None, "image", (64, 4, 4)),  # maps of a network
     ((16, 8, 9), None, "timeseries", (16, 72)),
     ((16, 8, 9), "image", "image", (16, 8, 9)),
     ((6, 3, 8, 9), "timeseries", "timeseries", (6, 216)),

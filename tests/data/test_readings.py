@@ -30,7 +30,7 @@ LINES = [
     "wrist: series, 1 step x 6 features (kind timeseries), float32",
     "eye: image, 3 channels, 64 x 48, uint8",
     "table: table, 12 features, float32, absent in 12 % of train, constant in train: features 2, 11",
-    "clock: table, 1 feature, float32, centred before it became 32-bit floats: features 0",
+    "clock: table, 1 feature, float32, centred before it became 32-bit floats: feature 0",
 ]
 
 

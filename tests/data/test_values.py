@@ -238,7 +238,7 @@ def test_frames_name_their_features():
     frame = pd.DataFrame({"age": [31.0, 52, 43], "town": [7, 7, 7]})
     data = from_arrays({"train/a": frame, "train/b": frame["age"], "test/a": frame, "test/b": frame["age"]})
     assert [(m.shape, m.feature_names) for m in data.modalities] == [((2,), ("age", "town")), ((1,), ())]
-    assert readings(data)[0].endswith("constant in train: features town")
+    assert readings(data)[0].endswith("constant in train: feature town")
     far = as_split({"a": frame * [1e6, 1]}, data.modalities)
     assert "(feature age: 5.2e+07, in train 42 +- " in far_values(far, data.modalities)[0]
 
