@@ -48,11 +48,14 @@ class ProbeSettings:
         neighbours: Of ``knn``; 0 chooses among 1, 5, 10, 20, 50 and 100 on the validation samples.
         max_iterations: Of each fit of ``linear``: steps of conjugate gradients. A fit that needs more is named in the
             setting of the score.
+        matched_width: Also probe the principal components of the representation at the width of the network, where
+            representations of different width can be compared; one more probe for each task.
     """
 
     kind: ProbeKind = "linear"
     neighbours: int = 20
     max_iterations: int = 1000
+    matched_width: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in _KINDS:
@@ -122,7 +125,13 @@ class FittedProbe:
 
 
 def probe(
-    train: Pair, valid: Pair | None, test: Pair, task: Task, settings: ProbeSettings, refit_on_valid: bool = True
+    train: Pair,
+    valid: Pair | None,
+    test: Pair,
+    task: Task,
+    settings: ProbeSettings,
+    refit_on_valid: bool = True,
+    components: int | None = None,
 ) -> ProbeScore:
     """:func:`fit_probe` on ``train`` and ``valid``, and the score on ``test``, once.
 
@@ -132,11 +141,16 @@ def probe(
     train, test = checked(train, "train", task), checked(test, "test", task)
     valid = checked(valid, "valid", task) if valid is not None else None
     check_widths(train, valid, test)
-    return fit_probe(train, valid, task, settings, refit_on_valid).score(test)
+    return fit_probe(train, valid, task, settings, refit_on_valid, components).score(test)
 
 
 def fit_probe(
-    train: Pair, valid: Pair | None, task: Task, settings: ProbeSettings, refit_on_valid: bool = True
+    train: Pair,
+    valid: Pair | None,
+    task: Task,
+    settings: ProbeSettings,
+    refit_on_valid: bool = True,
+    components: int | None = None,
 ) -> FittedProbe:
     """Choose the setting on ``valid`` and fit again.
 
@@ -149,6 +163,8 @@ def fit_probe(
         task: Kind of the targets: (N,) classes, (N, L) labels of 0/1, (N,) or (N, L) numbers.
         settings: Which probe.
         refit_on_valid: Fit the chosen model on ``train`` and ``valid`` together, else on ``train``.
+        components: Fit on so many principal components of ``train`` in place of the features; their lengths stay as
+            they are, so that with all of them the model is that of the features.
 
     Raises:
         InputError: shapes that do not fit, values that are not finite, or targets that the task does not have.
@@ -160,6 +176,9 @@ def fit_probe(
         scaling = scaling_of(train[0]) if family.standardise else None
         train = scaled(train[0], scaling), train[1]
         valid = (scaled(valid[0], scaling), valid[1]) if valid is not None else None
+        directions = _directions(train[0], components) if components is not None else None
+        train = _along(directions, train)
+        valid = _along(directions, valid) if valid is not None else None
         chosen, chosen_on, unconverged = _choose(family, train, valid, task, settings)
         both = valid is not None and refit_on_valid
         last = joined(train, valid) if valid is not None and both else train
@@ -176,9 +195,23 @@ def fit_probe(
     return FittedProbe(
         task=task,
         setting=setting,
-        predict=fitted,
+        predict=fitted if directions is None else Predictor(lambda new: fitted(new @ directions)),
         scaling=scaling,
     )
+
+
+def _directions(train: np.ndarray, components: int) -> np.ndarray:
+    """The first principal directions ``(d, components)``, of fewer where the samples do not span so many."""
+    from sklearn.decomposition import PCA
+
+    count = min(components, *train.shape)
+    # where there are very many features scikit-learn draws to find the directions
+    found: np.ndarray = PCA(count, random_state=0).fit(train.astype(np.float64)).components_.T.astype(train.dtype)
+    return found
+
+
+def _along(directions: np.ndarray | None, split: Pair) -> Pair:
+    return split if directions is None else (split[0] @ directions, split[1])
 
 
 def _family(task: Task, settings: ProbeSettings) -> Family:

@@ -88,6 +88,7 @@ def score_task(
     task: Task,
     settings: ProbeSettings,
     data: MultimodalData,
+    components: int | None = None,
 ) -> dict[str, Any]:
     """One probe: ``{"metric", "value", "also", "setting"}`` of features ``{split: (N, d)}`` on one task."""
     labelled = {label: (features[label], targets[label].cpu().numpy()) for label in features}
@@ -98,8 +99,39 @@ def score_task(
         task,
         settings,
         refit_on_valid=data.refit_on_valid,
+        components=components,
     )
     return _record(score)
+
+
+def score_matched(
+    features: Features, data: MultimodalData, settings: ProbeSettings, width: int, scores: Scores
+) -> dict[str, Any]:
+    """Probe the whole representation at a given width: on its first principal components, of train alone.
+
+    A probe learns more from a wider representation, and methods differ in width: (1 + n/2) D of COrAL, D of CoMM, n D
+    of CLIP. At one width they can be compared.
+
+    Args:
+        features: ``{split: {part: (N, d)}}``.
+        data: Whose tasks and targets are used.
+        settings: Of the probe.
+        width: W, at least 1.
+        scores: Of all parts, from :func:`score_parts` with the same probe.
+
+    Returns:
+        ``{"width": W, "scores": {task: {"metric", "value", "also", "setting"}}}``. A representation that is no wider
+        than W has its own width and scores there.
+    """
+    whole = {label: concatenate(parts) for label, parts in features.items()}
+    samples, own = whole["train"].shape
+    if own <= width:
+        return {"width": own, "scores": scores[ALL]}
+    splits, found = probing_splits(data), {}
+    for task in data.tasks:
+        targets = {label: split.targets[task.name] for label, split in splits.items()}
+        found[task.name] = score_task(whole, targets, task, settings, data, components=width)
+    return {"width": min(width, samples), "scores": found}
 
 
 def _record(score: ProbeScore) -> dict[str, Any]:

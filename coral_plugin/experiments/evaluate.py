@@ -22,7 +22,7 @@ from coral_plugin.experiments.folder import RESULT, load_objective, open_run, re
 from coral_plugin.experiments.pictures import PLOTS
 from coral_plugin.experiments.reports import Reports, noises_for, report
 from coral_plugin.experiments.robustness import RobustnessSettings, draw_robustness, summarise_robustness
-from coral_plugin.experiments.run import load_data
+from coral_plugin.experiments.run import load_data, matched_width
 from coral_plugin.experiments.settings import RunSettings
 from coral_plugin.experiments.summary import summarise, summarise_missing
 from coral_plugin.files import write_json
@@ -92,7 +92,7 @@ def evaluate(
     settings, data, seeds = _opened(folder, data_path)
     subsets, noises = _subsets(extras.missing, data), noises_for(extras.robustness, data)
     floor = fit_floor(data, probe)
-    features, whole, results = _probed(folder, data, probe, seeds)
+    features, whole, results = _probed(folder, settings, data, probe, seeds)
     metrics = summarise(settings, data, results, score_floor(data, probe, floor))
     metrics["probe"] = dataclasses.asdict(probe)
     if subsets:
@@ -119,7 +119,7 @@ def evaluate(
 
 
 def _probed(
-    folder: Path, data: MultimodalData, probe: ProbeSettings, seeds: list[int]
+    folder: Path, settings: RunSettings, data: MultimodalData, probe: ProbeSettings, seeds: list[int]
 ) -> tuple[dict[int, Features], dict[int, dict[str, FittedProbe]], dict[int, dict[str, Any]]]:
     """By seed: features, ``{task: probe}`` of all parts, results as in ``result.json`` with the scores of ``probe``."""
     features, whole, results = {}, {}, {}
@@ -127,9 +127,11 @@ def _probed(
         objective = load_objective(folder, seed)
         features[seed] = embed_data(objective, data)
         whole[seed] = fit_whole(features[seed], data, probe)
+        scores = score_parts(features[seed], data, probe, whole=whole[seed])
         results[seed] = {
-            **read_result(folder / f"seed-{seed}"),
-            "scores": score_parts(features[seed], data, probe, whole=whole[seed]),
+            **{key: value for key, value in read_result(folder / f"seed-{seed}").items() if key != "matched_width"},
+            "scores": scores,
+            **matched_width(features[seed], data, settings, probe, scores),
             "disentanglement": separate(objective, data),
         }
     return features, whole, results

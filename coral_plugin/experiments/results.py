@@ -29,6 +29,14 @@ def misfit(result: Any) -> str | None:
     for part, scores in result["scores"].items():
         if not isinstance(scores, dict) or not all(map(_is_score, scores.values())):
             return f"the scores of part {short(part)} lack a score"
+    matched = result.get("matched_width", {"width": 0, "scores": {}})
+    if (
+        not isinstance(matched, dict)
+        or not _number(matched.get("width"))
+        or not isinstance(matched.get("scores"), dict)
+        or not all(map(_is_score, matched["scores"].values()))
+    ):
+        return "matched_width lacks its width or a score"
     return None
 
 
@@ -37,6 +45,8 @@ def incomplete(result: Mapping[str, Any], tasks: Iterable[str]) -> str | None:
     for task in tasks:
         if ALL not in result["scores"] or any(task not in scores for scores in result["scores"].values()):
             return f"the parts lack a score of task {short(task)}"
+        if "matched_width" in result and task not in result["matched_width"]["scores"]:
+            return f"matched_width lacks a score of task {short(task)}"
     return None
 
 

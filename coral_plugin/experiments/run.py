@@ -16,7 +16,8 @@ from coral_plugin.data import MultimodalData
 from coral_plugin.data.readings import readings
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.floor import score_floor
-from coral_plugin.evaluation.scoring import embed_data, score_parts, separate
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.scoring import Features, Scores, embed_data, score_matched, score_parts, separate
 from coral_plugin.experiments.folder import (
     LOG,
     METRICS,
@@ -33,7 +34,7 @@ from coral_plugin.experiments.memory import refuse_too_large
 from coral_plugin.experiments.settings import RunSettings, preset_note
 from coral_plugin.experiments.summary import summarise
 from coral_plugin.files import write_json, write_text
-from coral_plugin.networks import EncoderLike
+from coral_plugin.networks import EncoderLike, default_width
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import DATASETS
 from coral_plugin.training import processes
@@ -203,13 +204,16 @@ def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) 
 
 def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
     """Probe a trained seed, where there is something to score: the content of its ``result.json``."""
-    scores, apart = {}, {}
+    scores, matched, apart = {}, {}, {}
     if _can_score(data):
-        scores = score_parts(embed_data(trained.objective, data), data, settings.probe)
+        features = embed_data(trained.objective, data)
+        scores = score_parts(features, data, settings.probe)
+        matched = matched_width(features, data, settings, settings.probe, scores)
         apart = separate(trained.objective, data)
     return {
         "seed": seed,
         "scores": scores,
+        **matched,
         "disentanglement": apart,
         "train": {
             "seconds": trained.seconds,
@@ -221,6 +225,16 @@ def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettin
         },
         "history": trained.history,
     }
+
+
+def matched_width(
+    features: Features, data: MultimodalData, settings: RunSettings, probe: ProbeSettings, scores: Scores
+) -> dict[str, Any]:
+    """``matched_width`` of a seed: scores at the width of the networks of this data set; empty where it is off."""
+    if not probe.matched_width:
+        return {}
+    width = settings.network.width or default_width(data.modalities)
+    return {"matched_width": score_matched(features, data, probe, width, scores)}
 
 
 def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> Objective:

@@ -40,6 +40,7 @@ def summarise(
         "seeds": seeds,
         "tasks": parts.pop(ALL, {}),
         "parts": parts,
+        **_matched(levels, results),
         "floor": {
             part: {task.name: _spread(levels[task.name], [floor[part][task.name]]) for task in data.tasks}
             for part in floor
@@ -90,6 +91,16 @@ def spread(values: list[float]) -> dict[str, Any]:
     """Values of the seeds with mean and sample deviation, which is None for one seed."""
     std = statistics.stdev(values) if len(values) > 1 else None
     return {"values": values, "mean": statistics.mean(values), "std": std}
+
+
+def _matched(levels: Mapping[str, Scores], results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """``matched_width``, where every seed was scored at the same width; records of older versions have none."""
+    found = [result.get("matched_width") for result in results.values()]
+    widths = {each["width"] for each in found if each}
+    if not all(found) or len(widths) > 1:
+        return {}
+    tasks = {task: _spread(levels[task], [each["scores"][task] for each in found if each]) for task in levels}
+    return {"matched_width": {"width": widths.pop(), "tasks": tasks}}
 
 
 def chances(data: MultimodalData) -> dict[str, Scores]:

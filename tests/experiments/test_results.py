@@ -25,6 +25,8 @@ def test_a_whole_one():
     ("path", "value", "says"),
     [
         (("scores",), [], "lacks 'scores'"),
+        (("matched_width",), {"width": 3}, "matched_width lacks"),
+        (("matched_width",), {"width": 3, "scores": {"label": {}}}, "matched_width lacks"),
         (("scores", "all"), "x", "scores of part 'all'"),
         (("scores", "all", "label"), {}, "scores of part 'all'"),
         (("scores", "all", "label", "value"), True, "scores of part 'all'"),
@@ -46,4 +48,5 @@ def test_a_damaged_one(path, value, says):
 
 def test_scores_that_are_not_there():
     assert "label" in incomplete({**GOOD, "scores": {}}, ["label"])
+    assert "matched_width" in incomplete({**GOOD, "matched_width": {"width": 3, "scores": {}}}, ["label"])
     assert "other" in incomplete(GOOD, ["label", "other"])

@@ -41,6 +41,10 @@ def test_the_run_directory_is_complete(settings, data, tmp_path):
     assert {"accuracy", "macro_f1", "auroc"} <= set(task["also"])
     assert set(metrics["parts"]) == {"shared", "unique/table", "unique/wave"}
     assert set(metrics["floor"]) == {"all", "table", "wave"}
+    matched = metrics["matched_width"]
+    assert (matched["width"], set(matched["tasks"])) == (settings.network.width, {"label"})
+    assert set(matched["tasks"]["label"]) == set(task)
+    assert (len(matched["tasks"]["label"]["values"]), matched["tasks"]["label"]["chance"]) == (2, task["chance"])
     assert yaml.safe_load((tmp_path / "config.yaml").read_text())["training"]["epochs"] == 2
     assert not list(tmp_path.rglob("*.tmp*"))
     assert not list(tmp_path.rglob("last.ckpt"))
@@ -51,6 +55,16 @@ def test_the_csv_has_a_row_for_each_seed_and_epoch(settings, data, tmp_path):
     with (tmp_path / "metrics.csv").open() as file:
         rows = [(int(r["seed"]), int(r["epoch"])) for r in csv.DictReader(file)]
     assert rows == [(41, 0), (41, 1), (42, 0), (42, 1)]
+
+
+def test_the_matched_width_is_that_of_the_networks(data):
+    """Of raw features too; a representation that is no wider stands as it is. Off leaves it out."""
+    for width, matched in ((4, 4), (1000, 4 + 12 * 2)):
+        finished = run(make_settings("concat_raw", "arrays", network__width=width), data=data, quiet=True).metrics
+        assert finished["matched_width"]["width"] == matched
+    assert finished["matched_width"]["tasks"] == finished["tasks"]
+    off = make_settings("concat_raw", "arrays", probe__matched_width=False)
+    assert "matched_width" not in run(off, data=data, quiet=True).metrics
 
 
 def test_a_separable_task_is_solved(settings, data):
