@@ -229,7 +229,7 @@ def _places(
 
 def _two_classes(seen: list[Any], name: str) -> None:
     if len(seen) < 2:
-        raise InputError(f"{name}: train/labels has one class only ({short(seen[0])}); a probe needs two.")
+        raise InputError(f"{name}: train/labels has one class only ({seen[0]!s:.60}); a probe needs two.")
 
 
 def _absent(index: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> list[str]:

@@ -250,7 +250,7 @@ CLASSES = np.array([0, 1, 0, 1])
         ({"train/a": TRAIN, "train/labels": np.ones((4, 2, 2))}, "one type and shape in every split"),
         (
             {"train/a": TRAIN, "train/labels": np.full(4, 2**64 - 1, dtype=np.uint64)},
-            r"one class only \('18446744073709551615'\)",
+            r"one class only \(18446744073709551615\)",
         ),
         ({"train/a": TRAIN, "train/labels": CLASSES * 0}, "one class only"),
         ({"train/a": TRAIN, "train/labels": np.full((4, 2), 2)}, r"0 or 1 \(multilabel\), got values from 2 to 2"),

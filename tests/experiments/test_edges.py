@@ -89,6 +89,9 @@ def test_one_class_is_refused(small, trained):
 def test_a_class_that_is_only_in_test_is_never_found(small, trained):
     for split in ("train", "valid"):
         small[f"{split}/labels"] %= 2
+    with pytest.raises(InputError, match="of classes that train lacks, the first '2'; leave them out, or list"):
+        trained(small)
+    small["classes"] = ["0", "1", "2"]
     task = trained(small).metrics["tasks"]["label"]
     assert 0 < task["values"][0] <= 2 / 3  # the mean recall of three classes, one of them 0
     assert task["chance"] == pytest.approx(1 / 3)
