@@ -39,6 +39,7 @@ class Classifier(Objective):
         self.pretrained = pretrained
         self.task = task
         self.head = nn.Linear(width, len(task.classes))
+        self.used = {}
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The parts of the objective inside."""
