@@ -115,8 +115,12 @@ def training_notes(comparison: Comparison, column: str) -> list[str]:
 
 def width_note(comparison: Comparison, column: str) -> str:
     """Whether representations of different width are compared at one width."""
-    if (width := comparison.matched_widths.get(column)) is not None:
-        return f"At width {width}: the same probe on the first {width} principal components, fitted on train."
+    widths = {each.matched_widths[column] for each in comparison.rows if column in each.matched_widths}
+    if widths:
+        told = (
+            f"At width {max(widths)}: the same probe on the first {max(widths)} principal components, fitted on train"
+        )
+        return f"{told}{'; a narrower representation has its own width, in brackets' if len(widths) > 1 else ''}."
     return "Representations differ in width by method, and no column compares them at one width."
 
 

@@ -47,8 +47,11 @@ def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[s
                 matched = _values(row.name, column, reading, grid.seeds, found, matched=True)
                 scores[measure] = Score(values, matched=matched)
         costs = {c.name: cost for c in grid.columns if (cost := _cost(row.name, c.name, found))}
-        own_widths = {column: width for (name, column), width in _all("width", found).items() if name == row.name}
-        rows.append(Compared(row, kind_of(row), scores, costs, trainings.get(row.name, {}), own_widths))
+        widths = {column: width for (name, column), width in _all("width", found).items() if name == row.name}
+        matched_widths = {
+            column: own["width"] for (name, column), own in _all("matched_width", found).items() if name == row.name
+        }
+        rows.append(Compared(row, kind_of(row), scores, costs, trainings.get(row.name, {}), widths, matched_widths))
     rows.sort(key=lambda each: KINDS.index(each.kind))
     known = tuple(measures.values())
     return Comparison(
@@ -58,7 +61,6 @@ def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[s
         dict(failed),
         {c.name: sorted({job.fingerprint for job in jobs if job.column == c.name}) for c in grid.columns},
         {column: tuple(names) for (_, column), names in _all("modalities", found).items()},
-        {column: own["width"] for (_, column), own in _all("matched_width", found).items()},
     )
 
 

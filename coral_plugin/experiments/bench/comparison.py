@@ -48,8 +48,8 @@ class Score:
         rank: 1 for the best method, 2 for the second, else None. Only methods that are not below the raw features
             have one.
         p_value: Holm-corrected, of the paired t-test against the best method over the seeds that both have.
-        matched: ``{seed: value}`` of the probe on principal components of one width
-            (:attr:`Comparison.matched_widths`); empty where a record has none.
+        matched: ``{seed: value}`` of the probe on as many principal components as :attr:`Compared.matched_widths` says;
+            empty where a record has none.
     """
 
     values: Mapping[int, float]
@@ -103,6 +103,8 @@ class Compared:
         costs: By column.
         trainings: ``{column: {arm: training}}``; empty for records of before, which do not hold them.
         widths: ``{column: width of the representation that is probed}``, where known.
+        matched_widths: ``{column: width}`` of the principal components at which it is compared with the other rows,
+            where known; a representation that is narrower than the others' has its own.
     """
 
     row: Row
@@ -111,6 +113,7 @@ class Compared:
     costs: Mapping[str, Cost]
     trainings: Mapping[str, Mapping[str, Training]] = field(default_factory=dict)
     widths: Mapping[str, int] = field(default_factory=dict)
+    matched_widths: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,6 @@ class Comparison:
         failed: ``{label of the run: reason}``.
         fingerprints: ``{column: fingerprints of its data}``.
         modalities: ``{column: names}`` of what was used, where known.
-        matched_widths: ``{column: width}`` at which representations of different width are compared, where known.
     """
 
     grid: Grid
@@ -133,4 +135,3 @@ class Comparison:
     failed: Mapping[str, str] = field(default_factory=dict)
     fingerprints: Mapping[str, list[str]] = field(default_factory=dict)
     modalities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    matched_widths: Mapping[str, int] = field(default_factory=dict)

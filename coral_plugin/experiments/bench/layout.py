@@ -116,7 +116,7 @@ def _one_column(comparison: Comparison, column: str, published: Sequence[str]) -
     measures = [m for m in comparison.measures if m.column == column]
     texts = {(each.row.name, m): beside(each, m) for each in comparison.rows for m in measures}
     printed = {m for (_, m), text in texts.items() if text}
-    width = comparison.matched_widths.get(column)
+    width = max((each.matched_widths.get(column, 0) for each in comparison.rows), default=0)
     matched = {m for m in measures if any(m in each.scores and each.scores[m].matched for each in comparison.rows)}
     with_width = ["width"] if any(column in each.widths for each in comparison.rows) else []
     heads: list[str] = []
@@ -130,7 +130,7 @@ def _one_column(comparison: Comparison, column: str, published: Sequence[str]) -
         for m in measures:
             cells.append(_score(each, m))
             cells += [Cell(texts[each.row.name, m] or ABSENT)] if m in printed else []
-            cells += [_matched(each, m)] if m in matched else []
+            cells += [_matched(each, m, width)] if m in matched else []
         cells += [Cell(str(each.widths.get(column, ABSENT))) for _ in with_width]
         return [*cells, Cell(_count(each, measures)), *_cost(each.costs.get(column))]
 
@@ -172,9 +172,13 @@ def _score(each: Compared, measure: Measure) -> Cell:
     return Cell(f"{shown} †" if differs else shown, score.rank)
 
 
-def _matched(each: Compared, measure: Measure) -> Cell:
+def _matched(each: Compared, measure: Measure, width: int) -> Cell:
+    """Its score at the matched width, with the width in brackets where it is another one."""
     score = each.scores.get(measure)
-    return Cell(_in_unit(list(score.matched.values()), measure) if score else ABSENT)
+    if score is None or not score.matched:
+        return Cell(ABSENT)
+    own = each.matched_widths.get(measure.column, width)
+    return Cell(_in_unit(list(score.matched.values()), measure) + (f" ({own})" if own != width else ""))
 
 
 def _in_unit(values: Sequence[float], measure: Measure) -> str:

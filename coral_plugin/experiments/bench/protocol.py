@@ -15,6 +15,7 @@ _SHOWN = 3  # settings that a line names
 _APART = (
     "seeds", "data", "preset", "modalities", "training.device", "training.devices", "training.timeout_seconds",
     "training.checkpoint_seconds", "training.on_nonfinite", "training.compile", "training.deterministic",
+    "probe.matched_width",
 )  # fmt: skip
 
 

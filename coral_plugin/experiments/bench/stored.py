@@ -81,7 +81,6 @@ def _comparison(stored: Mapping[str, Any]) -> tuple[Comparison, tuple[str, ...]]
         stored["failed"],
         {name: own["fingerprints"] for name, own in stored["columns"].items()},
         {name: tuple(own["modalities"]) for name, own in stored["columns"].items() if own["modalities"]},
-        {name: width for name, own in stored["columns"].items() if (width := own.get("matched_width"))},
     )
     published = stored.get("published_tables", covering(column.dataset for column in columns))
     return comparison, tuple(published)
@@ -111,6 +110,7 @@ def _compared(own: Mapping[str, Any]) -> Compared:
             for column, arms in own.get("trainings", {}).items()
         },
         own.get("widths", {}),
+        own.get("matched_widths", {}),
     )
 
 

@@ -59,7 +59,7 @@ def summary_csv(comparison: Comparison, published: Sequence[str]) -> str:
     rows = [
         [each.row.name, each.row.objective, each.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
          else "higher", m.probe, len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value, m.unit,
-         _printed(beside(each, m)), each.widths.get(m.column), comparison.matched_widths.get(m.column),
+         _printed(beside(each, m)), each.widths.get(m.column), each.matched_widths.get(m.column),
          fmean(s.matched.values()) if s.matched else None, *_cost_figures(each.costs.get(m.column))]
         for each in comparison.rows for m, s in each.scores.items()
     ]  # fmt: skip
@@ -107,6 +107,7 @@ def as_json(comparison: Comparison, published: Sequence[str]) -> dict[str, Any]:
                 for column, arms in each.trainings.items()
             },
             "widths": dict(each.widths),
+            "matched_widths": dict(each.matched_widths),
             "published": {f"{m.column}/{m.score}": text for m in comparison.measures if (text := beside(each, m))},
         }
         for each in comparison.rows
@@ -124,7 +125,6 @@ def as_json(comparison: Comparison, published: Sequence[str]) -> dict[str, Any]:
                 "arms": dict(column.arms),
                 "papers_data": column.papers_data,
                 "fingerprints": comparison.fingerprints.get(column.name, []),
-                "matched_width": comparison.matched_widths.get(column.name),
             }
             for column in comparison.grid.columns
         },

@@ -35,7 +35,7 @@ def make_job(tmp_path):
 def metrics():
     """What a run with one seed leaves, with one task."""
 
-    def make(value, metric="balanced_accuracy", task="label", speed=100.0, matched=None, **train):
+    def make(value, metric="balanced_accuracy", task="label", speed=100.0, matched=None, width=8, **train):
         summary = {"metric": metric, "values": [value], "mean": value, "std": None}
         if metric != "mse":
             summary["chance"] = 0.1
@@ -44,7 +44,7 @@ def metrics():
         found = {"tasks": {task: summary}, "train": {"samples_per_second": speed, **cost, **train}}
         if matched is not None:
             narrow = {**summary, "values": [matched], "mean": matched}
-            found |= {"matched_width": {"width": 8, "tasks": {task: narrow}}}
+            found |= {"matched_width": {"width": width, "tasks": {task: narrow}}}
         return found
 
     return make

@@ -51,12 +51,16 @@ def test_the_caption_says_what_rows_share_and_what_differs(comparison_of):
 def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):
     (bare,) = layouts(comparison_of(VALUES, seeds=(1, 2)), [])
     assert "Representations differ in width by method, and no column compares them at one width." in bare.notes
-    train = {row: {"matched": 0.55} for row in VALUES if row != "other"}
+    train = {"coral": {"matched": 0.55}, "floor": {"matched": 0.1}, "ceiling": {"matched": 0.8, "width": 4}}
     (table,) = layouts(comparison_of(VALUES, seeds=(1, 2), train=train), [])
     assert table.head[:3] == ("method", "balanced accuracy, % ↑ (linear probe)", "at width 8")
     cells = {row[0].text: row[2].text for block in table.blocks for row in block}
     assert (cells["coral"], cells["other"], cells["chance"]) == ("55.0 ± 0.0", ABSENT, "")
-    assert "At width 8: the same probe on the first 8 principal components, fitted on train." in table.notes
+    assert cells["ceiling (with labels)"] == "80.0 ± 0.0 (4)"
+    assert (
+        "At width 8: the same probe on the first 8 principal components, fitted on train; a narrower representation "
+        "has its own width, in brackets."
+    ) in table.notes
 
 
 def test_a_grid_without_raw_features_says_so(comparison_of):

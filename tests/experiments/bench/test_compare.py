@@ -45,7 +45,7 @@ def test_steps_settings_and_the_matched_width_come_from_the_records(comparison_o
     training = coral.trainings["digits"][""]
     assert (training.steps, training.samples, training.settings["training"]["epochs"]) == (20, 640, 2)
     assert (b.trainings["digits"][""].steps, c.trainings["digits"][""].steps) == (10, None)
-    assert found.matched_widths == {"digits": 8}
+    assert (coral.matched_widths, b.matched_widths) == ({"digits": 8}, {})
     assert coral.scores[measure].matched == dict.fromkeys(SEEDS, 0.6)
     assert b.scores[measure].matched == {}
     assert measure.probe == "linear"
