@@ -40,10 +40,14 @@ def from_arrays(
     """Build a data set from arrays keyed ``<split>/<modality>`` and ``<split>/labels``.
 
     2-D arrays (N, d) are tabular, 3-D (N, T, d) series, 4-D (N, C, H, W) images (floats in [0, 1], or whole numbers
-    from 0 to 255). ``<split>/<modality>/length`` (N,) says how many steps, from the first on, a series has. Without it
-    rows of zeros at the end are padding where at least 5 % of train's samples have any (a note gives the counts), and
-    rows of zeros at the beginning are values. Series whose length varies in train are of kind ``sequence``, others
-    ``timeseries``; other splits are read as train is.
+    from 0 to 255); channels that are last are moved, and whole numbers (N, H, W) that are pixels are gray images.
+    ``kinds`` overrules the guess and reshapes: (N, T) to series of single numbers, (N, H, W) to gray images, anything
+    to tables. What is guessed is noted; see :func:`~coral_plugin.data.axes.recognise`.
+
+    ``<split>/<modality>/length`` (N,) says how many steps, from the first on, a series has. Without it rows of zeros at
+    the end are padding where at least 5 % of train's samples have any (a note gives the counts), and rows of zeros at
+    the beginning are values. Series whose length varies in train are of kind ``sequence``, others ``timeseries``; other
+    splits are read as train is.
 
     Labels: text and whole numbers of any coding (N,) are classes, floats (N,) or (N, L) are regression targets, rows
     (N, L) of 0/1 with one 1 each are classes, other 2-D integers of 0/1 are multilabel; see
@@ -57,7 +61,8 @@ def from_arrays(
             ``test`` are not; labels may be absent everywhere. ``classes``: names; ``meta/...``: ignored.
         name: For records and messages.
         standardise: Let the networks scale every feature (images: channel) with mean and deviation of the training
-            split. The values of the splits stay as they are, so that augmentations may work in physical units.
+            split. The values of the splits stay as they are, so that augmentations may work in physical units, but for
+            features whose differences a 32-bit float cannot tell: those are held relative to their mean in train.
         kinds: ``{modality: kind}`` where the guess is wrong.
         task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell.
         valid_share: Share of train that becomes valid where valid is missing and there are labels.

@@ -135,6 +135,25 @@ def test_normalised_over_each_samples_own_time(read, content):
     assert (valid_values(data.train, "text", 0) == 0).all()  # a single step has no deviation
 
 
+@pytest.mark.parametrize("normalise", [False, True])
+def test_a_feature_far_from_zero_keeps_its_digits(read, content, normalise):
+    for table in content.values():
+        table["audio"] = table["audio"].astype(np.float64)
+        table["audio"][..., 1] += 1.7e9 * (table["audio"] != 0).any(axis=2)
+    data = read(AffectSettings(normalise=normalise))
+    audio = data.modalities[1]
+    steps = np.concatenate([content["train"]["audio"][row, 6 - row % 7 :] for row in range(12)])
+    for row in range(6):
+        own = content["test"]["audio"][row, 6 - row :]
+        held = torch.from_numpy(valid_values(data.test, "audio", row))
+        if not normalise:
+            expected = (own - steps.mean(0)) / steps.std(0)
+            assert np.allclose(audio.standardise(held).numpy(), expected, atol=1e-4)
+        elif len(own) > 1:
+            assert np.allclose(held.numpy(), (own - own.mean(0)) / own.std(0, ddof=1), atol=1e-3)
+    assert (audio.offset is None) == normalise
+
+
 def test_two_modalities(read, content):
     for table in content.values():
         del table["audio"]

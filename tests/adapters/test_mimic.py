@@ -100,3 +100,15 @@ def test_the_batches_are_multibenchs(path, multibench, task, monkeypatch, capfd)
                     modality.standardise(ours[modality.name]), theirs[at].float(), atol=2e-6, rtol=0
                 )
             assert torch.equal(ours.targets[data.tasks[0].name], theirs[2].long())
+
+
+def test_a_feature_far_from_zero_keeps_its_digits(tmp_path):
+    content = formats.mimic(holes=False)
+    content["adm_features_all"][:, 2] += 1.7e9
+    data = load(str(formats.save(tmp_path / "im.pk", content, protocol=2)))
+    rows = split_rows(60)
+    train = content["adm_features_all"][rows["train"]]
+    for label, split in data.splits().items():
+        scaled = data.modalities[0].standardise(whole(split)["static"]).numpy()
+        expected = (content["adm_features_all"][rows[label]] - train.mean(0)) / train.std(0)
+        np.testing.assert_allclose(scaled, expected, atol=1e-4)

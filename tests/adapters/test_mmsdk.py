@@ -76,6 +76,27 @@ def test_alignment(folder, how, pooling):
             np.testing.assert_allclose(batch[name][0], values, atol=1e-5)
 
 
+def test_a_feature_far_from_zero_keeps_its_digits(folder):
+    plain = load(str(folder))
+    with h5py.File(folder / "CMU_MOSI_glove_vectors.csd", "r+") as file:
+        for entry in file["glove_vectors"]["data"].values():
+            features = entry["features"][()].astype(np.float64)
+            features[:, 3] += 1.7e9
+            del entry["features"]
+            entry["features"] = features
+    far = load(str(folder))
+    at = [m.name for m in far.modalities].index("glove_vectors")
+    assert far.modalities[at].offset is not None
+    assert far.modalities[at].mean[3] == pytest.approx(plain.modalities[at].mean[3] + 1.7e9, rel=1e-12)
+    for label, split in far.splits().items():
+        one, other = (
+            data.modalities[at].standardise(own.columns["glove_vectors"].values)
+            for data, own in ((plain, plain.splits()[label]), (far, split))
+        )
+        inside = torch.arange(one.shape[1]) < split.columns["glove_vectors"].lengths[:, None]
+        assert torch.allclose(one[inside], other[inside], atol=1e-4)
+
+
 def test_notes_say_what_was_decided(folder):
     notes = load(str(folder)).notes
     assert "labels are those of Opinion Segment Labels" in notes
