@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.probe import COSTS, ProbeSettings, probe
+from coral_plugin.evaluation.probe import COSTS, ProbeSettings, fit_probe, probe
 
 KINDS = ["linear", "knn", "ridge", "reference"]
 
@@ -64,6 +64,19 @@ def test_the_setting_does_not_depend_on_test(kind, with_valid):
     assert results[0].setting == results[1].setting == results[2].setting
     np.testing.assert_array_equal(results[0].predictions, results[1].predictions)
     assert results[0].value > 0.6 > results[1].value
+
+
+@pytest.mark.parametrize("kind", ["linear", "ridge"])
+@pytest.mark.parametrize("refit", [True, False])
+def test_features_are_scaled_by_train_alone(kind, refit):
+    """Neither valid, which the last fit sees, nor test says anything about the scale."""
+    (x, y), (vx, vy), (tx, ty) = (blobs(n, seed=i) for i, n in enumerate((90, 60, 60)))
+    fitted = fit_probe((x, y), (5 * vx + 3, vy), classes(3), ProbeSettings(kind=kind), refit)
+    mean, std = x.mean(axis=0, dtype=float), x.std(axis=0, dtype=float)
+    for found, expected in zip(fitted.scaling, (mean, std), strict=True):
+        np.testing.assert_allclose(found, expected)
+    outputs = fitted.score((9 * tx - 7, ty)).outputs
+    np.testing.assert_array_equal(outputs, fitted.predict(((9 * tx - 7 - mean) / std).astype(np.float32)))
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,12 +1,16 @@
 """Scores at a matched width, against principal components written out."""
 
+import dataclasses
+
 import numpy as np
 import pytest
+import torch
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score
 
 from coral_plugin.data import from_arrays
+from coral_plugin.evaluation.floor import score_floor
 from coral_plugin.evaluation.probe import ProbeSettings, fit_probe, probe
 from coral_plugin.evaluation.scoring import score_matched, score_parts
 
@@ -27,6 +31,31 @@ def data():
 def features_of(data):
     splits = {label: split.columns["a"].values.numpy() for label, split in data.splits().items()}
     return {label: {"first": own[:, :7], "second": own[:, 7:]} for label, own in splits.items()}
+
+
+@pytest.mark.parametrize("kind", ["linear", "ridge", "knn", "reference"])
+def test_settings_are_chosen_on_valid_and_test_changes_none(data, kind):
+    """By every way to a score: parts, all of them, the raw values, the matched width."""
+    settings = ProbeSettings(kind=kind, neighbours=0)
+
+    def chosen(own):
+        features = features_of(own)
+        scores = score_parts(features, own, settings)
+        ways = [*scores.values(), *score_floor(own, settings).values()]
+        ways.append(score_matched(features, own, settings, 3, scores)["scores"])
+        return [way["label"]["setting"] for way in ways]
+
+    test = data.test
+    noise = torch.from_numpy(np.random.default_rng(5).normal(size=(60, 12)).astype(np.float32))
+    others = [
+        dataclasses.replace(test, targets={"label": test.targets["label"].flip(0)}),
+        dataclasses.replace(test, targets={"label": (test.targets["label"] + 1) % 3}),
+        dataclasses.replace(test, columns={"a": dataclasses.replace(test.columns["a"], values=noise)}),
+    ]
+    expected = chosen(data)
+    assert all(setting["chosen_on"] == "valid" for setting in expected)
+    for other in others:
+        assert chosen(dataclasses.replace(data, test=other)) == expected
 
 
 @pytest.mark.parametrize("kind", ["linear", "ridge", "knn", "reference"])

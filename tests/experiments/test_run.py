@@ -57,6 +57,17 @@ def test_the_csv_has_a_row_for_each_seed_and_epoch(settings, data, tmp_path):
     assert rows == [(41, 0), (41, 1), (42, 0), (42, 1)]
 
 
+def test_chance_is_over_the_classes_that_test_has(arrays):
+    """Everywhere that a score stands: of the seven classes of case 23 three occur in test."""
+    train = np.arange(60) % 7
+    data = from_arrays(arrays | {"train/labels": train, "valid/labels": train[:30], "test/labels": np.arange(30) % 3})
+    assert any("test has no sample of class 3, 4, 5, 6" in note for note in data.notes)
+    metrics = run(make_settings("concat_raw", "arrays", network__width=4), data=data, quiet=True).metrics
+    rows = [metrics["tasks"], metrics["matched_width"]["tasks"], *metrics["parts"].values(), *metrics["floor"].values()]
+    assert [row["label"]["chance"] for row in rows] == [pytest.approx(1 / 3)] * len(rows)
+    assert metrics["tasks"]["label"]["also"]["accuracy"]["chance"] == pytest.approx(1 / 3)
+
+
 def test_the_matched_width_is_that_of_the_networks(data):
     """Of raw features too; a representation that is no wider stands as it is. Off leaves it out."""
     for width, matched in ((4, 4), (1000, 4 + 12 * 2)):
