@@ -60,4 +60,4 @@ def short(value: object) -> str:
     >>> short("x" * 200)[:6], len(short("x" * 200)), short(10**5000)
     ("'xxxxx", 100, 'a number of 16610 bits')
     """
-    return _Short().repr(value)
+    return _Short().repr(value).replace("\n", " ")  # arrays and frames have lines

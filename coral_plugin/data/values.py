@@ -59,13 +59,12 @@ def as_labels(value: Any, key: str, name: str) -> np.ndarray:
     # a plain list of texts and NaN would become an array of texts, one of them "nan"
     plain = isinstance(value, list | tuple) and not any(isinstance(each, Tensor) for each in value)
     array = np.array(value, dtype=object) if plain and not _ragged(value) else _numpy(value, key, name)
+    array = array.astype(object) if array.dtype.kind == "T" else array  # NumPy's text of any length
     if (masked := int(np.ma.count_masked(array))) or array.dtype.kind == "O":
         missing = masked or sum(map(_is_missing, array.ravel().tolist()))
         if missing:
             raise InputError(f"{name}: {key} lacks the label of {missing} samples (masked or missing); leave them out.")
         array = _from_objects(array)
-    if array.dtype.kind == "T":  # NumPy's text of any length
-        array = array.astype(str)
     if array.dtype.kind == "S":
         array = _decoded(array, key, name)
     if array.dtype.kind not in _NUMBERS + "U":
@@ -81,9 +80,9 @@ def as_labels(value: Any, key: str, name: str) -> np.ndarray:
 
 def _numpy(value: Any, key: str, name: str) -> np.ndarray:
     """``value`` as whatever array NumPy makes of it; masked where an entry is."""
+    if _is_pandas(value, "DataFrame"):
+        return _table_of(value, key, name)
     try:
-        if _is_pandas(value, "DataFrame"):
-            return _table_of(value, key, name)
         if isinstance(value, Tensor):
             value = _of_tensor(value)
         elif isinstance(value, list | tuple) and any(isinstance(each, Tensor) for each in value):
@@ -156,8 +155,10 @@ def _table_of(frame: Any, key: str, name: str) -> np.ndarray:
 
 
 def column_names(value: Any) -> tuple[str, ...]:
-    """Names of the columns of a data frame; empty for anything else."""
-    return tuple(map(str, value.columns)) if _is_pandas(value, "DataFrame") else ()
+    """Names of the columns of a data frame, in printable characters; empty for anything else, and for mere numbers."""
+    if not _is_pandas(value, "DataFrame") or list(value.columns) == list(range(len(value.columns))):
+        return ()
+    return tuple("".join(sign if sign.isprintable() else "?" for sign in str(each)) for each in value.columns)
 
 
 def _samples(value: Any) -> Sequence[Any] | None:

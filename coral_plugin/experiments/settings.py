@@ -103,7 +103,7 @@ def seeds_of(seeds: Any) -> tuple[int, ...]:
     >>> seeds_of(41), seeds_of(range(41, 44)), seeds_of(np.arange(2))
     ((41,), (41, 42, 43), (0, 1))
     """
-    listed = seeds.ravel().tolist() if isinstance(seeds, np.ndarray) else seeds
+    listed = seeds.tolist() if hasattr(seeds, "tolist") else seeds  # NumPy, torch, pandas
     listed = [listed] if isinstance(listed, Integral) else listed
     if isinstance(listed, str | bytes | Mapping) or not isinstance(listed, Iterable):
         raise InputError(f"Seeds must be whole numbers, such as 41 or (41, 42), got {short(seeds)}.")

@@ -36,6 +36,11 @@ FORMS = {
     "text": (lambda y: WORDS[y], tuple(WORDS), "labels are text: 3 classes, cat, dog, owl"),
     "bytes": (lambda y: WORDS.astype("S")[y], tuple(WORDS), "labels are text"),
     "a list of text": (lambda y: WORDS[y].tolist(), tuple(WORDS), "labels are text"),
+    "text of any length": (
+        lambda y: WORDS.astype(np.dtypes.StringDType())[y] if hasattr(np.dtypes, "StringDType") else WORDS[y],
+        tuple(WORDS),
+        "labels are text",
+    ),
     "objects": (lambda y: WORDS.astype(object)[y], tuple(WORDS), "labels are text"),
     "a series": (lambda y: pd.Series(WORDS[y]), tuple(WORDS), "labels are text"),
     "categories": (lambda y: pd.Categorical(WORDS[y]), tuple(WORDS), "labels are text"),

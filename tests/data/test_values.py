@@ -216,7 +216,7 @@ def test_ragged_series_from_fit_to_embedding():
         ([np.ones((2, 3)), [["a"] * 3]], r"train/a\[1\] is of type <U1; only numbers"),
         ([np.ones((2, 3)), None], "train/a is no array of numbers"),
         ([np.ma.masked_equal([[1, 2]], 2), np.ones((3, 2))], "train/a has 1 of 12 values masked"),
-        (pd.DataFrame({"x": [1.0, 2], "town": ["a", "b"]}), "column 'town' of train/a is of type .*only numbers"),
+        (pd.DataFrame({"x": [1.0, 2], "town": ["a", "b"]}), "^arrays: column 'town' of train/a is of type .*only numb"),
         (pd.DataFrame({"x": [1.0, 2], "day": pd.to_datetime(["2020", "2021"])}), "column 'day' of train/a is of type"),
         (pd.DataFrame({"x": pd.array([1, None], dtype="Int64")}), "train/a holds 1 values that are not finite"),
         (torch.eye(3).to_sparse(), "train/a is no array of numbers"),
@@ -241,6 +241,12 @@ def test_frames_name_their_features():
     assert readings(data)[0].endswith("constant in train: feature town")
     far = as_split({"a": frame * [1e6, 1]}, data.modalities)
     assert "(feature age: 5.2e+07, in train 42 +- " in far_values(far, data.modalities)[0]
+
+
+def test_columns_that_are_numbered_have_no_names():
+    assert from_arrays({"train/a": pd.DataFrame(TABLE)}).modalities[0].feature_names == ()
+    odd = from_arrays({"train/a": pd.DataFrame(TABLE, columns=["a\n", 3, 4, 5])})
+    assert odd.modalities[0].feature_names == ("a?", "3", "4", "5")
 
 
 def test_frames_need_the_columns_of_train():

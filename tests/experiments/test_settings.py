@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 from coral_plugin.errors import InputError, UnknownNameError
@@ -43,6 +44,8 @@ def test_saved_settings_are_read_back_the_same():
         (range(41, 44), (41, 42, 43)),
         (np.arange(2, dtype=np.uint8), (0, 1)),
         ([np.int32(3), 4], (3, 4)),
+        (torch.tensor([3, 4]), (3, 4)),
+        (np.array(3), (3,)),
         ((seed for seed in (5, 6)), (5, 6)),
     ],
 )
@@ -52,10 +55,13 @@ def test_seeds_come_in_many_forms(seeds, plain):
     assert from_dict(yaml.safe_load(settings.to_yaml())) == settings
 
 
-@pytest.mark.parametrize("seeds", ["41", 41.0, True, (1.0,), (np.float64(1),), [True], {1: 2}, None, np.array([0.5])])
+@pytest.mark.parametrize(
+    "seeds", ["41", 41.0, True, (1.0,), (np.float64(1),), [True], {1: 2}, None, np.array([0.5]), np.ones((2, 2), int)]
+)
 def test_seeds_that_are_no_whole_numbers(seeds):
-    with pytest.raises(InputError, match="Seeds must be whole numbers"):
+    with pytest.raises(InputError, match="Seeds must be whole numbers") as caught:
         make_settings("coral", "digits", seeds=seeds)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_tilde_in_the_path_of_the_data(monkeypatch, tmp_path):
