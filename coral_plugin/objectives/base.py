@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import torch
@@ -41,6 +42,7 @@ class Objective(nn.Module, ABC):
     needs_labels: bool = False
     trains: ClassVar[bool] = True
     deterministic: ClassVar[Mapping[str, Any]] = {}
+    used: Mapping[str, float] = MappingProxyType({})
 
     @abstractmethod
     def __init__(
@@ -51,7 +53,6 @@ class Objective(nn.Module, ABC):
         encoders: Mapping[str, EncoderLike] | None = None,
     ) -> None:
         super().__init__()
-        self.used: dict[str, float] = {}
 
     def prepare(self, tasks: tuple[Task, ...]) -> None:
         """Build what depends on the labels; called once, after construction and before training or loading weights.
