@@ -12,7 +12,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils.estimator_checks import parametrize_with_checks
+from sklearn.utils.estimator_checks import estimator_checks_generator
 from torch import nn
 
 import coral_plugin
@@ -28,7 +28,11 @@ TINY = {
 }
 
 
-@parametrize_with_checks([CoralEncoder(**TINY)])
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    list(estimator_checks_generator(CoralEncoder(**TINY))),
+    ids=lambda part: part.func.__name__ if hasattr(part, "func") else "",
+)
 def test_scikit_learns_own_checks(estimator, check):
     try:
         check(estimator)
