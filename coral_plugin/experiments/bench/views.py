@@ -33,7 +33,9 @@ def markdown(layout: Layout) -> str:
 
 def text(layout: Layout) -> str:
     """Aligned columns for a terminal; the best has a star."""
-    return _as_table(layout, lambda c: f"*{c.text}" if c.rank == 1 else c.text).text()
+    notes = tuple(note.replace("in bold, second underlined", "marked with *") for note in layout.notes)
+    marked = dataclasses.replace(layout, notes=notes)
+    return _as_table(marked, lambda c: f"*{c.text}" if c.rank == 1 else c.text).text()
 
 
 def latex(layout: Layout) -> str:
