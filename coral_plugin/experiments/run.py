@@ -204,15 +204,17 @@ def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) 
 
 def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
     """Probe a trained seed, where there is something to score: the content of its ``result.json``."""
-    scores, matched, apart = {}, {}, {}
+    scores, matched, apart, width = {}, {}, {}, {}
     if _can_score(data):
         features = embed_data(trained.objective, data)
         scores = score_parts(features, data, settings.probe)
         matched = matched_width(features, data, settings, settings.probe, scores)
         apart = separate(trained.objective, data)
+        width = {"width": sum(part.shape[1] for part in features["train"].values())}
     return {
         "seed": seed,
         "scores": scores,
+        **width,
         **matched,
         "disentanglement": apart,
         "train": {

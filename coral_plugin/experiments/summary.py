@@ -40,6 +40,8 @@ def summarise(
         "seeds": seeds,
         "tasks": parts.pop(ALL, {}),
         "parts": parts,
+        # of the representation that is probed, the same for all seeds; records of earlier versions lack it
+        **({"width": results[seeds[0]]["width"]} if "width" in results[seeds[0]] else {}),
         **_matched(levels, results),
         "floor": {
             part: {task.name: _spread(levels[task.name], [floor[part][task.name]]) for task in data.tasks}

@@ -41,6 +41,7 @@ def test_the_run_directory_is_complete(settings, data, tmp_path):
     assert {"accuracy", "macro_f1", "auroc"} <= set(task["also"])
     assert set(metrics["parts"]) == {"shared", "unique/table", "unique/wave"}
     assert set(metrics["floor"]) == {"all", "table", "wave"}
+    assert metrics["width"] == settings.network.width * 2  # of two modalities: (1 + 2 / 2) D
     matched = metrics["matched_width"]
     assert (matched["width"], set(matched["tasks"])) == (settings.network.width, {"label"})
     assert set(matched["tasks"]["label"]) == set(task)

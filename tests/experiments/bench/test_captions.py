@@ -53,7 +53,8 @@ def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):
     assert "Representations differ in width by method, and no column compares them at one width." in bare.notes
     train = {"coral": {"matched": 0.55}, "floor": {"matched": 0.1}, "ceiling": {"matched": 0.8, "width": 4}}
     (table,) = layouts(comparison_of(VALUES, seeds=(1, 2), train=train), [])
-    assert table.head[:3] == ("method", "balanced accuracy, % ↑ (linear probe)", "at width 8")
+    assert table.head[:4] == ("method", "balanced accuracy, % ↑ (linear probe)", "at width 8", "width")
+    assert {row[0].text: row[3].text for block in table.blocks for row in block}["coral"] == "12"
     cells = {row[0].text: row[2].text for block in table.blocks for row in block}
     assert (cells["coral"], cells["other"], cells["chance"]) == ("55.0 ± 0.0", ABSENT, "")
     assert cells["ceiling (with labels)"] == "80.0 ± 0.0 (4)"
