@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from coral_plugin.data.labels import absent_classes
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
 from coral_plugin.data.task import Task
@@ -30,7 +31,8 @@ class MultimodalData:
         pretrain: Samples of the self-supervised training where they differ from ``train``.
         refit_on_valid: Whether the probe is refitted on train and valid once its setting is chosen.
         recipe: Defaults that suit this data set, as ``{"network.width": 512, ...}``; flags win over them.
-        notes: What was decided while loading, one line each, to be said to the user.
+        notes: What was decided while loading, one line each, to be said to the user; classes that train or test
+            lack are added.
         fingerprint: sha256 over names, shapes and bytes of all splits (:func:`fingerprint`).
     """
 
@@ -63,11 +65,23 @@ class MultimodalData:
                     f"Sample {int(nothing[0])} of split {label!r} of {self.name} has none of {', '.join(names)}, as "
                     f"{len(nothing)} of {len(split)} there; leave them out."
                 )
+        told = [
+            note
+            for task in self.tasks
+            for note in absent_classes(
+                task, {label: split.targets[task.name] for label, split in self.scored().items()}
+            )
+        ]
+        object.__setattr__(self, "notes", (*self.notes, *(note for note in told if note not in self.notes)))
 
     def splits(self) -> dict[str, Split]:
         """The splits that are there, by name."""
         named = {"pretrain": self.pretrain, "train": self.train, "valid": self.valid, "test": self.test}
         return {name: split for name, split in named.items() if split is not None}
+
+    def scored(self) -> dict[str, Split]:
+        """The splits that have targets: train, valid and test, where they are there."""
+        return {name: split for name, split in self.splits().items() if name != "pretrain"}
 
     @property
     def unlabelled(self) -> Split:

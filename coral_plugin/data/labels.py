@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, get_args
 
@@ -69,6 +70,39 @@ def read_labels(
     if train.ndim == 2:
         return _one_hot(arrays, names, name, asked=kind is not None)
     return _classification(arrays, names, name, asked=kind is not None)
+
+
+def absent_classes(task: Task, targets: Mapping[str, Tensor]) -> list[str]:
+    """Notes on classes, or labels, of which train or test has no sample.
+
+    Args:
+        task: Whose targets they are.
+        targets: ``{split: (N,) or (N, L)}``.
+    """
+    if task.kind == "regression":
+        return []
+    numbers = range(len(task.classes))
+    counts: dict[str, Counter[int]] = {}
+    for split, target in targets.items():
+        if split in ("train", "test"):
+            occurring = target.nonzero()[:, -1] if task.kind == "multilabel" else target
+            found, often = occurring.unique(return_counts=True)
+            counts[split] = Counter(dict(zip(found.tolist(), often.tolist(), strict=True)))
+    notes, what = [], "class" if task.kind == "classification" else "label"
+    for split, own in counts.items():
+        gone = [number for number in numbers if not own[number]]
+        if not gone:
+            continue
+        left = len(task.classes) - len(gone)
+        end = f"scores and chance are over the {left} that occur" if what == "class" else "its F1 there is 0"
+        if split == "train":
+            met = sum(counts["test"][number] for number in gone) if "test" in counts else 0
+            end = f"no probe can predict it, and test has {met} of its samples"
+        listed = _listing([task.classes[number] for number in gone])
+        notes.append(
+            f"{split} has no sample of {what} {listed} ({task.name}: {len(gone)} of {len(task.classes)}); {end}"
+        )
+    return notes
 
 
 def _form(labels: np.ndarray) -> str:
@@ -167,7 +201,6 @@ def _one_hot(
     what = _otherwise("several labels a sample", "multilabel")
     notes = [] if asked else [f"labels are one-hot rows: taken as {count} classes; {what}"]
     task = Task(name="label", kind="classification", classes=found)
-    notes += _absent(index, found)
     return task, {label: torch.from_numpy(value) for label, value in index.items()}, notes
 
 
@@ -198,7 +231,6 @@ def _classification(
             )
         index[label] = at[inverse].reshape(value.shape)
     task = Task(name="label", kind="classification", classes=found)
-    notes += _absent(index, found)
     return task, {label: torch.from_numpy(value) for label, value in index.items()}, notes
 
 
@@ -230,20 +262,6 @@ def _places(
 def _two_classes(seen: list[Any], name: str) -> None:
     if len(seen) < 2:
         raise InputError(f"{name}: train/labels has one class only ({seen[0]!s:.60}); a probe needs two.")
-
-
-def _absent(index: Mapping[str, np.ndarray], classes: tuple[str, ...]) -> list[str]:
-    """Notes on classes of which train or test has no sample."""
-    gone = {
-        label: sorted(set(range(len(classes))) - set(np.unique(index[label]).tolist()))
-        for label in ("train", "test")
-        if label in index
-    }
-    return [
-        f"{label} has no sample of class {_listing([classes[number] for number in lacking])}"
-        for label, lacking in gone.items()
-        if lacking
-    ]
 
 
 def _text(value: Any) -> str:

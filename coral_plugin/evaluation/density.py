@@ -86,7 +86,8 @@ def _check(train: Parts, test: Parts) -> None:
 
 def _unit(part: np.ndarray) -> np.ndarray:
     part = part.astype(np.float64)
-    return part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12)
+    lengths = np.linalg.norm(part, axis=1, keepdims=True)
+    return part / np.where(lengths > 0, lengths, 1.0)
 
 
 def _choose(parts: Parts, seed: int) -> dict[str, np.ndarray]:

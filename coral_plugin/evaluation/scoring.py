@@ -30,7 +30,7 @@ def probing_splits(data: MultimodalData) -> dict[str, Split]:
         raise InputError(f"{data.name} has no labels, so there is nothing to probe.")
     if data.test is None:
         raise InputError(f"{data.name} has no test split, so there is nothing to score.")
-    return {label: split for label, split in data.splits().items() if label != "pretrain"}
+    return data.scored()
 
 
 def complete(split: Split) -> Split | None:

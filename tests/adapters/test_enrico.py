@@ -27,7 +27,9 @@ def test_pictures_topics_and_split(folder):
     ]  # fmt: skip
     assert [len(split) for split in data.splits().values()] == [26, 6, 8]
     assert data.tasks[0].classes == tuple(sorted(formats.enrico_folder.TOPICS))
-    assert data.notes == ("screens 50105 are left out, their wireframes are damaged",)
+    damaged, absent = data.notes
+    assert damaged == "screens 50105 are left out, their wireframes are damaged"
+    assert absent.endswith("(topic: 12 of 20); scores and chance are over the 8 that occur")
     kept = [row for row in screens(folder) if row[0] != "50105"]
     for label, index in split_rows(40).items():
         batch = data.splits()[label].batch(torch.arange(len(index)))

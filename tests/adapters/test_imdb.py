@@ -84,7 +84,10 @@ def test_what_is_no_number_becomes_zero(path):
     with h5py.File(path, "a") as file:
         file["features"][3] = np.nan
     data = load(path)
-    assert data.notes == ("300 values of features are not finite and become 0",)
+    assert data.notes == (
+        "300 values of features are not finite and become 0",
+        "test has no sample of label Documentary, Family (genres: 2 of 23); its F1 there is 0",
+    )
     assert not data.train.columns["text"].values[3].any()
 
 

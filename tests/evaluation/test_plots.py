@@ -180,6 +180,12 @@ def test_density_draws_at_most_so_many_points_and_always_the_same(tmp_path, monk
     assert np.isfinite([float(row["x"]) + float(row["y"]) for row in rows]).all()
 
 
+def test_density_does_not_depend_on_the_length_of_embeddings():
+    part = np.random.default_rng(0).normal(size=(5, 3))
+    np.testing.assert_allclose(density._unit(1e-20 * part), density._unit(part))
+    assert not density._unit(np.zeros((1, 3))).any()
+
+
 def test_density_is_the_plane_of_greatest_variance(tmp_path):
     train = parts(50)
     embedding_density(tmp_path / "plane", train, parts(20))
