@@ -13,6 +13,9 @@ from coral_plugin.networks.recompute import in_pieces
 # attention weights of all samples and heads that are held at once, 16 MiB in float32; a batch of 64 of the papers'
 # affect data, 50 steps and 5 heads, has a fifth of them
 MOST_WEIGHTS = 2**22
+# of one piece where there are more. Its matrices, 64 MiB, are more than glibc ever takes from its heap: those of 16 MiB
+# leave holes there, which what is kept for the backward pass fills, and the heap grows by as much again for each layer
+PIECE_WEIGHTS = 2**24
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tensor | None, p: float = 0.0) -> Tensor:
@@ -38,7 +41,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tenso
         return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, H, T, D / H)
 
     q, k, v = split(query), split(key), split(value)
-    most = max(1, MOST_WEIGHTS // max(1, k.shape[:3].numel()))  # queries
+    of_query = max(1, k.shape[:3].numel())
+    most = max(1, MOST_WEIGHTS // of_query)  # queries
     fused = q.device.type == "cpu" or q.shape[-1] % 8 == 0
     if p == 0 and (fused or q.shape[2] <= most):
         mask = None if padding is None else ~padding[:, None, None, :]  # True: may be attended to
@@ -53,7 +57,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tenso
                 scores = scores.masked_fill(padding[:, None, None, :], float("-inf"))
             return dropout(scores.softmax(dim=-1), p, training=True) @ v
 
-        out = in_pieces(weigh, q, most, dim=2)
+        out = in_pieces(weigh, q, max(1, PIECE_WEIGHTS // of_query), dim=2, whole=most)
     return out.transpose(1, 2).flatten(2)
 
 

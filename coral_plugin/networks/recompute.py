@@ -9,10 +9,12 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 
-def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, size: int, dim: int = 0) -> Tensor:
+def in_pieces(
+    function: Callable[[Tensor], Tensor], x: Tensor, size: int, dim: int = 0, whole: int | None = None
+) -> Tensor:
     """``function(x)`` for a function that treats the places along ``dim`` one by one.
 
-    Up to ``size`` places it is called once. Beyond that it is called on pieces of that size, whose results are
+    Up to ``whole`` places it is called once. Beyond that it is called on pieces of ``size``, whose results are
     concatenated; what it computes on the way is dropped and computed again when its gradient is wanted, with the same
     random numbers. That costs one more forward pass.
 
@@ -21,8 +23,9 @@ def in_pieces(function: Callable[[Tensor], Tensor], x: Tensor, size: int, dim: i
         x: Any shape.
         size: Most places in a piece, at least 1.
         dim: Axis that is cut.
+        whole: Most places of which everything is kept; ``size`` by default.
     """
-    if x.shape[dim] <= size:
+    if x.shape[dim] <= (size if whole is None else whole):
         return function(x)
     pieces = x.split(size, dim)
     if not torch.is_grad_enabled():

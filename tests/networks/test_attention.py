@@ -170,6 +170,7 @@ def test_a_few_queries_at_a_time_are_all_of_them(monkeypatch, most, padded):
     mask = padding if padded else None
     expected = attend(*parts, HEADS, mask)
     monkeypatch.setattr(attention, "MOST_WEIGHTS", most)
+    monkeypatch.setattr(attention, "PIECE_WEIGHTS", most)
     out = attend(*parts, HEADS, mask, p=1e-12)
     weight = torch.randn_like(out)
     assert torch.allclose(out, expected, atol=1e-9)
@@ -185,6 +186,7 @@ def test_a_few_queries_at_a_time_with_dropout(monkeypatch):
     inputs = [x.expand(many, -1, -1) for x in (q, k, v)]
     whole = attend(*inputs, HEADS, None, p=0.25)
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 2 * many * HEADS * 6)
+    monkeypatch.setattr(attention, "PIECE_WEIGHTS", 2 * many * HEADS * 6)
     pieces = attend(*inputs, HEADS, None, p=0.25)
     error = (whole.std(dim=0) ** 2 + pieces.std(dim=0) ** 2).sqrt() / many**0.5
     assert ((whole.mean(dim=0) - pieces.mean(dim=0)).abs() <= 5 * error).all()
@@ -198,6 +200,7 @@ def test_a_few_queries_at_a_time_with_dropout(monkeypatch):
         return attend(*parts, HEADS, None, p=0.4)
 
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 1)
+    monkeypatch.setattr(attention, "PIECE_WEIGHTS", 1)
     assert torch.autograd.gradcheck(seeded, [x.clone().requires_grad_() for x in (q, k, v)], fast_mode=True)
 
 
@@ -217,6 +220,7 @@ def test_short_series_are_computed_at_once_as_ever(monkeypatch):
 @pytest.mark.parametrize("p", [0.0, 0.1])
 def test_memory_does_not_grow_with_the_square_of_the_steps(monkeypatch, p, padded):
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 2**13)
+    monkeypatch.setattr(attention, "PIECE_WEIGHTS", 2**13)
     found = {}
     for steps in (256, 512, 1024):
         parts, padding = long_case(steps, dtype=torch.float32)

@@ -57,3 +57,15 @@ def test_what_is_kept_is_the_input_not_what_is_computed_on_the_way():
         return sum(total)
 
     assert kept(8) <= 2 * x.numel() < kept(64) / 30
+
+
+def test_fewer_places_than_a_piece_are_recomputed_beyond_whole():
+    x = torch.ones(8, 2, requires_grad=True)
+    calls = []
+
+    def spy(part):
+        calls.append(len(part))
+        return part**2
+
+    in_pieces(spy, x, 100, whole=4).sum().backward()
+    assert calls == [8, 8]  # once more in the backward pass

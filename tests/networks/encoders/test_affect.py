@@ -198,6 +198,7 @@ def test_long_series_in_pieces_equal_the_whole(monkeypatch):
     for most in (10**9, 100):
         monkeypatch.setattr(affect, "_MOST_HIDDEN", most)
         monkeypatch.setattr(attention, "MOST_WEIGHTS", most)
+        monkeypatch.setattr(attention, "PIECE_WEIGHTS", most)
         ours.zero_grad()
         out = ours(x, padding)
         out.square().sum().backward()
@@ -208,6 +209,7 @@ def test_long_series_in_pieces_equal_the_whole(monkeypatch):
 def test_gradient_in_pieces_with_dropout_against_finite_differences(monkeypatch):
     monkeypatch.setattr(affect, "_MOST_HIDDEN", 10)
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 10)
+    monkeypatch.setattr(attention, "PIECE_WEIGHTS", 10)
     test_gradient_with_dropout_against_finite_differences()
 
 
@@ -216,6 +218,7 @@ def test_memory_of_a_training_step_does_not_grow_with_the_square_of_the_steps(mo
     """All weights of a layer would be 2 * 4 * steps**2, all hidden values 2 * 64 * steps; neither is held."""
     monkeypatch.setattr(affect, "_MOST_HIDDEN", 2**13)
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 2**13)
+    monkeypatch.setattr(attention, "PIECE_WEIGHTS", 2**13)
     found = {}
     for steps in (256, 512, 1024):
         modality = Modality(name="long", kind="sequence", shape=(steps, 3))
