@@ -318,7 +318,7 @@ def tested(copy: Path, tests: tuple[str, ...] | list[str]) -> tuple[str | None, 
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
     start = time.perf_counter()
     done = subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.search(r"^(?:FAILED|ERROR) (\S+)", done.stdout, flags=re.MULTILINE)
+    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", done.stdout, flags=re.MULTILINE)
     if (done.returncode == 0) == (found is not None) or done.returncode not in (0, 1):
         sys.exit(f"the tests did not run: {done.stdout[-2000:]}{done.stderr[-2000:]}")
     return (found[1] if found else None), time.perf_counter() - start, done.stdout[-3000:]
