@@ -102,7 +102,7 @@ MUTATIONS = (
         STEP,
         'generator(self.seed, "step", step,',
         'generator(0, "step", step,',
-        ("tests/training/test_fit.py", "tests/training/test_randomness.py"),
+        (TIES + "test_seeds_and_steps_have_views_of_their_own",),
     ),
     Mutation(
         "labels reach every method",
@@ -221,7 +221,7 @@ MUTATIONS = (
         "coral_plugin/networks/pathways.py",
         "(tokens * valid).sum(dim=1) / valid.sum(dim=1).clamp(min=1)",
         "(tokens * valid).sum(dim=1) / tokens.shape[1]",
-        ("tests/networks/test_pathways.py",),
+        ("tests/objectives/test_pooled.py",),
     ),
     Mutation(
         "leading zeros cut",

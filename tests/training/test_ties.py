@@ -256,3 +256,15 @@ def test_the_plain_image_is_an_option():
     clip = OBJECTIVES.get("clip")(PAIR, NETWORK, OBJECTIVES.get("clip").Settings())
     batch, made = pictures(clip, "none")
     assert all(torch.equal(each.raw[name], batch[name]) for each in made for name in batch)
+
+
+def test_seeds_and_steps_have_views_of_their_own():
+    """Else the seeds of a run would be one training, and their deviation would say nothing."""
+    rows = Split({name: Column(torch.ones(4, 6)) for name in NAMES}, {}).batch(torch.arange(4))
+
+    def first(seed, step):
+        return TrainingStep(three()(), build_views("noise@1", THREE), seed, STEPS).prepare(rows, step).first["x"]
+
+    assert torch.equal(first(1, 0), first(1, 0))
+    assert not torch.equal(first(1, 0), first(2, 0))
+    assert not torch.equal(first(1, 0), first(1, 1))
