@@ -200,7 +200,7 @@ MUTATIONS = (
         "coral_plugin/experiments/summary.py",
         "std = statistics.stdev(values)",
         "std = statistics.pstdev(values)",
-        ("tests/experiments/test_run.py::test_the_run_directory_is_complete",),
+        ("tests/experiments/test_summary.py",),
     ),
     Mutation(
         "InfMasking hides no modality of one token",
