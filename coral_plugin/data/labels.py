@@ -45,12 +45,14 @@ def read_labels(
         Task, ``{split: targets}``, and notes, one line each.
 
     Raises:
-        InputError: labels that are missing, of several kinds, out of range or none of the task; a class that train
-            lacks; names that do not fit.
+        InputError: labels that are missing, of several kinds, out of range or none of the task; a task without labels;
+            a class that train lacks; names that do not fit.
     """
     if kind is not None and kind not in (known := get_args(TaskKind)):
         raise suggest(kind, list(known), "task")
     if not arrays:
+        if kind is not None:
+            raise InputError(f"{name} has no labels for task {kind!r}; give labels in every split, or leave task out.")
         return None, {}, []
     if missing := [label for label in splits if label not in arrays]:
         raise InputError(f"{name}: {missing[0]}/labels is missing, while {next(iter(arrays))}/labels is there.")

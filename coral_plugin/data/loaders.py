@@ -170,7 +170,7 @@ def targets_of(
     Raises:
         InputError: labels that are none of the task.
     """
-    if kind == "none" or not truths:
+    if kind == "none":
         return None, {}, []
     arrays = {label: (truth.flatten(1) if truth.ndim > 2 else truth).numpy() for label, truth in truths.items()}
     arrays |= {label: np.array(texts)[arrays[label]] for label, texts in (words or {}).items()}

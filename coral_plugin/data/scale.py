@@ -19,9 +19,7 @@ _CHUNK = 1024  # samples that are looked at together
 
 def with_bounds(modality: Modality, column: Column) -> Modality:
     """``modality`` with the least and the greatest value of ``column``; those of images within [0, 1] are 0 and 1."""
-    extremes = [torch.aminmax(values) for _, values in valid_values(modality, column)]
-    low = min((float(pair.min) for pair in extremes), default=0.0)
-    high = max((float(pair.max) for pair in extremes), default=0.0)
+    low, high = _extremes(modality, column)
     if modality.kind == "image" and 0 <= low <= high <= 1:
         low, high = 0.0, 1.0
     return replace(modality, bounds=(low, high))
@@ -54,10 +52,13 @@ def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:
     """Notes on modalities with values that lie far from those of train, one line each.
 
     A value counts if it lies more than :data:`FAR` standard deviations (without statistics: half widths of the bounds)
-    from the mean of its feature in train, and outside the bounds of train.
+    from the mean of its feature in train, and outside the bounds of train. Images whose values all lie within a
+    :data:`FAR`-th of the range of train are of another scale, too: [0, 1] for a run on floats to 255.
     """
     notes = []
     for modality in modalities:
+        if narrow := _narrow(modality, split.columns[modality.name]):
+            notes.append(narrow)
         if (found := _farthest(modality, split.columns[modality.name])) is not None:
             samples, feature, value = found
             mean, std = (each[feature] for each in _scale(modality))
@@ -86,6 +87,27 @@ def _farthest(modality: Modality, column: Column) -> tuple[int, int, float] | No
             row, feature = divmod(int(away.argmax()), away.shape[1])
             place = feature, modality.measured(float(values[row, feature]), feature)
     return (len(samples), *place) if samples else None
+
+
+def _narrow(modality: Modality, column: Column) -> str | None:
+    """The note on images that vary far less than those of train; None for others, and for images of one value."""
+    if modality.kind != "image" or modality.bounds is None or modality.offset is not None:
+        return None
+    low, high = _extremes(modality, column)
+    least, greatest = modality.bounds
+    if not 0 < FAR * (high - low) < greatest - least:
+        return None
+    return (
+        f"{modality.name}: all values lie from {low:.4g} to {high:.4g}, in train from {least:.4g} to {greatest:.4g}; "
+        "another scale?"
+    )
+
+
+def _extremes(modality: Modality, column: Column) -> tuple[float, float]:
+    """Least and greatest valid value; 0 and 0 without any."""
+    extremes = [torch.aminmax(values) for _, values in valid_values(modality, column)]
+    low = min((float(pair.min) for pair in extremes), default=0.0)
+    return low, max((float(pair.max) for pair in extremes), default=0.0)
 
 
 def _scale(modality: Modality) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -154,7 +154,7 @@ def _density(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     if len(points) < 8:
         return None
     variances = np.linalg.eigvalsh(np.cov(points.T))
-    if variances[0] <= 1e-8 * variances[1] or variances[1] < 1e-20:
+    if variances[0] <= 1e-8 * variances[1] or variances[1] <= 1e-20 * np.square(points).max():
         return None
     kernel = gaussian_kde(points.T)
     # a grid of its own for each part: a narrow one would fall between the points of a common one

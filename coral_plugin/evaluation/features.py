@@ -58,7 +58,7 @@ def concatenate(parts: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def raw_features(split: Split, modalities: tuple[Modality, ...]) -> dict[str, np.ndarray]:
-    """:func:`raw_values` of each modality, ``{modality: (N, d)}``: the floor under every representation."""
+    """:func:`raw_values` of each modality, ``{modality: (N, d)}``: that every representation is compared with."""
     pieces: dict[str, list[np.ndarray]] = {modality.name: [] for modality in modalities}
     for batch in split.batches(EMBED_BATCH):
         for modality in modalities:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class Fitted:
 
     Attributes:
         run: Settings, data, metrics and the trained objective of every seed.
-        quiet: Nothing on standard error, not even what became of absent modalities.
+        quiet: Whether what became of absent modalities is left unsaid.
     """
 
     run: Run
@@ -51,11 +52,18 @@ class Fitted:
 
         Modalities may be left out, or be absent in samples where ``<modality>/present`` (N,) is False: what is there
         is embedded, and parts that tell of an absent modality alone are zero.
+
+        Raises:
+            InputError: samples that do not fit those of the training.
+
+        Warns:
+            UserWarning: values that lie far from those of train, also where ``quiet``.
         """
         split = as_split(arrays, self.run.data.modalities)
-        if not self.quiet:
-            lines = [*filter(None, [tell(split)]), *far_values(split, self.run.data.modalities)]
-            sys.stderr.writelines(f"{line}\n" for line in lines)
+        if not self.quiet and (line := tell(split)):
+            sys.stderr.write(f"{line}\n")
+        for line in far_values(split, self.run.data.modalities):
+            warnings.warn(line, stacklevel=2)
         return embed_split(self.objective, split)
 
     def embed(self, arrays: Mapping[str, Any]) -> np.ndarray:
@@ -98,8 +106,8 @@ def fit(
         views: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
         plain_views: The same of un-augmented branches; ``none`` leaves images whole that are cropped by default.
         kinds: ``{modality: kind}`` where the number of dimensions does not tell.
-        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell.
-        quiet: Nothing on standard error.
+        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell; needs labels.
+        quiet: Nothing on standard error; ``embed`` still warns of values that lie far from those of train.
         chosen: Any other setting as ``group__key``: ``method__mask_ratio=0.5``, ``network__width=64``.
 
     Raises:
@@ -115,6 +123,8 @@ def fit(
         elif labels is not None:
             raise InputError("Give labels inside the data (train/labels, ...) where the data name their splits.")
         data = from_arrays(data, kinds=kinds, task=task)
+    elif given := [name for name, value in (("labels", labels), ("kinds", kinds), ("task", task)) if value is not None]:
+        raise InputError(f"fit has {given[0]}, but MultimodalData has its own; leave {given[0]} out.")
     if epochs is not None:
         chosen["training__epochs"] = epochs
     if wrong := [key for key in chosen if key.partition("__")[0] not in GROUPS]:

@@ -86,7 +86,7 @@ def fit_head(
     """
     features, truth = train[0].double(), train[1]
     std, mean = torch.std_mean(features, dim=0, correction=0)
-    std = torch.where(std > 1e-8 * (1 + mean.abs()), std, torch.ones_like(std))
+    std = torch.where(std > 1e-8 * mean.abs(), std, torch.ones_like(std))
     head = LinearHead(mean, std, task.shape).double()
     loss = _in_double(task)
     nn.init.zeros_(head.linear.weight)

@@ -29,7 +29,7 @@ class Objective(nn.Module, ABC):
             there is one.
         needs_raw: Whether ``loss`` is given the un-augmented batch, too, as ``raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets; others are given none.
-        trains: Whether there is anything to train; False for a floor such as raw features.
+        trains: Whether there is anything to train; False for raw features.
         deterministic: ``{setting: value}`` under which ``loss`` draws nothing, so that several processes can be
             compared with one, and longer padding with shorter.
         used: What the last call of ``loss`` used of the method's schedules, ``{name: number}``, for the log; ``loss``

@@ -1,4 +1,4 @@
-"""The floor: raw values side by side, without any network."""
+"""Raw features: the values side by side, without any network."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST = 2048
 
 @dataclass(frozen=True, kw_only=True)
 class ConcatRawSettings:
-    """Settings of the floor.
+    """Settings of the raw features.
 
     Attributes:
         most: Greatest number of values of an image; larger ones are averaged over blocks.
@@ -34,14 +34,14 @@ class ConcatRawSettings:
 
 
 class ConcatRaw(Objective):
-    """The floor: n >= 1 modalities as they are; a method that scores below it has lost information.
+    """Raw features: n >= 1 modalities as they are; a method that scores below it has lost information.
 
     Nothing is trained and there are no parameters, so every seed gives the same.
 
     Args:
         modalities: At least one.
         network: Not used.
-        settings: Of the floor.
+        settings: How large images may be.
         encoders: Not used.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The ceiling: COrAL's shared network trained with labels."""
+"""Training with labels: COrAL's shared network."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class SupervisedSettings:
 
 
 class Supervised(Objective):
-    """The ceiling: COrAL's shared pathway on n >= 1 modalities, a linear head a task, trained with the labels.
+    """Training with labels: COrAL's shared pathway on n >= 1 modalities and a linear head for each task.
 
     Cross-entropy for classification, binary cross-entropy for multilabel, mean squared error on standardised targets
     for regression; of both augmented views, averaged, and averaged over the tasks. It is probed like every other

@@ -65,6 +65,15 @@ def test_other_floats_have_their_own_bounds():
         taken(pixels(), modalities)
 
 
+def test_images_in_0_to_1_are_said_by_a_run_on_floats_to_255():
+    values = pixels().astype(np.float32)
+    modalities = images(values)
+    (note,) = far_values(as_split({"eye": values / 255}, modalities), modalities)
+    assert note.startswith("eye: all values lie from 0") and "in train from 0 to 25" in note
+    dim, black = values.clip(0, 20), np.zeros_like(values)
+    assert all(far_values(as_split({"eye": same}, modalities), modalities) == [] for same in (values, dim, black))
+
+
 def test_what_absent_samples_hold_has_no_scale():
     values = 200 + RNG.random((6, 1, 8, 8))
     there = np.array([True, False] * 3)
@@ -116,14 +125,15 @@ def test_a_test_split_of_another_scale_is_said():
     assert "test, modality0: 30 of 30 samples" in from_loaders(*loaders).notes[-1]
 
 
-def test_embedding_says_so(capsys):
+@pytest.mark.parametrize("quiet", [True, False])
+def test_embedding_says_so(quiet):
     train = {"a": RNG.normal(size=(30, 4)), "b": RNG.normal(size=(30, 3))}
-    fitted = coral_plugin.fit(train, epochs=1, quiet=True, **TINY)
-    loud = coral_plugin.Fitted(fitted.run)
-    loud.embed(train)
-    assert capsys.readouterr().err == ""
-    loud.embed({**train, "b": train["b"] * 1e4})
-    assert "b: 30 of 30 samples hold values more than 100 standard deviations" in capsys.readouterr().err
+    fitted = coral_plugin.Fitted(coral_plugin.fit(train, epochs=1, quiet=True, **TINY).run, quiet)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fitted.embed(train)
+    with pytest.warns(UserWarning, match="b: 30 of 30 samples hold values more than 100 standard deviations"):
+        fitted.embed({**train, "b": train["b"] * 1e4})
 
 
 def test_the_estimator_warns():

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 import coral_plugin
+from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError
 
 
@@ -77,6 +78,19 @@ def test_mistakes_are_one_clear_line(arrays, tiny, change, options, match):
     with pytest.raises(InputError, match=match) as caught:
         coral_plugin.fit({**arrays, **change}, quiet=True, epochs=1, **options, **tiny)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("given", "value"), [("task", "regression"), ("labels", [1]), ("kinds", {"table": "tabular"})])
+def test_no_argument_is_ignored(arrays, given, value):
+    plain = {name: arrays[f"train/{name}"] for name in ("table", "wave")}
+    with pytest.raises(InputError, match=f"fit has {given}, but MultimodalData has its own; leave {given} out"):
+        coral_plugin.fit(from_arrays({f"train/{name}": values for name, values in plain.items()}), **{given: value})
+
+
+def test_a_task_needs_labels(arrays):
+    plain = {name: arrays[f"train/{name}"] for name in ("table", "wave")}
+    with pytest.raises(InputError, match="arrays has no labels for task 'regression'; give labels in every split"):
+        coral_plugin.fit(plain, task="regression")
 
 
 def test_a_slip_of_the_pen_is_no_missing_modality(arrays, tiny):

@@ -8,6 +8,7 @@ from statistics import fmean
 
 from coral_plugin.experiments.bench.comparison import Compared, Measure, Score
 
+_ROUNDING = 1e-12  # of the values: what two ways of adding them up may differ by
 CORRECTION = (
     "paired t-test over the seeds against the best method, two-sided, Holm-corrected over the methods of a score"
 )
@@ -67,8 +68,9 @@ def p_value(values: Mapping[int, float], best: Mapping[int, float]) -> float | N
     if len(seeds) < 2:
         return None
     differences = [values[seed] - best[seed] for seed in seeds]
-    if max(differences) - min(differences) < 1e-12:
-        return 1.0 if abs(differences[0]) < 1e-12 else 0.0
+    rounding = _ROUNDING * max(abs(own[seed]) for own in (values, best) for seed in seeds)
+    if max(differences) - min(differences) <= rounding:
+        return 1.0 if abs(differences[0]) <= rounding else 0.0
     from scipy.stats import ttest_rel
 
     return float(ttest_rel([values[seed] for seed in seeds], [best[seed] for seed in seeds]).pvalue)
