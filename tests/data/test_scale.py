@@ -69,7 +69,8 @@ def test_images_in_0_to_1_are_said_by_a_run_on_floats_to_255():
     values = pixels().astype(np.float32)
     modalities = images(values)
     (note,) = far_values(as_split({"eye": values / 255}, modalities), modalities)
-    assert note.startswith("eye: all values lie from 0") and "in train from 0 to 25" in note
+    assert note.startswith("eye: all values lie from 0")
+    assert "in train from 0 to 25" in note
     dim, black = values.clip(0, 20), np.zeros_like(values)
     assert all(far_values(as_split({"eye": same}, modalities), modalities) == [] for same in (values, dim, black))
 
