@@ -59,7 +59,8 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         settings: Any other setting, ``{"method.temperature": 0.2, "network.depth": 2}``.
         device: ``auto``, ``cpu`` or ``cuda``.
         random_state: A number, a ``RandomState``, or None for another training each time.
-        verbose: Whether progress is shown on standard error.
+        verbose: Whether progress, and how the samples are read, is shown on standard error; decisions that could have
+            gone another way are warnings otherwise.
 
     Attributes:
         objective_: The trained module.
@@ -135,6 +136,8 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
             quiet=not self.verbose,
             **self._chosen(),
         )
+        for line in () if self.verbose else fitted.run.data.notes:
+            warnings.warn(line, stacklevel=2)
         self.objective_ = fitted.objective.eval()
         self.history_ = fitted.run.histories[seed]
         # what rebuilds the module when it is unpickled

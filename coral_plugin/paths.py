@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import re
 
-_TILDE = re.compile(r"((?:--)?[\w.-]+=)?(~[^/=]*/.*)", re.DOTALL)
+_TILDE = re.compile(r"((?:--)?(?:[\w.-]+=)+)?(~[^/=]*/.*)", re.DOTALL)
 
 
 def home_expanded(text: str) -> str:
-    """A path, or a flag ``--name=path``, whose path begins with the folder that ``~/`` or ``~user/`` stands for.
+    """A path, or a flag ``--name=path`` or ``--name=key=path``, with the folder that ``~/`` or ``~user/`` stands for.
 
     A shell does so for words that begin with a tilde, not behind ``=``, and nobody does in Python or YAML.
 

@@ -10,6 +10,7 @@ from coral_plugin.paths import home_expanded
     [
         ("~/x.npz", "/home/me/x.npz"),
         ("--data=~/x.npz", "--data=/home/me/x.npz"),
+        ("--data=mosi=~/x.pkl", "--data=mosi=/home/me/x.pkl"),
         ("source.folds=~/f.json", "source.folds=/home/me/f.json"),
         ("~nobody-of-this-name/x", "~nobody-of-this-name/x"),
         ("a~/b", "a~/b"),

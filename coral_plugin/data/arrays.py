@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -99,7 +99,7 @@ def from_arrays(
         )
         for label, table in tables.items()
     }
-    notes += [*axes, *read, *_notes(splits, modalities), *said]
+    notes += [*axes, *read, *doubts_of_values(splits, modalities), *said]
     if target is not None and "valid" not in splits:
         splits["train"], splits["valid"] = carve(splits["train"], target, valid_share, seed)
         how = "stratified, " if target.kind == "classification" else ""
@@ -220,7 +220,7 @@ def _present(table: Table, key: str) -> np.ndarray | None:
     return table.get(f"{key}/{PRESENT}")
 
 
-def _notes(splits: Mapping[str, Split], modalities: list[Modality]) -> list[str]:
+def doubts_of_values(splits: Mapping[str, Split], modalities: Sequence[Modality]) -> list[str]:
     """What the user should hear about data that can be read in two ways, and about what is missing."""
     notes = []
     train = splits["train"]

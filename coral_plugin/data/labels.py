@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coral_plugin.data.statistics import loses_differences
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError, short
 from coral_plugin.registry import suggest
@@ -64,7 +65,8 @@ def read_labels(
     train = arrays["train"]
     found, notes = _kind_of(train, kind, name), []
     if found == "regression":
-        notes = [] if kind else _like_classes(train)
+        rounded = "labels differ by less than 32-bit floats can tell; subtract their mean, or give another unit"
+        notes = [*([] if kind else _like_classes(train)), *([rounded] if loses_differences(train) else [])]
         return *_regression(arrays, names, name), notes
     arrays = {label: _whole(value, label, found, name) for label, value in arrays.items()}
     if found == "multilabel":

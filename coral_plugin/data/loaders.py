@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from coral_plugin.data.arrays import VALID_SHARE, carve
+from coral_plugin.data.arrays import VALID_SHARE, carve, doubts_of_values
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.layouts import Layout
@@ -216,6 +216,7 @@ def _data(
 ) -> MultimodalData:
     train = splits["train"].columns
     modalities = tuple(with_statistics(each, train[each.name], standardise=standardise) for each in found)
+    notes += doubts_of_values(splits, found)
     for label, split in splits.items():
         notes += [f"{label}, {line}" for line in far_values(split, modalities) if label != "train"]
     ordered: dict[str, Any] = {label: splits[label] for label in ("train", "valid", "test") if label in splits}

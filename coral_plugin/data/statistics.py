@@ -20,6 +20,8 @@ _ROUNDING = 2
 # Deviations below this part of the mean are held relative to it: rounding to 32 bits would change values by more than
 # 1e-4 of the deviation.
 _FAR = 1e-3
+# Part of the deviation that rounding may change targets by, which are held as they are.
+_LOST = 1e-3
 # Deviations below this are held as one: squares and quotients of such values leave the range of a 32-bit float.
 _SMALL = 1e-30
 
@@ -121,6 +123,13 @@ def moments(parts: Parts) -> tuple[Tensor, Tensor]:
         if len(part):
             squares += (part.double() - first - shift).square().sum(0)
     return first + shift, (squares / max(count, 1)).sqrt()
+
+
+def loses_differences(values: np.ndarray) -> bool:
+    """Whether 32-bit floats round a column of ``(N,)`` or ``(N, L)`` by more than a thousandth of its deviation."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        rounding = np.abs(values.astype(np.float64) - values.astype(np.float32)).max(axis=0)
+    return bool((rounding > _LOST * values.std(axis=0, dtype=np.float64)).any())
 
 
 def _moments_of_bytes(modality: Modality, column: Column) -> tuple[Tensor, Tensor]:

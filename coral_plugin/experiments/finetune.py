@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -35,7 +36,7 @@ from coral_plugin.files import read_json, write_json
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.classifier import Classifier
 from coral_plugin.objectives.coral import Coral
-from coral_plugin.training.fit import check_machine, train
+from coral_plugin.training.fit import check_machine, pick_device, train
 from coral_plugin.views import build_views
 
 RECORD, MARK = "finetune.json", "finetuned.json"
@@ -134,6 +135,8 @@ def finetune(
     here |= {"precision": precision} if precision else {}
     tuned = dataclasses.replace(tuned, training=dataclasses.replace(tuned.training, **here))
     check_machine(tuned.training)
+    if trained.training.device == "cuda" != pick_device(tuned.training.device).type and not (device or quiet):
+        sys.stderr.write("fine-tuning on the CPU: this machine has no GPU, which the run was trained on\n")
     output = output or folder / f"finetuned-{settings.loss}"
     with held(output):
         prepare_folder(output, tuned, data, resume)

@@ -39,8 +39,8 @@ class RunSettings:
         seeds: Trainings of their own, scored together; a single number stands for itself, NumPy's numbers and ranges
             become plain ones.
         views: Augmentation of all modalities, or ``{modality: augmentation}``.
-        plain_views: The same of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): at least half of an
-            image is cropped by default, as in the references; ``none`` leaves images whole.
+        plain_views: The same of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): a random crop of at
+            least half of an image by default, as in the references; ``none`` leaves images whole.
         method: Settings of the method (its ``Settings`` dataclass).
         source: Settings of the data set (its ``settings`` dataclass).
         network: Settings of the networks.

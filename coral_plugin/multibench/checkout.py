@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from coral_plugin.errors import InputError
+from coral_plugin.paths import home_expanded
 
 VARIABLE = "MULTIBENCH_ROOT"
 CLONE = "git clone https://github.com/pliang279/MultiBench"
@@ -92,7 +93,7 @@ def find_checkout(folder: Path | str | None = None) -> Checkout:
     """
     for place, source in ((folder, "--multibench"), (os.environ.get(VARIABLE), VARIABLE)):
         if place:
-            return _checked(Path(place), source)
+            return _checked(Path(home_expanded(str(place))), source)
     here = Path.cwd()
     for path in (here, *here.parents):
         if _is_one(path):

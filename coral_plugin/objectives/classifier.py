@@ -35,11 +35,9 @@ class Classifier(Objective):
         nn.Module.__init__(self)
         if task.kind != "classification":
             raise InputError(f"A classifier needs a classification task; {task.name!r} is of kind {task.kind}.")
-        self.used: dict[str, float] = {}  # no schedule
         self.pretrained = pretrained
         self.task = task
         self.head = nn.Linear(width, len(task.classes))
-        self.used = {}
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The parts of the objective inside."""

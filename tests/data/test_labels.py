@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from coral_plugin.data import Column, Modality, MultimodalData, Split, Task, from_arrays, from_loaders
+from coral_plugin.data.labels import read_labels
 from coral_plugin.errors import InputError
 
 Y = np.array([0, 1, 2, 2, 1, 0] * 4)
@@ -216,3 +217,12 @@ def test_absent_classes_are_told_of_any_data_set():
     assert data.notes == data.to("cpu").select(["a"]).notes == told
     full = split([0, 1, 2, 2], [0, 1, 0, 0])
     assert dataclasses.replace(data, train=full, test=full, notes=()).notes == ()
+
+
+@pytest.mark.parametrize(("offset", "unit", "said"), [(1.7e9, 1.0, True), (0.0, 1.0, False), (1e5, 1e4, False)])
+def test_regression_targets_that_32_bits_round_are_told(offset, unit, said):
+    """UNIX time in seconds: numbers of 32 bits are 128 apart there."""
+    labels = offset + unit * np.random.default_rng(0).normal(size=40)
+    task, _, notes = read_labels({"train": labels}, None, ["train"], "x")
+    assert task.kind == "regression"
+    assert any("labels differ by less than 32-bit floats can tell" in note for note in notes) == said

@@ -72,6 +72,12 @@ def test_zeros_at_the_end_are_padding_without_lengths():
     assert torch.equal(loaded.layouts["modality0"].to_theirs(batch["modality0"]), series[1:2])
 
 
+def test_images_outside_0_to_1_are_told():
+    loader = [(torch.linspace(-2, 2, 6 * 300).view(6, 3, 10, 10), torch.arange(6) % 2)]
+    (note,) = from_loaders(loader, loader, loader, modalities=["picture"]).notes
+    assert note.startswith("image picture holds floats from -2 to 2: colour augmentations expect [0, 1]")
+
+
 def test_images_frames_and_tables():
     held = {
         "table": torch.randn(8, 4, dtype=torch.float64),

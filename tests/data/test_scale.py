@@ -137,6 +137,15 @@ def test_embedding_says_so(quiet):
         fitted.embed({**train, "b": train["b"] * 1e4})
 
 
+def test_the_estimator_warns_of_what_it_decides():
+    series = RNG.normal(size=(20, 6, 3))
+    series[::2, 4:] = 0
+    with pytest.warns(
+        UserWarning, match="s: 10 of 20 samples of train end with rows of zeros, which are taken for pad"
+    ):
+        CoralEncoder(epochs=1, width=8, random_state=0).fit({"s": series, "t": RNG.normal(size=(20, 2))})
+
+
 def test_the_estimator_warns():
     values = RNG.normal(size=(30, 6))
     encoder = CoralEncoder(epochs=1, width=8, random_state=0).fit(values)

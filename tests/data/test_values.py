@@ -202,7 +202,8 @@ def test_ragged_series_from_fit_to_embedding():
         padded[row, : len(part)] = part
     wanted = fitted.embed({"a": padded, "a/length": np.array(LENGTHS), "b": TABLE[:6]})
     np.testing.assert_allclose(fitted.embed({"a": SERIES, "b": TABLE[:6]}), wanted, rtol=1e-5, atol=1e-6)
-    encoder = CoralEncoder(epochs=1, width=8, random_state=0).fit(data)
+    with pytest.warns(UserWarning, match="series a came as lists of 1 to 5 steps: filled up with zeros, lengths kept"):
+        encoder = CoralEncoder(epochs=1, width=8, random_state=0).fit(data)
     by_name, packed = encoder.transform(data), encoder.transform(pack(data))
     np.testing.assert_allclose(by_name, packed, rtol=1e-5, atol=1e-6)
 

@@ -27,6 +27,10 @@ def test_the_flag_wins_over_the_variable_and_that_over_the_current_directory(cop
     monkeypatch.delenv("MULTIBENCH_ROOT")
     found = find_checkout()  # above the current directory
     assert (found.root, found.found_by) == (third, "the current directory")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("MULTIBENCH_ROOT", "~/b")
+    assert find_checkout("~/c").root == third
+    assert find_checkout().root == other
 
 
 def test_none_at_all_says_how_to_get_one(tmp_path, monkeypatch):

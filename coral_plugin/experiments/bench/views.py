@@ -18,6 +18,13 @@ from coral_plugin.experiments.bench.ranking import CORRECTION
 SCHEMA = 2
 
 _LATEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+_ON_A_TERMINAL = {
+    "in bold, second underlined; a method below the raw features is neither.": (
+        "marked with *, unless it is below the raw features."
+    ),
+    "none is in bold": "none is marked",
+    "bold does not say": "the mark does not say",
+}
 _LATEX |= {c: "\\" + c for c in "&%$#_{}"}
 _LATEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$^\dagger$", ABSENT: "--", "²": "$^2$"}
 
@@ -33,8 +40,12 @@ def markdown(layout: Layout) -> str:
 
 def text(layout: Layout) -> str:
     """Aligned columns for a terminal; the best has a star."""
-    notes = tuple(note.replace("in bold, second underlined", "marked with *") for note in layout.notes)
-    marked = dataclasses.replace(layout, notes=notes)
+    notes = []
+    for note in layout.notes:
+        for printed, here in _ON_A_TERMINAL.items():
+            note = note.replace(printed, here)
+        notes.append(note)
+    marked = dataclasses.replace(layout, notes=tuple(notes))
     return _as_table(marked, lambda c: f"*{c.text}" if c.rank == 1 else c.text).text()
 
 

@@ -72,7 +72,7 @@ def test_declared_data_and_the_papers_settings_have_their_numbers_beside_them(ma
         ({"chosen": {"probe.kind": "linear"}}, "probe.kind is linear, the paper's is reference."),
         (
             {"chosen": {"network.encoders": {"text": "gru"}}},
-            "network.encoders.text is gru, the paper's is the default.",
+            "network.encoders.text is gru, the paper's is affect_transformer.",
         ),
         ({"chosen": {"training.batch_size": 32, "network.width": 8}}, "network.width is 8, the paper's is 40; tr"),
         ({"scale": "small"}, "training.epochs is 10, the paper's is 100; probe.kind is linear"),
@@ -120,7 +120,9 @@ def test_generated_data_need_no_declaration_but_the_papers_size(made):
     assert all("96.4" in text and "62.5" in text for text in texts)
     texts, notes = everything(made(target("table1", "small")), ["coral-table1"])
     assert not any("96.4" in text for text in texts)
-    assert any("beside trifeature: source.image_size is 32, the paper's is 224" in note for note in notes)
+    line = "beside trifeature (clip, comm, infmasking, coral): source.image_size is 32, the paper's is 224"
+    assert any(line in note for note in notes)
+    assert any("beside trifeature (factorcl): views.image1 is the default, the paper's is simclr" in n for n in notes)
 
 
 def test_the_average_stands_beside_all_five_data_sets_only(made):

@@ -56,6 +56,16 @@ def test_missing_data_are_listed_with_where_they_come_from():
     assert (mosi.columns[0].data, mosi.columns[0].modalities) == ("/x.pkl", ("vision", "text"))
 
 
+@pytest.mark.parametrize("name", ["table1", "comm-figure", "infmasking-table1"])
+def test_factorcl_on_trifeature_is_the_published_one(name):
+    """150 epochs, and a second image without the crop (METHODS 2.4)."""
+    grid = target(name, rows=["factorcl"]).grid
+    for arm in grid.columns[0].arms:
+        settings = run_settings(grid.rows[0], grid.columns[0], arm, 41)
+        assert settings.training.epochs == 150
+        assert settings.views == {"image1": "simclr", "image2": "color_jitter+grayscale+blur+flip"}
+
+
 def test_figure_4_is_the_papers_grid_on_the_data_that_are_here():
     whole = target("figure4", data={"mosi": "/x.pkl", "humor": "/y.pkl"})
     weights = {key: value for row in whole.grid.rows for key, value in row.chosen.items()}
