@@ -65,6 +65,8 @@ class MultimodalData:
                     f"Sample {int(nothing[0])} of split {label!r} of {self.name} has none of {', '.join(names)}, as "
                     f"{len(nothing)} of {len(split)} there; leave them out."
                 )
+        if self.train.device.type != "cpu":  # a copy of data that were read on the CPU has their notes
+            return
         told = [
             note
             for task in self.tasks

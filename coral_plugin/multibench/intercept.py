@@ -80,7 +80,11 @@ def install(request: Request) -> Iterator[None]:
     """Inside, MultiBench's ``train`` pre-trains ``request.objective`` instead, for scripts that import it from then on.
 
     To be used where MultiBench's packages can be imported. Its signature stays, whatever its version.
+
+    Raises:
+        InputError: settings that do not fit each other, before the script reads its data.
     """
+    _settings(request, script_epochs=1)
     module = import_module(MODULE)
     original = module.train
     calls = 0

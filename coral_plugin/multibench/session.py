@@ -92,12 +92,12 @@ def _trainings(run: ScriptRun, scope: Scope, folder: Path, *, resume: bool, quie
         resume=resume,
         quiet=quiet,
     )
+    scope.enter(install(request))  # undone in turn with what is put around it
     scope.say(
         f"{run.objective} trains the script's encoders with a fusion and a loss of its own; "
         "the script's fusion, head and loss only tell shape and kind of the output, which a linear head learns on the "
         "representation. To train with both losses: docs/multibench.md, 'Beside the script's own loss'"
     )
-    scope.enter(install(request))  # undone in turn with what is put around it
     refuse_others(scope, Path(run.script).name, run.objective)
     return count_calls(scope)
 

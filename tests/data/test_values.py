@@ -16,10 +16,16 @@ from coral_plugin.estimator import pack
 from coral_plugin.npz import read_npz
 
 RNG = np.random.default_rng(0)
+START = RNG.bit_generator.state
 TABLE = RNG.normal(size=(12, 4)).astype(np.float32)
 LENGTHS = [3, 5, 1, 4, 5, 2]
 SERIES = [RNG.normal(size=(length, 2)).astype(np.float32) for length in LENGTHS]
 TINY = {"network__width": 16, "network__heads": 2, "network__head_hidden": 16, "network__head_output": 8}
+
+
+@pytest.fixture(autouse=True)
+def same_numbers_in_any_order():
+    RNG.bit_generator.state = START
 
 
 def reversed_memory(values):

@@ -344,7 +344,7 @@ def test_mistakes_are_one_line(opened, positional, request_of, tmp_path, objecti
         for row in loaders[0].dataset:
             row[0][0] = float("nan")
     fusion, head = opened.fusion("Concat"), opened.model("MLP", outputs, 8, 2)
-    with install(request_of(objective)), pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=said) as caught, install(request_of(objective)):
         opened.training.train(encoders, fusion, head, *loaders, 5, is_packed=call == "packed", save="no.pt")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "no.pt").exists()
