@@ -15,7 +15,7 @@ from shlex import join
 from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
 from coral_plugin.paths import home_expanded
-from coral_plugin.training.signals import Interrupted, stoppable
+from coral_plugin.training.signals import Command, Interrupted, stoppable
 
 # name -> (module, one line); a command is imported when it is called, so that --help is quick
 COMMANDS = {
@@ -49,15 +49,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = [home_expanded(a) for a in arguments if a != "--debug"]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still shows the numbers
-    with stoppable(_advice(arguments)) as command:
-        try:
-            return _answer(arguments, debug=debug)
-        except KeyboardInterrupt as stopped:
-            asked = stopped if isinstance(stopped, Interrupted) else Interrupted()
-            status = command.tell(asked.number, asked.said)
-            if argv is None:
-                _leave(status)
-            return status
+    advice = _advice(arguments)
+    command = Command(advice)
+    try:  # around the block, too: a signal may come while it is entered
+        with stoppable(advice) as command:
+            try:
+                return _answer(arguments, debug=debug)
+            except KeyboardInterrupt as stopped:
+                return _stopped(stopped, command, leave=argv is None)
+    except KeyboardInterrupt as stopped:
+        return _stopped(stopped, command, leave=argv is None)
+
+
+def _stopped(stopped: KeyboardInterrupt, command: Command, *, leave: bool) -> int:
+    """Exit status of a stopped command, which has said so; the process ends here where it is nobody else's."""
+    asked = stopped if isinstance(stopped, Interrupted) else Interrupted()
+    status = command.tell(asked.number, asked.said)
+    if leave:
+        _leave(status)
+    return status
 
 
 def _answer(arguments: list[str], *, debug: bool) -> int:

@@ -159,7 +159,7 @@ def stoppable(advice: str | None) -> Iterator[Command]:
     command = Command(advice)
     _commands.append(command)
     try:
-        with _handling(command.stop), _watched(command):
+        with _watched(command), _handling(command.stop):
             yield command
     finally:
         _commands.remove(command)
