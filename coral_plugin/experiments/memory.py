@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from torch import nn
 
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.files import read_bytes
+from coral_plugin.machine import memory
 
 # weights, gradients and two moments of AdamW, in 32 bits
 _COPIES = 4
@@ -47,11 +47,11 @@ def refuse_too_large(build: Callable[[], nn.Module]) -> None:
         InputError: they do not.
     """
     need = 4 * _COPIES * sum(math.prod(shape) for shape in (shapes_of(build) or {}).values())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else need
-    if need > memory:
+    available = memory()
+    if available is not None and need > available:
         raise InputError(
             f"To train these networks takes {need / 2**30:.1f} GiB or more for weights, gradients and moments; this "
-            f"machine has {memory / 2**30:.1f}. Choose a smaller width, head or encoder."
+            f"machine has {available / 2**30:.1f}. Choose a smaller width, head or encoder."
         )
 
 

@@ -23,8 +23,8 @@ class Beside:
     """Looks published numbers up in several tables, the first of which that has one gives it.
 
     A number stands beside a row if the grid of its paper (``targets.yaml``) has a row of that name whose runs have the
-    same settings, modalities and unit, and if the data are generated or the user declares that the files are the
-    papers'.
+    same settings, modalities and unit, if its authors ran it, and if the data are generated or the user declares that
+    the files are the papers'.
 
     Args:
         names: Names of the published tables.
@@ -44,7 +44,7 @@ class Beside:
         first: tuple[str, ...] | None = None
         for name in self._names:
             for row, column in self._counterparts(name, each, measure):
-                reasons = self._reasons(each, measure, row, column)
+                reasons = self._reasons(name, each, measure, row, column)
                 if not reasons:
                     return self._marked(name, sources()[name].values[row.name, column.name, measure.score], column)
                 first = first or reasons
@@ -94,8 +94,10 @@ class Beside:
                 if same and (row.name, theirs.name, measure.score) in sources()[name].values:
                     yield row, theirs
 
-    def _reasons(self, each: Compared, measure: Measure, row: Row, theirs: Column) -> tuple[str, ...]:
+    def _reasons(self, name: str, each: Compared, measure: Measure, row: Row, theirs: Column) -> tuple[str, ...]:
         """Why a number of the paper's ``row`` and column ``theirs`` may not stand beside ``each``; empty if it may."""
+        if origin := sources()[name].copied.get((row.name, theirs.name)):
+            return (f"the paper copies it from {origin}",)
         column, reasons = self._columns[measure.column], []
         if needs_files(theirs.name) and not column.papers_data:
             reasons.append(f"its files are not known to be the papers' (--papers-data {column.name} declares them)")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -24,11 +24,14 @@ class Source:
         cite: Where it is printed.
         protocol: How its numbers were made.
         values: ``{(row, column of targets.yaml, score): text as printed}``; the average has no score.
+        copied: ``{(row, column): where from}`` of numbers that are no runs of its authors, and stand beside none of
+            ours.
     """
 
     cite: str
     protocol: str
     values: Mapping[tuple[str, str, str], str]
+    copied: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @cache
@@ -86,4 +89,6 @@ def parse_source(name: str, entry: Mapping[str, Any], readings: Mapping[str, tup
                 )
         keys.append((column, score))
     values = {(row, *key): text for row, cells in entry["rows"].items() for key, text in zip(keys, cells, strict=True)}
-    return Source(entry["cite"], entry["protocol"], values)
+    copies = entry.get("copied", {"rows": (), "columns": ()})
+    copied = {(row, column): copies["from"] for row in copies["rows"] for column in copies["columns"]}
+    return Source(entry["cite"], entry["protocol"], values, copied)

@@ -3,6 +3,8 @@
 A line is ``column score | modalities | task | unit | row number | row number ...``; the unit % is percent of a share.
 """
 
+from itertools import product
+
 _TEXT = """
 table1
 trifeature redundancy | image1 image2 | redundancy | % | clip 100.0 | factorcl 99.8 | comm 99.9 | infmasking 99.9 ± 0.09 | coral 99.7 ± 0.08
@@ -112,6 +114,11 @@ def _line(text):
 PRINTED = {
     name: dict(map(_line, lines))
     for name, *lines in (block.strip().splitlines() for block in _TEXT.strip().split("\n\n"))
+}
+# {target: {(row, column)}} of numbers that are copies of FactorCL's (PUBLISHED.md, "How comparable are they?", 1 and 2)
+COPIED = {
+    name: set(product(("clip", "cross_self", "factorcl"), ("mimic", "mosi", "humor", "sarcasm")))
+    for name in ("comm-table1", "comm-table3-bimodal", "infmasking-table2", "infmasking-table3-bimodal")
 }
 AVERAGES = {
     "table2": {"clip": "60.7 ± 5.94", "factorcl": "60.7 ± 7.08", "comm": "65.8 ± 1.98", "infmasking": "66.6 ± 2.32",

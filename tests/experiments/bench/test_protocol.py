@@ -137,6 +137,15 @@ def test_the_average_stands_beside_all_five_data_sets_only(made):
     assert "66.7 ± 2.79" not in texts[0]
 
 
+def test_copies_of_another_papers_numbers_stand_beside_nothing(made):
+    comparison = made(target("comm-table1", datasets=["mosi"], data={"mosi": "/x.pkl"}, papers_data=["mosi"]))
+    texts, notes = everything(comparison, ["comm-table1"])
+    assert all("67.5" in text for text in texts)
+    assert not any("47.8" in text or "51.2" in text for text in texts)
+    (said,) = [note for note in notes if note.startswith("No published number")]
+    assert said.startswith("No published number stands beside mosi: the paper copies it from FactorCL's table: plain")
+
+
 def test_errors_stand_in_the_papers_unit_with_the_backbone_said(made):
     ee = target("comm-table1", datasets=["vision_touch_ee"], papers_data=["vision_touch_ee"])
     comparison = made(ee, metric="mse")

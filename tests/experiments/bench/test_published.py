@@ -5,7 +5,7 @@ import pytest
 from coral_plugin.experiments.bench.published import AVERAGE, sources
 from coral_plugin.experiments.bench.targets import target, titles
 
-from .printed import AVERAGES, PRINTED
+from .printed import AVERAGES, COPIED, PRINTED
 
 
 def test_the_table_by_hand_has_every_target_and_every_number():
@@ -20,6 +20,11 @@ def test_numbers_modalities_tasks_and_units(name):
     columns = {column.name: column for column in wanted.grid.columns}
     for source in wanted.published:
         found |= sources()[source].values
+    rows = {row.name for row in wanted.grid.rows}
+    copied = {key for source in wanted.published for key in sources()[source].copied if key[0] in rows}
+    assert copied & {(row, column) for row in rows for column in columns} == {
+        (row, column) for row, column in COPIED.get(name, ()) if row in rows and column in columns
+    }
     averages = {row: text for (row, column, _), text in found.items() if column == AVERAGE}
     assert averages == AVERAGES.get(name, {})
     by_hand = {(row, *place): text for place, (*_, numbers) in PRINTED[name].items() for row, text in numbers.items()}
