@@ -191,7 +191,8 @@ def fit_probe(
     }
     stopped = [*(f"{value:g}" for value in unconverged), *([] if fitted.converged else ["the last fit"])]
     if stopped:
-        setting["note"] = f"stopped before convergence: {', '.join(stopped)}"
+        beyond = f"; no greater {family.setting} was tried" if unconverged and settings.kind != "reference" else ""
+        setting["note"] = f"stopped before convergence: {', '.join(stopped)}{beyond}"
     return FittedProbe(
         task=task,
         setting=setting,
@@ -260,6 +261,10 @@ def _choose(
         qualities.append(quality(predictor))
         if not predictor.converged:
             unconverged.append(value)
+            # nor would fits with less penalty, which take longest; the published probe tries them all
+            if settings.kind != "reference":
+                qualities = qualities[:-1] or qualities
+                break
     return family.values[int(np.argmax(qualities))], said, unconverged
 
 
