@@ -47,12 +47,8 @@ class Peak:
 
 @contextlib.contextmanager
 def peak_memory() -> Iterator[Peak]:
-    """Measure the greatest resident memory of this process inside the block.
-
-    Linux forgets the greatest value of the time before; elsewhere, and where that is not allowed, it counts too.
-    """
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+    """Measure the greatest resident memory of this process inside the block (:func:`forget_high_water`)."""
+    forget_high_water()
     peak = Peak()
     try:
         yield peak
@@ -65,6 +61,12 @@ def resident() -> int:
     with contextlib.suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     return high_water()
+
+
+def forget_high_water() -> None:
+    """Have Linux forget the greatest memory so far; elsewhere, and where that is not allowed, it counts on."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def high_water() -> int:

@@ -120,8 +120,8 @@ def _kind_of(train: np.ndarray, kind: TaskKind | None, name: str) -> TaskKind:
     if train.dtype.kind == "U":
         if rows or kind not in (None, "classification"):
             raise InputError(
-                f"{name}: train/labels is text of shape {train.shape}; text (N,) names classes, "
-                f"{'of task ' + repr(kind) if kind else 'one a sample'} give numbers."
+                f"{name}: train/labels is text of shape {train.shape}; text (N,) names classes; give numbers "
+                f"for {'task ' + repr(kind) if kind else 'anything else'}."
             )
         return "classification"
     own: TaskKind = "classification" if one_hot or not rows else "multilabel"
@@ -161,9 +161,9 @@ def _whole(value: np.ndarray, label: str, kind: TaskKind, name: str) -> np.ndarr
     """Floats and truth values as integers; text and integers as they are."""
     if value.dtype.kind == "f":
         if not np.isfinite(value).all() or (value != np.round(value)).any():
-            raise InputError(f"{name}: labels of {label} are no whole numbers, as task {kind!r} needs them.")
+            raise InputError(f"{name}: {label}/labels: no whole numbers, as task {kind!r} needs them; round them.")
         if np.abs(value).max() >= 2.0**63:
-            raise InputError(f"{name}: {label}/labels holds {np.abs(value).max():g}, too large for a class.")
+            raise InputError(f"{name}: {label}/labels holds {np.abs(value).max():g}, too large for a class; give text.")
     return value.astype(np.int64) if value.dtype.kind in "fb" else value
 
 
@@ -265,7 +265,7 @@ def _places(
 
 def _two_classes(seen: list[Any], name: str) -> None:
     if len(seen) < 2:
-        raise InputError(f"{name}: train/labels has one class only ({seen[0]!s:.60}); a probe needs two.")
+        raise InputError(f"{name}: train/labels has one class only ({seen[0]!s:.60}); leave the labels out.")
 
 
 def _text(value: Any) -> str:

@@ -179,7 +179,7 @@ def _finite(array: np.ndarray, where: str) -> None:
         place = tuple(int(i) for i in np.argwhere(~finite)[0])
         raise InputError(
             f"{where} holds {int((~finite).sum())} values that are not finite, "
-            f"the first ({array[place]}) at {list(place)}."
+            f"the first ({array[place]}) at {list(place)}: fill them in, or leave those samples out."
         )
 
 

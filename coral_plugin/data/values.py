@@ -28,7 +28,7 @@ def as_array(value: Any, key: str, name: str) -> np.ndarray:
     if array.dtype.kind == "O":
         array = _from_objects(array)
     if array.dtype.kind not in _NUMBERS:
-        raise InputError(f"{name}: {key} is of type {array.dtype}; only numbers are admitted, no objects or text.")
+        raise InputError(f"{name}: {key} is of type {array.dtype}; only numbers are admitted: code text and objects.")
     _not_empty(array, key, name)
     return array
 

@@ -155,7 +155,7 @@ def test_classes_that_no_sample_of_test_has():
         (np.eye(3)[Y], np.eye(3)[TEST], {"classes": ["a", "b"]}, "classes has 2 names, but the labels need 3"),
         (np.eye(3)[Y * 0], np.eye(3)[TEST], {}, "one class only"),
         (WORDS[Y], TEST, {}, "one type and shape in every split"),
-        (WORDS[Y], WORDS[TEST], {"task": "regression"}, "text .* names classes, of task 'regression' give numbers"),
+        (WORDS[Y], WORDS[TEST], {"task": "regression"}, "text .* names classes; give numbers for task 'regression'"),
         (Y, TEST, {"task": "multilabel"}, "those of a classification, not of task 'multilabel'"),
         (np.ones((24, 2)), np.ones((4, 2)), {"task": "classification"}, "those of a multilabel, not of task"),
         (Y + 0.5, TEST + 0.5, {"task": "classification"}, "no whole numbers, as task 'classification' needs them"),

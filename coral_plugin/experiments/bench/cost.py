@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ from coral_plugin.experiments.folder import build_objective
 from coral_plugin.experiments.run import load_data
 from coral_plugin.experiments.settings import from_dict
 from coral_plugin.files import read_json, write_json
-from coral_plugin.machine import high_water
+from coral_plugin.machine import forget_high_water, high_water
 from coral_plugin.objectives import Objective
 from coral_plugin.training import processes
 from coral_plugin.training.fit import pick_device, train
@@ -120,7 +119,8 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
         torch.set_num_threads(1)
     clock = _Clock()
     _warm_up()
-    before = _reset_peak()
+    forget_high_water()
+    before = high_water()  # where nothing is forgotten the difference to it is a lower bound
     views = build_views(settings.views, data.modalities, settings.plain_views)
     trained = train(build, split, views, training, job.seed, quiet=True, after_epoch=clock)
     wall, processor = clock.last_epoch()
@@ -173,13 +173,3 @@ def _first_of_each(jobs: Sequence[Job]) -> list[Job]:
         # fine-tuning replaces the settings' training; what is compared here is the training with the method's loss
         first.setdefault((job.row, job.column), job)
     return [job for job in first.values() if job.pretrained is None]
-
-
-def _reset_peak() -> int:
-    """Forget the greatest memory of this process so far, where the system can; returns the greatest from now on.
-
-    On another system what was greatest before stays, and the difference to it is a lower bound.
-    """
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
-    return high_water()
