@@ -22,7 +22,7 @@ def recognise(train: np.ndarray, key: str, *, kind: Kind | None, timed: bool, wh
     """How samples of ``train`` (N, ...) are read, and what is said of it.
 
     Args:
-        train: Of the training split, samples that have the modality.
+        train: Values of the samples of train that have the modality.
         key: Name of the modality.
         kind: What it is, where the user says so: then nothing is guessed.
         timed: Whether lengths are given: then it is (N, T, d).

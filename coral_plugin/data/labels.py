@@ -80,7 +80,7 @@ def absent_classes(task: Task, targets: Mapping[str, Tensor]) -> list[str]:
     """Notes on classes, or labels, of which train or test has no sample.
 
     Args:
-        task: Whose targets they are.
+        task: The task of the targets.
         targets: ``{split: (N,) or (N, L)}``.
     """
     if task.kind == "regression":

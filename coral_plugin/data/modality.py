@@ -33,7 +33,7 @@ class Modality:
             tell them apart (UNIX time, coordinates); None where values are held as they are.
         unit: Per feature, divided by at the same place; 1 unless values are too small for a 32-bit float.
         bounds: Least and greatest value in train, as they are held.
-        feature_names: Of the features, where a data frame gave them names; empty without.
+        feature_names: Names of the features, where a data frame gave them; empty without.
     """
 
     name: str

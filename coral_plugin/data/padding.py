@@ -46,8 +46,8 @@ def padding_notes(name: str, splits: Mapping[str, Series], *, padded: bool, reme
     """What is said of rows of zeros at either end of a series, with counts; nothing where there are none.
 
     Args:
-        name: Of the modality.
-        splits: Those of which no lengths are given.
+        name: Name of the modality.
+        splits: Splits of which no lengths are given.
         padded: What was decided.
         remedy: How to say that the rows at the end are values.
         opposite: How to say that they are padding.

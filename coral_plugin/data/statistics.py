@@ -35,8 +35,8 @@ def with_statistics(modality: Modality, column: Column, *, standardise: bool = T
     rounding leaves of its own mean, in whatever unit it is; it is centred and keeps its scale.
 
     Args:
-        modality: Whose offset and unit ``column`` is held by.
-        column: Of train.
+        modality: The modality, with the offset and unit by which ``column`` is held.
+        column: Values of train.
         standardise: Whether mean and deviation are kept; the constant features and the bounds are, always.
     """
     modality = with_bounds(modality, column)
@@ -60,7 +60,7 @@ def with_offset(modality: Modality, parts: Parts) -> Modality:
     """``modality`` with the offset and unit by which its values are held, where 32-bit floats would lose differences.
 
     Args:
-        modality: Of any kind.
+        modality: A modality of any kind.
         parts: Gives the valid values of train in pieces ``(n, features)``, twice.
     """
     mean, std = moments(parts)
@@ -79,7 +79,7 @@ def with_offset_of(
     """:func:`with_offset` for the values of train ``(N, ...)``; what 32-bit floats hold exactly needs none.
 
     Args:
-        modality: Of the samples' shape.
+        modality: The modality, of the samples' shape.
         array: Any numbers.
         lengths: ``(N,)`` valid steps of series of varying length.
         present: ``(N,)`` of bool, which samples have the modality.
@@ -133,7 +133,7 @@ def loses_differences(values: np.ndarray) -> bool:
 
 
 def _moments_of_bytes(modality: Modality, column: Column) -> tuple[Tensor, Tensor]:
-    """The same of bytes, which are counted: that takes a tenth of the time."""
+    """Mean and deviation of each channel of bytes, which are counted: that takes a tenth of the time."""
     rows = column.there().nonzero().squeeze(1)
     rows = rows if column.rows is None else column.rows[rows]
     counts = torch.zeros(modality.features, 256, dtype=torch.float64)

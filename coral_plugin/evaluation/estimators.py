@@ -19,7 +19,7 @@ class Predictor:
     """A fitted model.
 
     Attributes:
-        outputs: Of features ``(M, d)``: ``(M, K)`` numbers, of which the class with the greatest is predicted, or each
+        outputs: Features ``(M, d)`` to ``(M, K)`` numbers, of which the class with the greatest is predicted, or each
             label above 0.5.
         converged: Whether its fit reached the optimum; True also where there is nothing to converge.
     """

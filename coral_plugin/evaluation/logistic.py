@@ -51,7 +51,7 @@ def labels_path(x: np.ndarray, y: np.ndarray, values: Iterable[float], *, max_it
         x: Features ``(N, d)``.
         y: 0 or 1, ``(N, L)``.
         values: The C, best from small to great.
-        max_iterations: Of each fit, as in :func:`logistic_path`.
+        max_iterations: Most steps of each fit, as in :func:`logistic_path`.
     """
     values, rows, both = list(values), _Rows(x), np.arange(2)
     paths = [

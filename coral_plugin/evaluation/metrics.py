@@ -77,8 +77,8 @@ def chance_levels(targets: np.ndarray, task: Task) -> Scores:
     over their number, however many classes the task has. For the F1 of labels the best guess is "yes" to all.
 
     Args:
-        targets: Of the test samples: classes ``(N,)`` or labels of 0 and 1 ``(N, L)``.
-        task: Whose targets they are.
+        targets: Targets of the test samples: classes ``(N,)`` or labels of 0 and 1 ``(N, L)``.
+        task: The task of the targets.
 
     Returns:
         ``{metric: level}`` with the metrics of :func:`classification_scores` or :func:`multilabel_scores`; empty for

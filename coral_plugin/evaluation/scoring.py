@@ -114,10 +114,10 @@ def score_matched(
 
     Args:
         features: ``{split: {part: (N, d)}}``.
-        data: Whose tasks and targets are used.
-        settings: Of the probe.
+        data: The data set with the tasks and targets.
+        settings: Settings of the probe.
         width: W, at least 1.
-        scores: Of all parts, from :func:`score_parts` with the same probe.
+        scores: Scores of all parts, from :func:`score_parts` with the same probe.
 
     Returns:
         ``{"width": W, "scores": {task: {"metric", "value", "also", "setting"}}}``. A representation that is no wider

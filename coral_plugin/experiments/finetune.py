@@ -112,7 +112,7 @@ def finetune(
         output: Where the fine-tuned run is written; ``finetuned-<loss>`` in ``folder`` by default.
         data_path: Where the data lie now, if they were moved.
         device: ``auto``, ``cpu`` or ``cuda``; that of the run by default, or the CPU where this machine has no GPU.
-        precision: As ``training.precision``; that of the run by default.
+        precision: A value of ``training.precision``; that of the run by default.
         resume: Go on with what ``output`` holds: seeds that are fine-tuned are read.
         quiet: No progress on standard error.
 

@@ -40,7 +40,7 @@ class MaskToken(nn.Module):
         """Tokens ``(B, T, D)`` and padding ``(B, T)`` to ``(K * B, T, D)`` and ``(K * B, T)``, the first copy first.
 
         Args:
-            tokens: Of each modality.
+            tokens: Tokens of each modality.
             padding: True where a token is padding; None where none is.
             ratio: Share of each sample's tokens that is replaced, in [0, 1).
             copies: K, each masked anew.

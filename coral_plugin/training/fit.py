@@ -47,8 +47,8 @@ class Trained:
         seconds: Wall time of the epochs.
         samples_per_second: Over all epochs.
         peak_memory_bytes: Greatest memory of the process (CPU) or of the device's allocator (GPU).
-        steps: Of the optimiser, those that were skipped included.
-        samples: In the batches of these steps, of all processes together; repeated ones are counted again.
+        steps: Steps of the optimiser, those that were skipped included.
+        samples: Samples in the batches of these steps, of all processes together; repeated ones are counted again.
     """
 
     objective: Objective
@@ -115,7 +115,7 @@ def train(
         label: Said in front of every line, where several trainings share standard error; lines then, no bar.
         after_epoch: Called with the objective and the number of the epoch that is over; the training ends where it
             returns True. For one process that writes no folder: nothing of it is in a checkpoint.
-        samples: Of an epoch; None is the split once, and more repeat it in new orders (:class:`BatchLoader`).
+        samples: Samples of an epoch; None is the split once, and more repeat it in new orders (:class:`BatchLoader`).
 
     Raises:
         DivergedError: the loss is not finite.

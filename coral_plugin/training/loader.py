@@ -24,7 +24,7 @@ class BatchLoader:
         seed: Of the run.
         rank: Number of this process.
         world: How many processes there are.
-        samples: Of one pass; None is the whole split once. Beyond that the split repeats, each time in a new order.
+        samples: Samples of one pass; None is the whole split once. Beyond that it repeats, each time in a new order.
 
     Raises:
         InputError: fewer than two samples, or a batch that does not give every process a sample.

@@ -32,9 +32,9 @@ class StepMemory:
         fixed: Whatever the batch: the process and its data, weights, gradients and moments of the optimiser.
         sample: What is kept of one sample for the backward pass.
         batch: Samples a step.
-        steps: Of the longest series; 0 without series.
-        available: Of the machine or the GPU.
-        where: Of the two which.
+        steps: Steps of the longest series; 0 without series.
+        available: Memory of the machine or the GPU.
+        where: Which of the two, for messages.
     """
 
     fixed: float
@@ -46,7 +46,7 @@ class StepMemory:
 
     @property
     def need(self) -> float:
-        """Of the whole step."""
+        """Bytes of the whole step."""
         return self.fixed + self.batch * self.sample
 
     def line(self, verb: str = "takes") -> str:
@@ -70,7 +70,7 @@ def check_step(
     Args:
         build: Makes an objective like the one that is trained; torch's global random state is as before afterwards.
         split: Samples that are trained on.
-        settings: Of the training.
+        settings: Settings of the training.
         device: Where it trains.
         say: Told, in one line, that it may not fit.
 
@@ -158,9 +158,9 @@ class _Measure:
     """Bytes that the loss of an objective keeps for its backward pass.
 
     Args:
-        objective: In training mode.
+        objective: An objective in training mode.
         few: Samples.
-        precision: As in the settings.
+        precision: A value of ``training.precision``.
     """
 
     def __init__(self, objective: Objective, few: MultimodalBatch, precision: str) -> None:
@@ -170,7 +170,7 @@ class _Measure:
         self.autocast = torch.autocast(few.device.type, half) if half else contextlib.nullcontext()
 
     def sample(self, steps: int) -> float:
-        """Of one sample with series of ``steps`` steps."""
+        """Bytes of one sample with series of ``steps`` steps."""
         shares = [each / steps for each in _STEPS] if steps > _STEPS[-1] else [1.0]
         try:
             kept = [self._kept(2, share) for share in shares]

@@ -66,7 +66,7 @@ class Cost:
         seconds: Per 1,000 samples of training.
         memory: Peak of the process (CPU) or of the device's allocator (GPU), in bytes; where it was measured by itself,
             what the training adds to the process.
-        parameters: That are trained.
+        parameters: Number of trained parameters.
         alone: Conditions of a measurement by itself (:mod:`coral_plugin.experiments.bench.cost`); empty for figures of
             the runs, beside which others may have run.
     """
@@ -82,9 +82,9 @@ class Training:
     """How a row was trained in one arm of a column.
 
     Attributes:
-        settings: Of the run, as plain containers (``RunSettings.as_dict``).
-        steps: Of the optimiser; None where a record does not say.
-        samples: In the batches of these steps; None where a record does not say.
+        settings: Run settings, as plain containers (``RunSettings.as_dict``).
+        steps: Steps of the optimiser; None where a record does not say.
+        samples: Samples in the batches of these steps; None where a record does not say.
     """
 
     settings: Mapping[str, Any]
@@ -99,8 +99,8 @@ class Compared:
     Attributes:
         row: Its settings.
         kind: ``method``, ``raw features`` (nothing is trained) or ``with labels`` (trained with the labels).
-        scores: By measure.
-        costs: By column.
+        scores: Scores by measure.
+        costs: Costs by column.
         trainings: ``{column: {arm: training}}``; empty for records of before, which do not hold them.
         widths: ``{column: width of the representation that is probed}``, where known.
         matched_widths: ``{column: width}`` of the principal components at which it is compared with the other rows,
@@ -121,8 +121,8 @@ class Comparison:
     """Everything that tables, files and the report show.
 
     Attributes:
-        grid: That was run.
-        measures: In the order of the columns.
+        grid: The grid of the runs.
+        measures: All measures, in the order of the columns.
         rows: Methods first, then raw features and methods with labels.
         failed: ``{label of the run: reason}``.
         fingerprints: ``{column: fingerprints of its data}``.

@@ -28,7 +28,7 @@ class Beside:
 
     Args:
         names: Names of the published tables.
-        comparison: Whose numbers they stand beside.
+        comparison: Our numbers.
     """
 
     def __init__(self, names: Sequence[str], comparison: Comparison) -> None:

@@ -69,8 +69,8 @@ def parse_source(name: str, entry: Mapping[str, Any], readings: Mapping[str, tup
     """A published table from its entry.
 
     Args:
-        name: For messages.
-        entry: Of ``published.yaml``.
+        name: Name of the table, for messages.
+        entry: Its entry in ``published.yaml``.
         readings: ``{column: names of its scores}``; a column of several names one of them as ``COLUMN/SCORE``.
 
     Raises:
