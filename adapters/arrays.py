@@ -24,8 +24,7 @@ class ArraysSettings:
         valid_share: Share of train that becomes valid where the file has no valid split.
         seed: Of that split.
         kinds: ``{modality: sequence, timeseries, tabular or image}`` where the dimensions do not tell.
-        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell
-            (:func:`coral_plugin.data.labels.read_labels`).
+        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell (docs/data.md).
     """
 
     standardise: bool = True

@@ -139,7 +139,7 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
         type=str | None,
         default=None,
         metavar="none",
-        help="of un-augmented branches; images: plain_crop",
+        help="what un-augmented branches get: images plain_crop by default, with none the whole image",
     )
     parser.add_argument("--view", type=str, metavar="MODALITY=VIEW", help="augmentation of one modality (repeatable)")
     parser.add_argument("--encoder", type=str, metavar="MODALITY=NAME", help="encoder of one modality (repeatable)")

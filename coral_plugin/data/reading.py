@@ -163,7 +163,7 @@ def _text(part: Any) -> list[str] | None:
         part = part.tolist()
     if not isinstance(part, list | tuple) or not part or not all(isinstance(each, str | bytes) for each in part):
         return None
-    return [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in part]
+    return [each.decode("utf-8", "backslashreplace") if isinstance(each, bytes) else each for each in part]
 
 
 def _told(value: Any) -> str:

@@ -46,8 +46,8 @@ class ProbeSettings:
         kind: ``linear``: logistic regression, or ridge regression for numbers; ``ridge``: least squares for every
             task; ``knn``: nearest neighbours by cosine; ``reference``: the probe of the published tables.
         neighbours: Of ``knn``; 0 chooses among 1, 5, 10, 20, 50 and 100 on the validation samples.
-        max_iterations: Of each fit of ``linear``: steps of conjugate gradients. A fit that needs more is named in the
-            setting of the score.
+        max_iterations: Most steps of conjugate gradients in each fit of ``linear``. A fit that needs more is named in
+            the setting of the score.
         matched_width: Also probe the principal components of the representation at the width of the network, where
             representations of different width can be compared; one more probe for each task.
     """

@@ -226,3 +226,8 @@ def test_regression_targets_that_32_bits_round_are_told(offset, unit, said):
     task, _, notes = read_labels({"train": labels}, None, ["train"], "x")
     assert task.kind == "regression"
     assert any("labels differ by less than 32-bit floats can tell" in note for note in notes) == said
+
+
+def test_bytes_from_loaders_that_are_no_utf_8_stay_different_classes():
+    loader = [(torch.randn(2, 3), [b"\xe4", b"\xf6"])]
+    assert len(from_loaders(loader, loader, loader).tasks[0].classes) == 2
