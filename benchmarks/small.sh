@@ -25,7 +25,8 @@ avmnist) # test speakers are in no training sample; the images keep a quarter of
 trifeature)
     network= rate= # its small scale has its own
     methods=$methods,no_masking=coral,no_orthogonality=coral
-    set -- --datasets trifeature --scale small --epochs 4 --set source.probe_pairs=6000 \
+    # the scale was chosen with trainings that were scored on the test pairs of data seed 42; those of 2026 no choice has seen
+    set -- --datasets trifeature --scale small --epochs 4 --set source.probe_pairs=6000 --set source.seed=2026 \
         --set no_masking:masking=none --set no_orthogonality:orthogonality_weight=0 "$@"
     ;;
 mosi) # every pair of modalities beside all three
