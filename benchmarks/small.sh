@@ -1,16 +1,19 @@
 #!/bin/sh
 # The tables of results/small: every method with the same encoders, views, batches and rate. From the checkout's root:
 #     sh benchmarks/small.sh wearables|avmnist|trifeature|mosi|finetune [more flags of coral bench]
-# The same command goes on where it was stopped.
+# The same command goes on where it was stopped. METHODS=coral,comm,... takes fewer methods.
 set -eu
 table=$1
 shift
-methods=coral,comm,infmasking,factorcl,clip,cross_self,cmc,simclr,slip,mae,supervised,concat_raw
-heads="--preset simclr=small_head --preset slip=small_head" # theirs are 4096 units wide
+methods=${METHODS:-coral,comm,infmasking,factorcl,clip,cross_self,cmc,simclr,slip,mae,supervised,concat_raw}
+heads= critics=
+for method in simclr slip; do
+    case ,$methods, in *,$method,*) heads="$heads --preset $method=small_head" ;; esac # theirs are 4096 units wide
+done
 common="--workers ${WORKERS:-1} --output runs/small/$table --record results/small/$table"
 network="--set network.width=64 --set network.head_hidden=256 --set network.head_output=128"
 # critics as wide as the representation: 512 units cost sixty times of what any other method costs
-critics="--set factorcl:critic_hidden=64"
+case ,$methods, in *,factorcl,*) critics="--set factorcl:critic_hidden=64" ;; esac
 rate="--set training.learning_rate=1e-3 --set training.schedule=cosine"
 data=${CORAL_TEST_DATA:-../shared/data}
 case $table in
