@@ -205,7 +205,7 @@ def test_text_labels_and_a_task_on_the_command_line(coral, npz, flags, tmp_path)
     assert "labels are text: 3 classes, cat, dog, owl" in record["notes"]
     status, _, err = coral("train", *data, "--source.task=regression", "--output", tmp_path / "other", *flags)
     assert status == 2
-    assert "of task 'regression' give numbers" in err
+    assert "give numbers for task 'regression'" in err
     data = ("--dataset", "arrays", "--data", npz)
     assert coral("train", *data, "--source.task", "regression", "--output", tmp_path / "third", *flags)[0] == 0
     metrics = json.loads((tmp_path / "third" / "metrics.json").read_text())
