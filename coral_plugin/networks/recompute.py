@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
+
+_share = 1.0
+
+
+@contextmanager
+def as_if_whole(share: float) -> Iterator[None]:
+    """Inside, a batch counts as ``share`` of one: of a few samples is kept what is kept of them in a whole batch."""
+    global _share
+    before, _share = _share, share
+    try:
+        yield
+    finally:
+        _share = before
 
 
 def in_pieces(
@@ -25,7 +39,7 @@ def in_pieces(
         dim: Axis that is cut.
         whole: Most places of which everything is kept; ``size`` by default.
     """
-    if x.shape[dim] <= (size if whole is None else whole):
+    if x.shape[dim] <= _share * (size if whole is None else whole):
         return function(x)
     pieces = x.split(size, dim)
     if not torch.is_grad_enabled():

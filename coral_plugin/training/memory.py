@@ -14,12 +14,15 @@ from torch import Tensor
 from coral_plugin import machine
 from coral_plugin.data import MultimodalBatch, Split
 from coral_plugin.errors import InputError
+from coral_plugin.networks.recompute import as_if_whole
 from coral_plugin.objectives import Objective
 from coral_plugin.training.settings import TrainingSettings
 
 # an encoder that keeps fewer numbers than this for each number of a batch, and for each pair of steps, is not measured
 _NUMBERS = 10_000
-_STEPS = (16, 32, 64)  # of a long series at which the cost is measured; what attention costs is a square in them
+# steps of a longer series at which the cost is measured: what attention costs is a square in them, and some encoders
+# keep less of long series (networks/recompute.py)
+_STEPS = (320, 416, 512)
 _TIGHT = 0.8  # share of the memory from which on it is said that it may not fit
 _SAYS_SO = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed", "bad allocation")
 
@@ -91,7 +94,7 @@ def step_memory(
 ) -> StepMemory | None:
     """What a training step takes, from what the objective keeps of two and of four samples.
 
-    These are the longest ones; of series longer than 64 steps, three beginnings, and the parabola through them. The
+    These are the longest ones; of series longer than 512 steps, three beginnings, and the parabola through them. The
     loss is computed once for each, without its gradient, on an objective of its own.
 
     Returns:
@@ -108,7 +111,7 @@ def step_memory(
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             objective = build().to(device).train()
-            sample = _Measure(objective, few, settings.precision).sample(steps)
+            sample = _Measure(objective, few, settings.precision, batch).sample(steps)
     except Exception as error:
         if not out_of_memory(error):
             return None
@@ -161,9 +164,11 @@ class _Measure:
         objective: An objective in training mode.
         few: Samples.
         precision: A value of ``training.precision``.
+        batch: Samples of a training step.
     """
 
-    def __init__(self, objective: Objective, few: MultimodalBatch, precision: str) -> None:
+    def __init__(self, objective: Objective, few: MultimodalBatch, precision: str, batch: int) -> None:
+        self.whole = batch
         self.double = precision == "64-true"
         self.objective, self.few = (objective.double() if self.double else objective), few
         half = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}.get(precision)
@@ -200,7 +205,8 @@ class _Measure:
 
         stream = torch.Generator(batch.device).manual_seed(0)
         raw = {"raw": batch} if self.objective.needs_raw else {}
-        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor), self.autocast:
+        hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
+        with hooks, self.autocast, as_if_whole(min(1.0, samples / self.whole)):
             terms = self.objective.loss(batch, batch, 0.0, stream, **raw)
         found = sum(kept.values())
         del terms

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coral_plugin.networks.recompute import in_pieces
+from coral_plugin.networks.recompute import as_if_whole, in_pieces
 
 
 def wide(x):
@@ -69,3 +69,17 @@ def test_fewer_places_than_a_piece_are_recomputed_beyond_whole():
 
     in_pieces(spy, x, 100, whole=4).sum().backward()
     assert calls == [8, 8]  # once more in the backward pass
+
+
+def test_a_few_samples_are_recomputed_as_in_a_whole_batch():
+    x = torch.ones(8, 2, requires_grad=True)
+    calls = []
+
+    def spy(part):
+        calls.append(len(part))
+        return part**2
+
+    with as_if_whole(0.25):
+        in_pieces(spy, x, 8).sum().backward()
+    in_pieces(spy, x, 8).sum().backward()
+    assert calls == [8, 8, 8]  # twice as a quarter of a batch, once as a whole one
