@@ -162,7 +162,13 @@ def test_classes_that_no_sample_of_test_has():
         (np.where(Y == 1, None, WORDS[Y]), WORDS[TEST], {}, "train/labels lacks the label of 8 samples"),
         (["cat", "dog", float("nan")], ["cat"], {}, "train/labels lacks the label of 1 samples"),
         (np.where(Y == 1, " ", WORDS[Y]), WORDS[TEST], {}, "lacks the label of 8 samples .empty text"),
-        (pd.Series([1, None, 2], dtype="Int64"), TEST, {}, "train/labels holds 1 values that are not finite"),
+        # pandas 2.0 makes objects of it, later ones numbers
+        (
+            pd.Series([1, None, 2], dtype="Int64"),
+            TEST,
+            {},
+            "train/labels (holds 1 values that are not finite|lacks the l)",
+        ),
         (np.ma.masked_equal(Y, 2), TEST, {}, "train/labels lacks the label of 8 samples .masked"),
         (np.where(Y == 1, 5, WORDS.astype(object)[Y]), WORDS[TEST], {}, "train/labels is of type object; labels are"),
         (np.array([b"\xff", b"a"] * 6), TEST, {}, "text that is not UTF-8"),

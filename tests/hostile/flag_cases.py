@@ -67,7 +67,7 @@ CASES = [
     _train("Unexpected", "a word too many", "41", "42"),
     _train("quiet", "a value for a switch", "--quiet=5"),
     _train("MODALITY=NAME", "an encoder without a modality", "--encoder", "mlp"),
-    _train("network.encoders", "an encoder for a modality with a dot", "--encoder", "a.b=mlp"),
+    _train("encoder", "an encoder for a modality with a dot", "--encoder", "a.b=mlp"),
     _train("modalit", "an encoder for a modality with a line break", "--encoder", "a\nb=mlp"),
     _train("Cannot read the encoder", "an encoder that is code", "--encoder", "table=__import__('os').system('id')"),
     _train("Cannot read the encoder", "an encoder that is a number", "--encoder", "table=5"),
