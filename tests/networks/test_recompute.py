@@ -59,27 +59,22 @@ def test_what_is_kept_is_the_input_not_what_is_computed_on_the_way():
     assert kept(8) <= 2 * x.numel() < kept(64) / 30
 
 
-def test_fewer_places_than_a_piece_are_recomputed_beyond_whole():
+@pytest.mark.parametrize(
+    ("share", "whole", "calls"),
+    [
+        (1.0, None, [8]),
+        (1.0, 4, [8, 8]),  # fewer places than a piece, but more than are kept: once more in the backward pass
+        (0.25, None, [8, 8]),  # a quarter of a batch is recomputed as the whole one would be
+    ],
+)
+def test_what_is_kept_depends_on_the_places_of_a_whole_batch(share, whole, calls):
     x = torch.ones(8, 2, requires_grad=True)
-    calls = []
+    seen = []
 
     def spy(part):
-        calls.append(len(part))
+        seen.append(len(part))
         return part**2
 
-    in_pieces(spy, x, 100, whole=4).sum().backward()
-    assert calls == [8, 8]  # once more in the backward pass
-
-
-def test_a_few_samples_are_recomputed_as_in_a_whole_batch():
-    x = torch.ones(8, 2, requires_grad=True)
-    calls = []
-
-    def spy(part):
-        calls.append(len(part))
-        return part**2
-
-    with as_if_whole(0.25):
-        in_pieces(spy, x, 8).sum().backward()
-    in_pieces(spy, x, 8).sum().backward()
-    assert calls == [8, 8, 8]  # twice as a quarter of a batch, once as a whole one
+    with as_if_whole(share):
+        in_pieces(spy, x, 8, whole=whole).sum().backward()
+    assert seen == calls
