@@ -16,9 +16,9 @@ from coral_plugin.data.labels import read_labels
 from coral_plugin.data.statistics import with_offset_of, with_statistics
 from coral_plugin.data.tables import Table
 from coral_plugin.errors import InputError
-from coral_plugin.pickles import read_pickle
+from coral_plugin.io.pickles import read_pickle
+from coral_plugin.io.sniff import expect
 from coral_plugin.registry import suggest
-from coral_plugin.sniff import expect
 
 from .affect_layout import MODALITIES, VARIANTS, WHAT, from_first_step, sizes, spans, tables_of
 

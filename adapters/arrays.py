@@ -9,7 +9,7 @@ from coral_plugin.data import KINDS, SPLITS, Kind, MultimodalData, from_arrays
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError
-from coral_plugin.npz import read_npz
+from coral_plugin.io.npz import read_npz
 from coral_plugin.registry import suggest
 
 LAYOUT = "keys train/<modality>, train/labels, and the same under test/ and, if you have it, valid/"

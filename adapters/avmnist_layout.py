@@ -8,9 +8,8 @@ import numpy as np
 
 from coral_plugin.data import SPLITS
 from coral_plugin.errors import InputError
-from coral_plugin.npz import read_npz
-
-from .npy import read_npy
+from coral_plugin.io.npy import read_npy
+from coral_plugin.io.npz import read_npz
 
 # {split: {"image", "audio", "labels"}}, and "rows" where samples share the rows of audio
 Parts = dict[str, dict[str, np.ndarray]]

@@ -18,9 +18,9 @@ from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, T
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
-from coral_plugin.files import read_text
+from coral_plugin.io.files import read_text
+from coral_plugin.io.sniff import NAMES, sniff
 from coral_plugin.machine import require_memory
-from coral_plugin.sniff import NAMES, sniff
 
 from .progress import shown
 

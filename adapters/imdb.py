@@ -12,10 +12,10 @@ from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, T
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
+from coral_plugin.io.hdf5 import dataset_of, open_hdf5, read_array
 from coral_plugin.machine import require_memory
 from coral_plugin.registry import suggest
 
-from .hdf5 import dataset_of, open_hdf5, read_array
 from .imdb_layout import WHAT, genres_of, posters, splits_of
 from .pictures import shrink, width_for
 from .progress import shown

@@ -12,8 +12,7 @@ from torch import Tensor
 
 from coral_plugin.data import SPLITS
 from coral_plugin.errors import InputError
-
-from .hdf5 import dataset_of
+from coral_plugin.io.hdf5 import dataset_of
 
 if TYPE_CHECKING:
     import h5py

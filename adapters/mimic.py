@@ -16,9 +16,9 @@ from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_offset_of, with_statistics
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
-from coral_plugin.pickles import read_pickle
+from coral_plugin.io.pickles import read_pickle
+from coral_plugin.io.sniff import expect
 from coral_plugin.registry import suggest
-from coral_plugin.sniff import expect
 
 Statistics = Literal["train", "all"]
 MORTALITY = -1

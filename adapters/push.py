@@ -13,9 +13,9 @@ from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, T
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
+from coral_plugin.io.hdf5 import open_hdf5
 from coral_plugin.registry import suggest
 
-from .hdf5 import open_hdf5
 from .push_layout import FILES, MEANS, SHAPES, SIDE, STDS, WHAT, find_files, numbers_of, windows_of
 
 Frames = Literal["series", "channels"]

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coral_plugin.errors import InputError
+from coral_plugin.io.hdf5 import dataset_of, group_of, listed, open_hdf5
 from coral_plugin.machine import require_memory
 
-from .hdf5 import dataset_of, group_of, listed, open_hdf5
 from .progress import shown
 
 if TYPE_CHECKING:

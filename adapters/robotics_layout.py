@@ -14,8 +14,8 @@ from torch import Tensor
 
 from coral_plugin.data import SPLITS
 from coral_plugin.errors import InputError
+from coral_plugin.io.hdf5 import dataset_of, open_hdf5
 
-from .hdf5 import dataset_of, open_hdf5
 from .pictures import shrink
 from .progress import shown
 

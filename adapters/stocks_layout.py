@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from coral_plugin.errors import InputError
-from coral_plugin.files import read_bytes, read_text
-from coral_plugin.sniff import NAMES, sniff
+from coral_plugin.io.files import read_bytes, read_text
+from coral_plugin.io.sniff import NAMES, sniff
 
 WHAT = "a folder of stocks (SYMBOL.csv with the columns Date and Open, as Yahoo has them)"
 # what Yahoo writes for a day without trade, and others for no value

@@ -35,10 +35,10 @@ import numpy as np
 import torch
 
 from coral_plugin.cli.main import main as coral
-from coral_plugin.experiments import pictures
-from coral_plugin.experiments.environment import environment
-from coral_plugin.files import write_json
+from coral_plugin.io.files import write_json
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs import pictures
+from coral_plugin.runs.environment import environment
 from coral_plugin.training.log import TIMES
 
 MEASURED = {*TIMES, "peak_memory_bytes"}
@@ -117,7 +117,7 @@ class Case:
 
 def preload() -> None:
     """Import here, once, what every process would import, and leave the pictures out."""
-    for name in ("lightning_fabric", "sklearn.linear_model", "sklearn.datasets", "coral_plugin.experiments.run"):
+    for name in ("lightning_fabric", "sklearn.linear_model", "sklearn.datasets", "coral_plugin.runs.run"):
         importlib.import_module(name)
     if importlib.util.find_spec("tensorboard"):
         importlib.import_module("tensorboard.summary.writer.event_file_writer")

@@ -27,11 +27,11 @@ import torch
 
 from coral_plugin.adapters import affect, avmnist
 from coral_plugin.data import MultimodalData
-from coral_plugin.evaluation.tables import Table, cell
-from coral_plugin.experiments.environment import environment
-from coral_plugin.experiments.run import run
-from coral_plugin.experiments.settings import make_settings
-from coral_plugin.files import write_json, write_text
+from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.io.files import write_json, write_text
+from coral_plugin.runs.environment import environment
+from coral_plugin.runs.run import run
+from coral_plugin.runs.settings import make_settings
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("CORAL_TEST_DATA") or ROOT.parent / "shared" / "data")

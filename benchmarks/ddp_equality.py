@@ -23,10 +23,10 @@ import torch
 import torch.distributed as dist
 
 from coral_plugin.data import Column, Modality, Split, Task
-from coral_plugin.experiments.environment import environment
-from coral_plugin.files import write_json
+from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.environment import environment
 from coral_plugin.testing.processes import Step
 from coral_plugin.testing.subject import without_dropout
 from coral_plugin.training import processes

@@ -25,8 +25,8 @@ sys.path.insert(0, str(ROOT))
 
 import torch  # noqa: E402
 
-from coral_plugin.experiments.environment import environment  # noqa: E402
-from coral_plugin.files import write_json  # noqa: E402
+from coral_plugin.io.files import write_json  # noqa: E402
+from coral_plugin.runs.environment import environment  # noqa: E402
 from tests.hostile.mutate import mutant  # noqa: E402
 from tests.hostile.targets import TARGETS, Target, clean  # noqa: E402
 

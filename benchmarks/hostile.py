@@ -18,8 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from coral_plugin.experiments.environment import environment  # noqa: E402
-from coral_plugin.files import write_json  # noqa: E402
+from coral_plugin.io.files import write_json  # noqa: E402
+from coral_plugin.runs.environment import environment  # noqa: E402
 from tests.hostile.cases import CASES  # noqa: E402
 from tests.hostile.runner import execute, faults, make_template, make_world  # noqa: E402
 

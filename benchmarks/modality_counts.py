@@ -21,9 +21,9 @@ import torch
 from coral_plugin import fit
 from coral_plugin.adapters.digits import DigitsSettings, load
 from coral_plugin.data import MultimodalData, from_arrays
-from coral_plugin.evaluation.tables import Table, cell
-from coral_plugin.experiments.environment import environment
-from coral_plugin.files import write_json, write_text
+from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.io.files import write_json, write_text
+from coral_plugin.runs.environment import environment
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("CORAL_TEST_DATA") or ROOT.parent / "shared" / "data")

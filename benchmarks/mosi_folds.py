@@ -21,11 +21,11 @@ import numpy as np
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import ALL, concatenate, embed_split, raw_features
 from coral_plugin.evaluation.probe import ProbeSettings, probe
-from coral_plugin.evaluation.tables import Table, cell
-from coral_plugin.experiments.environment import environment
-from coral_plugin.experiments.folder import RESULT, load_objective, open_run
-from coral_plugin.experiments.run import load_data
-from coral_plugin.files import write_json, write_text
+from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.io.files import write_json, write_text
+from coral_plugin.runs.environment import environment
+from coral_plugin.runs.folder import RESULT, load_objective, open_run
+from coral_plugin.runs.run import load_data
 
 ROOT = Path(__file__).parents[1]
 SHARED = Path(os.environ.get("CORAL_TEST_DATA") or ROOT.parent / "shared" / "data")

@@ -19,10 +19,10 @@ from xml.etree import ElementTree
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from coral_plugin.experiments.environment import environment  # noqa: E402
-from coral_plugin.files import write_json  # noqa: E402
+from coral_plugin.io.files import write_json  # noqa: E402
 from coral_plugin.multibench import find_checkout, multibench  # noqa: E402
 from coral_plugin.multibench.shims import SCRIPT_SHIMS  # noqa: E402
+from coral_plugin.runs.environment import environment  # noqa: E402
 
 _INSIDE = "--inside"
 

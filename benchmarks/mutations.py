@@ -22,8 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from coral_plugin.experiments.environment import environment
-from coral_plugin.files import write_json
+from coral_plugin.io.files import write_json
+from coral_plugin.runs.environment import environment
 
 ROOT = Path(__file__).parents[1]
 COPIED = ("coral_plugin", "adapters", "tests", "pyproject.toml", "entry_points.txt")
@@ -41,16 +41,16 @@ class Mutation:
 
 
 STEP, TERMS = "coral_plugin/training/step.py", "coral_plugin/objectives/coral_terms.py"
-PROBE, SCORING = "coral_plugin/evaluation/probe.py", "coral_plugin/evaluation/scoring.py"
+PROBE, SCORING = "coral_plugin/evaluation/probe/probes.py", "coral_plugin/evaluation/scoring.py"
 TIES, LOSS = "tests/training/test_ties.py::", "tests/objectives/test_coral_loss.py::"
-OF_PROBE, OF_SCORING = "tests/evaluation/test_probe.py::", "tests/evaluation/test_scoring.py::"
-OF_LOGISTIC, RANKING = "tests/evaluation/test_logistic.py::", "tests/experiments/bench/test_ranking.py::"
+OF_PROBE, OF_SCORING = "tests/evaluation/probe/test_probes.py::", "tests/evaluation/test_scoring.py::"
+OF_LOGISTIC, RANKING = "tests/evaluation/probe/test_logistic.py::", "tests/bench/test_ranking.py::"
 VIEWS = TIES + "test_the_loss_gets_two_different_views_of_the_samples_and_the_progress"
 MASKS = (
     TIES + "test_a_fixed_partition_masks_the_first_half_in_the_first_view",
     LOSS + "test_fixed_partition_masks_the_first_half_in_the_first_view",
 )
-PROTOCOL = "tests/experiments/bench/test_protocol.py::test_elsewhere_there_are_none_and_one_line_says_why"
+PROTOCOL = "tests/bench/test_protocol.py::test_elsewhere_there_are_none_and_one_line_says_why"
 PENALTY = (LOSS + "test_terms_match_the_definition",)
 _ALL = "torch.cat([s.columns[m.name].values for s in splits.values()])"
 
@@ -162,14 +162,14 @@ MUTATIONS = (
     ),
     Mutation(
         "a sweep that stops early",
-        "coral_plugin/evaluation/logistic.py",
+        "coral_plugin/evaluation/probe/logistic.py",
         "TOLERANCE = 1e-6",
         "TOLERANCE = 1e-1",
         (OF_LOGISTIC + "test_every_c_of_a_sweep_on_real_features_is_the_converged_one",),
     ),
     Mutation(
         "unconverged fits not told",
-        "coral_plugin/evaluation/logistic.py",
+        "coral_plugin/evaluation/probe/logistic.py",
         "    return theta, False",
         "    return theta, True",
         (OF_LOGISTIC + "test_a_fit_that_stops_early_is_told",),
@@ -197,10 +197,10 @@ MUTATIONS = (
     ),
     Mutation(
         "deviation of the population",
-        "coral_plugin/experiments/summary.py",
+        "coral_plugin/runs/summary.py",
         "std = statistics.stdev(values)",
         "std = statistics.pstdev(values)",
-        ("tests/experiments/test_summary.py",),
+        ("tests/runs/test_summary.py",),
     ),
     Mutation(
         "InfMasking hides no modality of one token",
@@ -232,21 +232,21 @@ MUTATIONS = (
     ),
     Mutation(
         "Holm left out",
-        "coral_plugin/experiments/bench/ranking.py",
+        "coral_plugin/bench/ranking.py",
         "(len(p_values) - rank) * p",
         "p",
         (RANKING + "test_holm_steps_down",),
     ),
     Mutation(
         "bold below the raw features",
-        "coral_plugin/experiments/bench/ranking.py",
+        "coral_plugin/bench/ranking.py",
         "if line is None or not _below(mean, line, measure)}",
         "}",
         (RANKING + "test_a_method_below_the_raw_features_has_no_rank",),
     ),
     Mutation(
         "published numbers beside another protocol",
-        "coral_plugin/experiments/bench/protocol.py",
+        "coral_plugin/reproduce/protocol.py",
         "return (*reasons, *shown)",
         "return tuple(reasons)",
         (PROTOCOL + "[changes1-training.epochs is 10, the paper's is 100.]",),

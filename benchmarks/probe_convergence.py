@@ -25,12 +25,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score, recall_score
 
 from coral_plugin import fit
-from coral_plugin.evaluation.estimators import one_thread
-from coral_plugin.evaluation.logistic import labels_path, logistic_path
-from coral_plugin.evaluation.probe import COSTS, ProbeSettings
-from coral_plugin.evaluation.probe_data import scaled, scaling_of
-from coral_plugin.experiments.environment import environment
-from coral_plugin.files import write_json
+from coral_plugin.evaluation.probe.estimators import one_thread
+from coral_plugin.evaluation.probe.inputs import scaled, scaling_of
+from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path
+from coral_plugin.evaluation.probe.probes import COSTS, ProbeSettings
+from coral_plugin.io.files import write_json
+from coral_plugin.runs.environment import environment
 
 SHARED = Path(os.environ.get("CORAL_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
 SPLITS = ("train", "valid", "test")

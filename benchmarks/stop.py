@@ -27,8 +27,8 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.chaos import tiny_file  # noqa: E402
-from coral_plugin.experiments.environment import environment  # noqa: E402
-from coral_plugin.files import write_json  # noqa: E402
+from coral_plugin.io.files import write_json  # noqa: E402
+from coral_plugin.runs.environment import environment  # noqa: E402
 
 EPOCHS = 16
 FLAGS = [

@@ -23,16 +23,16 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from coral_plugin.augmentations import Views, build_views
 from coral_plugin.data import Column, Modality, MultimodalBatch, MultimodalData, Split, from_arrays
-from coral_plugin.experiments.environment import environment
-from coral_plugin.files import write_json
+from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.coral import Coral, CoralSettings
+from coral_plugin.runs.environment import environment
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.randomness import generator
 from coral_plugin.training.settings import TrainingSettings
-from coral_plugin.views import Views, build_views
 
 BATCH = 64
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from coral_plugin.estimator import CoralEncoder
-    from coral_plugin.experiments.api import Fitted, fit
+    from coral_plugin.runs.fit import Fitted, fit
 
 __all__ = ["CoralEncoder", "Fitted", "fit"]
 
@@ -21,7 +21,7 @@ def __getattr__(name: str) -> Any:
 
         return CoralEncoder
     if name in __all__:
-        from coral_plugin.experiments import api
+        from coral_plugin.runs import fit as api
 
         return getattr(api, name)
     raise AttributeError(f"module 'coral_plugin' has no attribute {name!r}")

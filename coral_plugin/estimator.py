@@ -16,11 +16,11 @@ from coral_plugin.data import Kind, as_split
 from coral_plugin.data.scale import far_values
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
-from coral_plugin.experiments.api import fit
-from coral_plugin.experiments.columns import Columns, group_columns, pack, unpack
-from coral_plugin.experiments.folder import build_objective
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
+from coral_plugin.runs.columns import Columns, group_columns, pack, unpack
+from coral_plugin.runs.fit import fit
+from coral_plugin.runs.folder import build_objective
 
 __all__ = ["EXPECTED_FAILED_CHECKS", "CoralEncoder", "pack"]
 

@@ -12,8 +12,8 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from coral_plugin.experiments.run import run
-from coral_plugin.experiments.settings import make_settings
+from coral_plugin.runs.run import run
+from coral_plugin.runs.settings import make_settings
 
 
 class LeNet(nn.Module):

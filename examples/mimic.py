@@ -8,8 +8,8 @@ it may hold. Task 7 is respiratory disease by ICD-9 code, -1 mortality in six cl
 
 import argparse
 
-from coral_plugin.experiments.run import load_data, run
-from coral_plugin.experiments.settings import make_settings
+from coral_plugin.runs.run import load_data, run
+from coral_plugin.runs.settings import make_settings
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--objective", default="coral", help="coral, comm, infmasking, clip, ..., supervised")

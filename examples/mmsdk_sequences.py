@@ -10,8 +10,8 @@ import argparse
 
 import torch
 
-from coral_plugin.experiments.run import load_data, run
-from coral_plugin.experiments.settings import make_settings
+from coral_plugin.runs.run import load_data, run
+from coral_plugin.runs.settings import make_settings
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--objective", default="coral", help="coral, comm, infmasking, clip, ..., supervised")

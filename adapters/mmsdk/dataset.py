@@ -16,11 +16,11 @@ from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.statistics import with_offset, with_statistics
 from coral_plugin.errors import InputError
+from coral_plugin.io.hdf5 import open_hdf5
 from coral_plugin.machine import require_memory
 from coral_plugin.registry import suggest
 
 from ..affect import LabelRule, by_rule
-from ..hdf5 import open_hdf5
 from .align import Pooling
 from .folds import checked, folds_of
 from .layout import WHAT, Sequence, open_folder, sequence_of, sequences_of

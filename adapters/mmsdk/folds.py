@@ -11,7 +11,7 @@ import numpy as np
 
 from coral_plugin.data import SPLITS
 from coral_plugin.errors import InputError, PluginError
-from coral_plugin.files import read_json
+from coral_plugin.io.files import read_json
 
 STANDARD = ("cmu_mosi", "cmu_mosei", "pom")
 FILE = "folds.json"

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coral_plugin.errors import InputError
-
-from ..hdf5 import dataset_of, group_of, listed, open_hdf5
+from coral_plugin.io.hdf5 import dataset_of, group_of, listed, open_hdf5
 
 if TYPE_CHECKING:
     import h5py

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from coral_plugin.errors import CoralError
-from coral_plugin.files import cache_folder
-from coral_plugin.npz import read_npz, write_npz
+from coral_plugin.io.files import cache_folder
+from coral_plugin.io.npz import read_npz, write_npz
 
 from .render import SHAPE_SHARE, TRAIN_RENDERS, VERSION, Bank, render_banks, shape_side
 

@@ -14,7 +14,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from coral_plugin.files import write_aside
+from coral_plugin.io.files import write_aside
 
 from .pairs import candidates, labels, sample, texture_to_colour
 from .render import COLOURS, render, render_banks

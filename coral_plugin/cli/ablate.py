@@ -11,7 +11,7 @@ from coral_plugin.errors import InputError
 
 def main(argv: list[str]) -> int:
     """Run ``coral ablate``; returns the exit status."""
-    from coral_plugin.experiments.ablation import VARIANTS
+    from coral_plugin.reproduce.ablation import VARIANTS
 
     parser = CommandParser(
         prog="coral ablate",
@@ -26,11 +26,11 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--record", metavar="DIR", help="also copy table, numbers and environment there")
     arguments = parser.parse_args(argv)
     chosen = _variants(arguments.variants)
-    from coral_plugin.evaluation.plots import grouped_bars
-    from coral_plugin.experiments.ablation import leakage, leakage_table, run_ablation
-    from coral_plugin.experiments.arms import PAPER, SMALL, arms_table
-    from coral_plugin.experiments.environment import environment
-    from coral_plugin.files import write_json, write_text
+    from coral_plugin.evaluation.pictures.plots import grouped_bars
+    from coral_plugin.io.files import write_json, write_text
+    from coral_plugin.reproduce.ablation import leakage, leakage_table, run_ablation
+    from coral_plugin.reproduce.trifeature import PAPER, SMALL, arms_table
+    from coral_plugin.runs.environment import environment
 
     folder = Path(arguments.output)
     for target in [folder, *([Path(arguments.record)] if arguments.record else [])]:
@@ -70,8 +70,8 @@ def main(argv: list[str]) -> int:
 
 
 def _variants(text: str | None) -> dict[str, dict[str, object]]:
-    from coral_plugin.experiments.ablation import VARIANTS
     from coral_plugin.registry import suggest
+    from coral_plugin.reproduce.ablation import VARIANTS
 
     if text is None:
         return VARIANTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from coral_plugin.experiments.bench.grid import Column, Grid
+    from coral_plugin.bench.grid import Column, Grid
 
 _LONGEST = 80  # characters of a label
 SEEDS = (41, 42, 43, 44, 45)
@@ -51,24 +52,24 @@ def main(argv: list[str]) -> int:
         return _redraw(Path(arguments.redraw))
     if absent := [flag for flag in ("objectives", "datasets") if getattr(arguments, flag) is None]:
         raise InputError(f"coral bench needs --{absent[0]} (or --redraw RECORD).")
-    from coral_plugin.experiments.bench.published import covering
+    from coral_plugin.reproduce.protocol import PaperNumbers
 
     grid = _grid(arguments)
-    published = covering(column.dataset for column in grid.columns)
     folder = Path(arguments.output)
-    return run_and_report(grid, arguments, folder, folder, published)
+    return run_and_report(grid, arguments, folder, folder, partial(PaperNumbers, None))
 
 
 def _redraw(folder: Path) -> int:
-    from coral_plugin.experiments.bench.stored import redraw
-    from coral_plugin.experiments.bench.views import text
+    from coral_plugin.bench.formats import text
+    from coral_plugin.bench.stored import redraw
+    from coral_plugin.reproduce.protocol import PaperNumbers
 
-    print("\n".join(map(text, redraw(folder))))
+    print("\n".join(map(text, redraw(folder, PaperNumbers))))
     return 0
 
 
 def _grid(arguments: Any) -> Grid:
-    from coral_plugin.experiments.bench.grid import Grid, Row
+    from coral_plugin.bench.grid import Grid, Row
     from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 
     methods, data = _labelled("--objectives", arguments.objectives), _labelled("--datasets", arguments.datasets)
@@ -105,8 +106,9 @@ def _grid(arguments: Any) -> Grid:
 
 
 def _column(label: str, name: str, given: dict[str, dict[str, str]], scale: str) -> Column:
-    from coral_plugin.experiments.bench.grid import Column, trifeature_column
-    from coral_plugin.experiments.bench.targets import TRIFEATURE
+    from coral_plugin.bench.grid import Column
+    from coral_plugin.reproduce.targets import TRIFEATURE
+    from coral_plugin.reproduce.trifeature import trifeature_column
 
     if name == "trifeature":
         return trifeature_column(TRIFEATURE[scale], label)

@@ -62,8 +62,8 @@ def recognise(source: Source) -> Inspection:
         InputError: the file is damaged, or no data set knows it; the message says what it is instead.
     """
     from coral_plugin.data.inspection import unreadable
+    from coral_plugin.io.sniff import NAMES
     from coral_plugin.registry import DATASETS
-    from coral_plugin.sniff import NAMES
 
     if source.kind not in ("pickle", "npz", "npy", "hdf5", "folder", "text"):
         raise unreadable(source)

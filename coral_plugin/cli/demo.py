@@ -24,9 +24,9 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
     arguments = parser.parse_args(argv)
-    from coral_plugin.evaluation.plots import bars
-    from coral_plugin.experiments.arms import PAPER, SMALL, arms_table, clear, longer, run_variants
-    from coral_plugin.files import write_json, write_text
+    from coral_plugin.evaluation.pictures.plots import bars
+    from coral_plugin.io.files import write_json, write_text
+    from coral_plugin.reproduce.trifeature import PAPER, SMALL, arms_table, clear, longer, run_variants
 
     started = time.monotonic()
     folder = Path(arguments.output)

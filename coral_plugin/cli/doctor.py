@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import CoralError, InputError
-from coral_plugin.files import cache_folder
+from coral_plugin.io.files import cache_folder
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
 
 NEEDED = {

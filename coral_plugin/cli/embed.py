@@ -11,7 +11,7 @@ import numpy as np
 
 from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import InputError, short
-from coral_plugin.experiments.checks import is_path
+from coral_plugin.runs.checks import is_path
 
 Arrays = dict[str, np.ndarray]
 
@@ -46,8 +46,8 @@ def embed(arguments: argparse.Namespace) -> int:
     from coral_plugin.data.tables import PRESENT
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split
     from coral_plugin.evaluation.missing import tell
-    from coral_plugin.experiments.folder import load_objective, modalities_of, open_run
-    from coral_plugin.npz import read_npz, write_npz
+    from coral_plugin.io.npz import read_npz, write_npz
+    from coral_plugin.runs.folder import load_objective, modalities_of, open_run
 
     folder = Path(arguments.run)
     _, record = open_run(folder)

@@ -10,8 +10,8 @@ from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from coral_plugin.experiments.evaluate import Evaluation
-    from coral_plugin.experiments.robustness import RobustnessSettings
+    from coral_plugin.runs.evaluate import Evaluation
+    from coral_plugin.runs.robustness import RobustnessSettings
 
 _EPILOG = """\
 Writes evaluation-<probe>.json into RUN_DIR; --robustness also evaluation-robustness.json and plots/robustness.png,
@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     given = [name for name in _NOISE_FLAGS if getattr(arguments, name) is not None]
     if given and not arguments.robustness:
         raise InputError(f"--{given[0].replace('_', '-')} goes with --robustness, which is not given.")
-    from coral_plugin.experiments.evaluate import Extras, evaluate
+    from coral_plugin.runs.evaluate import Extras, evaluate
 
     extras = Extras(
         umap=arguments.umap,
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> CommandParser:
-    from coral_plugin.evaluation.probe import ProbeKind, ProbeSettings
+    from coral_plugin.evaluation.probe.probes import ProbeKind, ProbeSettings
 
     parser = CommandParser(
         prog="coral evaluate",
@@ -98,8 +98,8 @@ def _add_noise(parser: CommandParser) -> None:
 
 
 def _robustness(arguments: argparse.Namespace) -> RobustnessSettings:
-    from coral_plugin.evaluation.robustness import LEVELS, parse_levels
-    from coral_plugin.experiments.robustness import RobustnessSettings
+    from coral_plugin.evaluation.robustness.measures import LEVELS, parse_levels
+    from coral_plugin.runs.robustness import RobustnessSettings
 
     levels = LEVELS if arguments.levels is None else parse_levels(arguments.levels)
     return RobustnessSettings(levels=levels, noise=arguments.noise, **_theirs(arguments))
@@ -125,8 +125,8 @@ def _theirs(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _tables(result: Evaluation, arguments: argparse.Namespace) -> list[Any]:
-    from coral_plugin.evaluation import report_tables as reports
-    from coral_plugin.evaluation import tables
+    from coral_plugin.evaluation.tables import multibench as reports
+    from coral_plugin.evaluation.tables import results as tables
 
     shown = [tables.score_table(result.metrics)]
     if "missing" in result.metrics:

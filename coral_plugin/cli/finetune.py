@@ -11,7 +11,7 @@ from coral_plugin.cli.parser import CommandParser
 
 def main(argv: list[str]) -> int:
     """Run ``coral finetune``; returns the exit status."""
-    from coral_plugin.experiments.finetune import FinetuneSettings
+    from coral_plugin.runs.finetune import FinetuneSettings
     from coral_plugin.training.settings import Precision
 
     standard = FinetuneSettings()
@@ -60,8 +60,8 @@ def main(argv: list[str]) -> int:
 
 def finetune(folder: str, settings: Any, data: str | None, output: str | None, **how: Any) -> int:
     """Fine-tune the run in ``folder`` (``how``: device, precision, resume); print the scores before and after."""
-    from coral_plugin.evaluation.tables import Table, cell, score_table
-    from coral_plugin.experiments.finetune import finetune as tune
+    from coral_plugin.evaluation.tables.results import Table, cell, score_table
+    from coral_plugin.runs.finetune import finetune as tune
 
     result = tune(Path(folder), settings, data_path=data, output=Path(output) if output else None, **how)
     found = result.record

@@ -15,8 +15,9 @@ from coral_plugin.cli.parser import CommandParser, positive, seeds
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from coral_plugin.experiments.bench.grid import Grid
-    from coral_plugin.experiments.bench.runner import Finished
+    from coral_plugin.bench.comparison import LookUp
+    from coral_plugin.bench.grid import Grid
+    from coral_plugin.bench.runner import Finished
 
 SHORT = {"epochs": "training.epochs", "batch_size": "training.batch_size", "device": "training.device"}
 
@@ -86,7 +87,7 @@ def settings(arguments: Any) -> dict[str, dict[str, Any]]:
     Raises:
         InputError: a text that is no setting.
     """
-    from coral_plugin.experiments.settings import GROUPS
+    from coral_plugin.runs.settings import GROUPS
 
     found: dict[str, dict[str, Any]] = {"": {}}
     for short, key in SHORT.items():
@@ -117,7 +118,7 @@ def _value(text: str) -> Any:
 
 
 def run_and_report(
-    grid: Grid, arguments: Any, folder: Path, views: Path, published: Sequence[str], *, embeddings: bool = False
+    grid: Grid, arguments: Any, folder: Path, views: Path, look_up: LookUp, *, embeddings: bool = False
 ) -> int:
     """Run a grid, write its views, print its tables; returns the exit status.
 
@@ -126,14 +127,14 @@ def run_and_report(
         arguments: With the flags of :func:`add_grid_flags`.
         folder: Gets the runs.
         views: Gets the tables.
-        published: Names of the published tables that may stand beside it.
+        look_up: Makes the published numbers that may stand beside it.
         embeddings: Also draw the densities of the embeddings of the first seed.
     """
-    from coral_plugin.experiments.bench.embeddings import draw_embeddings
-    from coral_plugin.experiments.bench.fingerprints import FILE as FINGERPRINTS
-    from coral_plugin.experiments.bench.report import write_views
-    from coral_plugin.experiments.bench.runner import RUNS, EngineSettings, run_grid
-    from coral_plugin.experiments.bench.views import text
+    from coral_plugin.bench.embeddings import draw_embeddings
+    from coral_plugin.bench.fingerprints import FILE as FINGERPRINTS
+    from coral_plugin.bench.formats import text
+    from coral_plugin.bench.report import write_views
+    from coral_plugin.bench.runner import RUNS, EngineSettings, run_grid
 
     engine = EngineSettings(
         engine=arguments.engine, workers=arguments.workers, address=arguments.address, quiet=arguments.quiet
@@ -143,7 +144,7 @@ def run_and_report(
     finished = run_grid(grid, folder, engine)
     finished = _with_costs(finished, folder, measure=arguments.cost, quiet=arguments.quiet)
     pictures = draw_embeddings(views, finished) if embeddings else {}
-    tables = write_views(views, finished.comparison, published, pictures)
+    tables = write_views(views, finished.comparison, look_up, pictures)
     if arguments.record:
         leave = shutil.ignore_patterns(RUNS, FINGERPRINTS)
         shutil.copytree(views, arguments.record, ignore=leave, dirs_exist_ok=True)
@@ -154,7 +155,7 @@ def run_and_report(
 
 def _with_costs(finished: Finished, folder: Path, *, measure: bool, quiet: bool) -> Finished:
     """What was finished with the costs that were measured by themselves, now or before."""
-    from coral_plugin.experiments.bench.cost import measure_costs, read_costs, with_costs
+    from coral_plugin.bench.cost import measure_costs, read_costs, with_costs
 
     failed = dict(finished.failed)
     if measure:

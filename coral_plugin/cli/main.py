@@ -14,7 +14,7 @@ from shlex import join
 
 from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
-from coral_plugin.paths import home_expanded
+from coral_plugin.io.paths import home_expanded
 from coral_plugin.training.signals import Command, Interrupted, stoppable
 
 # name -> (module, one line); a command is imported when it is called, so that --help is quick

@@ -15,9 +15,9 @@ from jsonargparse import ArgumentError, ArgumentParser
 
 from coral_plugin.data.modality import KINDS
 from coral_plugin.errors import InputError, short
-from coral_plugin.experiments.checks import check_fields, is_path
-from coral_plugin.experiments.settings import GROUPS, SEEDS, RunSettings, build, defaults, preset_on, settings_classes
-from coral_plugin.experiments.yamlfile import parse_yaml, read_yaml
+from coral_plugin.io.yamlfile import parse_yaml, read_yaml
+from coral_plugin.runs.checks import check_fields, is_path
+from coral_plugin.runs.settings import GROUPS, SEEDS, RunSettings, build, defaults, preset_on, settings_classes
 
 SHORT = {
     "--epochs": "training.epochs",

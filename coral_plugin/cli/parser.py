@@ -36,7 +36,7 @@ def whole_numbers(text: str) -> tuple[int, ...]:
 
 
 def seeds(text: str) -> tuple[int, ...]:
-    """``"41,42"`` to ``(41, 42)``, as :class:`coral_plugin.experiments.settings.RunSettings` takes them.
+    """``"41,42"`` to ``(41, 42)``, as :class:`coral_plugin.runs.settings.RunSettings` takes them.
 
     Raises:
         argparse.ArgumentTypeError: no whole numbers, one twice, or one out of range.

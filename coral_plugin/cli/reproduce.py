@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from coral_plugin.experiments.bench.targets import Target
+    from coral_plugin.reproduce.targets import Target
 
 
 def main(argv: list[str]) -> int:
@@ -32,7 +33,8 @@ def main(argv: list[str]) -> int:
     seeds_flag(parser, None, "in place of the target's")
     add_grid_flags(parser, "runs/reproduce")
     arguments = parser.parse_args(argv)
-    from coral_plugin.experiments.bench.targets import available, require, target, titles
+    from coral_plugin.reproduce.protocol import PaperNumbers
+    from coral_plugin.reproduce.targets import available, require, target, titles
 
     if arguments.target is None:
         for name, title in titles().items():
@@ -61,13 +63,18 @@ def main(argv: list[str]) -> int:
     folder = Path(arguments.output)
     # runs are shared: a row that several tables have is trained once
     return run_and_report(
-        wanted.grid, arguments, folder, folder / wanted.name, wanted.published, embeddings=wanted.embeddings
+        wanted.grid,
+        arguments,
+        folder,
+        folder / wanted.name,
+        partial(PaperNumbers, wanted.published),
+        embeddings=wanted.embeddings,
     )
 
 
 def _show(wanted: Target) -> None:
-    from coral_plugin.evaluation.tables import Table
-    from coral_plugin.experiments.bench.targets import missing
+    from coral_plugin.evaluation.tables.results import Table
+    from coral_plugin.reproduce.targets import missing
 
     grid = wanted.grid
     lines = []

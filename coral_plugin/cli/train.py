@@ -12,7 +12,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.training.signals import advise
 
 if TYPE_CHECKING:
-    from coral_plugin.experiments.settings import RunSettings
+    from coral_plugin.runs.settings import RunSettings
 
 
 def main(argv: list[str]) -> int:
@@ -30,9 +30,9 @@ def main(argv: list[str]) -> int:
 
 
 def _train(settings: RunSettings, folder: Path, flags: argparse.Namespace) -> int:
-    from coral_plugin.evaluation.tables import also_table, score_table
-    from coral_plugin.experiments.pictures import draw_run
-    from coral_plugin.experiments.run import run
+    from coral_plugin.evaluation.tables.results import also_table, score_table
+    from coral_plugin.runs.pictures import draw_run
+    from coral_plugin.runs.run import run
 
     finished = run(settings, folder=folder, resume=flags.resume, quiet=flags.quiet)
     if finished.metrics["tasks"]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import InputError
-from coral_plugin.npz import read_npz
-from coral_plugin.pickles import read_pickle
-from coral_plugin.sniff import NAMES, sniff
+from coral_plugin.io.npz import read_npz
+from coral_plugin.io.pickles import read_pickle
+from coral_plugin.io.sniff import NAMES, sniff
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Source:
 
     @cached_property
     def kind(self) -> str:
-        """A key of :data:`coral_plugin.sniff.NAMES`."""
+        """A key of :data:`coral_plugin.io.sniff.NAMES`."""
         return sniff(self.path)
 
     @cached_property

@@ -8,7 +8,7 @@ from itertools import combinations
 import numpy as np
 
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.estimators import one_thread, ridge_path
+from coral_plugin.evaluation.probe.estimators import one_thread, ridge_path
 
 DIRECTIONS = 10
 _SPLIT_SEED = 48

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from coral_plugin.errors import InputError
-from coral_plugin.paths import home_expanded
+from coral_plugin.io.paths import home_expanded
 
 VARIABLE = "MULTIBENCH_ROOT"
 CLONE = "git clone https://github.com/pliang279/MultiBench"

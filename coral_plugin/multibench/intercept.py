@@ -21,9 +21,7 @@ from coral_plugin.data import MultimodalData, Split
 from coral_plugin.data.ordering import in_order
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import EMBED_BATCH, frozen
-from coral_plugin.experiments.run import run
-from coral_plugin.experiments.settings import RunSettings, make_settings
-from coral_plugin.files import write_json
+from coral_plugin.io.files import write_json
 from coral_plugin.multibench.calls import bound
 from coral_plugin.multibench.encoders import wrapped
 from coral_plugin.multibench.head import fit_head
@@ -32,6 +30,8 @@ from coral_plugin.multibench.reading import Script, first_batch, read_script
 from coral_plugin.multibench.task import ScriptTask, output_shape, script_task
 from coral_plugin.multibench.tune import TuneSettings, tune
 from coral_plugin.objectives import Objective
+from coral_plugin.runs.run import run
+from coral_plugin.runs.settings import RunSettings, make_settings
 from coral_plugin.training import processes
 from coral_plugin.training.randomness import generator
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from coral_plugin.data import MultimodalBatch
-from coral_plugin.files import write_aside
+from coral_plugin.io.files import write_aside
 from coral_plugin.multibench.layout import Batches
 from coral_plugin.objectives import Objective
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
+from coral_plugin.augmentations import Views, build_views
 from coral_plugin.data import Kind, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.settings import build
 from coral_plugin.multibench.encoders import MultiBenchEncoder, wrapped
 from coral_plugin.multibench.layout import Batches
 from coral_plugin.multibench.masking import masked
@@ -24,8 +24,8 @@ from coral_plugin.networks import NetworkSettings, TokenEncoder, UniquePathway, 
 from coral_plugin.networks.pathways import safe
 from coral_plugin.objectives.coral import CoralSettings
 from coral_plugin.objectives.coral_terms import coral_terms, view_masks
+from coral_plugin.runs.settings import build
 from coral_plugin.training.randomness import fold, generator
-from coral_plugin.views import Views, build_views
 
 _MOST_BATCHES = 64  # from which kinds, scales and shapes are found out
 
@@ -225,7 +225,7 @@ def coral_objective(
         weight: Of the COrAL terms beside the criterion.
         is_packed: As it is given to ``train``.
         kinds: ``{"series_2": "tabular"}``, where the shapes do not tell the kind rightly.
-        views: Augmentation, as for :func:`coral_plugin.views.build_views`.
+        views: Augmentation, as for :func:`coral_plugin.augmentations.build_views`.
         network: Width of the unique pathways, size of the projection heads.
         seed: Of views, masks and the weights of unique pathways and heads.
         settings: Of COrAL: ``temperature=0.2``, ``masking="constant"``, ...

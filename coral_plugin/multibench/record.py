@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.environment import environment
-from coral_plugin.files import read_json, write_json
+from coral_plugin.io.files import read_json, write_json
+from coral_plugin.runs.environment import environment
 
 FILE = "run.json"
 _SCHEMA = 1

@@ -12,7 +12,7 @@ from coral_plugin.data import Task
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import ALL
-from coral_plugin.evaluation.robustness import Published, References
+from coral_plugin.evaluation.robustness.measures import Published, References
 from coral_plugin.multibench.checkout import Checkout
 from coral_plugin.multibench.compatibility import multibench
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from coral_plugin.errors import one_line
-from coral_plugin.files import write_aside
+from coral_plugin.io.files import write_aside
 
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
 SCHEMA = 1

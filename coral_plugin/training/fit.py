@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from coral_plugin.augmentations import Views
 from coral_plugin.data import Split
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import InputError
@@ -34,7 +35,6 @@ from coral_plugin.training.randomness import fold
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.training.signals import Interrupted, Wish
 from coral_plugin.training.step import TrainingStep
-from coral_plugin.views import Views
 
 
 @dataclass(frozen=True)

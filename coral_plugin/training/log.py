@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from coral_plugin.errors import DivergedError
-from coral_plugin.files import write_text
+from coral_plugin.io.files import write_text
 
 LOG = "metrics.csv"
 # what is measured by the clock: of no two trainings the same

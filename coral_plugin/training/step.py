@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coral_plugin.augmentations import Views
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.objectives import Objective
 from coral_plugin.training.randomness import fold, generator
 from coral_plugin.training.settings import TrainingSettings
-from coral_plugin.views import Views
 
 
 class Prepared:

@@ -7,7 +7,7 @@ import torch
 from coral_plugin.adapters.arrays import ArraysSettings, load
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError
-from coral_plugin.npz import write_npz
+from coral_plugin.io.npz import write_npz
 from coral_plugin.registry import DATASETS
 
 

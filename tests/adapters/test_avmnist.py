@@ -8,9 +8,9 @@ import torch
 
 from coral_plugin.adapters.avmnist import AvmnistSettings, load, weaken
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.run import run
-from coral_plugin.experiments.settings import make_settings
 from coral_plugin.registry import DATASETS
+from coral_plugin.runs.run import run
+from coral_plugin.runs.settings import make_settings
 
 from . import formats
 

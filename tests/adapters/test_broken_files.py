@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from coral_plugin.npz import write_npz
+from coral_plugin.io.npz import write_npz
 
 from . import formats
 

@@ -142,7 +142,7 @@ def test_the_batches_are_multibenchs(tmp_path, multibench, monkeypatch, vgg):
     loaders = multibench("datasets.imdb.get_data").get_dataloader(
         path, "", num_workers=0, batch_size=4, vgg=vgg, no_robust=True, train_shuffle=False
     )
-    monkeypatch.setattr("coral_plugin.adapters.hdf5._MAX_RATIO", 1e9)  # most of these rows were never written
+    monkeypatch.setattr("coral_plugin.io.hdf5._MAX_RATIO", 1e9)  # most of these rows were never written
     data = load(path, ImdbSettings(images="vgg" if vgg else "pixels", height=32))
     for split, loader in zip(data.splits().values(), loaders, strict=True):
         ours, theirs = split.batch(torch.arange(4)), next(iter(loader))

@@ -6,8 +6,8 @@ import torch
 
 from coral_plugin.adapters.mimic import MimicSettings, load, split_rows
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.settings import make_settings
 from coral_plugin.registry import DATASETS
+from coral_plugin.runs.settings import make_settings
 
 from . import formats
 

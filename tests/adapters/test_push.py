@@ -7,10 +7,10 @@ import torch
 
 from coral_plugin.adapters.push import PushSettings, load
 from coral_plugin.adapters.push_layout import MEANS, STDS
+from coral_plugin.augmentations import build_views
 from coral_plugin.errors import InputError, MachineError
-from coral_plugin.experiments.settings import make_settings
 from coral_plugin.registry import DATASETS
-from coral_plugin.views import build_views
+from coral_plugin.runs.settings import make_settings
 
 from . import formats
 

@@ -8,8 +8,8 @@ import torch
 from coral_plugin.adapters.robotics import RoboticsSettings, load
 from coral_plugin.adapters.robotics_layout import files_of, split_trajectories
 from coral_plugin.errors import InputError, MachineError
-from coral_plugin.experiments.settings import make_settings
 from coral_plugin.registry import DATASETS
+from coral_plugin.runs.settings import make_settings
 
 from . import formats
 

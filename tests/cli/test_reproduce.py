@@ -2,7 +2,7 @@
 
 import pytest
 
-from coral_plugin.experiments.bench.targets import titles
+from coral_plugin.reproduce.targets import titles
 
 
 def test_without_a_target_all_are_listed(coral):
@@ -13,7 +13,7 @@ def test_without_a_target_all_are_listed(coral):
 
 @pytest.mark.parametrize("name", list(titles()))
 def test_a_dry_run_shows_every_row(coral, name):
-    from coral_plugin.experiments.bench.targets import target
+    from coral_plugin.reproduce.targets import target
 
     status, out, err = coral("reproduce", name, "--dry-run")
     assert (status, err) == (0, "")

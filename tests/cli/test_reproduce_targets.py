@@ -10,16 +10,16 @@ from functools import cache
 import pytest
 import torch
 
+from coral_plugin.bench import embeddings, fingerprints, report, runner, worker
+from coral_plugin.bench.engine import Outcome
 from coral_plugin.errors import CoralError
-from coral_plugin.evaluation.tables import ABSENT, cell
-from coral_plugin.experiments import finetune as finetuning
-from coral_plugin.experiments import run as running
-from coral_plugin.experiments.bench import embeddings, fingerprints, report, runner, worker
-from coral_plugin.experiments.bench.engine import Outcome
-from coral_plugin.experiments.bench.targets import titles
+from coral_plugin.evaluation.tables.results import ABSENT, cell
+from coral_plugin.reproduce.targets import titles
+from coral_plugin.runs import finetune as finetuning
+from coral_plugin.runs import run as running
 
 from ..adapters import formats
-from ..experiments.bench.printed import AVERAGES, COPIED, PRINTED
+from ..reproduce.printed import AVERAGES, COPIED, PRINTED
 
 SIZES = {
     name: {"vision": vision, "audio": audio, "text": 300}
@@ -128,7 +128,7 @@ def cells_of(table):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(titles()))
 def test_ours_stands_beside_the_number_that_the_paper_prints(coral, files, output, tiny, name):
-    from coral_plugin.experiments.bench.targets import target
+    from coral_plugin.reproduce.targets import target
 
     columns = dict.fromkeys(column for column, _ in PRINTED[name])
     datasets = {column.name: column.dataset for column in target(name).grid.columns}

@@ -11,9 +11,9 @@ import time
 import pytest
 
 from coral_plugin.cli.main import main
-from coral_plugin.experiments import pictures
-from coral_plugin.experiments import run as R
-from coral_plugin.experiments.lock import LOCK
+from coral_plugin.runs import pictures
+from coral_plugin.runs import run as R
+from coral_plugin.runs.lock import LOCK
 from coral_plugin.training import fit as T
 from coral_plugin.training import signals
 from coral_plugin.training.step import TrainingStep

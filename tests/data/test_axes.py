@@ -8,7 +8,7 @@ from coral_plugin.adapters.arrays import ArraysSettings, load
 from coral_plugin.data import as_split, from_arrays, from_loaders
 from coral_plugin.data.axes import doubts
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.api import fit
+from coral_plugin.runs.fit import fit
 
 N = 12
 

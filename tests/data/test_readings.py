@@ -6,7 +6,7 @@ import torch
 
 from coral_plugin.data import Column, Modality, from_arrays
 from coral_plugin.data.readings import reading, readings
-from coral_plugin.experiments.api import fit
+from coral_plugin.runs.fit import fit
 
 
 def arrays():

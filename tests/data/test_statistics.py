@@ -12,8 +12,8 @@ from coral_plugin.adapters.arrays import load
 from coral_plugin.data import Column, Modality, as_split, from_arrays, from_loaders
 from coral_plugin.data.statistics import moments, with_offset_of, with_statistics
 from coral_plugin.estimator import CoralEncoder
-from coral_plugin.experiments.api import fit
-from coral_plugin.experiments.folder import modalities_of, open_run
+from coral_plugin.runs.fit import fit
+from coral_plugin.runs.folder import modalities_of, open_run
 
 KINDS = {"tabular": (3,), "timeseries": (7, 3), "image": (3, 4, 5)}
 

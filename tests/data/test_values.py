@@ -13,7 +13,7 @@ from coral_plugin.data.scale import far_values
 from coral_plugin.data.values import as_array, as_labels, as_values
 from coral_plugin.errors import InputError
 from coral_plugin.estimator import pack
-from coral_plugin.npz import read_npz
+from coral_plugin.io.npz import read_npz
 
 RNG = np.random.default_rng(0)
 START = RNG.bit_generator.state

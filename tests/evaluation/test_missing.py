@@ -9,9 +9,9 @@ from torch import nn
 
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError, UnknownNameError
-from coral_plugin.evaluation.floor import score_floor
 from coral_plugin.evaluation.missing import embed_subset, lacking, parse_subsets, score_missing, tell
 from coral_plugin.evaluation.probe import ProbeSettings, probe
+from coral_plugin.evaluation.raw_baseline import score_floor
 from coral_plugin.evaluation.scoring import complete, probing_splits, separate
 from coral_plugin.objectives import Objective
 

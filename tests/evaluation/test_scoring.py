@@ -10,8 +10,8 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score
 
 from coral_plugin.data import from_arrays
-from coral_plugin.evaluation.floor import score_floor
 from coral_plugin.evaluation.probe import ProbeSettings, fit_probe, probe
+from coral_plugin.evaluation.raw_baseline import score_floor
 from coral_plugin.evaluation.scoring import score_matched, score_parts
 
 

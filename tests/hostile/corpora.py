@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 
 from coral_plugin.data import Modality
-from coral_plugin.experiments.settings import make_settings
+from coral_plugin.runs.settings import make_settings
 
 from .world import arrays, npy
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 
 from coral_plugin import fit
+from coral_plugin.augmentations import build_views
 from coral_plugin.data import Modality
-from coral_plugin.views import build_views
 
 from .runner import Case
 from .world import World, arrays

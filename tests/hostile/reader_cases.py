@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from coral_plugin.data.loaders import from_loaders
-from coral_plugin.experiments.lock import locked
+from coral_plugin.runs.lock import locked
 
 from .runner import Case
 from .world import World

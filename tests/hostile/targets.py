@@ -20,10 +20,15 @@ from pathlib import Path
 import yaml
 from safetensors.numpy import save
 
+from coral_plugin.augmentations import build_views
 from coral_plugin.cli.options import parse_run
 from coral_plugin.data import Modality, Task, from_arrays
 from coral_plugin.errors import CoralError, InputError
-from coral_plugin.experiments.folder import (
+from coral_plugin.io.files import read_json
+from coral_plugin.io.npz import read_npz
+from coral_plugin.io.yamlfile import parse_yaml
+from coral_plugin.networks.factory import resolve_encoders
+from coral_plugin.runs.folder import (
     RESULT,
     WEIGHTS,
     build_objective,
@@ -33,12 +38,7 @@ from coral_plugin.experiments.folder import (
     restore,
     tasks_of,
 )
-from coral_plugin.experiments.settings import RunSettings, from_dict
-from coral_plugin.experiments.yamlfile import parse_yaml
-from coral_plugin.files import read_json
-from coral_plugin.networks.factory import resolve_encoders
-from coral_plugin.npz import read_npz
-from coral_plugin.views import build_views
+from coral_plugin.runs.settings import RunSettings, from_dict
 
 from .corpora import (
     CONFIG_TEXT,

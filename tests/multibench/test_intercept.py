@@ -244,7 +244,7 @@ def test_a_finished_run_is_not_trained_again(opened, packed, request_of, monkeyp
     def train_again(*_, **__):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("coral_plugin.experiments.run.train", train_again)
+    monkeypatch.setattr("coral_plugin.runs.run.train", train_again)
     with install(request_of(resume=True)):
         late_fusion(opened, packed)
     assert torch.equal(load("lf.pt")(packed_batch(packed)), before)

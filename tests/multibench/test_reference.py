@@ -7,7 +7,7 @@ import pytest
 
 from coral_plugin.data import Task
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.robustness import LEVELS, against_published
+from coral_plugin.evaluation.robustness.measures import LEVELS, against_published
 from coral_plugin.multibench import multibench
 from coral_plugin.multibench.reference import references
 

@@ -6,10 +6,10 @@ from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.settings import make_settings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import base
 from coral_plugin.objectives.comm import Comm, CommSettings
+from coral_plugin.runs.settings import make_settings
 
 KINDS = (
     Modality(name="text", kind="sequence", shape=(6, 4)),

@@ -9,10 +9,10 @@ import torch
 from coral_plugin.data import Modality, MultimodalBatch, from_arrays
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import raw_features
-from coral_plugin.experiments import run as runs
-from coral_plugin.experiments.settings import make_settings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives.concat_raw import ConcatRaw, ConcatRawSettings, raw_values
+from coral_plugin.runs import run as runs
+from coral_plugin.runs.settings import make_settings
 
 TEXT = Modality(name="text", kind="sequence", shape=(6, 4), mean=(1.0,) * 4, std=(2.0,) * 4)
 TABLE = Modality(name="table", kind="tabular", shape=(5,))

@@ -6,13 +6,13 @@ from itertools import combinations
 import pytest
 import torch
 
+from coral_plugin.augmentations import build_views
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.settings import defaults, make_settings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import base
 from coral_plugin.objectives.factorcl import FactorCL, FactorCLSettings
-from coral_plugin.views import build_views
+from coral_plugin.runs.settings import defaults, make_settings
 
 KINDS = (
     Modality(name="text", kind="sequence", shape=(6, 4)),

@@ -8,11 +8,11 @@ from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.settings import make_settings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import base, parameter_groups
 from coral_plugin.objectives.comm import Comm
 from coral_plugin.objectives.infmasking import InfMasking, InfMaskingSettings
+from coral_plugin.runs.settings import make_settings
 
 STEPS = 7
 KINDS = (

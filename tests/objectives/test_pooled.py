@@ -7,9 +7,9 @@ import torch
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.experiments.settings import make_settings
 from coral_plugin.networks import NetworkSettings, project_present
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.settings import make_settings
 
 NAMES = ("clip", "cmc", "cross_self", "simclr", "slip")
 KINDS = (

@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from coral_plugin.cli.options import parse_run
-from coral_plugin.experiments.run import run
-from coral_plugin.experiments.settings import from_dict, make_settings
 from coral_plugin.registry import DATASETS, OBJECTIVES
+from coral_plugin.runs.run import run
+from coral_plugin.runs.settings import from_dict, make_settings
 from coral_plugin.training.settings import TrainingSettings
 
 OURS = [name for name in OBJECTIVES.names() if OBJECTIVES.get(name).__module__.startswith("coral_plugin.")]

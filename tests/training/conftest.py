@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from coral_plugin.augmentations import build_views
 from coral_plugin.data import Column, Modality, Split
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings
@@ -16,7 +17,6 @@ from coral_plugin.training.engine import Engine
 from coral_plugin.training.fit import train
 from coral_plugin.training.log import TIMES
 from coral_plugin.training.settings import TrainingSettings
-from coral_plugin.views import build_views
 
 MODALITIES = (
     Modality(name="a", kind="tabular", shape=(6,)),

@@ -15,8 +15,8 @@ import pytest
 
 from coral_plugin import CoralEncoder, fit
 from coral_plugin.errors import InputError, MachineError
-from coral_plugin.experiments.folder import build_objective
-from coral_plugin.experiments.settings import make_settings
+from coral_plugin.runs.folder import build_objective
+from coral_plugin.runs.settings import make_settings
 from coral_plugin.training import processes
 from coral_plugin.training.checkpoint import Checkpoints
 from coral_plugin.training.settings import TrainingSettings

@@ -166,7 +166,7 @@ def test_half_precision_without_a_gpu_is_refused(run):
 
 
 def test_labels_of_progress_are_lines(split, build, capsys):
-    from coral_plugin.views import build_views
+    from coral_plugin.augmentations import build_views
 
     modalities = build().modalities
     settings = TrainingSettings(epochs=1, device="cpu", batch_size=16)

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from coral_plugin.augmentations import build_views
 from coral_plugin.data import Column, Modality, Split
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings
@@ -15,7 +16,6 @@ from coral_plugin.objectives.infmasking import InfMasking, InfMaskingSettings
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.step import TrainingStep
-from coral_plugin.views import build_views
 
 NAMES = ("x", "y", "z")
 THREE = tuple(Modality(name=name, kind="tabular", shape=(6,)) for name in NAMES)

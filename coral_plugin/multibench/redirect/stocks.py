@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from coral_plugin.errors import InputError
-from coral_plugin.files import read_text
+from coral_plugin.io.files import read_text
 from coral_plugin.multibench.calls import bound
 from coral_plugin.multibench.redirect.ask import Ask, Loader
 

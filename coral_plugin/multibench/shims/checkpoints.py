@@ -19,9 +19,9 @@ import torch
 from torch import nn
 
 from coral_plugin.errors import InputError
+from coral_plugin.io.pickles import array_globals
 from coral_plugin.multibench.isolation import Scope, current
 from coral_plugin.multibench.shims.base import Shim
-from coral_plugin.pickles import array_globals
 
 _FUNCTIONS = ("torch.nn.functional", "torch._C._nn")  # activations that modules hold by reference
 

@@ -6,9 +6,9 @@ import os
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+from coral_plugin.io.pickles import read_pickle
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims.base import Shim
-from coral_plugin.pickles import read_pickle
 
 _READERS = ("datasets.affect.get_data", "datasets.mimic.get_data")
 

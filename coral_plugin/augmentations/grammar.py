@@ -1,0 +1,144 @@
+"""Reads a specification of augmentations, such as ``drop(fraction=0.2)@0.8+noise``."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from coral_plugin.augmentations.catalogue import Operation, all_names, operations
+from coral_plugin.data import Modality
+from coral_plugin.errors import InputError, short
+from coral_plugin.registry import suggest
+
+_ELEMENT = re.compile(r"(?P<name>\w+)\s*(?:\((?P<settings>[^()]*(?:\([^()]*\)[^()]*)*)\))?\s*(?:@\s*(?P<at>\S+))?")
+_LONGEST = 2_000  # characters of a specification
+_MOST = 1e9  # of any number in it
+_SHARES = ("fraction", "probability", "hue", "delay", "offset")
+_POSITIVE = ("ratio", "zoom", "time", "frequency")
+
+
+@dataclass(frozen=True)
+class Element:
+    """One part of a specification: an operation's name, its settings and its own probability, if any."""
+
+    name: str
+    settings: dict[str, Any] = field(default_factory=dict)
+    probability: float | None = None
+
+    def find(self, modality: Modality) -> Operation:
+        """The operation for ``modality``.
+
+        Raises:
+            InputError: there is none of this name, or it does not apply, or it has no such setting.
+        """
+        if self.name not in all_names():
+            raise suggest(self.name, all_names(), "augmentation")
+        fitting = operations(modality)
+        if self.name not in fitting:
+            raise InputError(
+                f"Augmentation {self.name!r} does not apply to modality {modality.name!r} ({modality.kind}, "
+                f"{' x '.join(map(str, modality.shape))}); these do: {', '.join(fitting)}."
+            )
+        return fitting[self.name]
+
+    def arguments(self, operation: Operation) -> dict[str, Any]:
+        """The settings as ``operation`` takes them.
+
+        Raises:
+            InputError: an unknown setting, or a value that it cannot have.
+        """
+        known = operation.settings
+        if unknown := [key for key in self.settings if key not in known]:
+            takes = ", ".join(known) or "none"
+            raise InputError(f"Augmentation {self.name!r} has no setting {', '.join(unknown)}; it takes {takes}.")
+        return {key: self._value(key, value, known[key]) for key, value in self.settings.items()}
+
+    def _value(self, key: str, value: Any, default: Any) -> Any:
+        """``value`` as a number or, where the default is one, as a pair; a single number stands for both ends."""
+        pair = isinstance(default, tuple)
+        numbers = value if isinstance(value, tuple | list) else (value, value)
+        great = 1.0 if key in _SHARES or (key == "scale" and pair) else math.inf
+        fine = (
+            len(numbers) == 2
+            and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+            and all(0 <= n <= great and n < _MOST for n in numbers)  # NaN is in no range
+            and (numbers[0] > 0 or key not in _POSITIVE)
+            and numbers[0] <= numbers[1]
+        )
+        if not fine or (not pair and numbers is value):
+            shape = "two numbers, the lesser first," if pair else "one number"
+            least = "above 0" if key in _POSITIVE else "not negative"
+            bound = f"from 0 to {great:g}" if math.isfinite(great) else least
+            raise InputError(f"Setting {key} of augmentation {self.name!r} needs {shape} {bound}, got {short(value)}.")
+        return tuple(map(float, numbers)) if pair else float(value)
+
+    def __str__(self) -> str:
+        settings = ", ".join(f"{key}={value!r}" for key, value in self.settings.items())
+        return self.name + (f"({settings})" if settings else "")
+
+
+def parse(text: str) -> tuple[list[Element], bool]:
+    """The elements of a specification in order, and whether one of them is chosen (``|``) instead of all composed.
+
+    >>> elements, choice = parse("drop(fraction=0.2)@0.8 + noise")
+    >>> [(e.name, e.settings, e.probability) for e in elements], choice
+    ([('drop', {'fraction': 0.2}, 0.8), ('noise', {}, None)], False)
+
+    Raises:
+        InputError: the text does not follow the form, or mixes ``+`` with ``|``.
+    """
+    if len(text) > _LONGEST:
+        raise InputError(f"The augmentation {short(text)} has {len(text)} characters; {_LONGEST} are the most.")
+    parts, signs = _split(text)
+    if len(signs) > 1:
+        raise InputError(f"Augmentation {text!r} mixes '+' (all in turn) with '|' (one of them); use one of the two.")
+    elements = [_element(part.strip(), text) for part in parts]
+    choice = signs == {"|"}
+    if choice and any(element.probability is not None for element in elements):
+        raise InputError(f"Augmentation {text!r} chooses one element each time; leave out the probabilities (@).")
+    return elements, choice
+
+
+def _split(text: str) -> tuple[list[str], set[str]]:
+    """The parts between the ``+`` and ``|`` that stand outside of parentheses, and which of the two occur."""
+    parts, signs, depth = [""], set(), 0
+    for sign in text:
+        depth += (sign == "(") - (sign == ")")
+        if sign in "+|" and depth == 0:
+            signs.add(sign)
+            parts.append("")
+        else:
+            parts[-1] += sign
+    return parts, signs
+
+
+def _element(part: str, text: str) -> Element:
+    match = _ELEMENT.fullmatch(part)
+    if not match:
+        raise InputError(
+            f"Cannot read {part!r} in augmentation {text!r}; write names joined by '+' or '|', each with settings and "
+            "probability if need be, as in 'drop(fraction=0.2)@0.8+noise'."
+        )
+    probability = None
+    if match["at"] is not None:
+        try:
+            probability = float(match["at"])
+        except ValueError:
+            probability = math.nan
+        if not 0 <= probability <= 1:
+            raise InputError(f"The probability of {match['name']!r} must be from 0 to 1, got {match['at']!r}.")
+    return Element(match["name"], _settings(match["settings"] or "", part), probability)
+
+
+def _settings(text: str, part: str) -> dict[str, Any]:
+    """``key=value, ...`` as a dict; values are Python literals and nothing else is evaluated."""
+    try:
+        call = ast.parse(f"f({text})", mode="eval").body
+        if not isinstance(call, ast.Call) or call.args or any(word.arg is None for word in call.keywords):
+            raise ValueError  # noqa: TRY301
+        return {str(word.arg): ast.literal_eval(word.value) for word in call.keywords}
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # the last two: nested too deeply for Python
+        raise InputError(f"Settings in {part!r} must read key=value, with numbers as values.") from None

@@ -1,0 +1,265 @@
+"""Views of whole batches, from a specification of augmentations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from coral_plugin.augmentations import sequences
+from coral_plugin.augmentations.catalogue import Operation, names_for
+from coral_plugin.augmentations.grammar import Element, parse
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
+
+Augmentation = Callable[[Tensor, Tensor | None, torch.Generator | None], Tensor]
+Spec = str | Augmentation
+
+_DEFAULT = {"sequence": "drop+noise", "tabular": "noise", "image": "simclr"}
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One element of a specification as one modality gets it."""
+
+    operation: Operation
+    settings: dict[str, Any]
+
+    def __call__(
+        self,
+        modality: Modality,
+        values: Tensor,
+        lengths: Tensor | None,
+        generator: torch.Generator | None,
+        draw: tuple[Tensor, Tensor] | None,
+    ) -> Tensor:
+        if modality.kind == "image":
+            return self.operation.function(values, generator, **self.settings)
+        scaled = self.operation.scaled and modality.mean is not None and modality.std is not None
+        steps = modality.standardise(values) if scaled else values
+        steps = steps.unsqueeze(-1) if steps.ndim == 2 else steps  # (B, T, d); entries of a vector are steps
+        if lengths is None:
+            lengths = torch.full((len(steps),), steps.shape[1], device=steps.device)
+        if draw is not None:
+            steps = sequences.drop_lowest(steps, lengths, *draw)
+        else:
+            steps = self.operation.function(steps, lengths, generator, **self.settings)
+        if scaled:
+            result = modality.restore(steps.view(values.shape))
+            return result if values.ndim == 2 else sequences.blank(result, ~sequences.valid_steps(result, lengths))
+        return steps.view(values.shape)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Modalities that share their coins, and what is done to each of them.
+
+    Attributes:
+        modalities: The members.
+        steps: ``steps[e][m]`` is element e as modality m gets it.
+        elements: What the specification says, for the record.
+        choice: Whether one element is chosen for each sample instead of composing all.
+    """
+
+    modalities: tuple[Modality, ...]
+    elements: tuple[Element, ...]
+    steps: tuple[tuple[_Step, ...], ...]
+    choice: bool
+
+    def apply(
+        self, values: dict[str, Tensor], lengths: dict[str, Tensor], generator: torch.Generator | None
+    ) -> dict[str, Tensor]:
+        """New values of the members; samples whose coin says no keep theirs bit for bit."""
+        names = [modality.name for modality in self.modalities]
+        device, batch = values[names[0]].device, len(values[names[0]])
+        if self.choice:
+            chosen = torch.randint(len(self.steps), (batch,), device=device, generator=generator)
+        start = current = {name: values[name] for name in names}
+        for number, (element, row) in enumerate(zip(self.elements, self.steps, strict=True)):
+            source = start if self.choice else current
+            if self.choice:
+                coin = chosen == number
+            else:
+                coin = torch.rand(batch, device=device, generator=generator) < _probability(element, row[0])
+            draw = self._shared(row[0], source, generator)
+            changed = {}
+            for name, modality, step in zip(names, self.modalities, row, strict=True):
+                new = step(modality, source[name], lengths.get(name), generator, draw)
+                changed[name] = torch.where(coin.view(-1, *[1] * (new.ndim - 1)), new, current[name])
+            current = changed
+        return current
+
+    def _shared(
+        self, step: _Step, values: Mapping[str, Tensor], generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor] | None:
+        """What all members drop, where the element says that they drop the same steps."""
+        if not step.operation.shared:
+            return None
+        first = next(iter(values.values()))
+        longest = max(value.shape[1] for value in values.values())
+        return sequences.shared_draw(len(first), longest, first.device, generator, **step.settings)
+
+    def describe(self) -> str:
+        """The specification with every probability."""
+        if self.choice:
+            return "|".join(map(str, self.elements))
+        rows = zip(self.elements, self.steps, strict=True)
+        return "+".join(f"{element}@{_probability(element, row[0]):g}" for element, row in rows)
+
+
+@dataclass(frozen=True)
+class Views:
+    """Makes augmented views of batches. Every random number comes from the generator of the call.
+
+    Attributes:
+        groups: Modalities that share their coins, with their augmentations.
+        custom: Augmentations of the user's own, by modality; applied to every sample.
+        plain: What makes the batch that methods with an un-augmented branch get as ``raw``; None leaves it as it is.
+    """
+
+    groups: tuple[_Group, ...]
+    custom: dict[str, Augmentation] = field(default_factory=dict)
+    plain: Views | None = None
+
+    def unaugmented(self, batch: MultimodalBatch, generator: torch.Generator | None = None) -> MultimodalBatch:
+        """The batch for un-augmented branches: images cropped a little, all else as it is, unless chosen otherwise."""
+        return batch if self.plain is None else self.plain(batch, generator)
+
+    def __call__(self, batch: MultimodalBatch, generator: torch.Generator | None = None) -> MultimodalBatch:
+        """One view of ``batch``; padding, targets and index stay, and the batch itself is not changed.
+
+        Args:
+            batch: B samples with every modality that the views were built for.
+            generator: On the device of the batch; None draws from torch's global one.
+
+        Raises:
+            InputError: other modalities than those built for, or an own augmentation changes the shape.
+        """
+        known = [m.name for group in self.groups for m in group.modalities] + list(self.custom)
+        if set(known) != set(batch.tensors):
+            raise InputError(f"The views were built for {', '.join(known)}; the batch has {', '.join(batch)}.")
+        lengths = {name: (~mask).sum(dim=1) for name, mask in batch.padding.items()}
+        result: dict[str, Tensor] = {}
+        for group in self.groups:
+            result |= group.apply(batch.tensors, lengths, generator)
+        for name, function in self.custom.items():
+            # a stranger's function may write into what it gets
+            result[name] = function(batch[name].clone(), lengths.get(name), generator)
+            if result[name].shape != batch[name].shape:
+                raise InputError(
+                    f"The augmentation of modality {name!r} made {tuple(result[name].shape)} of "
+                    f"{tuple(batch[name].shape)}; it must keep the shape."
+                )
+        return batch.with_values({name: result[name] for name in batch.tensors})
+
+    def describe(self) -> dict[str, str]:
+        """What each modality gets, probabilities included, and with whom it shares its coins."""
+        texts = {name: f"own: {getattr(f, '__qualname__', type(f).__name__)}" for name, f in self.custom.items()}
+        for group in self.groups:
+            names = [modality.name for modality in group.modalities]
+            for name in names:
+                others = ", ".join(other for other in names if other != name)
+                texts[name] = group.describe() + (f" (coins shared with {others})" if others else "")
+        return texts
+
+    @staticmethod
+    def names_for(kind: str) -> list[str]:
+        """Names of the augmentations for a kind of modality."""
+        return names_for(kind)
+
+
+def build_views(
+    spec: Spec | Mapping[str, Spec], modalities: Sequence[Modality], plain: Spec | Mapping[str, Spec] = "auto"
+) -> Views:
+    """The views that ``spec`` describes.
+
+    * ``"drop+noise"``: each element in turn, with its own coin for each sample; ``"drop|noise"``: one of them.
+    * ``"noise(std=0.2)@0.8"``: with a setting, and with probability 0.8.
+    * One text is for all modalities and they share the coins; ``{modality: text}`` gives each its own coins.
+    * ``"none"`` does nothing. ``"auto"``, also for modalities that a mapping leaves out, goes by kind: sequences
+      ``drop+noise`` with shared coins, tabular ``noise``, time series ``jitter+scale+rotate+slice`` (without rotate
+      where the channels are no triples), images ``simclr``.
+    * ``{modality: function}``: an own ``(values (B, ...), lengths (B,) or None, generator) -> values``.
+
+    ``plain`` says in the same way what un-augmented branches get (CLIP, Cross+Self, CMC, FactorCL). ``"auto"`` is the
+    plain transform of the references (METHODS 1.8): ``plain_crop``, at least half of an image, and nothing for other
+    kinds. ``"none"`` leaves images whole.
+
+    Raises:
+        InputError: an unknown name or setting, or an augmentation that does not apply to a modality.
+    """
+    views = _views(spec, modalities, _automatic)
+    untouched = isinstance(plain, str) and plain.strip() == "none"
+    return views if untouched else replace(views, plain=_views(plain, modalities, _automatic_plain))
+
+
+def _views(
+    spec: Spec | Mapping[str, Spec],
+    modalities: Sequence[Modality],
+    automatic: Callable[[Sequence[Modality]], tuple[_Group, ...]],
+) -> Views:
+    if isinstance(spec, str):
+        return Views((_group(spec, modalities),) if spec.strip() != "auto" else automatic(modalities))
+    if not isinstance(spec, Mapping):
+        raise InputError(f"Views need a text or a mapping from modality to text, got {type(spec).__name__}.")
+    names = [modality.name for modality in modalities]
+    if unknown := [name for name in spec if name not in names]:
+        raise InputError(f"Views name the modality {', '.join(unknown)}, but there are {', '.join(names)}.")
+    custom: dict[str, Augmentation] = {}
+    groups: list[_Group] = []
+    rest: list[Modality] = []
+    for modality in modalities:
+        part = spec.get(modality.name, "auto")
+        if isinstance(part, str) and part.strip() == "auto":
+            rest.append(modality)
+        elif isinstance(part, str):
+            groups.append(_alone(part, modality, len(modalities)))
+        elif callable(part):
+            custom[modality.name] = part
+        else:
+            raise InputError(f"The view of modality {modality.name!r} must be a text or a function, got {part!r}.")
+    return Views((*groups, *automatic(rest)), custom)
+
+
+def _alone(text: str, modality: Modality, count: int) -> _Group:
+    group = _group(text, [modality])
+    if count > 1 and any(row[0].operation.shared for row in group.steps):
+        raise InputError(
+            f"multi_drop of modality {modality.name!r} has nothing to share its steps with; give one text for all "
+            "modalities, or use drop."
+        )
+    return group
+
+
+def _automatic(modalities: Sequence[Modality]) -> tuple[_Group, ...]:
+    """The default of each kind; sequences share their coins."""
+    sequential = [modality for modality in modalities if modality.kind == "sequence"]
+    groups = [_group(_DEFAULT["sequence"], sequential)] if sequential else []
+    for modality in modalities:
+        if modality.kind == "timeseries":
+            turn = "rotate+" if modality.features % 3 == 0 else ""
+            groups.append(_group(f"jitter+scale+{turn}slice", [modality]))
+        elif modality.kind != "sequence":
+            groups.append(_group(_DEFAULT[modality.kind], [modality]))
+    return tuple(groups)
+
+
+def _automatic_plain(modalities: Sequence[Modality]) -> tuple[_Group, ...]:
+    """Images are cropped a little, other kinds stay as they are."""
+    return tuple(_group("plain_crop" if m.kind == "image" else "none", [m]) for m in modalities)
+
+
+def _group(text: str, modalities: Sequence[Modality]) -> _Group:
+    elements, choice = parse(text)
+    steps = []
+    for element in elements:
+        found = [element.find(modality) for modality in modalities]
+        steps.append(tuple(_Step(operation, element.arguments(operation)) for operation in found))
+    return _Group(tuple(modalities), tuple(elements), tuple(steps), choice)
+
+
+def _probability(element: Element, step: _Step) -> float:
+    return step.operation.probability if element.probability is None else element.probability

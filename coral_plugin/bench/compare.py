@@ -1,0 +1,138 @@
+"""Records to a comparison: values by seed, how each row was trained, and its place among the others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from coral_plugin.bench.comparison import KINDS, Compared, Comparison, Cost, Kind, Measure, Score, Training
+from coral_plugin.bench.grid import Column, Grid, Job, Reading, Row
+from coral_plugin.bench.ranking import ranked
+from coral_plugin.registry import OBJECTIVES
+
+Records = Mapping[str, Mapping[str, Any]]
+# (row, column, arm, seed): content of metrics.json
+_Found = Mapping[tuple[str, str, str, int], Mapping[str, Any]]
+
+
+def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[str, str]) -> Comparison:
+    """The comparison of the runs that are complete.
+
+    Args:
+        grid: That was planned.
+        jobs: Its runs.
+        records: ``{identity: record}`` of the complete ones.
+        failed: ``{label: reason}`` of the others.
+    """
+    found = {
+        (job.row, job.column, job.arm, job.seed): records[job.identity]["metrics"]
+        for job in jobs
+        if job.identity in records
+    }
+    readings = {column.name: _readings(column, found) for column in grid.columns}
+    measures = {
+        (column, name): measure
+        for column, own in readings.items()
+        for name, reading in own.items()
+        if (measure := _measure(column, name, reading, found, jobs))
+    }
+    trainings = _trainings(jobs, found)
+    rows = []
+    for row in grid.rows:
+        scores = {}
+        for (column, name), measure in measures.items():
+            reading = readings[column][name]
+            if values := _values(row.name, column, reading, grid.seeds, found):
+                matched = _values(row.name, column, reading, grid.seeds, found, matched=True)
+                scores[measure] = Score(values, matched=matched)
+        costs = {c.name: cost for c in grid.columns if (cost := _cost(row.name, c.name, found))}
+        widths = {column: width for (name, column), width in _all("width", found).items() if name == row.name}
+        matched_widths = {
+            column: own["width"] for (name, column), own in _all("matched_width", found).items() if name == row.name
+        }
+        rows.append(Compared(row, kind_of(row), scores, costs, trainings.get(row.name, {}), widths, matched_widths))
+    rows.sort(key=lambda each: KINDS.index(each.kind))
+    known = tuple(measures.values())
+    return Comparison(
+        grid,
+        known,
+        ranked(rows, known),
+        dict(failed),
+        {c.name: sorted({job.fingerprint for job in jobs if job.column == c.name}) for c in grid.columns},
+        {column: tuple(names) for (_, column), names in _all("modalities", found).items()},
+    )
+
+
+def kind_of(row: Row) -> Kind:
+    """Whether a row is a method, raw features, or trained with labels."""
+    objective = OBJECTIVES.get(row.objective)
+    if not objective.trains:
+        return "raw features"
+    return "with labels" if objective.needs_labels else "method"
+
+
+def _all(key: str, found: _Found) -> dict[tuple[str, str], Any]:
+    """``{(row, column): what its records hold under a key}``."""
+    return {(row, column): m[key] for (row, column, _, _), m in found.items() if m.get(key)}
+
+
+def _trainings(jobs: Sequence[Job], found: _Found) -> dict[str, dict[str, dict[str, Training]]]:
+    """``{row: {column: {arm: training}}}``, of the first complete seed of each."""
+    trainings: dict[str, dict[str, dict[str, Training]]] = {}
+    for job in jobs:
+        own = trainings.setdefault(job.row, {}).setdefault(job.column, {})
+        metrics = found.get((job.row, job.column, job.arm, job.seed))
+        if metrics is not None and job.arm not in own:
+            own[job.arm] = Training(job.settings, metrics["train"].get("steps"), metrics["train"].get("samples"))
+    return trainings
+
+
+def _readings(column: Column, found: _Found) -> dict[str, Reading]:
+    if column.readings:
+        return dict(column.readings)
+    metrics = next((m for (_, name, _, _), m in found.items() if name == column.name), None)
+    return {task: Reading(task=task) for task in metrics["tasks"]} if metrics else {}
+
+
+def _measure(column: str, name: str, reading: Reading, found: _Found, jobs: Sequence[Job]) -> Measure | None:
+    probes = {job.settings["probe"]["kind"] for job in jobs if (job.column, job.arm) == (column, reading.arm)}
+    probe = probes.pop() if len(probes) == 1 else ""
+    for (_, own, arm, _), metrics in found.items():
+        if (own, arm) == (column, reading.arm) and (task := _task(metrics["tasks"], reading)):
+            metric = reading.metric or task["metric"]
+            summary = task if metric == task["metric"] else task["also"].get(metric, {})
+            return Measure(column, name, metric, summary.get("chance"), reading.unit, probe)
+    return None
+
+
+def _task(tasks: Mapping[str, Any], reading: Reading) -> Mapping[str, Any] | None:
+    if reading.task is None:
+        return next(iter(tasks.values()), None) if len(tasks) == 1 else None
+    own: Mapping[str, Any] | None = tasks.get(reading.task)
+    return own
+
+
+def _values(
+    row: str, column: str, reading: Reading, seeds: Sequence[int], found: _Found, *, matched: bool = False
+) -> dict[int, float]:
+    """``{seed: value}`` of the representation, or of its principal components of the matched width."""
+    values = {}
+    for seed in seeds:
+        metrics = found.get((row, column, reading.arm, seed), {})
+        task = _task((metrics.get("matched_width") or {} if matched else metrics).get("tasks", {}), reading)
+        if task is None:
+            continue
+        summary = task if reading.metric in (None, task["metric"]) else task["also"].get(reading.metric)
+        if summary and math.isfinite(summary["values"][0]):
+            values[seed] = summary["values"][0]
+    return values
+
+
+def _cost(row: str, column: str, found: _Found) -> Cost | None:
+    trained = [m["train"] for (r, c, _, _), m in found.items() if (r, c) == (row, column)]
+    speeds = [each["samples_per_second"] for each in trained if each.get("samples_per_second")]
+    if not speeds:
+        return None
+    memory = [float(each["peak_memory_bytes"]) for each in trained]
+    return Cost([1000 / speed for speed in speeds], memory, trained[0]["parameters"])

@@ -1,0 +1,166 @@
+"""What a grid found, as data: measures, and for each row its values, ranks, settings and costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from coral_plugin.bench.grid import Grid, Row
+from coral_plugin.evaluation.tables.results import head
+
+AVERAGE = "average"
+Kind = Literal["method", "raw features", "with labels"]
+KINDS: tuple[Kind, ...] = ("method", "raw features", "with labels")
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is compared: one score on one data set.
+
+    Attributes:
+        column: Name of the data set in the grid.
+        score: Name of the score.
+        metric: Metric behind it.
+        chance: Level of chance; None where there is none.
+        unit: What a table divides values by; MSE of Vision & Touch is printed in units of 1e-4.
+        probe: Kind of the probe; empty where the rows differ in it or a record does not say.
+    """
+
+    column: str
+    score: str
+    metric: str
+    chance: float | None
+    unit: float = 1.0
+    probe: str = ""
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether it is an error."""
+        return head(self.metric).endswith("↓")
+
+
+@dataclass(frozen=True)
+class Score:
+    """A row's values of one measure.
+
+    Attributes:
+        values: ``{seed: value}``.
+        rank: 1 for the best method, 2 for the second, else None. Only methods that are not below the raw features
+            have one.
+        p_value: Holm-corrected, of the paired t-test against the best method over the seeds that both have.
+        matched: ``{seed: value}`` of the probe on as many principal components as :attr:`Compared.matched_widths` says;
+            empty where a record has none.
+    """
+
+    values: Mapping[int, float]
+    rank: int | None = None
+    p_value: float | None = None
+    matched: Mapping[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What training costs, one value a seed, or one measured by itself.
+
+    Attributes:
+        seconds: Per 1,000 samples of training.
+        memory: Peak of the process (CPU) or of the device's allocator (GPU), in bytes; where it was measured by itself,
+            what the training adds to the process.
+        parameters: Number of trained parameters.
+        alone: Conditions of a measurement by itself (:mod:`coral_plugin.bench.cost`); empty for figures of
+            the runs, beside which others may have run.
+    """
+
+    seconds: Sequence[float]
+    memory: Sequence[float]
+    parameters: int
+    alone: str = ""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a row was trained in one arm of a column.
+
+    Attributes:
+        settings: Run settings, as plain containers (``RunSettings.as_dict``).
+        steps: Steps of the optimiser; None where a record does not say.
+        samples: Samples in the batches of these steps; None where a record does not say.
+    """
+
+    settings: Mapping[str, Any]
+    steps: int | None = None
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A row of the comparison.
+
+    Attributes:
+        row: Its settings.
+        kind: ``method``, ``raw features`` (nothing is trained) or ``with labels`` (trained with the labels).
+        scores: Scores by measure.
+        costs: Costs by column.
+        trainings: ``{column: {arm: training}}``; empty for records of before, which do not hold them.
+        widths: ``{column: width of the representation that is probed}``, where known.
+        matched_widths: ``{column: width}`` of the principal components at which it is compared with the other rows,
+            where known; a representation that is narrower than the others' has its own.
+    """
+
+    row: Row
+    kind: Kind
+    scores: Mapping[Measure, Score]
+    costs: Mapping[str, Cost]
+    trainings: Mapping[str, Mapping[str, Training]] = field(default_factory=dict)
+    widths: Mapping[str, int] = field(default_factory=dict)
+    matched_widths: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Everything that tables, files and the report show.
+
+    Attributes:
+        grid: The grid of the runs.
+        measures: All measures, in the order of the columns.
+        rows: Methods first, then raw features and methods with labels.
+        failed: ``{label of the run: reason}``.
+        fingerprints: ``{column: fingerprints of its data}``.
+        modalities: ``{column: names}`` of what was used, where known.
+    """
+
+    grid: Grid
+    measures: tuple[Measure, ...]
+    rows: tuple[Compared, ...]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    fingerprints: Mapping[str, list[str]] = field(default_factory=dict)
+    modalities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+class PublishedNumbers(Protocol):
+    """Numbers that papers print, looked up for one table; :class:`coral_plugin.reproduce.protocol.PaperNumbers`.
+
+    Attributes:
+        names: Names of the published tables that are searched.
+    """
+
+    names: Sequence[str]
+
+    def __call__(self, compared: Compared, measure: Measure) -> str | None:
+        """The number as printed with the mark of its source; None where none stands beside this one."""
+
+    def average(self, compared: Compared, measures: Sequence[Measure]) -> str | None:
+        """The printed average over the data sets; None where none stands beside ours."""
+
+    def citations(self) -> list[str]:
+        """A line for each published table that was used, in the order of the marks."""
+
+    def withheld(self) -> list[str]:
+        """A line for each data set beside which no published number stands although there is one, and why."""
+
+    def sources(self) -> list[dict[str, str]]:
+        """``cite`` and ``protocol`` of each published table that was used, in the order of the marks."""
+
+
+LookUp = Callable[[Comparison], PublishedNumbers]

@@ -1,0 +1,175 @@
+"""What training by each method costs, measured one after the other, each in a fresh process of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coral_plugin.augmentations import build_views
+from coral_plugin.bench.comparison import Comparison, Cost
+from coral_plugin.bench.grid import Job
+from coral_plugin.bench.worker import reason
+from coral_plugin.io.files import read_json, write_json
+from coral_plugin.machine import forget_high_water, high_water
+from coral_plugin.objectives import Objective
+from coral_plugin.runs.folder import build_objective
+from coral_plugin.runs.run import load_data
+from coral_plugin.runs.settings import from_dict
+from coral_plugin.training import processes
+from coral_plugin.training.fit import pick_device, train
+from coral_plugin.training.settings import TrainingSettings
+
+FILE = "cost.json"
+STEPS = 20
+
+
+def measure_costs(
+    jobs: Sequence[Job], folder: Path, *, steps: int = STEPS, say: Callable[[str], None] | None = None
+) -> dict[str, str]:
+    """Measure each method on each data set that is not measured yet, and keep the figures in ``folder``.
+
+    Args:
+        jobs: Of the grid; of each row and column the first arm and seed is measured, without its fine-tuning.
+        folder: Of the grid; gets ``cost.json``.
+        steps: Of an epoch; one warms up, one is measured.
+        say: Gets a line for each measurement.
+
+    Returns:
+        ``{label: reason}`` of those that failed.
+    """
+    known, failed = read_costs(folder), {}
+    for job in _first_of_each(jobs):
+        if job.identity in known:
+            continue
+        try:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                found = pool.submit(measure, job, steps).result()
+        except Exception as error:  # of a stranger's method, or of a process that was killed
+            failed[job.label] = reason(error)
+            continue
+        if found is not None:
+            known[job.identity] = found
+            write_json(folder / FILE, known)
+        if found is not None and say is not None:
+            say(f"cost of {job.row} on {job.column}: {found['seconds']:.3g} s, {found['memory'] / 2**20:.0f} MiB")
+    return failed
+
+
+def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
+    """What :func:`measure_costs` has kept, ``{identity of a run: figures}``."""
+    path = folder / FILE
+    found = read_json(path) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
+
+
+def with_costs(comparison: Comparison, jobs: Sequence[Job], costs: Mapping[str, Mapping[str, Any]]) -> Comparison:
+    """The comparison with measured costs in place of those of its runs, by column, as soon as one is measured there.
+
+    A method that was not measured has no cost then: figures of two kinds in one column could not be compared.
+    """
+    found = {
+        (job.row, job.column): Cost([own["seconds"]], [own["memory"]], own["parameters"], alone=_conditions(own))
+        for job in _first_of_each(jobs)
+        if (own := costs.get(job.identity))
+    }
+    measured = {column for _, column in found}
+    rows = [
+        dataclasses.replace(
+            each,
+            costs={
+                column: cost
+                for column, before in each.costs.items()
+                if (cost := found.get((each.row.name, column)) if column in measured else before)
+            },
+        )
+        for each in comparison.rows
+    ]
+    return dataclasses.replace(comparison, rows=tuple(rows))
+
+
+def measure(job: Job, steps: int) -> dict[str, Any] | None:
+    """Figures of a training of ``2 * steps`` steps in this process; None for a method that does not train.
+
+    ``seconds`` of 1,000 samples, on a CPU of processor time with one thread, which says the same on a quiet machine
+    and on a busy one, on a GPU of wall time; ``memory``, bytes that the training adds to the process with its data
+    loaded (GPU: peak of the allocator); ``parameters`` that are trained; and under which conditions.
+    """
+    settings = from_dict(job.settings)
+    data = load_data(settings)
+    build = partial(build_objective, settings, data.modalities, data.tasks, None)
+    with torch.random.fork_rng(devices=[]):
+        method = build()
+    if not method.trains:
+        return None
+    split = data.train if method.needs_labels else data.unlabelled
+    del method
+    batch = settings.training.batch_size
+    split = split.subset(torch.arange(min(len(split), steps * batch)))
+    training = dataclasses.replace(settings.training, epochs=2, devices=1)
+    device = pick_device(training.device).type
+    if device == "cpu":
+        torch.set_num_threads(1)
+    clock = _Clock()
+    _warm_up()
+    forget_high_water()
+    before = high_water()  # where nothing is forgotten the difference to it is a lower bound
+    views = build_views(settings.views, data.modalities, settings.plain_views)
+    trained = train(build, split, views, training, job.seed, quiet=True, after_epoch=clock)
+    wall, processor = clock.last_epoch()
+    return {
+        "seconds": 1000 / len(split) * (processor if device == "cpu" else wall),
+        "memory": trained.peak_memory_bytes if device == "cuda" else high_water() - before,
+        "parameters": sum(p.numel() for p in trained.objective.parameters() if p.requires_grad),
+        "batch_size": batch,
+        "steps": max(1, len(split) // batch),
+        "device": device,
+        "wall_seconds": 1000 / len(split) * wall,
+    }
+
+
+class _Clock:
+    """Wall and processor time at the end of each epoch, as ``after_epoch`` of a training."""
+
+    def __init__(self) -> None:
+        self.ends: list[tuple[float, float]] = []
+
+    def __call__(self, objective: Objective, epoch: int) -> bool:
+        del epoch
+        if next(objective.parameters()).is_cuda:
+            torch.cuda.synchronize()
+        self.ends.append((time.perf_counter(), time.process_time()))
+        return False
+
+    def last_epoch(self) -> tuple[float, float]:
+        (wall, processor), (end, processor_end) = self.ends[-2:]
+        return end - wall, processor_end - processor
+
+
+def _conditions(own: Mapping[str, Any]) -> str:
+    clock = "processor time of one thread" if own["device"] == "cpu" else "wall time"
+    return f"batch size {own['batch_size']}, {own['device']}, {clock}"
+
+
+def _warm_up() -> None:
+    """Have loaded what the first step of any training loads, which is no method's own."""
+    layer = torch.nn.Linear(2, 2)
+    optimiser = torch.optim.AdamW(layer.parameters(), fused=True)
+    processes.fabric(TrainingSettings(), "cpu").setup(layer, optimiser)
+    layer(torch.ones(2, 2)).sum().backward()
+    optimiser.step()
+
+
+def _first_of_each(jobs: Sequence[Job]) -> list[Job]:
+    first: dict[tuple[str, str], Job] = {}
+    for job in jobs:
+        # fine-tuning replaces the settings' training; what is compared here is the training with the method's loss
+        first.setdefault((job.row, job.column), job)
+    return [job for job in first.values() if job.pretrained is None]

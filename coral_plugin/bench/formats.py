@@ -1,0 +1,185 @@
+"""A comparison as Markdown, text, LaTeX, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Callable, Sequence
+from statistics import fmean, stdev
+from typing import Any
+
+from coral_plugin.bench.comparison import Comparison, Cost, LookUp, Measure, Score
+from coral_plugin.bench.layout import Cell, Layout
+from coral_plugin.bench.ranking import CORRECTION
+from coral_plugin.evaluation.tables.results import ABSENT, Table
+
+SCHEMA = 2
+
+_LATEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+_ON_A_TERMINAL = {
+    "in bold, second underlined; a method below the raw features is neither.": (
+        "marked with *, unless it is below the raw features."
+    ),
+    "none is in bold": "none is marked",
+    "bold does not say": "the mark does not say",
+}
+_LATEX |= {c: "\\" + c for c in "&%$#_{}"}
+_LATEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$^\dagger$", ABSENT: "--", "²": "$^2$"}
+
+
+def markdown(layout: Layout) -> str:
+    """A GitHub-flavoured table."""
+
+    def write(c: Cell) -> str:
+        return f"**{c.text}**" if c.rank == 1 else f"<u>{c.text}</u>" if c.rank else c.text
+
+    return _as_table(layout, write).markdown()
+
+
+def text(layout: Layout) -> str:
+    """Aligned columns for a terminal; the best has a star."""
+    notes = []
+    for note in layout.notes:
+        for printed, here in _ON_A_TERMINAL.items():
+            note = note.replace(printed, here)
+        notes.append(note)
+    marked = dataclasses.replace(layout, notes=tuple(notes))
+    return _as_table(marked, lambda c: f"*{c.text}" if c.rank == 1 else c.text).text()
+
+
+def latex(layout: Layout) -> str:
+    """A table for ``booktabs``, its notes below it."""
+
+    def write(c: Cell) -> str:
+        plain = _latex_text(c.text)
+        return rf"\textbf{{{plain}}}" if c.rank == 1 else rf"\underline{{{plain}}}" if c.rank else plain
+
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_text(layout.title)}}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (len(layout.head) - 1)}}}", r"\toprule"]
+    lines.append(" & ".join(map(_latex_text, layout.head)) + r" \\")
+    for block in layout.blocks:
+        lines.append(r"\midrule")
+        lines += [" & ".join(map(write, row)) + r" \\" for row in block]
+    lines += [r"\bottomrule", r"\end{tabular}", "", r"\footnotesize", *map(_latex_text, layout.notes), r"\end{table}"]
+    return "\n".join(lines) + "\n"
+
+
+def summary_csv(comparison: Comparison, look_up: LookUp) -> str:
+    """One line for each method and measure, as numbers; what was published as it is printed."""
+    beside = look_up(comparison)
+    rows = [
+        [each.row.name, each.row.objective, each.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
+         else "higher", m.probe, len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value, m.unit,
+         _printed(beside(each, m)), each.widths.get(m.column), each.matched_widths.get(m.column),
+         fmean(s.matched.values()) if s.matched else None, *_cost_figures(each.costs.get(m.column))]
+        for each in comparison.rows for m, s in each.scores.items()
+    ]  # fmt: skip
+    return _csv(
+        ["method", "objective", "kind", "data", "score", "metric", "better", "probe", "n", "mean", "std", "rank",
+         "p_value", "published_unit", "published", "width", "matched_width", "mean_at_matched_width",
+         "seconds_per_1000_samples", "peak_memory_bytes", "parameters", "cost_measured"],
+        rows,
+    )  # fmt: skip
+
+
+def _printed(text: str | None) -> str | None:
+    """A published number without the mark of its source."""
+    return text and text.partition(" [")[0]
+
+
+def _cost_figures(cost: Cost | None) -> list[Any]:
+    if cost is None:
+        return [None] * 4
+    return [fmean(cost.seconds), round(fmean(cost.memory)), cost.parameters, cost.alone or "during the runs"]
+
+
+def scores_csv(comparison: Comparison) -> str:
+    """One line for each method, measure and seed."""
+    rows = [
+        [each.row.name, each.row.objective, m.column, m.score, m.metric, seed, value]
+        for each in comparison.rows
+        for m, s in each.scores.items()
+        for seed, value in s.values.items()
+    ]
+    return _csv(["method", "objective", "data", "score", "metric", "seed", "value"], rows)
+
+
+def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
+    """Everything that the tables say, and the settings of the grid; :mod:`.stored` reads it."""
+    beside = look_up(comparison)
+    rows = [
+        {
+            **dataclasses.asdict(each.row),
+            "kind": each.kind,
+            "scores": [_score_json(m, s) for m, s in each.scores.items()],
+            "cost": {name: dataclasses.asdict(cost) for name, cost in each.costs.items()},
+            "trainings": {
+                column: {arm: dataclasses.asdict(own) for arm, own in arms.items()}
+                for column, arms in each.trainings.items()
+            },
+            "widths": dict(each.widths),
+            "matched_widths": dict(each.matched_widths),
+            "published": {f"{m.column}/{m.score}": text for m in comparison.measures if (text := beside(each, m))},
+        }
+        for each in comparison.rows
+    ]
+    return {
+        "schema": SCHEMA,
+        "title": comparison.grid.title,
+        "seeds": list(comparison.grid.seeds),
+        "columns": {
+            column.name: {
+                "dataset": column.dataset,
+                "data": column.data,
+                "modalities": comparison.modalities.get(column.name, column.modalities),
+                "chosen": dict(column.chosen),
+                "arms": dict(column.arms),
+                "papers_data": column.papers_data,
+                "fingerprints": comparison.fingerprints.get(column.name, []),
+            }
+            for column in comparison.grid.columns
+        },
+        "test": CORRECTION,
+        "rows": rows,
+        "published_tables": list(beside.names),
+        "published": beside.sources(),
+        "published_withheld": beside.withheld(),
+        "failed": dict(comparison.failed),
+    }
+
+
+def _score_json(measure: Measure, score: Score) -> dict[str, Any]:
+    mean, std = _moments(list(score.values.values()))
+    return {
+        **dataclasses.asdict(measure),
+        "values": {str(seed): value for seed, value in score.values.items()},
+        "mean": mean,
+        "std": std,
+        "n": len(score.values),
+        "rank": score.rank,
+        "p_value": score.p_value,
+        "matched": {str(seed): value for seed, value in score.matched.items()},
+    }
+
+
+def _moments(values: Sequence[float]) -> tuple[float, float | None]:
+    return fmean(values), stdev(values) if len(values) > 1 else None
+
+
+def _as_table(layout: Layout, write: Callable[[Cell], str]) -> Table:
+    empty = ("",) * len(layout.head)
+    rows: list[tuple[str, ...]] = []
+    for block in layout.blocks:
+        rows += [*([empty] if rows else []), *(tuple(write(c) for c in row) for row in block)]
+    return Table(layout.head, tuple(rows), layout.title, "\n".join(layout.notes))
+
+
+def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows([columns, *(["" if v is None else v for v in row] for row in rows)])
+    return out.getvalue()
+
+
+def _latex_text(plain: str) -> str:
+    return "".join(_LATEX.get(c, c) for c in plain)

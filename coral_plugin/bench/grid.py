@@ -1,0 +1,243 @@
+"""A grid as data: rows (methods) by columns (data sets) by seeds, and the runs with their identities."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from coral_plugin.errors import InputError
+from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.settings import RunSettings, make_settings
+
+# settings that change where and how often something is written, not what comes out
+_NOT_IN_IDENTITY = {"data", "training.device", "training.checkpoint_seconds"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A method with its settings.
+
+    Attributes:
+        name: In tables.
+        objective: Registered name.
+        preset: Of the method; None is ``paper``, or the method's first one where it has none of that name.
+        presets: ``{column: preset}`` in place of ``preset``.
+        chosen: ``{"group.key": value}`` on every data set.
+        by_column: ``{column: {"group.key": value}}`` over ``chosen``.
+        finetune: Settings of a fine-tuning with labels that follows the training; None for none.
+    """
+
+    name: str
+    objective: str
+    preset: str | None = None
+    presets: Mapping[str, str] = field(default_factory=dict)
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    by_column: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    finetune: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Which figure of a run a table shows.
+
+    Attributes:
+        arm: Of which training.
+        task: None for the only one.
+        metric: None for the one that stands for the task.
+        unit: What tables divide the values by, where a paper prints multiples of a unit other than 1.
+    """
+
+    arm: str = ""
+    task: str | None = None
+    metric: str | None = None
+    unit: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A data set with its settings.
+
+    Attributes:
+        name: In tables.
+        dataset: Registered name.
+        data: Path of its files.
+        modalities: Which of them; None takes all.
+        chosen: ``{"group.key": value}`` for every method.
+        arms: ``{arm: settings}``: trainings that are scored together; one without a name by default.
+        readings: ``{name of a score: where it is read}``; empty for every task of the only arm.
+        papers_data: Whether the user declares that the files are those of the papers.
+    """
+
+    name: str
+    dataset: str
+    data: str | None = None
+    modalities: tuple[str, ...] | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    readings: Mapping[str, Reading] = field(default_factory=dict)
+    papers_data: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run: what is sent to an engine.
+
+    Attributes:
+        row: Name of the row.
+        column: Name of the column.
+        arm: Of the column; empty for the only one.
+        seed: Of the training.
+        settings: Of the run, as plain containers (``RunSettings.as_dict``).
+        fingerprint: Of the data.
+        code: Hash of the sources that the run depends on.
+        folder: Run directory.
+        finetune: Settings of the fine-tuning; None for none.
+        pretrained: The same run without it, which is trained first where it is not complete.
+    """
+
+    row: str
+    column: str
+    arm: str
+    seed: int
+    settings: dict[str, Any]
+    fingerprint: str
+    code: str
+    folder: Path
+    finetune: dict[str, Any] | None = None
+    pretrained: Job | None = None
+
+    @property
+    def identity(self) -> str:
+        """What two runs share that give the same result."""
+        return identity(self.settings, self.fingerprint, self.code, self.finetune)
+
+    @property
+    def label(self) -> str:
+        """For people."""
+        return f"{self.row} on {self.column}{f' ({self.arm})' if self.arm else ''}, seed {self.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """What is compared.
+
+    Attributes:
+        rows: Methods.
+        columns: Data sets.
+        seeds: Trainings of each method on each data set.
+        title: Of the tables.
+    """
+
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    seeds: tuple[int, ...]
+    title: str = "Benchmark"
+
+    def __post_init__(self) -> None:
+        for what, names in (("row", [r.name for r in self.rows]), ("data set", [c.name for c in self.columns])):
+            if not names or len(set(names)) != len(names):
+                raise InputError(f"A grid needs each {what} once, and at least one; got {names}.")
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
+            raise InputError(f"A grid needs different seeds, and at least one; got {list(self.seeds)}.")
+
+
+def run_settings(row: Row, column: Column, arm: str, seed: int) -> RunSettings:
+    """Settings of one run: defaults of data set and preset, then of column, arm and row.
+
+    Raises:
+        InputError: an unknown name or a value out of range; the message says of which run.
+    """
+    chosen = {**column.chosen, **column.arms[arm], **row.chosen, **row.by_column.get(column.name, {})}
+    preset = preset_of(row, column.name)
+    try:
+        return make_settings(
+            row.objective,
+            column.dataset,
+            preset=preset,
+            seeds=(seed,),
+            data=column.data,
+            modalities=column.modalities,
+            **chosen,
+        )
+    except InputError as error:
+        raise InputError(f"{row.name} on {column.name}: {error}") from error
+
+
+def preset_of(row: Row, column: str) -> str:
+    """Name of the preset that a row starts from on a column."""
+    preset = row.presets.get(column, row.preset)
+    if preset is None:
+        presets = list(OBJECTIVES.get(row.objective).presets)
+        preset = "paper" if "paper" in presets or not presets else presets[0]
+    return preset
+
+
+def plan(
+    grid: Grid, folder: Path, fingerprint: Callable[[RunSettings], str], code: Callable[[str, str, bool], str]
+) -> list[Job]:
+    """Every run of a grid, one seed after the other, so that a table with few seeds is there early.
+
+    Args:
+        grid: Rows, columns, seeds.
+        folder: Gets a run directory for each run, named after its identity.
+        fingerprint: Of the data that settings ask for.
+        code: Hash of the sources behind an objective, a data set and, if true, fine-tuning.
+    """
+    cells = [
+        (seed, column, arm, row) for seed in grid.seeds for column in grid.columns for arm in column.arms
+        for row in grid.rows
+    ]  # fmt: skip
+    settings = [run_settings(row, column, arm, seed) for seed, column, arm, row in cells]
+    jobs = []
+    for (seed, column, arm, row), own in zip(cells, settings, strict=True):
+        job = Job(
+            row=row.name,
+            column=column.name,
+            arm=arm,
+            seed=seed,
+            settings=own.as_dict(),
+            fingerprint=fingerprint(own),
+            code=code(row.objective, column.dataset, False),
+            folder=folder,
+        )
+        job = _placed(job, folder)
+        if row.finetune is not None:
+            tuned = code(row.objective, column.dataset, True)
+            job = _placed(replace(job, finetune=dict(row.finetune), code=tuned, pretrained=job), folder)
+        jobs.append(job)
+    return jobs
+
+
+def _placed(job: Job, folder: Path) -> Job:
+    """The job with the folder that its identity names."""
+    names = (job.settings["objective"], "finetuned" if job.finetune else "", job.settings["dataset"], job.arm)
+    parts = (*names, f"s{job.seed}", job.identity[:12])
+    return replace(job, folder=folder / "-".join(part for part in parts if part))
+
+
+def identity(
+    settings: Mapping[str, Any], fingerprint: str, code: str, finetune: Mapping[str, Any] | None = None
+) -> str:
+    """sha256 (hex) of everything that decides on a result: not of paths, nor of the device."""
+    decisive = [_relevant(settings), fingerprint, code, *([dict(finetune)] if finetune is not None else [])]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _relevant(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    return {
+        key: _relevant(value, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if prefix + key not in _NOT_IN_IDENTITY
+    }
+
+
+def distinct(jobs: Iterable[Job]) -> list[Job]:
+    """One job for each identity: rows that are the same run in several places are trained once."""
+    first: dict[str, Job] = {}
+    for job in jobs:
+        first.setdefault(job.identity, job)
+    return list(first.values())

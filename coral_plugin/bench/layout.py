@@ -1,0 +1,206 @@
+"""The tables of a comparison as cells with their meaning, before they are written in a format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from coral_plugin.bench.captions import (
+    SIGNIFICANT,
+    comparison_notes,
+    heading,
+    shown_name,
+    training_notes,
+    width_note,
+)
+from coral_plugin.bench.comparison import AVERAGE, Compared, Comparison, Cost, LookUp, Measure
+from coral_plugin.evaluation.tables.results import ABSENT, cell, is_share
+
+_COST = ("n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters")
+_COST_NOTE = (
+    "Cost: seconds of training per 1,000 samples, and peak memory of the training process (GPU: of its allocator); "
+    "means of the runs, which may have shared the machine with each other (coral bench --cost measures each method "
+    "by itself)."
+)
+_ALONE_NOTE = (
+    "Cost: seconds of training per 1,000 samples, and memory that the training adds to a process with its data loaded "
+    "(GPU: peak of the allocator); each method by itself in a fresh process, after a warm-up; "
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Text of a table with what is to be shown about it.
+
+    Attributes:
+        text: Plain.
+        rank: 1 for bold, 2 for underlined.
+    """
+
+    text: str
+    rank: int | None = None
+
+
+Row = tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table before it is written in a format.
+
+    Attributes:
+        title: Above it.
+        head: Of the columns.
+        blocks: Groups of rows with a rule between them: methods; raw features, rows with labels and chance; what was
+            published.
+        notes: Below it, one sentence each.
+    """
+
+    title: str
+    head: tuple[str, ...]
+    blocks: tuple[tuple[Row, ...], ...]
+    notes: tuple[str, ...]
+
+
+def layouts(comparison: Comparison, look_up: LookUp) -> list[Layout]:
+    """An overview over the data sets where there are several, then a table with costs for each.
+
+    Args:
+        comparison: What came out.
+        look_up: Makes the published numbers that may stand beside it, anew for each table.
+    """
+    columns = [column.name for column in comparison.grid.columns]
+    found = [_one_column(comparison, name, look_up) for name in columns]
+    return [_overview(comparison, look_up), *found] if len(columns) > 1 else found
+
+
+def _overview(comparison: Comparison, look_up: LookUp) -> Layout:
+    """Methods by data sets; published numbers in a block of their own."""
+    beside, measures = look_up(comparison), comparison.measures
+    columns = list(dict.fromkeys(m.column for m in measures))
+    # one share for each data set: then their average means something
+    averaged = all(is_share(m.metric) for m in measures) and len(columns) == len(measures)
+    heads = [f"{m.column if averaged else f'{m.column} {m.score}'}: {heading(m)}" for m in measures]
+
+    def own(each: Compared) -> list[Cell]:
+        means = [100 * fmean(each.scores[m].values.values()) for m in measures if m in each.scores]
+        average = f"{fmean(means):.1f}" if means and len(means) == len(measures) else ABSENT
+        return [*(_score(each, m) for m in measures), *([Cell(average)] if averaged else [])]
+
+    extra = [Cell(ABSENT)] if averaged else []
+    blocks = _blocks(comparison, columns, own, [*map(_chance, measures), *extra])
+    printed = []
+    for each in comparison.rows:
+        texts = [beside(each, m) for m in measures]
+        if any(texts):
+            total = [beside.average(each, measures)] if averaged else []
+            printed.append((Cell(f"{each.row.name}, published"), *(Cell(text or ABSENT) for text in [*texts, *total])))
+    return Layout(
+        comparison.grid.title,
+        ("method", *heads, *([AVERAGE] if averaged else [])),
+        (*blocks, *([tuple(printed)] if printed else [])),
+        (
+            *comparison_notes(comparison, measures),
+            "How the rows were trained stands below the table of each data set.",
+            *beside.citations(),
+        ),
+    )
+
+
+def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> Layout:
+    """Methods by the scores of one data set, each with what was published, and the costs."""
+    beside = look_up(comparison)
+    measures = [m for m in comparison.measures if m.column == column]
+    texts = {(each.row.name, m): beside(each, m) for each in comparison.rows for m in measures}
+    printed = {m for (_, m), text in texts.items() if text}
+    width = max((each.matched_widths.get(column, 0) for each in comparison.rows), default=0)
+    matched = {m for m in measures if any(m in each.scores and each.scores[m].matched for each in comparison.rows)}
+    with_width = ["width"] if any(column in each.widths for each in comparison.rows) else []
+    heads: list[str] = []
+    for m in measures:
+        heads.append(heading(m) if len(measures) == 1 else f"{m.score}: {heading(m)}")
+        heads += ["published"] if m in printed else []
+        heads += [f"{m.score}, at width {width}" if len(measures) > 1 else f"at width {width}"] if m in matched else []
+
+    def own(each: Compared) -> list[Cell]:
+        cells = []
+        for m in measures:
+            cells.append(_score(each, m))
+            cells += [Cell(texts[each.row.name, m] or ABSENT)] if m in printed else []
+            cells += [_matched(each, m, width)] if m in matched else []
+        cells += [Cell(str(each.widths.get(column, ABSENT))) for _ in with_width]
+        return [*cells, Cell(_count(each, measures)), *_cost(each.costs.get(column))]
+
+    chance: list[Cell] = []
+    for m in measures:
+        chance += [_chance(m), *([Cell("")] if m in printed else []), *([Cell("")] if m in matched else [])]
+    return Layout(
+        f"{comparison.grid.title}: {column}" if len(comparison.grid.columns) > 1 else comparison.grid.title,
+        ("method", *heads, *with_width, *_COST),
+        _blocks(comparison, [column], own, [*chance, *(Cell("") for _ in [*with_width, *_COST])]),
+        (
+            *comparison_notes(comparison, measures),
+            *training_notes(comparison, column),
+            width_note(comparison, column),
+            *beside.withheld(),
+            *beside.citations(),
+            _cost_note(comparison, column),
+        ),
+    )
+
+
+def _blocks(
+    comparison: Comparison, columns: Sequence[str], own: Callable[[Compared], list[Cell]], chance: Sequence[Cell]
+) -> tuple[tuple[Row, ...], ...]:
+    rows = [(each.kind, (Cell(shown_name(each, comparison, columns)), *own(each))) for each in comparison.rows]
+    methods = tuple(row for kind, row in rows if kind == "method")
+    others = [row for kind, row in rows if kind != "method"]
+    if any(c.text not in ("", ABSENT) for c in chance):
+        others.append((Cell("chance"), *chance))
+    return tuple(block for block in (methods, tuple(others)) if block)
+
+
+def _score(each: Compared, measure: Measure) -> Cell:
+    score = each.scores.get(measure)
+    if score is None:
+        return Cell(ABSENT)
+    shown = _in_unit(list(score.values.values()), measure)
+    differs = score.p_value is not None and score.p_value < SIGNIFICANT
+    return Cell(f"{shown} †" if differs else shown, score.rank)
+
+
+def _matched(each: Compared, measure: Measure, width: int) -> Cell:
+    """Its score at the matched width, with the width in brackets where it is another one."""
+    score = each.scores.get(measure)
+    if score is None or not score.matched:
+        return Cell(ABSENT)
+    own = each.matched_widths.get(measure.column, width)
+    return Cell(_in_unit(list(score.matched.values()), measure) + (f" ({own})" if own != width else ""))
+
+
+def _in_unit(values: Sequence[float], measure: Measure) -> str:
+    return cell([value / measure.unit for value in values], percent=is_share(measure.metric))
+
+
+def _chance(measure: Measure) -> Cell:
+    return Cell(ABSENT if measure.chance is None else cell([measure.chance]))
+
+
+def _count(each: Compared, measures: Sequence[Measure]) -> str:
+    counts = sorted({len(each.scores[m].values) if m in each.scores else 0 for m in measures})
+    if not counts:
+        return ABSENT
+    return str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
+
+
+def _cost_note(comparison: Comparison, column: str) -> str:
+    alone = sorted({each.costs[column].alone for each in comparison.rows if column in each.costs} - {""})
+    return f"{_ALONE_NOTE}{'; '.join(alone)}." if alone else _COST_NOTE
+
+
+def _cost(cost: Cost | None) -> list[Cell]:
+    if cost is None:
+        return [Cell(ABSENT)] * 3
+    memory = f"{fmean(cost.memory) / 2**20:.0f}"
+    return [Cell(cell([fmean(cost.seconds)], percent=False)), Cell(memory), Cell(f"{cost.parameters:,}")]

@@ -1,0 +1,96 @@
+"""Places in a comparison: the raw-features line, the best and the second method, tests against the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from statistics import fmean
+
+from coral_plugin.bench.comparison import Compared, Measure, Score
+
+_ROUNDING = 1e-12  # of the values: what two ways of adding them up may differ by
+CORRECTION = (
+    "paired t-test over the seeds against the best method, two-sided, Holm-corrected over the methods of a score"
+)
+
+
+def ranked(rows: Sequence[Compared], measures: Sequence[Measure]) -> tuple[Compared, ...]:
+    """The rows with ranks by the mean, and with tests against the best.
+
+    A method below the raw features (:func:`raw_line`) has no rank, and where all methods are below, none is tested.
+    """
+    scores: list[dict[Measure, Score]] = [dict(each.scores) for each in rows]
+    for measure in measures:
+        methods = [i for i, each in enumerate(rows) if each.kind == "method" and measure in scores[i]]
+        means = {i: fmean(scores[i][measure].values.values()) for i in methods}
+        line = raw_line(rows, measure)
+        passing = {i: mean for i, mean in means.items() if line is None or not _below(mean, line, measure)}
+        levels = sorted(set(passing.values()), reverse=not measure.lower_is_better)
+        best = next((i for i, mean in passing.items() if mean == levels[0]), None)
+        found = {}
+        if best is not None:
+            against = scores[best][measure].values
+            tested = {i: p_value(scores[i][measure].values, against) for i in methods if i != best}
+            found = holm({i: p for i, p in tested.items() if p is not None})
+        for i in methods:
+            place = levels.index(passing[i]) + 1 if i in passing else None
+            rank = place if place in (1, 2) else None
+            scores[i][measure] = replace(scores[i][measure], rank=rank, p_value=found.get(i))
+    return tuple(replace(each, scores=own) for each, own in zip(rows, scores, strict=True))
+
+
+def raw_line(rows: Sequence[Compared], measure: Measure) -> float | None:
+    """The best mean among the rows of raw features; None where no such row has this score."""
+    means = [
+        fmean(each.scores[measure].values.values())
+        for each in rows
+        if each.kind == "raw features" and measure in each.scores
+    ]
+    if not means:
+        return None
+    return min(means) if measure.lower_is_better else max(means)
+
+
+def all_below(rows: Sequence[Compared], measure: Measure) -> bool:
+    """Whether there are methods with this score, and every one of them is below the raw features."""
+    methods = [each.scores[measure] for each in rows if each.kind == "method" and measure in each.scores]
+    line = raw_line(rows, measure)
+    return line is not None and bool(methods) and all(score.rank is None for score in methods)
+
+
+def p_value(values: Mapping[int, float], best: Mapping[int, float]) -> float | None:
+    """Two-sided paired t-test over the seeds that both have; None with fewer than two of them.
+
+    The seeds share initialisation, order and probe, hence paired. Equal differences have no deviation and no t: they
+    count as certain, or as none if they are zero.
+    """
+    seeds = sorted(values.keys() & best.keys())
+    if len(seeds) < 2:
+        return None
+    differences = [values[seed] - best[seed] for seed in seeds]
+    rounding = _ROUNDING * max(abs(own[seed]) for own in (values, best) for seed in seeds)
+    if max(differences) - min(differences) <= rounding:
+        return 1.0 if abs(differences[0]) <= rounding else 0.0
+    from scipy.stats import ttest_rel
+
+    return float(ttest_rel([values[seed] for seed in seeds], [best[seed] for seed in seeds]).pvalue)
+
+
+def holm(p_values: Mapping[int, float]) -> dict[int, float]:
+    """Adjusted p-values of Holm's step-down procedure (Holm 1979), which holds the family-wise error rate.
+
+    The i-th smallest of m is multiplied by ``m - i + 1``; none becomes smaller than one before it, or greater than 1.
+
+    >>> {i: round(p, 12) for i, p in holm({0: 0.01, 1: 0.04, 2: 0.03, 3: 0.005}).items()}
+    {3: 0.02, 0: 0.03, 2: 0.06, 1: 0.06}
+    """
+    adjusted: dict[int, float] = {}
+    least = 0.0
+    for rank, (key, p) in enumerate(sorted(p_values.items(), key=lambda item: item[1])):
+        least = max(least, min(1.0, (len(p_values) - rank) * p))
+        adjusted[key] = least
+    return adjusted
+
+
+def _below(mean: float, line: float, measure: Measure) -> bool:
+    return mean > line if measure.lower_is_better else mean < line

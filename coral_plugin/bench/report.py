@@ -1,0 +1,105 @@
+"""Everything that a finished grid leaves beside its runs: tables in five formats, pictures, one HTML page."""
+
+from __future__ import annotations
+
+import base64
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from coral_plugin.bench.captions import shown_name
+from coral_plugin.bench.comparison import Comparison, LookUp
+from coral_plugin.bench.formats import as_json, latex, markdown, scores_csv, summary_csv
+from coral_plugin.bench.layout import Layout, layouts
+from coral_plugin.evaluation.pictures.plots import grouped_bars
+from coral_plugin.evaluation.tables.results import is_share, metric_name
+from coral_plugin.io.files import write_json, write_text
+from coral_plugin.io.paths import slug
+from coral_plugin.runs.environment import environment
+
+TEMPLATE = "report.html.j2"
+
+
+def write_views(
+    folder: Path,
+    comparison: Comparison,
+    look_up: LookUp,
+    more_pictures: Mapping[str, Path] | None = None,
+    record: Mapping[str, Any] | None = None,
+) -> list[Layout]:
+    """``table.md``, ``.tex``, ``.csv``, ``.json``, ``scores.csv`` by seed, pictures and ``report.html``.
+
+    Args:
+        folder: Where.
+        comparison: What came out.
+        look_up: Makes the published numbers that may stand beside it.
+        more_pictures: ``{caption: PNG file}`` for the page.
+        record: Command and machine behind the runs; those of this process by default.
+
+    Returns:
+        The tables.
+    """
+    tables = layouts(comparison, look_up)
+    record = record or environment()
+    write_text(folder / "table.md", "\n".join(map(markdown, tables)))
+    write_text(folder / "table.tex", "\n".join(map(latex, tables)))
+    write_text(folder / "table.csv", summary_csv(comparison, look_up))
+    write_text(folder / "scores.csv", scores_csv(comparison))
+    write_json(folder / "table.json", as_json(comparison, look_up))
+    write_json(folder / "environment.json", record)
+    pictures = {**draw_scores(folder, comparison), **(more_pictures or {})}
+    write_text(folder / "report.html", _page(comparison, tables, pictures, record))
+    return tables
+
+
+def draw_scores(folder: Path, comparison: Comparison) -> dict[str, Path]:
+    """Bars of every method on every data set; returns ``{caption: PNG file}``."""
+    drawn = {}
+    for column in comparison.grid.columns:
+        for metric in dict.fromkeys(m.metric for m in comparison.measures if m.column == column.name):
+            measures = [m for m in comparison.measures if m.column == column.name and m.metric == metric]
+            groups = {
+                shown_name(each, comparison, [column.name]): {
+                    m.score: list(each.scores[m].values.values()) for m in measures if m in each.scores
+                }
+                for each in comparison.rows
+            }
+            groups = {name: values for name, values in groups.items() if values}
+            if not groups:
+                continue
+            name = f"{column.name}: {metric_name(metric)}"
+            path = folder / "pictures" / slug(name)
+            unit = ", %" if is_share(metric) else ""
+            grouped_bars(
+                path,
+                groups,
+                {m.score: m.chance for m in measures if m.chance is not None},
+                name,
+                f"{metric_name(metric)}{unit}",
+                percent=is_share(metric),
+            )
+            drawn[name] = path.with_name(f"{path.name}.png")
+    return drawn
+
+
+def _page(
+    comparison: Comparison, tables: Sequence[Layout], pictures: Mapping[str, Path], record: Mapping[str, Any]
+) -> str:
+    from jinja2 import Environment, PackageLoader
+
+    page = Environment(loader=PackageLoader("coral_plugin.bench", "."), autoescape=True)
+    command = [Path(record["command"][0]).name, *record["command"][1:]]
+    return page.get_template(TEMPLATE).render(
+        title=comparison.grid.title,
+        tables=tables,
+        pictures=[(name, _inline(path)) for name, path in pictures.items()],
+        failed=comparison.failed,
+        command=shlex.join(command),
+        environment=record,
+        fingerprints=comparison.fingerprints,
+    )
+
+
+def _inline(path: Path) -> str:
+    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

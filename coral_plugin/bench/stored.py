@@ -1,0 +1,125 @@
+"""A comparison read back from the ``table.json`` of a record, to write its tables anew without any run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from coral_plugin.bench.comparison import Compared, Comparison, Cost, Kind, Measure, PublishedNumbers, Score, Training
+from coral_plugin.bench.formats import SCHEMA
+from coral_plugin.bench.grid import Column, Grid, Row
+from coral_plugin.bench.layout import Layout
+from coral_plugin.bench.ranking import ranked
+from coral_plugin.bench.report import write_views
+from coral_plugin.errors import InputError
+from coral_plugin.io.files import read_json
+
+TABLE, ENVIRONMENT = "table.json", "environment.json"
+_KINDS: dict[str, Kind] = {
+    "method": "method", "raw features": "raw features", "with labels": "with labels",
+    "floor": "raw features", "ceiling": "with labels",  # schema 1
+}  # fmt: skip
+
+
+def redraw(folder: Path, look_up: Callable[[Sequence[str] | None, Comparison], PublishedNumbers]) -> list[Layout]:
+    """Write tables, pictures and report of a record in today's form, from the values that it holds.
+
+    Ranks and tests are computed anew. What the record lacks (schema 1 has no settings, steps and widths of its rows) is
+    said in the captions. ``environment.json`` stays that of the runs.
+
+    Args:
+        folder: With ``table.json`` and ``environment.json``, as ``coral bench --record`` leaves them.
+        look_up: Finds numbers in the published tables that the record names, None where it names none.
+
+    Raises:
+        InputError: no record, or one that cannot be read.
+    """
+    comparison, published = read_comparison(folder)
+    record = read_json(folder / ENVIRONMENT)
+    if not isinstance(record, dict) or not record.get("command"):
+        raise InputError(f"{folder / ENVIRONMENT} does not tell the command of a record.")
+    drawn = {
+        path.stem.replace("-", " "): path for path in sorted((folder / "pictures").glob("*-embeddings-seed-*.png"))
+    }
+    return write_views(folder, comparison, partial(look_up, published), drawn, record)
+
+
+def read_comparison(folder: Path) -> tuple[Comparison, tuple[str, ...] | None]:
+    """The comparison behind ``folder/table.json``, and the names of its published tables, None where it has none.
+
+    Raises:
+        InputError: no such file, or one that is damaged or of a later version.
+    """
+    path = folder / TABLE
+    if not path.is_file():
+        raise InputError(f"{folder} holds no {TABLE}: give the folder of a record of coral bench.")
+    stored = read_json(path)
+    if not isinstance(stored, dict) or stored.get("schema") not in range(1, SCHEMA + 1):
+        raise InputError(f"{path} is no table of coral bench that this version reads (schema 1 to {SCHEMA}).")
+    try:
+        return _comparison(stored)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(
+            f"{path} is damaged ({type(error).__name__}: {error}); take it from a complete record."
+        ) from error
+
+
+def _comparison(stored: Mapping[str, Any]) -> tuple[Comparison, tuple[str, ...] | None]:
+    columns = tuple(_column(name, own) for name, own in stored["columns"].items())
+    rows = [_compared(own) for own in stored["rows"]]
+    grid = Grid(
+        rows=tuple(each.row for each in rows), columns=columns, seeds=tuple(stored["seeds"]), title=stored["title"]
+    )
+    places = [column.name for column in columns]
+    found = dict.fromkeys(measure for each in rows for measure in each.scores)
+    measures = tuple(sorted(found, key=lambda measure: places.index(measure.column)))
+    comparison = Comparison(
+        grid,
+        measures,
+        ranked(rows, measures),
+        stored["failed"],
+        {name: own["fingerprints"] for name, own in stored["columns"].items()},
+        {name: tuple(own["modalities"]) for name, own in stored["columns"].items() if own["modalities"]},
+    )
+    published = stored.get("published_tables")
+    return comparison, None if published is None else tuple(published)
+
+
+def _column(name: str, own: Mapping[str, Any]) -> Column:
+    return Column(
+        name=name,
+        dataset=own["dataset"],
+        data=own["data"],
+        modalities=tuple(own["modalities"]) if own["modalities"] else None,
+        chosen=own["chosen"],
+        arms=own.get("arms", {"": {}}),
+        papers_data=own.get("papers_data", False),
+    )
+
+
+def _compared(own: Mapping[str, Any]) -> Compared:
+    keys = ("name", "objective", "preset", "presets", "chosen", "by_column", "finetune")
+    return Compared(
+        Row(**{key: own[key] for key in keys}),
+        _KINDS[own["kind"]],
+        dict(map(_score, own["scores"])),
+        {name: Cost(**cost) for name, cost in own["cost"].items()},
+        {
+            column: {arm: Training(**training) for arm, training in arms.items()}
+            for column, arms in own.get("trainings", {}).items()
+        },
+        own.get("widths", {}),
+        own.get("matched_widths", {}),
+    )
+
+
+def _score(own: Mapping[str, Any]) -> tuple[Measure, Score]:
+    keys = ("column", "score", "metric", "chance", "unit", "probe")
+    measure = Measure(**{key: own[key] for key in keys if key in own})
+    return measure, Score(_by_seed(own["values"]), matched=_by_seed(own.get("matched", {})))
+
+
+def _by_seed(values: Mapping[str, float]) -> dict[int, float]:
+    return {int(seed): value for seed, value in values.items()}

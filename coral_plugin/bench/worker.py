@@ -1,0 +1,105 @@
+"""One run of a grid, wherever an engine sends it."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from coral_plugin.bench.grid import Job
+from coral_plugin.errors import CoralError, InputError
+from coral_plugin.io.files import read_json, write_json
+from coral_plugin.runs.environment import commit
+from coral_plugin.runs.run import load_data, run
+from coral_plugin.runs.settings import from_dict
+
+RECORD, LOCK, LOG = "record.json", "worker.lock", "log.txt"
+SCHEMA = 1
+
+
+def read_record(job: Job) -> dict[str, Any] | None:
+    """The record of a complete run; None while it is not complete. A damaged one counts as not complete."""
+    try:
+        record = read_json(job.folder / RECORD)
+    except InputError:
+        return None
+    whole = isinstance(record, dict) and record.get("schema") == SCHEMA and record.get("identity") == job.identity
+    return record if whole else None
+
+
+def execute(job: Job) -> dict[str, Any]:
+    """Train and score one run, from its last checkpoint where there is one; the record is written last.
+
+    Raises:
+        CoralError: whatever the run raises, or data that are not those that were planned with.
+    """
+    if job.pretrained is not None:
+        execute(job.pretrained)
+    with locked(job.folder):
+        if (done := read_record(job)) is not None:
+            return done
+        metrics = _train(job) if job.pretrained is None else _finetune(job, job.pretrained.folder)
+        record = {
+            "schema": SCHEMA,
+            "identity": job.identity,
+            "objective": job.settings["objective"],
+            "dataset": job.settings["dataset"],
+            "arm": job.arm,
+            "seed": job.seed,
+            "fingerprint": job.fingerprint,
+            "code": job.code,
+            "commit": commit(),
+            "machine": platform.node(),
+            "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "metrics": metrics,
+        }
+        write_json(job.folder / RECORD, record)
+    return record
+
+
+def _train(job: Job) -> dict[str, Any]:
+    settings = from_dict(job.settings)
+    data = load_data(settings)
+    if data.fingerprint != job.fingerprint:
+        raise InputError("The data are not those that this grid was planned with; run the command again.")
+    return run(settings, folder=job.folder, resume=True, label=job.label, floor=False, data=data).metrics
+
+
+def _finetune(job: Job, pretrained: Path) -> dict[str, Any]:
+    """Fine-tuning is short and has no checkpoints: one that was stopped begins anew."""
+    from coral_plugin.runs.finetune import FinetuneSettings, finetune
+
+    output = job.folder / "run"
+    shutil.rmtree(output, ignore_errors=True)
+    settings = FinetuneSettings(**(job.finetune or {}))
+    return finetune(pretrained, settings, output=output, data_path=job.settings["data"]).metrics
+
+
+def epochs_done(job: Job) -> float:
+    """Share of the epochs that are over, from the log that the training writes."""
+    path = job.folder / f"seed-{job.seed}" / "metrics.csv"
+    try:
+        rows = path.read_text().count("\n") - 1
+    except OSError:
+        return 0.0
+    return min(1.0, max(0, rows) / job.settings["training"]["epochs"])
+
+
+def reason(error: BaseException) -> str:
+    """One line for an exception; ours say all, of others the type counts too."""
+    line = " ".join(str(error).split())[:400]
+    return line if isinstance(error, CoralError) and line else f"{type(error).__name__}: {line}"
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the run directory: a second command on the same grid waits, and the lock of a killed process is gone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / LOCK):
+        yield

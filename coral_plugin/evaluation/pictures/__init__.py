@@ -1,0 +1,1 @@
+"""Pictures of results, each as PNG, PDF and CSV."""

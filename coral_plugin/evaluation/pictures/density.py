@@ -1,0 +1,173 @@
+"""Where the parts of a representation lie (paper, Figure 5): densities of the embeddings in one common plane."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from scipy.stats import gaussian_kde
+
+from coral_plugin.errors import InputError, PluginError
+from coral_plugin.evaluation.pictures.canvas import GREY, colour_of, label, new_figure, save, tidy
+
+MOST = 1500
+GRID = 80
+# contours enclose these shares of the points, from the outer line to the inner one
+_ENCLOSED = (0.95, 0.75, 0.5, 0.25)
+_ALPHAS = (0.12, 0.22, 0.34, 0.48)
+_TEST = "test"
+
+Parts = Mapping[str, np.ndarray]
+Planes = dict[str, dict[str, np.ndarray]]
+
+
+def embedding_density(
+    path: Path, train: Parts, test: Parts, *, method: Literal["pca", "umap"] = "pca", seed: int = 0
+) -> None:
+    """Contours of the training (filled) and the test (lines) embeddings of every part, rows scaled to length one.
+
+    Args:
+        path: Without ending; see :func:`coral_plugin.evaluation.pictures.canvas.save`.
+        train: ``{part: (N, d)}`` of one width, for example the projected parts; the plane is fitted on them.
+        test: The same parts of other samples.
+        method: How d dimensions become two.
+        seed: Of the choice of the points that are drawn, at most 1500 a part, and of UMAP.
+
+    Raises:
+        InputError: parts that differ between the splits or in width, or values that are not finite.
+        PluginError: ``umap`` where it is not installed.
+    """
+    _check(train, test)
+    train, test = ({name: _unit(part) for name, part in split.items()} for split in (train, test))
+    drawn = {"train": _choose(train, seed), _TEST: _choose(test, seed)}
+    if method == "pca":
+        planes, heads = _pca(train, drawn)
+    elif method == "umap":
+        planes, heads = _umap(drawn, seed)
+    else:
+        raise InputError(f"Unknown method {method!r} for the plane of the embeddings; known: pca, umap.")
+    figure = new_figure(5.4, 7.0)
+    axes = figure.add_subplot()
+    for split, parts in planes.items():
+        for index, points in enumerate(parts.values()):
+            _draw(axes, points, colour_of(index), filled=split != _TEST)
+    axes.set_xlabel(heads[0], fontsize=10)
+    axes.set_ylabel(heads[1], fontsize=10)
+    axes.set_title(f"Embeddings of {len(train)} parts, {method.upper()}", fontsize=13)
+    axes.margins(0.04)
+    tidy(axes, grid=None)
+    figure.legend(handles=_handles(list(train)), loc="outside lower center", ncols=3, frameon=False, fontsize=10)
+    data = [
+        [part, split, *map(float, point)]
+        for split, parts in planes.items()
+        for part, points in parts.items()
+        for point in points
+    ]
+    save(figure, path, ["part", "split", "x", "y"], data)
+
+
+def _check(train: Parts, test: Parts) -> None:
+    if not train or list(train) != list(test):
+        raise InputError(
+            f"Train has the parts {list(train)}, test {list(test)}; a plane needs the same ones, at least one."
+        )
+    arrays = [*train.values(), *test.values()]
+    if any(part.ndim != 2 or not part.size for part in arrays) or len({part.shape[1] for part in arrays}) > 1:
+        widths = {name: part.shape for name, part in train.items()}
+        raise InputError(f"The parts must be (samples, one common width) to share a plane, got {widths}.")
+    if not all(np.isfinite(part).all() for part in arrays):
+        raise InputError("The embeddings hold values that are not finite.")
+
+
+def _unit(part: np.ndarray) -> np.ndarray:
+    part = part.astype(np.float64)
+    lengths = np.linalg.norm(part, axis=1, keepdims=True)
+    return part / np.where(lengths > 0, lengths, 1.0)
+
+
+def _choose(parts: Parts, seed: int) -> dict[str, np.ndarray]:
+    chosen = {}
+    for name, part in parts.items():
+        # a generator for each part: the same samples of all of them
+        rng = np.random.default_rng(seed)
+        chosen[name] = part if len(part) <= MOST else part[np.sort(rng.choice(len(part), MOST, replace=False))]
+    return chosen
+
+
+def _pca(train: Parts, drawn: Mapping[str, Parts]) -> tuple[Planes, list[str]]:
+    """Coordinates on the two leading components of all training rows together."""
+    count = sum(map(len, train.values()))
+    centre = np.sum([part.sum(axis=0) for part in train.values()], axis=0) / count
+    # of the d x d covariance, so that a big data set is never copied as a whole
+    covariance = np.sum([(part - centre).T @ (part - centre) for part in train.values()], axis=0) / count
+    axes, variances, _ = np.linalg.svd(covariance, hermitian=True)
+    axes = axes[:, :2]
+    # the sign of a component is arbitrary; fixed, a picture does not flip between machines
+    axes = axes * np.sign(axes[np.abs(axes).argmax(axis=0), range(axes.shape[1])])
+    if axes.shape[1] < 2:
+        axes, variances = np.pad(axes, ((0, 0), (0, 1))), np.pad(variances, (0, 1))
+    planes = {s: {name: (part - centre) @ axes for name, part in parts.items()} for s, parts in drawn.items()}
+    shares = variances[:2] / max(variances.sum(), 1e-300)
+    return planes, [f"component {i + 1} ({share:.0%} of the variance)" for i, share in enumerate(shares)]
+
+
+def require_umap() -> None:
+    """Ask for UMAP before the work that it crowns.
+
+    Raises:
+        PluginError: it is not installed.
+    """
+    if find_spec("umap") is None:
+        raise PluginError("umap-learn is not installed: pip install 'coral-multibench[umap]'.")
+
+
+def _umap(drawn: Mapping[str, Parts], seed: int) -> tuple[Planes, list[str]]:
+    require_umap()
+    from umap import UMAP
+
+    together = np.concatenate(list(drawn["train"].values()))
+    # one job is what a fixed seed needs; umap warns where it has to set that itself
+    plane = UMAP(n_components=2, n_neighbors=min(15, len(together) - 1), random_state=seed, n_jobs=1).fit(together)
+    planes = {s: {name: plane.transform(part) for name, part in parts.items()} for s, parts in drawn.items()}
+    return planes, ["UMAP 1 (no unit)", "UMAP 2 (no unit)"]
+
+
+def _draw(axes: Any, points: np.ndarray, colour: str, *, filled: bool) -> None:
+    mesh = _density(points)
+    if mesh is None:
+        marker = {"marker": "o", "alpha": 0.5} if filled else {"marker": "x"}
+        axes.scatter(*points.T, s=18, color=colour, linewidth=1.0, **marker)
+    elif filled:
+        fills = [(colour, alpha) for alpha in _ALPHAS[: len(mesh[3])]]
+        axes.contourf(*mesh[:3], levels=[*mesh[3], np.inf], colors=fills)
+    else:
+        axes.contour(*mesh[:3], levels=mesh[3], colors=colour, linewidths=1.2)
+
+
+def _density(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    """Grid, kernel density on it and its levels; None for points that have no density in the plane."""
+    if len(points) < 8:
+        return None
+    variances = np.linalg.eigvalsh(np.cov(points.T))
+    if variances[0] <= 1e-8 * variances[1] or variances[1] <= 1e-20 * np.square(points).max():
+        return None
+    kernel = gaussian_kde(points.T)
+    # a grid of its own for each part: a narrow one would fall between the points of a common one
+    reach = 3 * np.sqrt(np.diag(kernel.covariance))
+    sides = np.linspace(points.min(axis=0) - reach, points.max(axis=0) + reach, GRID)
+    x, y = np.meshgrid(*sides.T)
+    height = kernel(np.stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    levels = np.unique(np.quantile(kernel(points.T), [1 - share for share in _ENCLOSED]))
+    levels = levels[(levels > height.min()) & (levels < height.max())]
+    return (x, y, height, levels) if len(levels) else None
+
+
+def _handles(parts: list[str]) -> list[Any]:
+    colours = [Patch(facecolor=colour_of(i), label=label(part)) for i, part in enumerate(parts)]
+    train = Patch(facecolor=GREY, alpha=0.35, label="train (filled)")
+    return [*colours, train, Line2D([], [], color=GREY, linewidth=1.4, label="test (lines)")]

@@ -1,0 +1,1 @@
+"""Robustness: how scores of a representation fall when test samples get noise."""

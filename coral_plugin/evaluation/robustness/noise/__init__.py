@@ -1,0 +1,5 @@
+"""Noise on test samples, from none (level 0) to the most (level 1): by kind of modality, whole batches at a time."""
+
+from coral_plugin.evaluation.robustness.noise.families import FAMILIES, Noise, Source, choose, noisy
+
+__all__ = ["FAMILIES", "Noise", "Source", "choose", "noisy"]

@@ -1,0 +1,121 @@
+"""Scores of a representation, and of raw values, from test samples with noise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from coral_plugin.data import Modality, MultimodalBatch, MultimodalData
+from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, frozen
+from coral_plugin.evaluation.probe import FittedProbe
+from coral_plugin.evaluation.raw_baseline import Floor
+from coral_plugin.evaluation.robustness.noise import Noise, noisy
+from coral_plugin.evaluation.scoring import probing_splits
+from coral_plugin.objectives import Objective
+from coral_plugin.objectives.concat_raw import raw_values
+
+Stream = Callable[[str, int], torch.Generator]
+"""From the name of a stream and a number in it to a fresh generator of the run's seed."""
+Curves = dict[str, dict[str, list[dict[str, Any]]]]
+"""``{condition: {task: a score for each level}}``."""
+REPRESENTATION, RAW = "representation", "raw"
+
+
+def conditions(modalities: Sequence[Modality]) -> tuple[str, ...]:
+    """What noise is put on: each modality alone, and all together where there are several."""
+    names = tuple(modality.name for modality in modalities)
+    return (*names, ALL) if len(names) > 1 else names
+
+
+def score_noise(
+    objective: Objective,
+    data: MultimodalData,
+    fitted: Mapping[str, FittedProbe],
+    floor: Floor,
+    noises: Mapping[str, Noise],
+    levels: Sequence[float],
+    stream: Stream,
+) -> dict[str, Curves]:
+    """Score the test samples at every level of noise on each modality alone and on all of them.
+
+    The same noise reaches representation and raw values, and a modality has the same noise alone and among all.
+
+    Args:
+        objective: Trained; embeds the noisy samples.
+        data: With labels and a test split.
+        fitted: Probes of the clean representation (:func:`coral_plugin.evaluation.scoring.fit_whole`).
+        floor: Probes of the clean raw values.
+        noises: ``{modality: its noise}``.
+        levels: From 0, clean, to 1.
+        stream: Source of the noise.
+
+    Returns:
+        ``{"representation" | "raw": {modality | "all": {task: [{"metric", "value", "also"} for each level]}}}``.
+    """
+    test = probing_splits(data)["test"]
+    targets = {task.name: test.targets[task.name].cpu().numpy() for task in data.tasks}
+    names = conditions(data.modalities)
+    curves: dict[str, Curves] = {
+        kind: {name: {task: [] for task in targets} for name in names} for kind in (REPRESENTATION, RAW)
+    }
+    for level in levels:
+        collected = _features(objective, data, floor, noises, level, stream)
+        for kind, probes in ((REPRESENTATION, fitted), (RAW, floor.fitted)):
+            # the clean samples are the same whatever the noise would be on
+            clean = _scores(probes, collected[kind][names[0]], targets) if level == 0 else None
+            for name in names:
+                found = clean or _scores(probes, collected[kind][name], targets)
+                for task, score in found.items():
+                    curves[kind][name][task].append(score)
+    return curves
+
+
+def _scores(
+    probes: Mapping[str, FittedProbe], features: np.ndarray, targets: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, Any]]:
+    found = {name: probe.score((features, targets[name])) for name, probe in probes.items()}
+    return {name: {"metric": s.metric, "value": s.value, "also": s.also} for name, s in found.items()}
+
+
+def _features(
+    objective: Objective,
+    data: MultimodalData,
+    floor: Floor,
+    noises: Mapping[str, Noise],
+    level: float,
+    stream: Stream,
+) -> dict[str, dict[str, np.ndarray]]:
+    """``{"representation" | "raw": {condition: (N, d)}}`` of the test samples at one level; at 0 of one condition."""
+    device = next((p.device for p in objective.parameters()), torch.device("cpu"))
+    names = conditions(data.modalities)
+    collected: dict[str, dict[str, list[np.ndarray]]] = {REPRESENTATION: {}, RAW: {}}
+    with frozen(objective):
+        for number, batch in enumerate(probing_splits(data)["test"].batches(EMBED_BATCH)):
+            changed = {
+                modality.name: noisy(
+                    noises[modality.name], modality, batch, level, stream(f"noise/{modality.name}/{level:g}", number)
+                )
+                for modality in data.modalities
+            }
+            for name in names if level else names[:1]:
+                own = changed if name == ALL and len(names) > 1 else {name: changed[name]}
+                noised = batch.with_values({**batch.tensors, **own})
+                parts = {k: part.float().cpu().numpy() for k, part in objective.embed(noised.to(device)).items()}
+                collected[REPRESENTATION].setdefault(name, []).append(concatenate(parts))
+                collected[RAW].setdefault(name, []).append(_raw(data.modalities, noised, floor))
+    return {kind: {name: np.concatenate(rows) for name, rows in own.items()} for kind, own in collected.items()}
+
+
+def _raw(modalities: Sequence[Modality], batch: MultimodalBatch, floor: Floor) -> np.ndarray:
+    pieces = []
+    for modality in modalities:
+        part = raw_values(modality, batch).cpu().numpy()
+        there: Tensor | None = batch.having(modality.name)
+        if there is not None:
+            part[~there.cpu().numpy()] = floor.fill[modality.name]
+        pieces.append(part)
+    return np.concatenate(pieces, axis=1)

@@ -1,0 +1,1 @@
+"""Result tables: their model, their formats, and the tables of a run."""

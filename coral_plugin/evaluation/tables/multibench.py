@@ -1,0 +1,142 @@
+"""Tables of what MultiBench reports: robustness, performance, and what training costs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from coral_plugin.evaluation.features import ALL
+from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION
+from coral_plugin.evaluation.tables.results import Table, caption, cell, head, is_share, title
+
+_NAMES = {
+    "f1_micro": "F1, micro",
+    "f1_macro": "F1, macro",
+    "auprc": "AUPRC",
+    "affect_accuracy": "positive or not, without zeros",
+    "affect_accuracy_with_zeros": "positive or not, with zeros",
+    "affect_f1": "F1 of positive, weighted, without zeros",
+    "accuracy_7": "accuracy of 7 classes",
+    "accuracy_5": "accuracy of 5 classes",
+    "mse": "MSE",
+    "mae": "MAE",
+}
+_UNSCALED = ("mse", "mae", "correlation")
+_MEANING = """\
+Noise reaches the test samples alone; the probe is fitted once, on clean ones, and level 0 is the clean score.
+Area: under the curve over the levels, MultiBench's relative robustness before it is scaled.
+Effective: MultiBench's effective robustness with the raw values under the same noise in place of its late fusion:
+the sum over the levels of what is kept of the clean score beyond what raw values keep of theirs; above 0 is better."""
+_PUBLISHED = """\
+Scaled: both figures as MultiBench prints them, in {metric}, among its published curves of
+{keys}: 1 is the best of them and this one, 0 the worst.
+Those methods were trained with labels, on its own features and noise: a place to look, no comparison."""
+
+
+def robustness_tables(record: Mapping[str, Any]) -> list[Table]:
+    """A table for each task, a row for each condition.
+
+    Args:
+        record: Content of ``evaluation-robustness.json``.
+    """
+    return [_robustness(record, task, summary) for task, summary in record["tasks"].items()]
+
+
+def _robustness(record: Mapping[str, Any], task: str, summary: Mapping[str, Any]) -> Table:
+    percent = is_share(summary["metric"])
+    found = [own["published"] for own in summary["conditions"].values() if "published" in own]
+    rows: list[tuple[str, ...]] = []
+    for name, own in summary["conditions"].items():
+        curve = own[REPRESENTATION]["values"]
+        figures = [[values[0] for values in curve], [values[-1] for values in curve]]
+        figures += [own[key]["values"] for key in ("relative", "raw_relative", "effective")]
+        row: list[str] = [
+            "all modalities" if name == ALL else name,
+            *(cell(values, percent=percent) for values in figures),
+        ]
+        if found:
+            scaled = own.get("published", {})
+            row += [cell(scaled.get(key, {}).get("values", []), percent=False, decimals=2) for key in _SCALED]
+        rows.append(tuple(row))
+    columns: tuple[str, ...] = (
+        "noise on",
+        "clean",
+        f"level {record['levels'][-1]:g}",
+        "area",
+        "area: raw",
+        "effective",
+    )
+    if found:
+        columns += ("scaled area", "scaled effective")
+    said = [_MEANING]
+    if found:
+        said.append(_PUBLISHED.format(metric=found[0]["metric"], keys=", ".join(each["key"] for each in found)))
+    said += [f"Noise on {name}: {own['family']}, {own['origin']}." for name, own in record["noises"].items()]
+    said.append(caption(record))
+    heading = f"{title(record)}, {task} under noise: {head(summary['metric'])}"
+    return Table(columns, tuple(rows), heading, "\n".join(said))
+
+
+_SCALED = ("relative", "effective")
+
+
+def performance_table(metrics: Mapping[str, Any]) -> Table:
+    """MultiBench's figures, a row for each; a column for the representation and the raw values on each task.
+
+    Args:
+        metrics: Content of ``evaluation-<probe>.json`` with ``performance``.
+    """
+    found = metrics["performance"]
+    kinds = {REPRESENTATION: "all parts", RAW: "raw values"}
+    names = dict.fromkeys(name for own in found.values() for name in own[REPRESENTATION])
+    rows = [
+        (
+            _figure(name),
+            *(
+                cell(own[kind].get(name, {}).get("values", []), percent=name not in _UNSCALED)
+                for own in found.values()
+                for kind in kinds
+            ),
+        )
+        for name in names
+    ]
+    columns = tuple(f"{task}: {said}" for task in found for said in kinds.values())
+    return Table(("figure", *columns), tuple(rows), f"{title(metrics)}, MultiBench's figures", caption(metrics))
+
+
+def _figure(name: str) -> str:
+    unit = ", %" if name not in _UNSCALED else ""
+    return f"{_NAMES.get(name, name)}{unit} {'↓' if name in ('mse', 'mae') else '↑'}"
+
+
+def training_table(cost: Mapping[str, Any]) -> Table:
+    """What the training cost, from :func:`coral_plugin.runs.costs.training_cost`."""
+    memory = cost["peak_memory_bytes"]
+    rows = (
+        ("parameters", f"{cost['parameters']:,}"),
+        ("MFLOPs a sample and step", f"{cost['flops_per_sample'] / 1e6:.2f}"),
+        ("seconds", cell(cost["seconds"], percent=False)),
+        ("samples a second", cell(cost["samples_per_second"], percent=False)),
+        (
+            "peak memory, MiB",
+            cell([value / 2**20 for value in memory], percent=False, decimals=1),
+        ),
+    )
+    said = (
+        f"{_plural(cost['epochs'], 'epoch')} of {cost['samples']:,} samples in batches of {cost['batch_size']}; "
+        f"memory is {_whose(cost['memory_of'])}.\n"
+        "FLOPs: both views, loss and gradients; element-wise operations and the optimiser are not counted."
+    )
+    return Table(("cost", "value"), rows, f"Training{_per_seed(cost['seconds'])}", said)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" + ("s" if count != 1 else "")
+
+
+def _per_seed(values: Iterable[float]) -> str:
+    return ", mean ± sample deviation of the seeds" if len(list(values)) > 1 else ""
+
+
+def _whose(memory: str) -> str:
+    return "the greatest of the whole process" if memory == "process" else "the greatest of the GPU's allocator"

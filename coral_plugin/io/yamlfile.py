@@ -1,0 +1,79 @@
+"""YAML with suspicion: plain values only, nothing twice, and no more of them than were written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from coral_plugin.errors import InputError, one_line, short
+from coral_plugin.io.files import read_text
+
+_MOST_CHARACTERS = 1 << 18
+_MOST_VALUES = 10_000
+_MOST_DEPTH = 30
+
+
+def read_yaml(path: Path | str) -> dict[str, Any]:
+    """The mapping of settings in a YAML file.
+
+    Raises:
+        InputError: there is no such file, it is no YAML, or it holds something else than a mapping of settings.
+    """
+    values = parse_yaml(read_text(path, most=4 * _MOST_CHARACTERS), str(path))
+    if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
+        raise InputError(f"{path} must hold a mapping of settings, such as config.yaml of a run.")
+    return values
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The plain value that ``text`` stands for; Python objects are refused, and no code is run.
+
+    Raises:
+        InputError: no YAML, a key twice, or anchors that unfold to more than anyone writes.
+    """
+    if len(text) > _MOST_CHARACTERS:
+        raise InputError(f"{where} is not read: it has {len(text)} characters, {_MOST_CHARACTERS} are the most.")
+    loader = yaml.SafeLoader("")
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _measure(node, where, {}, 0)
+        return loader.construct_document(node)
+    except InputError:
+        raise
+    except Exception as error:  # beside its own errors the loader raises what int(), datetime and re raise
+        what = one_line(error, 300)
+        raise InputError(f"{where} is not valid YAML: {what}.") from error
+    finally:
+        loader.dispose()
+
+
+def _measure(node: yaml.Node, where: str, sizes: dict[int, int], depth: int) -> int:
+    """How many values ``node`` unfolds to; every anchor is measured once."""
+    if depth > _MOST_DEPTH:
+        raise InputError(f"{where} is not read: it is nested more than {_MOST_DEPTH} deep.")
+    if id(node) in sizes:
+        return sizes[id(node)]
+    sizes[id(node)] = _MOST_VALUES + 1  # what holds itself has no end
+    size = 1
+    if isinstance(node, yaml.MappingNode):
+        _refuse_twice(node, where)
+        size += sum(_measure(part, where, sizes, depth + 1) for pair in node.value for part in pair)
+    elif isinstance(node, yaml.SequenceNode):
+        size += sum(_measure(part, where, sizes, depth + 1) for part in node.value)
+    if size > _MOST_VALUES:
+        raise InputError(f"{where} is not read: it unfolds to more than {_MOST_VALUES} values.")
+    sizes[id(node)] = size
+    return size
+
+
+def _refuse_twice(node: yaml.MappingNode, where: str) -> None:
+    seen: set[str] = set()
+    for key in [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
+        if key in seen:
+            raise InputError(f"{where} has {short(key)} twice in one mapping; leave one of them out.")
+        seen.add(key)

@@ -1,0 +1,1 @@
+"""The tables and figures of the papers: their grids, their published numbers, and Trifeature at two scales."""

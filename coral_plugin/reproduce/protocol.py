@@ -1,0 +1,161 @@
+"""Which published numbers may stand beside ours: those whose data and protocol are ours too, and why the others not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from coral_plugin.bench.comparison import AVERAGE, Compared, Comparison, Measure
+from coral_plugin.bench.grid import Column, Grid, Row, run_settings
+from coral_plugin.reproduce.published import Source, covering, sources
+from coral_plugin.reproduce.targets import backbone, grids_beside, needs_files
+
+_SHOWN = 3  # settings that a line names
+# what does not decide on the result, or is compared in another way
+_APART = (
+    "seeds", "data", "preset", "modalities", "training.device", "training.devices", "training.timeout_seconds",
+    "training.checkpoint_seconds", "training.on_nonfinite", "training.compile", "training.deterministic",
+    "probe.matched_width",
+)  # fmt: skip
+
+
+class PaperNumbers:
+    """Looks published numbers up in several tables, the first of which that has one gives it.
+
+    A number stands beside a row if the grid of its paper (``targets.yaml``) has a row of that name whose runs have the
+    same settings, modalities and unit, if its authors ran it, and if the data are generated or the user declares that
+    the files are the papers'.
+
+    Args:
+        names: Names of the published tables; None for all that have numbers on the data sets of the comparison.
+        comparison: Our numbers.
+    """
+
+    def __init__(self, names: Sequence[str] | None, comparison: Comparison) -> None:
+        if names is None:
+            names = covering(column.dataset for column in comparison.grid.columns)
+        self.names = names
+        self._comparison = comparison
+        self._columns = {column.name: column for column in comparison.grid.columns}
+        self._withheld: dict[str, dict[str, tuple[str, ...]]] = {}
+        self._backbones: dict[str, list[str]] = {}
+        self._used: list[Source] = []
+
+    def __call__(self, compared: Compared, measure: Measure) -> str | None:
+        """The number as printed with the mark of its source; None where none stands beside this one."""
+        first: tuple[str, ...] | None = None
+        for name in self.names:
+            for row, column in self._counterparts(name, compared, measure):
+                reasons = self._reasons(name, compared, measure, row, column)
+                if not reasons:
+                    return self._marked(name, sources()[name].values[row.name, column.name, measure.score], column)
+                first = first or reasons
+        if first:
+            self._withheld.setdefault(measure.column, {})[compared.row.name] = first
+        return None
+
+    def average(self, compared: Compared, measures: Sequence[Measure]) -> str | None:
+        """The printed average over the data sets, if all of them, and no others, stand beside ours."""
+        for name in self.names:
+            text = sources()[name].values.get((compared.row.name, AVERAGE, ""))
+            printed = {column for _, column, _ in sources()[name].values} - {AVERAGE}
+            own = {column.name for m in measures for _, column in self._counterparts(name, compared, m)}
+            if text is not None and own == printed == set(self._columns) and all(self(compared, m) for m in measures):
+                return self._marked(name, text, None)
+        return None
+
+    def citations(self) -> list[str]:
+        """A line for each table that was used: its mark, where it is printed, its protocol, and other backbones."""
+        lines = []
+        for mark, source in enumerate(self._used, start=1):
+            line = f"[{mark}] {source.cite}. Protocol: {source.protocol}."
+            if differing := self._backbones.get(source.cite):
+                line += f" Other backbones here: {'; '.join(differing)}."
+            lines.append(line)
+        return lines
+
+    def withheld(self) -> list[str]:
+        """A line for each data set beside which no published number stands although there is one, and why."""
+        lines = []
+        for column, by_row in self._withheld.items():
+            groups: dict[tuple[str, ...], list[str]] = {}
+            for row, reasons in by_row.items():
+                groups.setdefault(reasons, []).append(row)
+            for reasons, rows in groups.items():
+                who = "" if len(groups) == 1 else f" ({', '.join(rows)})"
+                lines.append(f"No published number stands beside {column}{who}: {'; '.join(reasons)}.")
+        return lines
+
+    def sources(self) -> list[dict[str, str]]:
+        """``cite`` and ``protocol`` of each published table that was used, in the order of the marks."""
+        return [{"cite": source.cite, "protocol": source.protocol} for source in self._used]
+
+    def _counterparts(self, name: str, each: Compared, measure: Measure) -> Iterator[tuple[Row, Column]]:
+        """Row and column of the paper's own grid, where its table has a number for this row and measure."""
+        column = self._columns[measure.column]
+        used = set(self._comparison.modalities.get(column.name, column.modalities or ()))
+        for grid in grids_beside(name):
+            for row, theirs in _cells(grid, each.row.name, column.dataset):
+                same = theirs.modalities is None or set(theirs.modalities) == used
+                if same and (row.name, theirs.name, measure.score) in sources()[name].values:
+                    yield row, theirs
+
+    def _reasons(self, name: str, each: Compared, measure: Measure, row: Row, theirs: Column) -> tuple[str, ...]:
+        """Why a number of the paper's ``row`` and column ``theirs`` may not stand beside ``each``; empty if it may."""
+        if origin := sources()[name].copied.get((row.name, theirs.name)):
+            return (f"the paper copies it from {origin}",)
+        column, reasons = self._columns[measure.column], []
+        if needs_files(theirs.name) and not column.papers_data:
+            reasons.append(f"its files are not known to be the papers' (--papers-data {column.name} declares them)")
+        if measure.unit != theirs.readings[measure.score].unit:
+            reasons.append("the paper prints it in another unit")
+        if (each.row.finetune or None) != (row.finetune or None):
+            reasons.append("it is fine-tuned in another way")
+        trainings = each.trainings.get(column.name)
+        if not trainings:
+            return (*reasons, "this record does not hold the settings of its runs")
+        differing: dict[str, None] = {}
+        for arm in theirs.arms:
+            own = trainings.get(arm)
+            expected = _flat(run_settings(row, theirs, arm, 0).as_dict())
+            found = _flat(own.settings) if own else {}
+            differing |= dict.fromkeys(_differences(found, expected))
+        shown = list(differing)[:_SHOWN]
+        if len(differing) > _SHOWN:
+            shown.append(f"{len(differing) - _SHOWN} more settings differ")
+        return (*reasons, *shown)
+
+    def _marked(self, name: str, text: str, column: Column | None) -> str:
+        source = sources()[name]
+        if source not in self._used:
+            self._used.append(source)
+        if column is not None and (said := backbone(column.name)):
+            told = self._backbones.setdefault(source.cite, [])
+            if (line := f"{column.name}: {said}") not in told:
+                told.append(line)
+        return f"{text} [{self._used.index(source) + 1}]"
+
+
+def _cells(grid: Grid, row: str, dataset: str) -> Iterator[tuple[Row, Column]]:
+    for each in grid.rows:
+        for column in grid.columns:
+            if each.name == row and column.dataset == dataset:
+                yield each, column
+
+
+def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"group.key": value}`` of everything that decides on a result."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        name = prefix + key
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{name}.")
+        elif name not in _APART:
+            flat[name] = value
+    return flat
+
+
+def _differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
+    for key in dict.fromkeys([*expected, *found]):
+        if found.get(key) != expected.get(key):
+            yield f"{key} is {found.get(key, 'the default')}, the paper's is {expected.get(key, 'the default')}"

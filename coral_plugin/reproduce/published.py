@@ -1,0 +1,93 @@
+"""Numbers that papers print; :mod:`coral_plugin.reproduce.protocol` says beside which of ours they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+
+from coral_plugin.bench.comparison import AVERAGE
+from coral_plugin.errors import InputError
+
+
+@dataclass(frozen=True)
+class Source:
+    """One published table.
+
+    Attributes:
+        cite: Where it is printed.
+        protocol: How its numbers were made.
+        values: ``{(row, column of targets.yaml, score): text as printed}``; the average has no score.
+        copied: ``{(row, column): where from}`` of numbers that are no runs of its authors, and stand beside none of
+            ours.
+    """
+
+    cite: str
+    protocol: str
+    values: Mapping[tuple[str, str, str], str]
+    copied: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+@cache
+def sources() -> Mapping[str, Source]:
+    """Every published table that comes with the package, by name.
+
+    Raises:
+        InputError: a table has a column without a reading in targets.yaml, or does not say which of several.
+    """
+    readings = {
+        name: tuple(column.get("readings", ())) for name, column in read_data("targets.yaml")["columns"].items()
+    }
+    return MappingProxyType(
+        {name: parse_source(name, entry, readings) for name, entry in read_data("published.yaml").items()}
+    )
+
+
+def covering(datasets: Iterable[str]) -> tuple[str, ...]:
+    """Names of the tables that have numbers on one of these data sets, in the order of the file."""
+    wanted, columns = set(datasets), read_data("targets.yaml")["columns"]
+    return tuple(
+        name
+        for name, source in sources().items()
+        if any(columns[column]["dataset"] in wanted for _, column, _ in source.values if column != AVERAGE)
+    )
+
+
+def read_data(name: str) -> dict[str, Any]:
+    """The mapping in a YAML file of this room."""
+    text = files("coral_plugin.reproduce").joinpath(name).read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def parse_source(name: str, entry: Mapping[str, Any], readings: Mapping[str, tuple[str, ...]]) -> Source:
+    """A published table from its entry.
+
+    Args:
+        name: Name of the table, for messages.
+        entry: Its entry in ``published.yaml``.
+        readings: ``{column: names of its scores}``; a column of several names one of them as ``COLUMN/SCORE``.
+
+    Raises:
+        InputError: a column that has no such reading, or several and names none.
+    """
+    keys = []
+    for text in entry["columns"]:
+        column, _, score = text.partition("/")
+        known = readings.get(column, ())
+        if column != AVERAGE:
+            score = score or (known[0] if len(known) == 1 else "")
+            if score not in known:
+                raise InputError(
+                    f"published.yaml, {name}: {text!r} names no reading of targets.yaml; {column} has "
+                    f"{', '.join(known) or 'none'}."
+                )
+        keys.append((column, score))
+    values = {(row, *key): text for row, cells in entry["rows"].items() for key, text in zip(keys, cells, strict=True)}
+    copies = entry.get("copied", {"rows": (), "columns": ()})
+    copied = {(row, column): copies["from"] for row in copies["rows"] for column in copies["columns"]}
+    return Source(entry["cite"], entry["protocol"], values, copied)

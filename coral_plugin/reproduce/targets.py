@@ -1,0 +1,209 @@
+"""What can be reproduced: the grids of targets.yaml, and what data they lack here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Any, Literal
+
+from coral_plugin.bench.grid import Column, Grid, Reading, Row
+from coral_plugin.errors import InputError
+from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
+from coral_plugin.reproduce.published import read_data
+from coral_plugin.reproduce.trifeature import PAPER, SMALL, trifeature_column
+
+ScaleName = Literal["paper", "small"]
+TRIFEATURE = {"paper": PAPER, "small": SMALL}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A table or figure of a paper as a grid.
+
+    Attributes:
+        name: On the command line.
+        grid: What is run.
+        published: Names of the tables whose numbers may stand beside it.
+        embeddings: Whether the densities of the embeddings are drawn.
+        partial: Whether data sets without files are left out.
+    """
+
+    name: str
+    grid: Grid
+    published: tuple[str, ...]
+    embeddings: bool
+    partial: bool = False
+
+
+@cache
+def _declared() -> dict[str, Any]:
+    """The file of the targets.
+
+    Raises:
+        InputError: a data set does not say which scores of which tasks a table shows.
+    """
+    declared = read_data("targets.yaml")
+    for name, column in declared["columns"].items():
+        readings = column.get("readings") or {}
+        if not readings or any("task" not in reading for reading in readings.values()):
+            raise InputError(f"targets.yaml: column {name} needs readings, each with its task.")
+    return declared
+
+
+def titles() -> dict[str, str]:
+    """``{name: title}`` of every target."""
+    return {name: entry["title"] for name, entry in _declared()["targets"].items()}
+
+
+@cache
+def grids_beside(source: str) -> tuple[Grid, ...]:
+    """The grids at the scale of the papers beside which the numbers of a published table stand."""
+    targets = _declared()["targets"]
+    return tuple(target(name).grid for name, entry in targets.items() if source in entry.get("published", ()))
+
+
+def backbone(column: str) -> str:
+    """How our default encoders, and what goes into them, differ from those of a column's published numbers."""
+    return str(_declared()["columns"][column].get("backbone", ""))
+
+
+def needs_files(column: str) -> bool:
+    """Whether a column reads files of the user's, whose origin only the user knows; others are generated."""
+    return "needs" in _declared()["columns"][column]
+
+
+def target(
+    name: str,
+    scale: ScaleName = "paper",
+    *,
+    data: Mapping[str, str] | None = None,
+    datasets: Sequence[str] | None = None,
+    rows: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    chosen: Mapping[str, Any] | None = None,
+    papers_data: Sequence[str] = (),
+) -> Target:
+    """A target as a grid, perhaps cut down.
+
+    Args:
+        name: See :func:`titles`.
+        scale: ``paper``, or ``small`` for a machine without a GPU.
+        data: ``{data set: path}``.
+        datasets: In place of the target's; its own columns, or any registered data set.
+        rows: Which of its rows.
+        seeds: In place of the target's.
+        chosen: ``{"group.key": value}`` over everything that is declared.
+        papers_data: Data sets whose files the user declares to be those of the papers.
+
+    Raises:
+        UnknownNameError: no such target, row or data set.
+    """
+    targets = _declared()["targets"]
+    if name not in targets:
+        raise suggest(name, list(targets), "target")
+    entry, common = targets[name], _declared()["defaults"]
+    for row in rows or ():
+        if row not in entry["rows"]:
+            raise suggest(row, list(entry["rows"]), f"row of {name}")
+    small = common["small"] if scale == "small" else {}
+    wanted = datasets or entry["columns"]
+    scaled = small.get("chosen", {}) if small else common["paper"]
+    columns = [_column(key, scale, data or {}, scaled, key in papers_data) for key in wanted]
+    built = [_row(key, entry["rows"][key], chosen or {}, wanted, small) for key in rows or entry["rows"]]
+    if unused := [key for key in data or {} if key not in {n for c in columns for n in (c.name, c.dataset)}]:
+        raise suggest(unused[0], [column.name for column in columns], "data set behind --data")
+    if strange := [key for key in papers_data if key not in {column.name for column in columns}]:
+        raise suggest(strange[0], [column.name for column in columns], "data set behind --papers-data")
+    title = entry["title"] + (" (small scale)" if scale == "small" else "")
+    own_seeds = seeds or small.get("seeds") or entry.get("seeds") or common["seeds"]
+    grid = Grid(rows=tuple(built), columns=tuple(columns), seeds=tuple(own_seeds), title=title)
+    return Target(
+        name=name,
+        grid=grid,
+        published=tuple(entry.get("published", ())),
+        embeddings=entry.get("embeddings", False),
+        partial=entry.get("partial", False),
+    )
+
+
+def missing(grid: Grid) -> list[str]:
+    """What keeps a grid from being run: a line for the methods, and one for each place that data come from."""
+    lines = []
+    if absent := sorted({row.objective for row in grid.rows} - set(OBJECTIVES.names())):
+        lines.append(f"no objective {', '.join(absent)} is installed: leave its rows out with --rows")
+    by_place: dict[str, list[str]] = {}
+    for column in grid.columns:
+        known = _declared()["columns"].get(column.name, {})
+        file = known.get("needs", "")
+        if column.dataset not in DATASETS.names():
+            why = f"{column.name} ({file}{'; ' if file else ''}no adapter {column.dataset!r} is installed)"
+        elif file and column.data is None:
+            why = f"{column.name} ({file}; --data {column.name}=PATH)"
+        else:
+            continue
+        by_place.setdefault(known.get("from", ""), []).append(why)
+    return lines + [f"{', '.join(files)}{f': from {place}' if place else ''}" for place, files in by_place.items()]
+
+
+def available(wanted: Target) -> tuple[Target, list[str]]:
+    """A partial target with the data sets that are here, where any are, and the names of those left out."""
+    absent = [column.name for column in wanted.grid.columns if missing(replace(wanted.grid, columns=(column,)))]
+    if not wanted.partial or len(absent) == len(wanted.grid.columns):
+        return wanted, []
+    columns = tuple(column for column in wanted.grid.columns if column.name not in absent)
+    return replace(wanted, grid=replace(wanted.grid, columns=columns)), absent
+
+
+def require(grid: Grid, name: str) -> None:
+    """Refuse a grid that cannot be run here.
+
+    Raises:
+        InputError: data or objectives are missing; the message lists all of them.
+    """
+    if lines := missing(grid):
+        raise InputError(
+            f"{name} needs what is not here. {'. '.join(lines)}. "
+            "--datasets takes those that you have, --dry-run shows the grid."
+        )
+
+
+def _row(
+    name: str, entry: Mapping[str, Any], chosen: Mapping[str, Any], columns: Sequence[str], small: Mapping[str, Any]
+) -> Row:
+    def own(declared: Mapping[str, Any]) -> dict[str, Any]:
+        # how long a method trains in its paper says nothing at a small scale
+        return {key: value for key, value in declared.items() if not (small and key == "training.epochs")}
+
+    return Row(
+        name=name,
+        objective=entry.get("objective", name),
+        preset=entry.get("preset"),
+        presets=entry.get("presets", {}),
+        chosen=own(entry.get("chosen", {})),
+        finetune={**entry["finetune"], **small.get("finetune", {})} if "finetune" in entry else None,
+        by_column={column: {**own(entry.get("by_column", {}).get(column, {})), **chosen} for column in columns},
+    )
+
+
+def _column(
+    name: str, scale: ScaleName, data: Mapping[str, str], scaled: Mapping[str, Any], papers_data: bool
+) -> Column:
+    declared = _declared()["columns"].get(name)
+    if declared is None:
+        declared = {"dataset": name}
+        if name not in DATASETS.names():
+            raise suggest(name, sorted({*DATASETS.names(), *_declared()["columns"]}), "data set")
+    if declared["dataset"] == "trifeature":
+        column = trifeature_column(TRIFEATURE[scale], name)
+        return replace(column, chosen={**column.chosen, **scaled}) if scale == "paper" else column
+    modalities = declared.get("modalities")
+    return Column(
+        name=name,
+        dataset=declared["dataset"],
+        data=data.get(name, data.get(declared["dataset"])),
+        modalities=tuple(modalities) if modalities else None,
+        chosen={**declared.get("chosen", {}), **scaled},
+        readings={key: Reading(**value) for key, value in declared.get("readings", {}).items()},
+        papers_data=papers_data,
+    )

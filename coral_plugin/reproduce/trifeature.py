@@ -1,0 +1,249 @@
+"""Redundancy, uniqueness and synergy on Trifeature: two trainings, one table.
+
+Redundancy and uniqueness are read from a training on unbiased pairs, synergy from one on biased pairs; both are probed
+on unbiased pairs (METHODS 5.1).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from multiprocessing import active_children, get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coral_plugin.bench.grid import Column, Reading
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.runs.folder import CONFIG
+from coral_plugin.runs.lock import refuse_locked
+from coral_plugin.runs.pictures import draw_run
+from coral_plugin.runs.run import run
+from coral_plugin.runs.settings import RunSettings, make_settings
+from coral_plugin.training.fit import pick_device
+from coral_plugin.training.signals import end_with_parent, stoppable
+
+ARMS = {"unbiased": ("redundancy", "uniqueness"), "biased": ("synergy",)}
+# the papers' uniqueness is the texture of the first image
+TASK = {"redundancy": "redundancy", "uniqueness": "uniqueness1", "synergy": "synergy"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scale:
+    """How large a Trifeature experiment is.
+
+    Attributes:
+        image_size: Pixels a side.
+        pairs: Unlabelled pairs of each arm.
+        epochs: Of each arm, ``{arm: epochs}``.
+        chosen: Any other setting, as ``{"group.key": value}``.
+        by_arm: Settings of one arm alone, ``{arm: {"group.key": value}}``.
+    """
+
+    image_size: int
+    pairs: int
+    epochs: Mapping[str, int]
+    chosen: Mapping[str, Any]
+    by_arm: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+PAPER = Scale(image_size=224, pairs=10_000, epochs={"unbiased": 100, "biased": 100}, chosen={})
+# For two cores and five minutes. Shapes fill the image, which is far from the 224 px that textures want; oriented
+# energies stand in for the first layer that a long training would learn; and each image is one token, because each of
+# 16 cells would see nearly all of 32 px: masking three quarters of them would hide nothing, masking the image does.
+SMALL = Scale(
+    image_size=32,
+    pairs=20_000,
+    epochs={"unbiased": 4, "biased": 4},
+    chosen={
+        "source.shape_share": 0.7,
+        "source.texture_period": 8,
+        "source.renders": 12,
+        "source.probe_pairs": 6_000,
+        "network.width": 64,
+        "network.head_hidden": 256,
+        "network.head_output": 128,
+        "network.encoders": dict.fromkeys(("image1", "image2"), "small_conv(pool=True, orientations=6)"),
+        "training.batch_size": 64,
+        "training.learning_rate": 3e-3,
+        "training.schedule": "cosine",
+        # SimCLR's crop to 8 % of so few pixels would leave nothing of a texture
+        "views": "resized_crop(scale=(0.6,1.0))+color_jitter@0.8+flip",
+        # nor may un-augmented branches lose more than the views do: the references' crop goes down to 50 %
+        "plain_views": "plain_crop(scale=(0.6,1.0))",
+    },
+    by_arm={
+        "unbiased": {"source.probe_pairs": 12_000},  # redundancy and uniqueness gain from more; synergy does not
+        # the colour of the second image is half of what synergy is about
+        "biased": {"views": "resized_crop(scale=(0.6,1.0))+color_jitter(hue=0.03)@0.8+flip"},
+    },
+)
+
+
+def trifeature_column(scale: Scale, name: str = "trifeature") -> Column:
+    """Trifeature's two arms: redundancy and uniqueness from unbiased pairs, synergy from biased ones."""
+    arms = {arm: {"source.arm": arm, "training.epochs": scale.epochs[arm], **scale.by_arm.get(arm, {})} for arm in ARMS}
+    sized = {"source.image_size": scale.image_size, "source.pairs": scale.pairs}
+    readings = {kind: Reading(arm=arm, task=TASK[kind]) for arm, kinds in ARMS.items() for kind in kinds}
+    return Column(name=name, dataset="trifeature", chosen={**sized, **scale.chosen}, arms=arms, readings=readings)
+
+
+@dataclass(frozen=True)
+class Arms:
+    """Both trainings of one variant.
+
+    Attributes:
+        metrics: ``{arm: content of metrics.json}``.
+        summary: ``{kind of information: {"mean", "std", "values", "chance"}}``; shares, not percent.
+    """
+
+    metrics: dict[str, dict[str, Any]]
+    summary: dict[str, dict[str, Any]]
+
+    def ranking(self) -> list[float]:
+        """Area under the ROC curve of the synergy probe, one value a seed."""
+        values: list[float] = self.metrics["biased"]["tasks"][TASK["synergy"]]["also"]["auroc"]["values"]
+        return values
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One training with its folder, as it is sent to a process."""
+
+    settings: RunSettings
+    folder: Path
+    label: str
+    resume: bool
+    threads: int
+
+
+def run_variants(
+    scale: Scale,
+    variants: Mapping[str, Mapping[str, Any]],
+    folders: Mapping[str, Path],
+    *,
+    seeds: tuple[int, ...] = (41,),
+    resume: bool = False,
+    workers: int | None = None,
+) -> dict[str, Arms]:
+    """Train and probe both arms of COrAL with each variant's settings.
+
+    Without a GPU the trainings run beside each other, a process with one thread for each core: the networks are too
+    small to share their arithmetic between threads.
+
+    Args:
+        scale: Image size, pairs, epochs.
+        variants: ``{variant: settings of the method that differ from the paper's preset}``.
+        folders: ``{variant: folder}``, which gets a run directory for each arm.
+        seeds: One training of each arm for each.
+        resume: Go on with what the folders hold.
+        workers: Processes; as many as there are cores by default, one with a GPU.
+    """
+    device = pick_device(scale.chosen.get("training.device", "auto"))
+    workers = workers or (1 if device.type == "cuda" else os.cpu_count() or 1)
+    jobs = {
+        (name, arm): _Job(
+            _settings(scale, arm, seeds, method),
+            folders[name] / arm,
+            f"{name}, {arm} pairs:" if len(variants) > 1 else f"{arm} pairs:",
+            resume,
+            1 if workers > 1 else torch.get_num_threads(),
+        )
+        for name, method in variants.items()
+        for arm in ARMS
+    }
+    if workers == 1:
+        found = [_run_job(job) for job in jobs.values()]
+    else:
+        found = _beside_each_other(list(jobs.values()), workers)
+    metrics = dict(zip(jobs, found, strict=True))
+    return {name: _arms({arm: metrics[name, arm] for arm in ARMS}) for name in variants}
+
+
+def _beside_each_other(jobs: list[_Job], workers: int) -> list[dict[str, Any]]:
+    count, context = min(workers, len(jobs)), get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool:
+        try:
+            return list(pool.map(_run_job, jobs))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            # a signal may have come to this process alone; theirs make them stop at their next step
+            for process in active_children():
+                process.terminate()
+            raise
+
+
+def _settings(scale: Scale, arm: str, seeds: tuple[int, ...], method: Mapping[str, Any]) -> RunSettings:
+    chosen = {
+        "source.arm": arm,
+        "source.image_size": scale.image_size,
+        "source.pairs": scale.pairs,
+        "training.epochs": scale.epochs[arm],
+        **scale.chosen,
+        **scale.by_arm.get(arm, {}),
+        **{f"method.{key}": value for key, value in method.items()},
+    }
+    return make_settings("coral", "trifeature", seeds=seeds, **chosen)
+
+
+def _run_job(job: _Job) -> dict[str, Any]:
+    torch.set_num_threads(job.threads)
+    with stoppable(None):
+        finished = run(job.settings, folder=job.folder, resume=job.resume, label=job.label, floor=False)
+        draw_run(finished)
+    return finished.metrics
+
+
+def _arms(metrics: dict[str, dict[str, Any]]) -> Arms:
+    return Arms(metrics, summarise_arms(metrics))
+
+
+def longer(scale: Scale, factor: int) -> Scale:
+    """The same with ``factor`` times as many epochs."""
+    return replace(scale, epochs={arm: factor * epochs for arm, epochs in scale.epochs.items()})
+
+
+def clear(folder: Path) -> None:
+    """Remove the run directories that an earlier run left in ``folder``, and nothing else there.
+
+    Raises:
+        InputError: ``folder`` is a file, or another process works in it.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; choose another --output.")
+    for arm in ARMS:
+        if (folder / arm / CONFIG).is_file():
+            refuse_locked(folder / arm)
+            shutil.rmtree(folder / arm)
+
+
+def summarise_arms(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Redundancy and uniqueness of the unbiased arm, synergy of the biased one."""
+    summary = {}
+    for arm, kinds in ARMS.items():
+        for kind in kinds:
+            task = metrics[arm]["tasks"][TASK[kind]]
+            summary[kind] = {key: task[key] for key in ("mean", "std", "values", "chance")}
+    return summary
+
+
+def arms_table(variants: Mapping[str, Arms], title: str) -> Table:
+    """One row a variant, one column a kind of information, balanced accuracy in percent, chance in the last row.
+
+    One pair in ten is a match: the balanced accuracy of synergy leaves chance only where a match becomes likelier than
+    not. The area under the ROC curve beside it shows what is known before that.
+    """
+    kinds = list(TASK)
+    first = next(iter(variants.values())).summary
+    rows = [
+        (name, *(cell(both.summary[kind]["values"]) for kind in kinds), cell(both.ranking()))
+        for name, both in variants.items()
+    ]
+    rows.append(("chance", *(cell([first[kind]["chance"]]) for kind in kinds), cell([0.5])))
+    columns = ("balanced accuracy, %", *(f"{kind} ↑" for kind in kinds), "synergy: AUROC ↑")
+    return Table(columns=columns, rows=tuple(rows), title=title)

@@ -1,0 +1,83 @@
+"""What a run costs: its training as it was, one training step counted, and embedding."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coral_plugin.data import MultimodalData
+from coral_plugin.evaluation.complexity import count_flops, inference_cost
+from coral_plugin.evaluation.features import embed_split
+from coral_plugin.evaluation.scoring import probing_splits
+from coral_plugin.runs.folder import ENVIRONMENT, load_objective
+from coral_plugin.runs.settings import RunSettings
+from coral_plugin.io.files import read_json
+from coral_plugin.objectives import Objective
+from coral_plugin.training.step import TrainingStep
+from coral_plugin.augmentations import build_views
+
+
+def embedding_cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, Any]:
+    """Of a trained seed: :func:`coral_plugin.evaluation.complexity.inference_cost`, and the time of the test split."""
+    objective = load_objective(folder, seed)
+    split = probing_splits(data)["test"]
+    batch = split.batch(torch.arange(min(64, len(split))))
+    cost = inference_cost(objective, lambda: objective.embed(batch), batch.size)
+    begin = time.perf_counter()
+    embed_split(objective, split)
+    return {**cost, "test": {"samples": len(split), "seconds": time.perf_counter() - begin}}
+
+
+def training_cost(
+    folder: Path,
+    settings: RunSettings,
+    data: MultimodalData,
+    objective: Objective,
+    results: Mapping[int, Mapping[str, Any]],
+) -> dict[str, Any] | None:
+    """What training cost; None for a method that does not train.
+
+    Args:
+        folder: Run directory.
+        settings: Of the run.
+        data: That it was trained on.
+        objective: One trained seed; a copy of it does one step, of which the operations are counted.
+        results: Content of ``result.json`` by seed.
+
+    Returns:
+        ``parameters`` (trained ones), ``flops_per_sample`` (of one step: two views, loss and gradients), and as the
+        run recorded them, one a seed, ``seconds``, ``samples_per_second`` and ``peak_memory_bytes``, with ``memory_of``
+        (``process``, or ``device`` for a GPU's allocator); ``epochs``, ``samples`` of an epoch and ``batch_size``.
+    """
+    if not objective.trains:
+        return None
+    split = data.train if objective.needs_labels else data.unlabelled
+    size = min(settings.training.batch_size, len(split))
+    views = build_views(settings.views, data.modalities, settings.plain_views)
+    step = TrainingStep(copy.deepcopy(objective).train(), views, 0, 1)
+    device = next((p.device for p in objective.parameters()), torch.device("cpu"))
+    batch = split.batch(torch.arange(size)).to(device)
+    with torch.random.fork_rng():  # the step seeds torch's generator for dropout
+        prepared = step.prepare(batch, 0)
+        flops = count_flops(lambda: step(prepared)[0].backward(), gradients=True)
+    training = [result["train"] for result in results.values()]
+    return {
+        "parameters": training[0]["parameters"],
+        "flops_per_sample": flops / size,
+        **{key: [each[key] for each in training] for key in ("seconds", "samples_per_second", "peak_memory_bytes")},
+        "memory_of": "device" if _on_gpu(folder, settings) else "process",
+        "epochs": settings.training.epochs,
+        "samples": len(data.unlabelled),
+        "batch_size": settings.training.batch_size,
+    }
+
+
+def _on_gpu(folder: Path, settings: RunSettings) -> bool:
+    """Whether the run was trained on one; it may be evaluated elsewhere."""
+    machine = read_json(folder / ENVIRONMENT)
+    return settings.training.device != "cpu" and isinstance(machine, dict) and bool(machine.get("gpu"))

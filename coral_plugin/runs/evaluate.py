@@ -1,0 +1,179 @@
+"""Score a finished run again."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from coral_plugin.data import MultimodalData
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.pictures.density import require_umap
+from coral_plugin.evaluation.features import embed_split
+from coral_plugin.evaluation.raw_baseline import fit_floor, score_floor
+from coral_plugin.evaluation.missing import Subset, lacking, parse_subsets, score_missing
+from coral_plugin.evaluation.pictures.plots import embedding_density
+from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.scoring import Features, embed_data, fit_whole, probing_splits, score_parts, separate
+from coral_plugin.runs.costs import embedding_cost, training_cost
+from coral_plugin.runs.folder import RESULT, load_objective, open_run, read_result
+from coral_plugin.runs.pictures import PLOTS
+from coral_plugin.runs.reports import Reports, noises_for, report
+from coral_plugin.runs.robustness import RobustnessSettings, draw_robustness, summarise_robustness
+from coral_plugin.runs.run import load_data, matched_width
+from coral_plugin.runs.settings import RunSettings
+from coral_plugin.runs.summary import summarise, summarise_missing
+from coral_plugin.io.files import write_json
+
+# more than four modalities have: worth a word before it begins
+MANY_SUBSETS = 15
+ROBUSTNESS = "evaluation-robustness.json"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``coral evaluate`` found.
+
+    Attributes:
+        metrics: In the form of ``metrics.json``.
+        complexity: Cost of embedding one sample; with ``training``, where it was asked for and the method trains.
+        robustness: Content of ``evaluation-robustness.json``; None where it was not asked for.
+        pictures: Of the curves under noise, without ending.
+    """
+
+    metrics: dict[str, Any]
+    complexity: dict[str, Any]
+    robustness: dict[str, Any] | None = None
+    pictures: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extras:
+    """What is measured beside the probes of the parts.
+
+    Attributes:
+        umap: Also draw the embeddings of the first seed with UMAP.
+        missing: Also score subsets of the modalities: ``all``, or those named, as in ``vision,audio+text``.
+        performance: Also the figures that MultiBench reports.
+        training: Also what the training cost.
+        robustness: Also curves under noise.
+    """
+
+    umap: bool = False
+    missing: str | None = None
+    performance: bool = False
+    training: bool = False
+    robustness: RobustnessSettings | None = None
+
+
+def evaluate(
+    folder: Path, probe: ProbeSettings, extras: Extras | None = None, *, data_path: str | None = None
+) -> Evaluation:
+    """Probe every finished seed of the run in ``folder``.
+
+    Writes ``evaluation-<probe>.json`` there, and for robustness ``evaluation-robustness.json`` and a picture for each
+    task in ``plots/``.
+
+    Args:
+        folder: Run directory.
+        probe: Which probe.
+        extras: What else is measured.
+        data_path: Where the data lie now, if they were moved.
+
+    Raises:
+        InputError: no run, no finished seed, other data than it was trained on, or nothing to score.
+        PluginError: UMAP is asked for and not installed.
+    """
+    extras = extras or Extras()
+    if extras.umap:
+        require_umap()
+    settings, data, seeds = _opened(folder, data_path)
+    subsets, noises = _subsets(extras.missing, data), noises_for(extras.robustness, data)
+    floor = fit_floor(data, probe)
+    features, whole, results = _probed(folder, settings, data, probe, seeds)
+    metrics = summarise(settings, data, results, score_floor(data, probe, floor))
+    metrics["probe"] = dataclasses.asdict(probe)
+    if subsets:
+        partial = {
+            seed: score_missing(load_objective(folder, seed), data, probe, subsets, whole[seed]) for seed in seeds
+        }
+        test = probing_splits(data)["test"]
+        metrics["missing"] = summarise_missing(data, partial, {subset: lacking(test, subset) for subset in subsets})
+    found = Reports()
+    if extras.performance or extras.robustness is not None:
+        found = report(folder, data, floor, features, whole, noises, extras.robustness)
+    if extras.performance:
+        metrics["performance"] = found.performance
+    cost = _cost(folder, settings, data, results, training=extras.training)
+    write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
+    record, pictures = None, []
+    if extras.robustness is not None:
+        record = summarise_robustness(settings, data, probe, extras.robustness, found.noises, found.curves)
+        write_json(folder / ROBUSTNESS, record)
+        pictures = draw_robustness(folder, record)
+    if extras.umap:
+        _draw_umap(folder, seeds[0], data)
+    return Evaluation(metrics, cost, record, tuple(pictures))
+
+
+def _probed(
+    folder: Path, settings: RunSettings, data: MultimodalData, probe: ProbeSettings, seeds: list[int]
+) -> tuple[dict[int, Features], dict[int, dict[str, FittedProbe]], dict[int, dict[str, Any]]]:
+    """By seed: features, ``{task: probe}`` of all parts, results as in ``result.json`` with the scores of ``probe``."""
+    features, whole, results = {}, {}, {}
+    for seed in seeds:
+        objective = load_objective(folder, seed)
+        features[seed] = embed_data(objective, data)
+        whole[seed] = fit_whole(features[seed], data, probe)
+        scores = score_parts(features[seed], data, probe, whole=whole[seed])
+        results[seed] = {
+            **{key: value for key, value in read_result(folder / f"seed-{seed}").items() if key != "matched_width"},
+            "scores": scores,
+            **matched_width(features[seed], data, settings, probe, scores),
+            "disentanglement": separate(objective, data),
+        }
+    return features, whole, results
+
+
+def _cost(
+    folder: Path, settings: RunSettings, data: MultimodalData, results: dict[int, dict[str, Any]], *, training: bool
+) -> dict[str, Any]:
+    """Of embedding with the first seed and, where it is asked for and there was one, of the training."""
+    seed = next(iter(results))
+    cost = embedding_cost(folder, seed, data)
+    trained = training_cost(folder, settings, data, load_objective(folder, seed), results) if training else None
+    return cost if trained is None else {**cost, "training": trained}
+
+
+def _opened(folder: Path, data_path: str | None) -> tuple[RunSettings, MultimodalData, list[int]]:
+    """Settings, data and finished seeds of a run."""
+    settings, record = open_run(folder)
+    if data_path is not None:
+        settings = dataclasses.replace(settings, data=data_path)
+    data = load_data(settings)
+    if data.fingerprint != record["fingerprint"]:
+        raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")
+    seeds = [seed for seed in settings.seeds if (folder / f"seed-{seed}" / RESULT).is_file()]
+    if not seeds:
+        raise InputError(f"{folder} has no finished seed; go on with coral train --resume.")
+    return settings, data, seeds
+
+
+def _subsets(missing: str | None, data: MultimodalData) -> tuple[Subset, ...]:
+    names = [modality.name for modality in data.modalities]
+    subsets = parse_subsets(missing, names) if missing is not None else ()
+    if len(subsets) > MANY_SUBSETS:
+        sys.stderr.write(
+            f"{len(subsets)} subsets of {len(names)} modalities: each is embedded and probed twice a seed\n"
+        )
+    return subsets
+
+
+def _draw_umap(folder: Path, seed: int, data: MultimodalData) -> None:
+    objective = load_objective(folder, seed)
+    splits = probing_splits(data)
+    train = embed_split(objective, splits["train"], projected=True)
+    test = embed_split(objective, splits["test"], projected=True)
+    embedding_density(folder / PLOTS / "embeddings-umap", train, test, method="umap")

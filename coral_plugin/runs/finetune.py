@@ -1,0 +1,282 @@
+"""Fine-tuning of a pretrained run with labels (paper, section 5.6.5), and the plain classifier beside it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from coral_plugin.data import MultimodalData, Task
+from coral_plugin.errors import InputError, short
+from coral_plugin.evaluation.features import frozen
+from coral_plugin.evaluation.metrics import classification_scores
+from coral_plugin.runs.folder import (
+    METRICS,
+    RESULT,
+    WEIGHTS,
+    finish_seed,
+    held,
+    load_objective,
+    open_run,
+    prepare_folder,
+    read_result,
+)
+from coral_plugin.runs.run import load_data, score
+from coral_plugin.runs.settings import RunSettings
+from coral_plugin.runs.summary import summarise
+from coral_plugin.runs.watch import Watch
+from coral_plugin.io.files import read_json, write_json
+from coral_plugin.objectives import Objective
+from coral_plugin.objectives.classifier import Classifier
+from coral_plugin.objectives.coral import Coral
+from coral_plugin.training.fit import check_machine, pick_device, train
+from coral_plugin.augmentations import build_views
+
+RECORD, MARK = "finetune.json", "finetuned.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneSettings:
+    """How a pretrained objective is fine-tuned.
+
+    Attributes:
+        loss: ``contrastive``: COrAL's own losses with labels, the projection heads frozen; ``cross_entropy``: a linear
+            layer on the representation, trained together with it.
+        positives: Of ``contrastive``: ``class``, all samples of a class are positives; ``class_neutral``, only the
+            other view is, and other samples of the class are neither pulled nor pushed.
+        labels: Name of the classification task; the first one by default.
+        mask_ratio: Of ``contrastive``; the paper's 20 %.
+        orthogonality_weight: Of ``contrastive``; the paper's 1.
+        epochs: At most.
+        patience: Epochs without a better score on valid after which it stops.
+        learning_rate: Of AdamW.
+        batch_size: Samples a step.
+    """
+
+    loss: Literal["contrastive", "cross_entropy"] = "contrastive"
+    positives: Literal["class", "class_neutral"] = "class"
+    labels: str = ""
+    mask_ratio: float = 0.2
+    orthogonality_weight: float = 1.0
+    epochs: int = 100
+    patience: int = 20
+    learning_rate: float = 1e-4
+    batch_size: int = 64
+
+    def __post_init__(self) -> None:
+        if self.patience < 1:
+            raise InputError(f"patience must be at least 1 epoch, got {self.patience}.")
+
+
+@dataclass(frozen=True)
+class Finetuned:
+    """What fine-tuning found.
+
+    Attributes:
+        folder: Run directory of the fine-tuned networks; ``coral evaluate`` and ``coral embed`` take it.
+        metrics: Its ``metrics.json``.
+        record: ``{"task", "settings", "before", "after", "classifier", "best_epochs"}``: the balanced accuracy of the
+            probe on the test split before and after, and that of the classifier itself, by seed.
+    """
+
+    folder: Path
+    metrics: dict[str, Any]
+    record: dict[str, Any]
+
+
+def finetune(
+    folder: Path,
+    settings: FinetuneSettings,
+    *,
+    output: Path | None = None,
+    data_path: str | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Finetuned:
+    """Fine-tune every finished seed of the run in ``folder``; stops early on valid, and reads test once.
+
+    A seed is short and keeps no checkpoint: one that was stopped begins anew, and comes to the same end.
+
+    Args:
+        folder: Run directory.
+        settings: Of the fine-tuning.
+        output: Where the fine-tuned run is written; ``finetuned-<loss>`` in ``folder`` by default.
+        data_path: Where the data lie now, if they were moved.
+        device: ``auto``, ``cpu`` or ``cuda``; that of the run by default, or the CPU where this machine has no GPU.
+        precision: A value of ``training.precision``; that of the run by default.
+        resume: Go on with what ``output`` holds: seeds that are fine-tuned are read.
+        quiet: No progress on standard error.
+
+    Raises:
+        InputError: no run, no finished seed, no labels or no valid or test split, other data than those of the run, a
+            method that has no such losses, or an output that holds another fine-tuning.
+        Interrupted: SIGTERM or Ctrl-C came; ``resume`` goes on.
+    """
+    trained, record = open_run(folder)
+    trained = trained if data_path is None else dataclasses.replace(trained, data=data_path)
+    data = load_data(trained)
+    if data.fingerprint != record["fingerprint"]:
+        raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")
+    seeds = tuple(seed for seed in trained.seeds if (folder / f"seed-{seed}" / RESULT).is_file())
+    if not seeds:
+        raise InputError(f"{folder} has no finished seed; go on with coral train --resume.")
+    task = _task(data, settings)
+    tuned = _tuned_settings(trained, settings, task, seeds)
+    here: dict[str, Any] = {"device": device or ("cpu" if tuned.training.device == "cpu" else "auto")}
+    here |= {"precision": precision} if precision else {}
+    tuned = dataclasses.replace(tuned, training=dataclasses.replace(tuned.training, **here))
+    check_machine(tuned.training)
+    if trained.training.device == "cuda" != pick_device(tuned.training.device).type and not (device or quiet):
+        sys.stderr.write("fine-tuning on the CPU: this machine has no GPU, which the run was trained on\n")
+    output = output or folder / f"finetuned-{settings.loss}"
+    with held(output):
+        prepare_folder(output, tuned, data, resume)
+        done = {seed: _tuned_seed(folder, output, seed, settings, tuned, data, task, quiet=quiet) for seed in seeds}
+        results = {seed: result for seed, (result, _) in done.items()}
+        marks = {seed: mark for seed, (_, mark) in done.items()}
+        metrics = summarise(tuned, data, results, {})
+        before = {seed: read_result(folder / f"seed-{seed}")["scores"]["all"][task.name]["value"] for seed in seeds}
+        found = {
+            "task": task.name,
+            "settings": dataclasses.asdict(settings),
+            "seeds": list(seeds),
+            "before": [before[seed] for seed in seeds],
+            "after": [results[seed]["scores"]["all"][task.name]["value"] for seed in seeds],
+            "classifier": None if settings.loss == "contrastive" else [marks[seed]["classifier"] for seed in seeds],
+            "best_epochs": [marks[seed]["best_epoch"] for seed in seeds],
+        }
+        write_json(output / METRICS, metrics)
+        write_json(output / RECORD, found)
+    return Finetuned(output, metrics, found)
+
+
+def _tuned_seed(
+    folder: Path,
+    output: Path,
+    seed: int,
+    settings: FinetuneSettings,
+    tuned: RunSettings,
+    data: MultimodalData,
+    task: Task,
+    *,
+    quiet: bool,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Result and mark of one seed, fine-tuned now or before."""
+    own = output / f"seed-{seed}"
+    weights = hashlib.sha256((folder / f"seed-{seed}" / WEIGHTS).read_bytes()).hexdigest()
+    mark: dict[str, Any] = {"settings": dataclasses.asdict(settings), "pretrained": weights}
+    if (own / RESULT).exists():
+        return read_result(own), _read_mark(own, mark)
+    watch = Watch(data, task, settings.patience)
+    finished = train(
+        partial(_pretrained, folder, seed, tuned, data, task, settings.loss),
+        data.train,
+        build_views(tuned.views, data.modalities, tuned.plain_views),
+        tuned.training,
+        seed,
+        quiet=quiet,
+        label="fine-tuning",
+        after_epoch=watch,
+    )
+    watch.restore(finished.objective)
+    inner = finished.objective
+    mark |= {"best_epoch": watch.best_epoch, "classifier": None}
+    if isinstance(inner, Classifier):
+        mark["classifier"] = _accuracy(inner, data)
+        inner = inner.pretrained
+    result = score(dataclasses.replace(finished, objective=inner), seed, data, tuned)
+    write_json(own / MARK, mark)
+    finish_seed(own, inner, result)
+    return result, mark
+
+
+def _read_mark(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """What a seed was fine-tuned with.
+
+    Raises:
+        InputError: it is not what is asked for, or damaged.
+    """
+    mark = read_json(folder / MARK)
+    known = {*wanted, "best_epoch", "classifier"}
+    if not isinstance(mark, dict) or set(mark) != known or not isinstance(mark["settings"], dict):
+        raise InputError(f"{folder / MARK} is damaged. Remove {folder} and go on with --resume.")
+    was, now = ({"pretrained weights": m["pretrained"], **m["settings"]} for m in (mark, wanted))
+    if changed := [key for key in now if was.get(key) != now[key]]:
+        listed = "; ".join(f"{key}: saved {short(was.get(key))}, asked {short(now[key])}" for key in changed)
+        raise InputError(f"{folder} was fine-tuned otherwise ({listed}). Choose another --output, or remove {folder}.")
+    return mark
+
+
+def _task(data: MultimodalData, settings: FinetuneSettings) -> Task:
+    classes = {task.name: task for task in data.tasks if task.kind == "classification"}
+    name = settings.labels or next(iter(classes), "")
+    if name not in classes:
+        raise InputError(
+            f"Fine-tuning needs a classification task{f' {name!r}' if name else ''}; "
+            f"{data.name} has {', '.join(classes) or 'none'}."
+        )
+    if data.valid is None or data.test is None:
+        raise InputError(f"Fine-tuning stops early on valid and is scored on test; {data.name} lacks one of them.")
+    return classes[name]
+
+
+def _tuned_settings(
+    trained: RunSettings, settings: FinetuneSettings, task: Task, seeds: tuple[int, ...]
+) -> RunSettings:
+    training = dataclasses.replace(
+        trained.training,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        schedule="constant",
+        devices=1,
+    )
+    method = trained.method
+    if settings.loss == "contrastive":
+        if trained.objective != "coral":
+            raise InputError(
+                f"The contrastive fine-tuning is COrAL's; the run is of {trained.objective}. Take --loss cross_entropy."
+            )
+        method = dataclasses.replace(
+            method,
+            positives=settings.positives,
+            labels=task.name,
+            masking="constant",
+            mask_ratio=settings.mask_ratio,
+            orthogonality_weight=settings.orthogonality_weight,
+        )
+    return dataclasses.replace(trained, method=method, training=training, seeds=seeds)
+
+
+def _pretrained(folder: Path, seed: int, tuned: RunSettings, data: MultimodalData, task: Task, loss: str) -> Objective:
+    """The network of the run under the losses of the fine-tuning."""
+    if loss == "contrastive":
+        objective = load_objective(folder, seed, settings=tuned)
+        assert isinstance(objective, Coral)  # noqa: S101 - the settings were checked
+        for head in (objective.shared_head, objective.unique_heads):
+            head.requires_grad_(False)
+        return objective.train()
+    objective = load_objective(folder, seed)
+    with frozen(objective):
+        width = sum(part.shape[1] for part in objective.embed(data.train.batch(torch.arange(1))).values())
+    return Classifier(objective, task, width).train()
+
+
+def _accuracy(classifier: Classifier, data: MultimodalData) -> float:
+    """Balanced accuracy of the classifier itself on the test split."""
+    assert data.test is not None  # noqa: S101 - checked by the caller
+    with frozen(classifier):
+        device = next(classifier.parameters()).device
+        scores = torch.cat([classifier.logits(b.to(device)).cpu() for b in data.test.batches(256)])
+    truth = data.test.targets[classifier.task.name].cpu().numpy()
+    found = classification_scores(truth, scores.argmax(dim=1).numpy(), scores.numpy(), len(classifier.task.classes))
+    return float(found["balanced_accuracy"])

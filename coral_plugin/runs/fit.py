@@ -1,0 +1,178 @@
+"""The Python interface: ``fit`` on arrays or a data set, and what it returns."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from coral_plugin.data import SPLITS, Kind, MultimodalData, as_split, from_arrays
+from coral_plugin.data.scale import far_values
+from coral_plugin.data.task import TaskKind
+from coral_plugin.errors import InputError, short
+from coral_plugin.evaluation.features import concatenate, embed_split
+from coral_plugin.evaluation.missing import tell
+from coral_plugin.runs.checks import is_path
+from coral_plugin.runs.run import Run, run
+from coral_plugin.runs.settings import GROUPS, SEEDS, make_settings, seeds_of
+from coral_plugin.networks import EncoderLike
+from coral_plugin.objectives import Objective
+from coral_plugin.io.paths import home_expanded
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained objective and its scores.
+
+    Attributes:
+        run: Settings, data, metrics and the trained objective of every seed.
+        quiet: Whether what became of absent modalities is left unsaid.
+    """
+
+    run: Run
+    quiet: bool = False
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """The content of ``metrics.json``; ``metrics["tasks"]`` is empty without labels and a test split."""
+        return self.run.metrics
+
+    @property
+    def objective(self) -> Objective:
+        """The trained module of the first seed."""
+        return self.run.objectives[self.run.settings.seeds[0]]
+
+    def embed_parts(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Each part of the representation of ``{modality: (N, ...)}``: ``{part: (N, d)}``.
+
+        Modalities may be left out, or be absent in samples where ``<modality>/present`` (N,) is False: what is there
+        is embedded, and parts that tell of an absent modality alone are zero.
+
+        Raises:
+            InputError: samples that do not fit those of the training.
+
+        Warns:
+            UserWarning: values that lie far from those of train, also where ``quiet``.
+        """
+        split = as_split(arrays, self.run.data.modalities)
+        if not self.quiet and (line := tell(split)):
+            sys.stderr.write(f"{line}\n")
+        for line in far_values(split, self.run.data.modalities):
+            warnings.warn(line, stacklevel=2)
+        return embed_split(self.objective, split)
+
+    def embed(self, arrays: Mapping[str, Any]) -> np.ndarray:
+        """The whole representation of ``{modality: (N, ...)}``: ``(N, sum of d)``, the shared part first."""
+        return concatenate(self.embed_parts(arrays))
+
+
+def fit(
+    data: Mapping[str, Any] | MultimodalData,
+    objective: str = "coral",
+    *,
+    labels: Any = None,
+    preset: str = "paper",
+    seeds: int | Iterable[int] = SEEDS,
+    epochs: int | None = None,
+    output: str | Path | None = None,
+    resume: bool = False,
+    encoders: Mapping[str, EncoderLike] | None = None,
+    views: str | Mapping[str, str | Callable[..., Any]] | None = None,
+    plain_views: str | Mapping[str, str] | None = None,
+    kinds: Mapping[str, Kind] | None = None,
+    task: TaskKind | None = None,
+    quiet: bool = False,
+    **chosen: Any,
+) -> Fitted:
+    """Train an objective on arrays that lie in memory, and score it where there are labels and a test split.
+
+    Args:
+        data: ``{modality: (N, ...)}`` (all of it is trained on; ``<modality>/present`` (N,) says which samples have
+            it), or the keys of the ``.npz`` layout
+            (``train/<modality>``, ``test/labels``, ...; :func:`coral_plugin.data.from_arrays`), or a data set.
+        objective: Registered name of the method.
+        labels: ``(N,)`` for the first form of ``data``; not used in training.
+        preset: Of the method.
+        seeds: One training each; 41, (41, 42), range(41, 46), an array.
+        epochs: Short for ``training__epochs``.
+        output: Run directory (``~`` is the home folder); None writes nothing.
+        resume: Go on with the run in ``output``.
+        encoders: ``{modality: registered name, nn.Module, or function of (modality, width)}``.
+        views: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
+        plain_views: The same of un-augmented branches; ``none`` leaves images whole that are cropped by default.
+        kinds: ``{modality: kind}`` where the number of dimensions does not tell.
+        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell; needs labels.
+        quiet: Nothing on standard error; ``embed`` still warns of values that lie far from those of train.
+        chosen: Any other setting as ``group__key``: ``method__mask_ratio=0.5``, ``network__width=64``.
+
+    Raises:
+        InputError: data or settings that do not fit; the message says which.
+    """
+    _check_types(data, output, encoders, kinds)
+    if not isinstance(data, MultimodalData):
+        flat = not any(key.partition("/")[0] in SPLITS for key in data)
+        if flat:
+            data = {f"train/{name}": values for name, values in data.items()}
+            if labels is not None:
+                data["train/labels"] = labels
+        elif labels is not None:
+            raise InputError("Give labels inside the data (train/labels, ...) where the data name their splits.")
+        data = from_arrays(data, kinds=kinds, task=task)
+    elif given := [name for name, value in (("labels", labels), ("kinds", kinds), ("task", task)) if value is not None]:
+        raise InputError(f"fit has {given[0]}, but MultimodalData has its own; leave {given[0]} out.")
+    if epochs is not None:
+        chosen["training__epochs"] = epochs
+    if wrong := [key for key in chosen if key.partition("__")[0] not in GROUPS]:
+        raise InputError(f"fit has no argument {wrong[0]!r}; settings are <group>__<key> with {', '.join(GROUPS)}.")
+    named, functions = _split_functions(views)
+    modules = {name: like for name, like in (encoders or {}).items() if not isinstance(like, str)}
+    texts = {name: like for name, like in (encoders or {}).items() if isinstance(like, str)}
+    if texts:
+        chosen["network__encoders"] = texts
+    if named is not None:
+        chosen["views"] = named
+    if plain_views is not None:
+        chosen["plain_views"] = plain_views if isinstance(plain_views, str) else dict(plain_views)
+    settings = make_settings(objective, "arrays", preset=preset, seeds=seeds_of(seeds), **chosen)
+    finished = run(
+        settings,
+        folder=Path(home_expanded(str(output))) if output is not None else None,
+        resume=resume,
+        quiet=quiet,
+        data=data,
+        encoders=modules,
+        augmentations=functions,
+    )
+    return Fitted(finished, quiet)
+
+
+def _check_types(data: Any, output: Any, encoders: Any, kinds: Any) -> None:
+    """Say what is wrong with an argument of another type, before something far below stumbles over it."""
+    if not isinstance(data, Mapping | MultimodalData):
+        raise InputError(f"data must be a mapping of names to arrays, or MultimodalData, got {short(type(data))}.")
+    if isinstance(data, Mapping) and (odd := [key for key in data if not isinstance(key, str)]):
+        raise InputError(f"A key of data must be a text, got {short(odd[0])}.")
+    if not (output is None or isinstance(output, str | Path)) or not is_path(str(output)):
+        raise InputError(f"output must name a folder, in UTF-8 without control characters, got {short(output)}.")
+    for name, value in (("encoders", encoders), ("kinds", kinds)):
+        if value is not None and not isinstance(value, Mapping):
+            raise InputError(f"{name} must be a mapping by modality, got {short(value)}.")
+    for name, like in (encoders or {}).items():
+        if not isinstance(like, str) and not callable(like):
+            raise InputError(f"The encoder of {name} must be a name, a module or a function, got {short(like)}.")
+
+
+def _split_functions(
+    views: str | Mapping[str, str | Callable[..., Any]] | None,
+) -> tuple[str | dict[str, str] | None, dict[str, Callable[..., Any]]]:
+    if views is None or isinstance(views, str):
+        return views, {}
+    if not isinstance(views, Mapping):
+        raise InputError(f"views must be a text, or a mapping of modalities to texts or functions, got {short(views)}.")
+    texts = {name: view for name, view in views.items() if isinstance(view, str)}
+    return texts, {name: view for name, view in views.items() if not isinstance(view, str)}

@@ -1,0 +1,293 @@
+"""The run directory: what it holds, how it is opened, and when it is refused."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save
+
+from coral_plugin.data import Modality, MultimodalData, Task
+from coral_plugin.errors import CoralError, InputError, one_line, short
+from coral_plugin.runs.environment import environment
+from coral_plugin.runs.lock import LOCK, locked
+from coral_plugin.runs.memory import saved_shapes, shapes_of
+from coral_plugin.runs.results import incomplete, misfit
+from coral_plugin.runs.settings import RunSettings, build, from_dict, network_for
+from coral_plugin.io.yamlfile import read_yaml
+from coral_plugin.io.files import read_json, write_aside, write_json, write_text
+from coral_plugin.networks import EncoderLike
+from coral_plugin.objectives import Objective
+from coral_plugin.registry import OBJECTIVES
+from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
+
+CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
+WEIGHTS, RESULT = "model.safetensors", "result.json"
+# what is written into a run directory
+_FOLDERS = ("plots", "tensorboard")
+_OURS = ("*.yaml", "*.json", "*.csv", "plots", "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*", LOCK)
+# settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
+# step that is not finite (a run that was stopped there has had none)
+_FREE = {"seeds", "data", *(f"training.{key}" for key in ("device", "checkpoint_seconds", "timeout_seconds"))}
+_FREE |= {"training.on_nonfinite"}
+
+
+def open_run(folder: Path) -> tuple[RunSettings, dict[str, Any]]:
+    """Settings and the record of the data of a run directory.
+
+    Raises:
+        InputError: the folder holds no run, or a damaged one.
+    """
+    if not os.path.isfile(folder / CONFIG):  # noqa: PTH113 - False, not an error, for a name that is too long
+        raise InputError(f"{folder} holds no run: there is no {CONFIG} in it. Give the folder that coral train wrote.")
+    saved = read_yaml(folder / CONFIG)
+    try:
+        settings = from_dict(saved)
+    except InputError as error:
+        raise InputError(f"{folder / CONFIG}: {error}") from error
+    record = read_json(folder / DATA)
+    if not isinstance(record, dict) or not {"fingerprint", "modalities"} <= set(record):
+        raise InputError(f"{folder / DATA} is damaged: it lacks the record of the data. Train the run again.")
+    return settings, record
+
+
+def read_result(folder: Path) -> dict[str, Any]:
+    """The result of a finished seed from its folder.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    result = read_json(folder / RESULT)
+    if wrong := misfit(result):
+        raise InputError(f"{folder / RESULT} is damaged: {wrong}. Remove {folder} and go on with coral train --resume.")
+    checked: dict[str, Any] = result
+    return checked
+
+
+def load_objective(
+    folder: Path,
+    seed: int | None = None,
+    encoders: Mapping[str, EncoderLike] | None = None,
+    settings: RunSettings | None = None,
+) -> Objective:
+    """The trained objective of one seed of a run (the first finished one by default), in evaluation mode.
+
+    Args:
+        folder: Run directory.
+        seed: Which of its seeds.
+        encoders: Modules or functions from Python, where the run was trained with them.
+        settings: In place of the run's own, for other losses on the same networks.
+
+    Raises:
+        InputError: no such run or seed, or weights that do not fit.
+    """
+    trained, record = open_run(folder)
+    finished = [s for s in trained.seeds if (folder / f"seed-{s}" / WEIGHTS).is_file()]
+    if seed is None and finished:
+        seed = finished[0]
+    if seed not in finished:
+        raise InputError(
+            f"{folder} has no trained seed{'' if seed is None else f' {seed}'}; it has {finished or 'none'}."
+        )
+    path = folder / f"seed-{seed}" / WEIGHTS
+    return restore(settings or trained, modalities_of(record), tasks_of(record), path, encoders).eval()
+
+
+def modalities_of(record: Mapping[str, Any]) -> tuple[Modality, ...]:
+    """Modalities from the record of the data.
+
+    Raises:
+        InputError: the record is damaged.
+    """
+    modalities: tuple[Modality, ...] = _rebuilt(Modality, record, "modalities")
+    if len({modality.name for modality in modalities}) < len(modalities):
+        raise InputError(f"{DATA} of the run is damaged (a modality twice). Train the run again.")
+    return modalities
+
+
+def tasks_of(record: Mapping[str, Any]) -> tuple[Task, ...]:
+    """Tasks from the record of the data.
+
+    Raises:
+        InputError: the record is damaged.
+    """
+    tasks: tuple[Task, ...] = _rebuilt(Task, record, "tasks")
+    return tasks
+
+
+def _rebuilt(cls: type, record: Mapping[str, Any], key: str) -> tuple[Any, ...]:
+    entries = record.get(key)
+    try:
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise InputError(f"{key} must be a list of mappings, got {short(entries)}")  # noqa: TRY301
+        return tuple(build(cls, entry, cls.__name__.lower()) for entry in entries)
+    except InputError as error:
+        reason = str(error).rstrip(".")
+        raise InputError(f"{DATA} of the run is damaged ({reason}). Train the run again.") from error
+
+
+def build_objective(
+    settings: RunSettings,
+    modalities: tuple[Modality, ...],
+    tasks: tuple[Task, ...] = (),
+    encoders: Mapping[str, EncoderLike] | None = None,
+) -> Objective:
+    """A fresh objective, its parameters drawn from torch's global generator."""
+    network = network_for(settings, (modality.name for modality in modalities))
+    objective: Objective = OBJECTIVES.get(settings.objective)(modalities, network, settings.method, encoders)
+    objective.prepare(tasks)
+    return objective
+
+
+def restore(
+    settings: RunSettings,
+    modalities: tuple[Modality, ...],
+    tasks: tuple[Task, ...],
+    path: Path,
+    encoders: Mapping[str, EncoderLike] | None,
+) -> Objective:
+    """A fresh objective with the weights in ``path``.
+
+    Raises:
+        InputError: the weights cannot be read, or are of another objective.
+    """
+    fresh = partial(build_objective, settings, modalities, tasks, encoders)
+    try:
+        saved = saved_shapes(path)
+        _refuse_other_shapes(shapes_of(fresh), saved)
+        objective = fresh()
+        state = load_file(path)
+        if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
+            raise ValueError(f"{bad[0]} holds values that are not finite")  # noqa: TRY301
+        if odd := [name for name, tensor in state.items() if tensor.dtype != objective.state_dict()[name].dtype]:
+            raise ValueError(f"{odd[0]} is of type {state[odd[0]].dtype}")  # noqa: TRY301
+        objective.load_state_dict(state)
+    except CoralError:
+        raise
+    except Exception as error:  # safetensors and torch raise types of their own
+        reason = one_line(error)
+        raise InputError(
+            f"The weights {path} cannot be loaded: {reason}. Remove {path.parent} and go on with coral train --resume."
+        ) from error
+    return objective
+
+
+def _refuse_other_shapes(expected: Mapping[str, tuple[int, ...]] | None, saved: Mapping[str, tuple[int, ...]]) -> None:
+    """Compare before memory is taken: sizes of a damaged record may be anything."""
+    if expected is None or expected == saved:
+        return
+    name = next(name for name in {**expected, **saved} if expected.get(name) != saved.get(name))
+    raise ValueError(f"{name} has shape {saved.get(name)} there, the settings and data say {expected.get(name)}")
+
+
+def refuse_links_out(folder: Path) -> None:
+    """Refuse a run directory in which something that we would write is a link to a place outside of it.
+
+    Raises:
+        InputError: there is such a link; or what must be a folder is none.
+    """
+    if not os.path.isdir(folder):  # noqa: PTH112 - False, not an error, for a name that is too long
+        if os.path.exists(folder):  # noqa: PTH110
+            raise InputError(f"{folder} is a file; choose another --output.")
+        return
+    home = Path(os.path.realpath(folder))
+    for pattern in _OURS:
+        for path in folder.glob(pattern):
+            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(home):
+                raise InputError(
+                    f"{path} is a link to {os.path.realpath(path)}, outside of {folder}, and is not written through; "
+                    "remove it."
+                )
+            if path.name in _FOLDERS or path.name.startswith("seed-"):
+                wrong = not path.is_dir()
+            else:
+                wrong = path.exists() and not path.is_file()
+            if wrong and path.exists():
+                raise InputError(f"{path} is in the way: a {'file' if path.is_file() else 'folder'}; remove it.")
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a run directory, which another process may not write into meanwhile.
+
+    Raises:
+        InputError: another process holds it, or it cannot be a run directory.
+    """
+    refuse_links_out(folder)
+    with locked(folder):
+        yield
+
+
+def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool) -> None:
+    """Write what a run is before it begins: settings, record of the data, environment.
+
+    Raises:
+        InputError: the folder holds a run and ``resume`` is false, or another run than this one.
+    """
+    record = {
+        "name": data.name,
+        "fingerprint": data.fingerprint,
+        "modalities": [asdict(modality) for modality in data.modalities],
+        "tasks": [asdict(task) for task in data.tasks],
+        "samples": {label: len(split) for label, split in data.splits().items()},
+        "notes": list(data.notes),
+    }
+    refuse_links_out(folder)
+    if os.path.exists(folder / CONFIG):  # noqa: PTH110 - False, not an error, for a name that is too long
+        if not resume:
+            raise InputError(
+                f"{folder} holds a run already. Add --resume to go on with it, or choose another --output"
+                f"{_or_remove(folder)}."
+            )
+        _refuse_other_run(folder, settings, record)
+        scored = [task.name for task in data.tasks] if data.test is not None else []
+        for seed in settings.seeds:  # what is damaged is said before the hours of the other seeds
+            own = folder / f"seed-{seed}"
+            if (own / RESULT).exists() and (wrong := incomplete(read_result(own), scored)):
+                raise InputError(f"{own / RESULT} is damaged: {wrong}. Remove {own} and go on with --resume.")
+        clear_asides(folder)
+    # the settings last: with them in it a folder holds a run, and a kill before that leaves none
+    write_json(folder / DATA, record)
+    write_json(folder / ENVIRONMENT, environment())
+    write_text(folder / CONFIG, settings.to_yaml())
+    sync_folder(folder)
+
+
+def _refuse_other_run(folder: Path, settings: RunSettings, record: Mapping[str, Any]) -> None:
+    saved, data = open_run(folder)
+    was = _flat(saved.as_dict()) | {"data fingerprint": data["fingerprint"]}
+    now = _flat(settings.as_dict()) | {"data fingerprint": record["fingerprint"]}
+    changed = [k for k in {**was, **now} if k not in _FREE and was.get(k) != now.get(k)]
+    if changed:
+        listed = "; ".join(f"{key}: saved {was.get(key)!r}, asked {now.get(key)!r}" for key in changed)
+        raise InputError(f"{folder} holds another run ({listed}). Choose another --output{_or_remove(folder)}.")
+
+
+def _or_remove(folder: Path) -> str:
+    """What else to do with a run that was stopped before a seed was finished, as one that diverged."""
+    return "" if any(folder.glob(f"*/{RESULT}")) else f", or remove {folder}: none of its seeds is finished"
+
+
+def finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> None:
+    """Write weights and result of a seed, the result last: it says that the seed is complete."""
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in objective.state_dict().items()}
+    with write_aside(folder / WEIGHTS) as aside:
+        aside.write_bytes(save(state))  # save_file would leave it for its owner's eyes only
+    write_json(folder / RESULT, result)
+    sync_folder(folder)  # before the checkpoints go
+    Checkpoints(folder).remove()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,174 @@
+"""Robustness of a run: curves of every seed under noise, and what ``evaluation-robustness.json`` says of them."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from coral_plugin.data import MultimodalData, Task
+from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION, Curves
+from coral_plugin.evaluation.robustness.curves import robustness_curves
+from coral_plugin.evaluation.metrics import Scores
+from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, Source
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.robustness.measures import (
+    LEVELS,
+    References,
+    against_published,
+    effective_robustness,
+    relative_robustness,
+)
+from coral_plugin.runs.pictures import PLOTS
+from coral_plugin.runs.settings import RunSettings
+from coral_plugin.runs.summary import chances, spread
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class RobustnessSettings:
+    """How robustness is measured.
+
+    Attributes:
+        levels: Of the noise, rising from 0, which is clean.
+        noise: Families by modality, in place of the defaults (:func:`coral_plugin.evaluation.robustness.noise.choose`).
+        source: Somebody else's noise; None takes our own.
+        references: Published curves; None where there are none.
+        checkout: Of MultiBench, for the record; None without one.
+    """
+
+    levels: tuple[float, ...] = LEVELS
+    noise: str | None = None
+    source: Source | None = None
+    references: References | None = None
+    checkout: str | None = None
+
+
+def summarise_robustness(
+    run: RunSettings,
+    data: MultimodalData,
+    probe: ProbeSettings,
+    settings: RobustnessSettings,
+    noises: Mapping[str, Noise],
+    curves: Mapping[int, Mapping[str, Curves]],
+) -> dict[str, Any]:
+    """The content of ``evaluation-robustness.json`` (schema 1).
+
+    Args:
+        run: Settings of the run.
+        data: That it is scored on.
+        probe: Which probe.
+        settings: Of the noise.
+        noises: ``{modality: its noise}``.
+        curves: ``{seed: {"representation" | "raw": {condition: {task: a score for each level}}}}``.
+    """
+    levels = chances(data)
+    return {
+        "schema": SCHEMA,
+        "objective": run.objective,
+        "dataset": run.dataset,
+        "preset": run.preset,
+        "fingerprint": data.fingerprint,
+        "seeds": list(curves),
+        "probe": asdict(probe),
+        "samples": len(data.test) if data.test is not None else 0,
+        "levels": list(settings.levels),
+        "multibench": settings.checkout,
+        "noises": {
+            name: {"family": noise.family, "origin": noise.origin, "does": FAMILIES[noise.family].says}
+            for name, noise in noises.items()
+        },
+        "tasks": {task.name: _task(run, task, levels[task.name], settings, curves) for task in data.tasks},
+    }
+
+
+def draw_robustness(folder: Path, record: Mapping[str, Any]) -> list[Path]:
+    """A picture for each task into ``plots/`` of the run's folder; returns their paths without ending."""
+    tasks = list(record["tasks"])
+    # the name of a task may be no name of a file
+    paths = [folder / PLOTS / ("robustness" if len(tasks) == 1 else f"robustness-{i + 1}") for i in range(len(tasks))]
+    for path, task in zip(paths, tasks, strict=True):
+        robustness_curves(path, record, task)
+    return paths
+
+
+def _task(
+    run: RunSettings,
+    task: Task,
+    levels: Scores,
+    settings: RobustnessSettings,
+    curves: Mapping[int, Mapping[str, Curves]],
+) -> dict[str, Any]:
+    names = next(iter(curves.values()))[REPRESENTATION]
+    chance = {"chance": levels[task.metric]} if task.metric in levels else {}
+    return {
+        "metric": task.metric,
+        "higher_is_better": task.higher_is_better,
+        **chance,
+        "conditions": {name: _condition(run, task, name, settings, curves) for name in names},
+    }
+
+
+def _condition(
+    run: RunSettings,
+    task: Task,
+    name: str,
+    settings: RobustnessSettings,
+    curves: Mapping[int, Mapping[str, Curves]],
+) -> dict[str, Any]:
+    scores = {kind: [own[kind][name][task.name] for own in curves.values()] for kind in (REPRESENTATION, RAW)}
+    found: dict[str, Any] = {kind: _curve(own) for kind, own in scores.items()}
+    mine, raw = (found[kind]["values"] for kind in (REPRESENTATION, RAW))
+    found["relative"] = spread([relative_robustness(curve, settings.levels) for curve in mine])
+    found["raw_relative"] = spread([relative_robustness(curve, settings.levels) for curve in raw])
+    found["effective"] = spread(
+        [
+            effective_robustness(curve, floor, higher_is_better=task.higher_is_better)
+            for curve, floor in zip(mine, raw, strict=True)
+        ]
+    )
+    published = _published(run, task, name, settings, found[REPRESENTATION])
+    return found if published is None else {**found, "published": published}
+
+
+def _curve(scores: list[list[dict[str, Any]]]) -> dict[str, Any]:
+    """Of one condition: the task's metric ``[seed][level]`` with mean and deviation by level, and the other metrics."""
+    values = [[score["value"] for score in seed] for seed in scores]
+    by_level = list(zip(*values, strict=True))
+    common = set.intersection(*({*score["also"]} for seed in scores for score in seed))
+    return {
+        "values": values,
+        "mean": [statistics.mean(own) for own in by_level],
+        "std": [statistics.stdev(own) for own in by_level] if len(values) > 1 else None,
+        "also": {
+            name: [[score["also"][name] for score in seed] for seed in scores]
+            for name in scores[0][0]["also"]
+            if name in common
+        },
+    }
+
+
+def _published(
+    run: RunSettings, task: Task, name: str, settings: RobustnessSettings, curve: Mapping[str, Any]
+) -> dict[str, Any] | None:
+    """MultiBench's scaled figures, where it has published curves of this task and condition."""
+    reference = settings.references(run.dataset, task, name) if settings.references is not None else None
+    if reference is None:
+        return None
+    seeds = curve["values"] if reference.metric == task.metric else curve["also"].get(reference.metric)
+    figures = [
+        against_published(own, settings.levels, reference, higher_is_better=task.higher_is_better)
+        for own in seeds or []
+    ]
+    there = [each for each in figures if each is not None]
+    if not there or len(there) < len(figures):
+        return None
+    return {
+        "key": reference.key,
+        "metric": reference.metric,
+        "methods": list(reference.methods),
+        **{key: spread([each[key] for each in there]) for key in there[0] if all(key in each for each in there)},
+    }

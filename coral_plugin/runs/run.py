@@ -1,0 +1,273 @@
+"""A run: train every seed, embed, probe, and leave a directory that says all of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from coral_plugin.data import MultimodalData
+from coral_plugin.data.readings import readings
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.raw_baseline import score_floor
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.scoring import Features, Scores, embed_data, score_matched, score_parts, separate
+from coral_plugin.runs.folder import (
+    LOG,
+    METRICS,
+    RESULT,
+    WEIGHTS,
+    build_objective,
+    finish_seed,
+    held,
+    prepare_folder,
+    read_result,
+    restore,
+)
+from coral_plugin.runs.memory import refuse_too_large
+from coral_plugin.runs.settings import RunSettings, preset_note
+from coral_plugin.runs.summary import summarise
+from coral_plugin.io.files import write_json, write_text
+from coral_plugin.networks import EncoderLike, default_width
+from coral_plugin.objectives import Objective
+from coral_plugin.registry import DATASETS
+from coral_plugin.training import processes
+from coral_plugin.training.fit import Trained, check_machine, pick_device, train
+from coral_plugin.training.log import table
+from coral_plugin.training.randomness import fold
+from coral_plugin.augmentations import build_views
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run.
+
+    Attributes:
+        settings: That decided on it.
+        data: What it was trained and scored on.
+        metrics: The content of ``metrics.json``.
+        objectives: ``{seed: trained objective}``.
+        histories: ``{seed: one record an epoch}``.
+        folder: Where it was written; None if nowhere.
+    """
+
+    settings: RunSettings
+    data: MultimodalData
+    metrics: dict[str, Any]
+    objectives: dict[int, Objective]
+    histories: dict[int, list[dict[str, float]]]
+    folder: Path | None
+
+
+def load_data(settings: RunSettings) -> MultimodalData:
+    """The data set of a run, with the modalities that it names."""
+    data: MultimodalData = DATASETS.get(settings.dataset)(settings.data, settings.source)
+    return data if settings.modalities is None else data.select(settings.modalities)
+
+
+def run(
+    settings: RunSettings,
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    label: str = "",
+    floor: bool = True,
+    data: MultimodalData | None = None,
+    encoders: Mapping[str, EncoderLike] | None = None,
+    augmentations: Mapping[str, Callable[..., Any]] | None = None,
+) -> Run:
+    """Train and score every seed of ``settings``.
+
+    Args:
+        settings: Of the run.
+        folder: Where it is written; None writes nothing.
+        resume: Go on with what the folder holds: finished seeds are read, an unfinished one continues.
+        quiet: Nothing on standard error.
+        label: Said in front of every line on standard error, where several runs share it.
+        floor: Probe the raw features too, which takes longer than the representation where they are wide.
+        data: In place of what ``settings.dataset`` would load.
+        encoders: Modules or functions from Python, by modality.
+        augmentations: Functions from Python, by modality.
+
+    Raises:
+        InputError: settings and data that do not fit, or a folder that holds another run.
+        Interrupted: SIGTERM or Ctrl-C came; ``resume`` goes on.
+        SystemExit: under torchrun or SLURM, in every process but the first, once all is trained.
+    """
+    outside = processes.environment()
+    quiet = quiet or (outside is not None and outside.global_rank() > 0)
+    data = data if data is not None else load_data(settings)
+    say = _silent if quiet else partial(_say, label)
+    if alone := processes.without_srun():
+        say(alone)
+    if line := preset_note(settings.objective, settings.dataset, settings.preset):
+        say(f"{settings.objective}: {line}")
+    views = build_views(_views_spec(settings, augmentations), data.modalities, settings.plain_views)
+    method = _check(settings, data, encoders)
+    for line in (*readings(data), *data.notes):
+        say(f"{data.name}: {line}")
+    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
+    samples = len(data.unlabelled)
+    if method.needs_labels and samples != len(data.train):
+        say(
+            f"{settings.objective} trains on the {len(data.train)} labelled samples, as many steps as on the {samples} "
+            f"unlabelled ones"
+        )
+    train_seed = partial(
+        train,
+        build,
+        data.train if method.needs_labels else data.unlabelled,
+        views,
+        settings.training,
+        quiet=quiet,
+        label=label,
+        samples=samples,
+    )
+    with contextlib.ExitStack() as holding:
+        if outside is not None:
+            _train_together(settings, data, folder, resume, train_seed if method.trains else None, holding)
+            resume = True  # what is trained is scored by this process, from its checkpoints
+        elif folder is not None:
+            holding.enter_context(held(folder))
+            prepare_folder(folder, settings, data, resume)
+        raw = score_floor(data, settings.probe) if floor and _can_score(data) else {}
+        results, objectives = {}, {}
+        for seed in settings.seeds:
+            own = folder / f"seed-{seed}" if folder is not None else None
+            if own is not None and resume and (own / RESULT).exists():
+                results[seed] = read_result(own)
+                objectives[seed] = restore(settings, data.modalities, data.tasks, own / WEIGHTS, encoders)
+                say(f"seed {seed}: finished already, not trained again")
+                continue
+            trained = (
+                train_seed(seed, folder=own, resume=resume)
+                if method.trains
+                else _untrained(build, seed, pick_device(settings.training.device))
+            )
+            results[seed], objectives[seed] = score(trained, seed, data, settings), trained.objective
+            if own is not None:
+                finish_seed(own, trained.objective, results[seed])
+        histories = {seed: result["history"] for seed, result in results.items()}
+        metrics = summarise(settings, data, results, raw)
+        if folder is not None:
+            _write(folder, metrics, histories, logged=method.trains)
+    return Run(settings, data, metrics, objectives, histories, folder)
+
+
+def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], *, logged: bool) -> None:
+    """What a run says of all its seeds."""
+    rows = [{"seed": seed, **row} for seed, history in histories.items() for row in history]
+    if logged:
+        write_text(folder / LOG, table(rows))
+    write_json(folder / METRICS, metrics)
+
+
+def _train_together(
+    settings: RunSettings,
+    data: MultimodalData,
+    folder: Path | None,
+    resume: bool,
+    train_seed: Callable[..., Trained] | None,
+    holding: contextlib.ExitStack,
+) -> None:
+    """Train every seed in the processes that torchrun or SLURM started; only the first of them comes back."""
+    if folder is None:
+        raise InputError("Under torchrun or SLURM a run needs an output folder, where its checkpoints are kept.")
+
+    def prepare() -> list[int]:
+        holding.enter_context(held(folder))
+        prepare_folder(folder, settings, data, resume)
+        return [seed for seed in settings.seeds if not (folder / f"seed-{seed}" / RESULT).exists()]
+
+    processes.join_outside(settings.training)
+    for seed in processes.first_from(prepare):
+        if train_seed is not None:
+            train_seed(seed, folder=folder / f"seed-{seed}", resume=resume)
+    if not processes.leave():
+        raise SystemExit(0)
+
+
+def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) -> Trained:
+    """A method that does not train, as if it were trained: no epochs, no time, and no ``metrics.csv``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(fold(seed, "weights"))
+        objective = build().to(device)
+    return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
+
+
+def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
+    """Probe a trained seed, where there is something to score: the content of its ``result.json``."""
+    scores, matched, apart, width = {}, {}, {}, {}
+    if _can_score(data):
+        features = embed_data(trained.objective, data)
+        scores = score_parts(features, data, settings.probe)
+        matched = matched_width(features, data, settings, settings.probe, scores)
+        apart = separate(trained.objective, data)
+        width = {"width": sum(part.shape[1] for part in features["train"].values())}
+    return {
+        "seed": seed,
+        "scores": scores,
+        **width,
+        **matched,
+        "disentanglement": apart,
+        "train": {
+            "seconds": trained.seconds,
+            "samples_per_second": trained.samples_per_second,
+            "peak_memory_bytes": trained.peak_memory_bytes,
+            "steps": trained.steps,
+            "samples": trained.samples,
+            "parameters": sum(p.numel() for p in trained.objective.parameters() if p.requires_grad),
+        },
+        "history": trained.history,
+    }
+
+
+def matched_width(
+    features: Features, data: MultimodalData, settings: RunSettings, probe: ProbeSettings, scores: Scores
+) -> dict[str, Any]:
+    """``matched_width`` of a seed: scores at the width of the networks of this data set; empty where it is off."""
+    if not probe.matched_width:
+        return {}
+    width = settings.network.width or default_width(data.modalities)
+    return {"matched_width": score_matched(features, data, probe, width, scores)}
+
+
+def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> Objective:
+    """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder.
+
+    Returns the objective that it has built for it, which knows whether it trains and on labels.
+    """
+    check_machine(settings.training)
+    if len(data.unlabelled) < 2:
+        raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
+    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
+    refuse_too_large(build)
+    with torch.random.fork_rng(devices=[]):
+        return build()
+
+
+def _can_score(data: MultimodalData) -> bool:
+    return bool(data.tasks) and data.test is not None
+
+
+def _views_spec(settings: RunSettings, augmentations: Mapping[str, Callable[..., Any]] | None) -> Any:
+    if not augmentations:
+        return settings.views
+    if isinstance(settings.views, str):
+        raise InputError("Give views by modality where one of them is a function.")
+    return {**settings.views, **augmentations}
+
+
+def _say(label: str, line: str) -> None:
+    sys.stderr.write(f"{label} {line}\n".lstrip())
+
+
+def _silent(line: str) -> None:
+    del line

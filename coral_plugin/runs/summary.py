@@ -1,0 +1,131 @@
+"""From the results of the seeds to the content of ``metrics.json``."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any
+
+from coral_plugin.data import MultimodalData
+from coral_plugin.evaluation.features import ALL
+from coral_plugin.evaluation.metrics import Scores, chance_levels
+from coral_plugin.runs.settings import RunSettings
+from coral_plugin.registry import OBJECTIVES
+
+SCHEMA = 1
+
+
+def summarise(
+    settings: RunSettings, data: MultimodalData, results: Mapping[int, Mapping[str, Any]], floor: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The content of ``metrics.json`` (DESIGN.md; schema 1) from the results of the seeds."""
+    seeds, levels = list(results), chances(data)
+    parts = {
+        part: {
+            task.name: _spread(levels[task.name], [results[seed]["scores"][part][task.name] for seed in seeds])
+            for task in data.tasks
+        }
+        for part in results[seeds[0]]["scores"]
+    }
+    training = [results[seed]["train"] for seed in seeds]
+    return {
+        "schema": SCHEMA,
+        "objective": settings.objective,
+        "dataset": settings.dataset,
+        "data": data.name,
+        "fingerprint": data.fingerprint,
+        "preset": settings.preset,
+        "modalities": [modality.name for modality in data.modalities],
+        "samples": {label: len(split) for label, split in data.splits().items()},
+        "seeds": seeds,
+        "tasks": parts.pop(ALL, {}),
+        "parts": parts,
+        # of the representation that is probed, the same for all seeds; records of earlier versions lack it
+        **({"width": results[seeds[0]]["width"]} if "width" in results[seeds[0]] else {}),
+        **_matched(levels, results),
+        "floor": {
+            part: {task.name: _spread(levels[task.name], [floor[part][task.name]]) for task in data.tasks}
+            for part in floor
+        },
+        "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
+        "train": {
+            "epochs": settings.training.epochs if OBJECTIVES.get(settings.objective).trains else 0,
+            "samples_per_second": statistics.mean(t["samples_per_second"] for t in training),
+            "seconds": sum(t["seconds"] for t in training),
+            "peak_memory_bytes": max(t["peak_memory_bytes"] for t in training),
+            "parameters": training[0]["parameters"],
+            # of a seed, the same for all; records of earlier versions lack them
+            **{key: training[0][key] for key in ("steps", "samples") if key in training[0]},
+        },
+    }
+
+
+def summarise_missing(
+    data: MultimodalData,
+    results: Mapping[int, Mapping[tuple[str, ...], Mapping[str, Mapping[str, Any]]]],
+    lacking: Mapping[tuple[str, ...], int],
+) -> list[dict[str, Any]]:
+    """``missing`` of an evaluation: an entry for each subset of the modalities, with the seeds together.
+
+    Args:
+        data: Whose tasks were scored.
+        results: ``{seed: {subset: {"complete" | "refitted": {task: score}}}}``.
+        lacking: How many test samples have no modality of a subset.
+    """
+    seeds, levels = list(results), chances(data)
+    return [
+        {
+            "modalities": list(subset),
+            "lacking": lacking[subset],
+            **{
+                kind: {
+                    task.name: _spread(levels[task.name], [results[seed][subset][kind][task.name] for seed in seeds])
+                    for task in data.tasks
+                }
+                for kind in ("complete", "refitted")
+            },
+        }
+        for subset in results[seeds[0]]
+    ]
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Values of the seeds with mean and sample deviation, which is None for one seed."""
+    std = statistics.stdev(values) if len(values) > 1 else None
+    return {"values": values, "mean": statistics.mean(values), "std": std}
+
+
+def _matched(levels: Mapping[str, Scores], results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """``matched_width``, where every seed was scored at the same width; records of older versions have none."""
+    found = [result.get("matched_width") for result in results.values()]
+    widths = {each["width"] for each in found if each}
+    if not all(found) or len(widths) > 1:
+        return {}
+    tasks = {task: _spread(levels[task], [each["scores"][task] for each in found if each]) for task in levels}
+    return {"matched_width": {"width": widths.pop(), "tasks": tasks}}
+
+
+def chances(data: MultimodalData) -> dict[str, Scores]:
+    """``{task: {metric: level of chance}}`` on the test samples; empty where there are none."""
+    test = data.test
+    return (
+        {task.name: chance_levels(test.targets[task.name].cpu().numpy(), task) for task in data.tasks} if test else {}
+    )
+
+
+def _spread(levels: Scores, scores: list[dict[str, Any]]) -> dict[str, Any]:
+    """Values of the seeds with mean and sample deviation (null for one seed), other metrics beside them.
+
+    The level of chance of each metric stands beside its values, where it has one.
+    """
+
+    def stated(metric: str, values: list[float]) -> dict[str, Any]:
+        chance = {"chance": levels[metric]} if metric in levels else {}
+        return {**chance, **spread(values)}
+
+    also = {
+        name: stated(name, [score["also"][name] for score in scores if name in score["also"]])
+        for name in scores[0]["also"]
+    }
+    metric = scores[0]["metric"]
+    return {"metric": metric, **stated(metric, [score["value"] for score in scores]), "also": also}

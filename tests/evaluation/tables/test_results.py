@@ -1,0 +1,160 @@
+"""Tables, to the letter."""
+# ruff: noqa: RUF001 - the dash of an empty cell is meant
+
+import csv
+import io
+
+import numpy as np
+import pytest
+
+from coral_plugin.evaluation.disentanglement import disentanglement
+from coral_plugin.evaluation.tables.results import (
+    Table,
+    also_table,
+    cell,
+    complexity_table,
+    disentanglement_table,
+    score_table,
+)
+
+
+def summary(values, metric="balanced_accuracy", chance=None, also=None):
+    level = {} if chance is None else {"chance": chance}
+    also = {name: {"values": own} for name, own in (also or {}).items()}
+    return {"metric": metric, "values": values, "also": also, **level}
+
+
+@pytest.fixture
+def metrics():
+    return {
+        "objective": "coral",
+        "dataset": "mosi",
+        "preset": "paper",
+        "seeds": [41, 42],
+        "tasks": {
+            "label": summary([0.672, 0.686], chance=0.5, also={"accuracy": [0.7, 0.71], "auroc": [0.75, None]}),
+            "strength": summary([1.5, 1.7], "mse", also={"mae": [0.9, 1.1]}),
+        },
+        "parts": {"shared": {"label": summary([0.6, 0.62]), "strength": summary([2.0, 2.0], "mse")}},
+        "floor": {
+            "all": {"label": summary([0.55]), "strength": summary([2.5], "mse")},
+            "text": {"label": summary([0.5])},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("values", "how", "expected"),
+    [
+        ([], {}, "–"),
+        ([None], {}, "–"),
+        ([0.679], {}, "67.9"),
+        ([0.672, 0.686], {}, "67.9 ± 1.0"),
+        ([0.672, None, 0.686], {}, "67.9 ± 1.0"),
+        ([1.0, 1.0], {}, "100.0 ± 0.0"),
+        ([0.0], {"percent": False}, "0.0"),
+        ([0.012345], {"percent": False}, "0.0123"),
+        ([-0.5], {"percent": False}, "-0.500"),
+        ([1234.5, 1236.5], {"percent": False}, "1236 ± 1"),
+        ([1e-12], {"percent": False}, "0.000000"),
+        ([0.5, 0.7], {"percent": False, "decimals": 3}, "0.600 ± 0.141"),
+        ([float("nan"), 0.5], {}, "not finite"),
+        ([float("inf")], {"percent": False}, "not finite"),
+    ],
+)
+def test_cell(values, how, expected):
+    assert cell(values, **how) == expected
+
+
+def test_score_table(metrics):
+    table = score_table(metrics)
+    assert table.columns == ("representation", "label: balanced accuracy, % ↑", "strength: MSE ↓")
+    assert table.rows == (
+        ("all parts", "67.9 ± 1.0", "1.60 ± 0.14"),
+        ("shared", "61.0 ± 1.4", "2.00 ± 0.00"),
+        ("raw: all", "55.0", "2.50"),
+        ("raw: text", "50.0", "–"),
+        ("chance", "50.0", "–"),
+    )
+    assert table.title == "coral (paper) on mosi"
+    assert table.caption == "Mean ± sample deviation of 2 seeds (41, 42)."
+
+
+def test_one_seed_has_no_deviation_to_explain(metrics):
+    assert score_table({**metrics, "seeds": [41]}).caption == "Seed 41."
+
+
+def test_also_table(metrics):
+    table = also_table(metrics)
+    assert table.columns == ("task", "accuracy, % ↑", "AUROC, % ↑", "MAE ↓")
+    assert table.rows == (("label", "70.5 ± 0.7", "75.0", "–"), ("strength", "–", "–", "1.00 ± 0.14"))
+
+
+def test_a_run_without_tasks_has_empty_tables(metrics):
+    bare = {**metrics, "tasks": {}, "parts": {}, "floor": {}}
+    assert score_table(bare).rows == (("all parts",), ("chance",))
+    assert also_table(bare).rows == ()
+    assert also_table(bare).text()
+
+
+def test_markdown():
+    table = Table(("name", "score, %"), (("a|b\nc", "1.0"),), "A title", "A caption.")
+    assert table.markdown() == (
+        "**A title**\n\n| name | score, % |\n| :--- | ---: |\n| a\\|b c | 1.0 |\n\nA caption.\n"
+    )
+
+
+def test_csv_survives_commas_and_quotes():
+    rows = (('a, "b"', "1.0 ± 0.1"),)
+    assert list(csv.reader(io.StringIO(Table(("x", "y"), rows).csv()))) == [["x", "y"], list(rows[0])]
+
+
+def test_text_is_aligned_and_puts_long_heads_on_two_lines():
+    table = Table(("part", "label: MSE ↓", "b: F1"), (("shared", "1.5", "–"), ("all", "10.25", "3")), "T", "C.")
+    assert table.text() == (
+        "T\n\n        label   b\npart    MSE ↓  F1\n------  -----  --\nshared    1.5   –\nall     10.25   3\n\nC.\n"
+    )
+
+
+@pytest.mark.parametrize(("memory", "said"), [(None, "–"), (3 * 2**20, "3.0")])
+def test_complexity_table(memory, said):
+    cost = {
+        "parameters": {"total": 12345, "trainable": 12000},
+        "flops_per_sample": 2.5e6,
+        "seconds_per_sample": 0.0015,
+        "batch_size": 64,
+        "peak_memory_bytes": memory,
+    }
+    table = complexity_table(cost)
+    assert [value for _, value in table.rows] == ["12,345", "12,000", "2.50", "1.500", said]
+    assert "64" in table.caption
+
+
+def test_disentanglement_table(metrics):
+    def run(cka):
+        return {
+            "probed": {"shared | unique/text": {"cka": cka, "r2_backward": 0.5}},
+            "projected": {"shared | unique/text": {"cosine": 0.25, "cka": 0.5}},
+        }
+
+    table = disentanglement_table({**metrics, "disentanglement": {"41": run(0.1), "42": run(0.3)}})
+    assert table.columns == ("parts", "space", "mean |cos|", "linear CKA", "R² 2nd → 1st")
+    assert table.rows == (
+        ("shared | unique/text", "probed", "–", "0.200 ± 0.141", "0.500 ± 0.000"),
+        ("shared | unique/text", "projected", "0.250 ± 0.000", "0.500 ± 0.000", "–"),
+    )
+
+
+@pytest.mark.parametrize("nothing", [{}, {"disentanglement": {"41": {}}}])
+def test_disentanglement_of_nothing(metrics, nothing):
+    assert disentanglement_table({**metrics, **nothing}).rows == ()
+
+
+def test_every_measure_that_exists_has_a_head(metrics):
+    rng = np.random.default_rng(0)
+    measured = disentanglement({"shared": rng.normal(size=(20, 3)), "unique/text": rng.normal(size=(20, 3))})
+    table = disentanglement_table({**metrics, "disentanglement": {"41": {"probed": measured}}})
+    angle = "canonical-correlation angle over samples"
+    heads = ("mean |cos|", "linear CKA", "Grassmann distance", angle, "R² 1st → 2nd", "R² 2nd → 1st")
+    assert table.columns[2:] == heads
+    assert "–" not in table.rows[0]

@@ -1,0 +1,35 @@
+"""Every published number, with its modalities, task and unit, against a table typed by hand from PUBLISHED.md."""
+
+import pytest
+
+from coral_plugin.reproduce.published import AVERAGE, sources
+from coral_plugin.reproduce.targets import target, titles
+
+from .printed import AVERAGES, COPIED, PRINTED
+
+
+def test_the_table_by_hand_has_every_target_and_every_number():
+    assert list(PRINTED) == list(titles())
+    used = {source for name in titles() for source in target(name).published}
+    assert used == set(sources())
+
+
+@pytest.mark.parametrize("name", list(titles()))
+def test_numbers_modalities_tasks_and_units(name):
+    wanted, found = target(name), {}
+    columns = {column.name: column for column in wanted.grid.columns}
+    for source in wanted.published:
+        found |= sources()[source].values
+    rows = {row.name for row in wanted.grid.rows}
+    copied = {key for source in wanted.published for key in sources()[source].copied if key[0] in rows}
+    assert copied & {(row, column) for row in rows for column in columns} == {
+        (row, column) for row, column in COPIED.get(name, ()) if row in rows and column in columns
+    }
+    averages = {row: text for (row, column, _), text in found.items() if column == AVERAGE}
+    assert averages == AVERAGES.get(name, {})
+    by_hand = {(row, *place): text for place, (*_, numbers) in PRINTED[name].items() for row, text in numbers.items()}
+    assert {key: text for key, text in found.items() if key[1] != AVERAGE} == by_hand
+    for (column, score), (modalities, task, unit, _) in PRINTED[name].items():
+        reading = columns[column].readings[score]
+        assert (columns[column].modalities or ("image1", "image2"), reading.task) == (modalities, task)
+        assert (reading.metric, reading.unit) == (("mse", 1e-4) if unit == "MSE x 1e-4" else (reading.metric, 1.0))
