@@ -50,7 +50,7 @@ MASKS = (
     TIES + "test_a_fixed_partition_masks_the_first_half_in_the_first_view",
     LOSS + "test_fixed_partition_masks_the_first_half_in_the_first_view",
 )
-PROTOCOL = "tests/bench/test_protocol.py::test_elsewhere_there_are_none_and_one_line_says_why"
+PROTOCOL = "tests/reproduce/test_protocol.py::test_elsewhere_there_are_none_and_one_line_says_why"
 PENALTY = (LOSS + "test_terms_match_the_definition",)
 _ALL = "torch.cat([s.columns[m.name].values for s in splits.values()])"
 
