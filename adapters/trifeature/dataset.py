@@ -18,7 +18,7 @@ from .render import MOST_SHARE, SHAPE_SHARE, TRAIN_RENDERS, Bank
 from .shapes import SHAPES
 from .textures import PERIOD, TEXTURES
 
-Arm = Literal["unbiased", "biased"]
+Pairing = Literal["unbiased", "biased"]
 MODALITIES = ("image1", "image2")
 TASKS = (
     Task(name="redundancy", kind="classification", classes=SHAPES),
@@ -40,7 +40,7 @@ class TrifeatureSettings:
         image_size: Pixels each way, S. Shapes scale with it, textures do not.
         shape_share: Side of a shape before it is turned, as a share of S: 128 / 224 in the papers. In small images a
             greater one leaves more pixels for shapes and textures, and less grey around them.
-        arm: Pairs of the self-supervised training: ``unbiased``, any two images of one shape (redundancy and
+        pairing: Pairs of the self-supervised training: ``unbiased``, any two images of one shape (redundancy and
             uniqueness), or ``biased``, only those in which the second image's colour belongs to the first one's
             texture (synergy).
         pairs: Number of them.
@@ -55,7 +55,7 @@ class TrifeatureSettings:
 
     image_size: int = 224
     shape_share: float = SHAPE_SHARE
-    arm: Arm = "unbiased"
+    pairing: Pairing = "unbiased"
     pairs: int = 10_000
     probe_pairs: int = 10_000
     texture_period: int | None = None
@@ -68,8 +68,8 @@ class TrifeatureSettings:
             raise InputError(f"image_size must be from 16 to 1024 pixels, got {self.image_size}.")
         if not 0.2 <= self.shape_share <= MOST_SHARE:
             raise InputError(f"shape_share must be from 0.2 to {MOST_SHARE}, got {self.shape_share}.")
-        if self.arm not in get_args(Arm):
-            raise suggest(str(self.arm), list(get_args(Arm)), "arm of trifeature")
+        if self.pairing not in get_args(Pairing):
+            raise suggest(str(self.pairing), list(get_args(Pairing)), "pairing of trifeature")
         if self.pairs < 1:
             raise InputError(f"pairs must be at least 1, got {self.pairs}.")
         if self.probe_pairs < 10:
@@ -87,7 +87,8 @@ class TrifeatureSettings:
 def load(path: str | None = None, settings: TrifeatureSettings | None = None) -> MultimodalData:
     """Generate Trifeature pairs (Hermann & Lampinen 2020; as pairs: CoMM, arXiv:2409.07402; METHODS 5.1).
 
-    ``pretrain`` holds the pairs of the chosen arm; ``train`` and ``valid`` unbiased pairs of the same training images;
+    ``pretrain`` holds the pairs of the chosen pairing; ``train`` and ``valid`` unbiased pairs of the same
+    training images;
     ``test`` every unbiased pair of 200 images of combinations that are never trained on. The probe is refitted on
     train and valid: both are pairs of training images, and the test stays untouched (METHODS 4.8b).
 
@@ -114,8 +115,11 @@ def load(path: str | None = None, settings: TrifeatureSettings | None = None) ->
         raise MachineError(f"Trifeature at image_size {size} needs {need:.1f} GiB; choose a smaller one.") from error
     colour_of = texture_to_colour(seed)
     unbiased = candidates(train.attributes)
-    allowed = unbiased if settings.arm == "unbiased" else candidates(train.attributes, colour_of)
-    for wanted, there, what in ((settings.pairs, allowed, settings.arm), (settings.probe_pairs, unbiased, "probing")):
+    allowed = unbiased if settings.pairing == "unbiased" else candidates(train.attributes, colour_of)
+    for wanted, there, what in (
+        (settings.pairs, allowed, settings.pairing),
+        (settings.probe_pairs, unbiased, "probing"),
+    ):
         if wanted > len(there):
             notes.append(f"{wanted} {what} pairs were asked for; all {len(there)} that exist are used")
     probing = sample(unbiased, settings.probe_pairs, seed, "probing pairs")

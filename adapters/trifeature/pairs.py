@@ -22,7 +22,7 @@ def candidates(attributes: Tensor, colour_of: Tensor | None = None) -> Tensor:
     Args:
         attributes: (M, 3) of the bank.
         colour_of: (10,) With it, only pairs whose second image has the colour that belongs to the first one's texture
-            (the biased arm).
+            (the biased pairing).
 
     Returns:
         (P, 2) indices of images, sorted.

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from coral_plugin.bench.comparison import Compared, Comparison, Measure
+from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import preset_of
 from coral_plugin.bench.ranking import all_below, raw_line
 from coral_plugin.evaluation.tables.results import cell, head, is_share, metric_name
@@ -33,20 +33,20 @@ _OLD_RECORD = (
 _OLD_LABELS = "Rows with labels took as many epochs as the others, over the labelled samples alone."
 
 
-def shown_name(each: Compared, comparison: Comparison, columns: Sequence[str]) -> str:
+def shown_name(each: ComparedRow, comparison: Comparison, columns: Sequence[str]) -> str:
     """Name of a row with what it is, where it is no method: raw features, or with labels, and how many steps."""
     if each.kind == "raw features":
-        return f"{each.row.name} (raw features)"
+        return f"{each.method.name} (raw features)"
     if each.kind == "method":
-        return each.row.name
+        return each.method.name
     own = [_steps(each, column) for column in columns]
     methods = [[_steps(row, column) for column in columns] for row in comparison.rows if row.kind == "method"]
     if any(None in steps for steps in own):
-        return f"{each.row.name} (with labels)"
+        return f"{each.method.name} (with labels)"
     if methods and all(steps == own for steps in methods):
-        return f"{each.row.name} (with labels, same steps)"
+        return f"{each.method.name} (with labels, same steps)"
     told = f", {' / '.join(f'{steps:,}' for steps in own[0] if steps is not None)} steps" if len(columns) == 1 else ""
-    return f"{each.row.name} (with labels{told})"
+    return f"{each.method.name} (with labels{told})"
 
 
 def heading(measure: Measure) -> str:
@@ -124,14 +124,14 @@ def width_note(comparison: Comparison, column: str) -> str:
     return "Representations differ in width by method, and no column compares them at one width."
 
 
-def _told_settings(comparison: Comparison, rows: Sequence[Compared], column: str) -> Iterator[str]:
+def _told_settings(comparison: Comparison, rows: Sequence[ComparedRow], column: str) -> Iterator[str]:
     shared, set_alike, differing = [], [], []
     for key, phrase in _TOLD.items():
-        by_row = {each.row.name: _values(each, column, key) for each in rows}
+        by_row = {each.method.name: _values(each, column, key) for each in rows}
         phrases = {name: " / ".join(map(phrase, values)) for name, values in by_row.items() if None not in values}
         if len(phrases) < len(rows):
             continue
-        origins = {each.row.name: key in _chosen(each, comparison, column) for each in rows}
+        origins = {each.method.name: key in _chosen(each, comparison, column) for each in rows}
         if len(set(phrases.values())) == 1:
             shared.append(next(iter(phrases.values())))
             set_alike += [key.partition(".")[2].replace("_", " ")] if all(origins.values()) else []
@@ -155,11 +155,11 @@ def _told_settings(comparison: Comparison, rows: Sequence[Compared], column: str
 _SETTINGS = {key for key in _TOLD if key.startswith("training.")}
 
 
-def _overrides(comparison: Comparison, rows: Sequence[Compared], column: str) -> Iterator[str]:
+def _overrides(comparison: Comparison, rows: Sequence[ComparedRow], column: str) -> Iterator[str]:
     """Settings that the grid chose over presets and recipes, besides those that are told already."""
     known = all(each.trainings.get(column) for each in rows)
     chosen = {
-        each.row.name: {
+        each.method.name: {
             key: value for key, value in _chosen(each, comparison, column).items() if not (known and key in _TOLD)
         }
         for each in rows
@@ -178,19 +178,19 @@ def _overrides(comparison: Comparison, rows: Sequence[Compared], column: str) ->
     }
     if alone:
         yield f"Set for one row: {'; '.join(f'{name}: {listed}' for name, listed in alone.items())}."
-    presets = {each.row.name: preset_of(each.row, column) for each in rows}
+    presets = {each.method.name: preset_of(each.method, column) for each in rows}
     if others := {name: preset for name, preset in presets.items() if preset != "paper"}:
         yield f"Presets: {', '.join(f'{name} {preset}' for name, preset in others.items())}; paper for the others."
 
 
-def _chosen(each: Compared, comparison: Comparison, column: str) -> dict[str, Any]:
+def _chosen(each: ComparedRow, comparison: Comparison, column: str) -> dict[str, Any]:
     """``{"group.key": value}`` of what the grid set for a row in a column."""
     own = next(known for known in comparison.grid.columns if known.name == column)
-    arms: dict[str, Any] = {}
-    for settings in own.arms.values():
+    conditions: dict[str, Any] = {}
+    for settings in own.conditions.values():
         for key, value in settings.items():
-            arms[key] = value if arms.get(key, value) == value else "by arm"
-    return {**own.chosen, **arms, **each.row.chosen, **each.row.by_column.get(column, {})}
+            conditions[key] = value if conditions.get(key, value) == value else "by condition"
+    return {**own.chosen, **conditions, **each.method.chosen, **each.method.by_column.get(column, {})}
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
@@ -203,12 +203,12 @@ def _plain(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _has(each: Compared, column: str) -> bool:
+def _has(each: ComparedRow, column: str) -> bool:
     return any(measure.column == column for measure in each.scores)
 
 
-def _values(each: Compared, column: str, key: str) -> tuple[Any, ...]:
-    """The different values of a setting, or of ``steps`` and ``samples``, over the arms of a column."""
+def _values(each: ComparedRow, column: str, key: str) -> tuple[Any, ...]:
+    """The different values of a setting, or of ``steps`` and ``samples``, over the conditions of a column."""
     found = []
     for training in each.trainings[column].values():
         group, _, name = key.partition(".")
@@ -216,5 +216,5 @@ def _values(each: Compared, column: str, key: str) -> tuple[Any, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _steps(each: Compared, column: str) -> tuple[int | None, ...]:
+def _steps(each: ComparedRow, column: str) -> tuple[int | None, ...]:
     return tuple(training.steps for training in each.trainings.get(column, {}).values()) or (None,)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from coral_plugin.bench.comparison import KINDS, Compared, Comparison, Cost, Kind, Measure, Score, Training
-from coral_plugin.bench.grid import Column, Grid, Job, Reading, Row
+from coral_plugin.bench.comparison import ROW_KINDS, ComparedRow, Comparison, Cost, Measure, RowKind, Score, Training
+from coral_plugin.bench.grid import DatasetColumn, Grid, Job, MethodRow, Reading
 from coral_plugin.bench.ranking import ranked
 from coral_plugin.registry import OBJECTIVES
 
 Records = Mapping[str, Mapping[str, Any]]
-# (row, column, arm, seed): content of metrics.json
+# (row, column, condition, seed): content of metrics.json
 _Found = Mapping[tuple[str, str, str, int], Mapping[str, Any]]
 
 
@@ -26,7 +26,7 @@ def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[s
         failed: ``{label: reason}`` of the others.
     """
     found = {
-        (job.row, job.column, job.arm, job.seed): records[job.identity]["metrics"]
+        (job.row, job.column, job.condition, job.seed): records[job.identity]["metrics"]
         for job in jobs
         if job.identity in records
     }
@@ -51,8 +51,8 @@ def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[s
         matched_widths = {
             column: own["width"] for (name, column), own in _all("matched_width", found).items() if name == row.name
         }
-        rows.append(Compared(row, kind_of(row), scores, costs, trainings.get(row.name, {}), widths, matched_widths))
-    rows.sort(key=lambda each: KINDS.index(each.kind))
+        rows.append(ComparedRow(row, kind_of(row), scores, costs, trainings.get(row.name, {}), widths, matched_widths))
+    rows.sort(key=lambda each: ROW_KINDS.index(each.kind))
     known = tuple(measures.values())
     return Comparison(
         grid,
@@ -64,7 +64,7 @@ def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[s
     )
 
 
-def kind_of(row: Row) -> Kind:
+def kind_of(row: MethodRow) -> RowKind:
     """Whether a row is a method, raw features, or trained with labels."""
     objective = OBJECTIVES.get(row.objective)
     if not objective.trains:
@@ -78,17 +78,17 @@ def _all(key: str, found: _Found) -> dict[tuple[str, str], Any]:
 
 
 def _trainings(jobs: Sequence[Job], found: _Found) -> dict[str, dict[str, dict[str, Training]]]:
-    """``{row: {column: {arm: training}}}``, of the first complete seed of each."""
+    """``{row: {column: {condition: training}}}``, of the first complete seed of each."""
     trainings: dict[str, dict[str, dict[str, Training]]] = {}
     for job in jobs:
         own = trainings.setdefault(job.row, {}).setdefault(job.column, {})
-        metrics = found.get((job.row, job.column, job.arm, job.seed))
-        if metrics is not None and job.arm not in own:
-            own[job.arm] = Training(job.settings, metrics["train"].get("steps"), metrics["train"].get("samples"))
+        metrics = found.get((job.row, job.column, job.condition, job.seed))
+        if metrics is not None and job.condition not in own:
+            own[job.condition] = Training(job.settings, metrics["train"].get("steps"), metrics["train"].get("samples"))
     return trainings
 
 
-def _readings(column: Column, found: _Found) -> dict[str, Reading]:
+def _readings(column: DatasetColumn, found: _Found) -> dict[str, Reading]:
     if column.readings:
         return dict(column.readings)
     metrics = next((m for (_, name, _, _), m in found.items() if name == column.name), None)
@@ -96,10 +96,12 @@ def _readings(column: Column, found: _Found) -> dict[str, Reading]:
 
 
 def _measure(column: str, name: str, reading: Reading, found: _Found, jobs: Sequence[Job]) -> Measure | None:
-    probes = {job.settings["probe"]["kind"] for job in jobs if (job.column, job.arm) == (column, reading.arm)}
+    probes = {
+        job.settings["probe"]["kind"] for job in jobs if (job.column, job.condition) == (column, reading.condition)
+    }
     probe = probes.pop() if len(probes) == 1 else ""
-    for (_, own, arm, _), metrics in found.items():
-        if (own, arm) == (column, reading.arm) and (task := _task(metrics["tasks"], reading)):
+    for (_, own, condition, _), metrics in found.items():
+        if (own, condition) == (column, reading.condition) and (task := _task(metrics["tasks"], reading)):
             metric = reading.metric or task["metric"]
             summary = task if metric == task["metric"] else task["also"].get(metric, {})
             return Measure(column, name, metric, summary.get("chance"), reading.unit, probe)
@@ -119,7 +121,7 @@ def _values(
     """``{seed: value}`` of the representation, or of its principal components of the matched width."""
     values = {}
     for seed in seeds:
-        metrics = found.get((row, column, reading.arm, seed), {})
+        metrics = found.get((row, column, reading.condition, seed), {})
         task = _task((metrics.get("matched_width") or {} if matched else metrics).get("tasks", {}), reading)
         if task is None:
             continue

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from coral_plugin.bench.grid import Grid, Row
+from coral_plugin.bench.grid import Grid, MethodRow
 from coral_plugin.evaluation.tables.results import head
 
 AVERAGE = "average"
-Kind = Literal["method", "raw features", "with labels"]
-KINDS: tuple[Kind, ...] = ("method", "raw features", "with labels")
+RowKind = Literal["method", "raw features", "with labels"]
+ROW_KINDS: tuple[RowKind, ...] = ("method", "raw features", "with labels")
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class Score:
         rank: 1 for the best method, 2 for the second, else None. Only methods that are not below the raw features
             have one.
         p_value: Holm-corrected, of the paired t-test against the best method over the seeds that both have.
-        matched: ``{seed: value}`` of the probe on as many principal components as :attr:`Compared.matched_widths` says;
-            empty where a record has none.
+        matched: ``{seed: value}`` of the probe on the principal components that :attr:`ComparedRow.matched_widths`
+            counts; empty where a record has none.
     """
 
     values: Mapping[int, float]
@@ -80,7 +80,7 @@ class Cost:
 
 @dataclass(frozen=True)
 class Training:
-    """How a row was trained in one arm of a column.
+    """How a row was trained in one condition of a column.
 
     Attributes:
         settings: Run settings, as plain containers (``RunSettings.as_dict``).
@@ -94,22 +94,22 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparedRow:
     """A row of the comparison.
 
     Attributes:
-        row: Its settings.
+        method: The method with its settings.
         kind: ``method``, ``raw features`` (nothing is trained) or ``with labels`` (trained with the labels).
         scores: Scores by measure.
         costs: Costs by column.
-        trainings: ``{column: {arm: training}}``; empty for records of before, which do not hold them.
+        trainings: ``{column: {condition: training}}``; empty for records of before, which do not hold them.
         widths: ``{column: width of the representation that is probed}``, where known.
         matched_widths: ``{column: width}`` of the principal components at which it is compared with the other rows,
             where known; a representation that is narrower than the others' has its own.
     """
 
-    row: Row
-    kind: Kind
+    method: MethodRow
+    kind: RowKind
     scores: Mapping[Measure, Score]
     costs: Mapping[str, Cost]
     trainings: Mapping[str, Mapping[str, Training]] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Comparison:
 
     grid: Grid
     measures: tuple[Measure, ...]
-    rows: tuple[Compared, ...]
+    rows: tuple[ComparedRow, ...]
     failed: Mapping[str, str] = field(default_factory=dict)
     fingerprints: Mapping[str, list[str]] = field(default_factory=dict)
     modalities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -147,10 +147,10 @@ class PublishedNumbers(Protocol):
 
     names: Sequence[str]
 
-    def __call__(self, compared: Compared, measure: Measure) -> str | None:
+    def __call__(self, compared: ComparedRow, measure: Measure) -> str | None:
         """The number as printed with the mark of its source; None where none stands beside this one."""
 
-    def average(self, compared: Compared, measures: Sequence[Measure]) -> str | None:
+    def average(self, compared: ComparedRow, measures: Sequence[Measure]) -> str | None:
         """The printed average over the data sets; None where none stands beside ours."""
 
     def citations(self) -> list[str]:

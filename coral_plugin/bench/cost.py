@@ -27,17 +27,17 @@ from coral_plugin.training import processes
 from coral_plugin.training.fit import pick_device, train
 from coral_plugin.training.settings import TrainingSettings
 
-FILE = "cost.json"
-STEPS = 20
+COST_FILE = "cost.json"
+MEASURED_STEPS = 20
 
 
 def measure_costs(
-    jobs: Sequence[Job], folder: Path, *, steps: int = STEPS, say: Callable[[str], None] | None = None
+    jobs: Sequence[Job], folder: Path, *, steps: int = MEASURED_STEPS, say: Callable[[str], None] | None = None
 ) -> dict[str, str]:
     """Measure each method on each data set that is not measured yet, and keep the figures in ``folder``.
 
     Args:
-        jobs: Of the grid; of each row and column the first arm and seed is measured, without its fine-tuning.
+        jobs: Of the grid; of each row and column the first condition and seed is measured, without its fine-tuning.
         folder: Of the grid; gets ``cost.json``.
         steps: Of an epoch; one warms up, one is measured.
         say: Gets a line for each measurement.
@@ -57,7 +57,7 @@ def measure_costs(
             continue
         if found is not None:
             known[job.identity] = found
-            write_json(folder / FILE, known)
+            write_json(folder / COST_FILE, known)
         if found is not None and say is not None:
             say(f"cost of {job.row} on {job.column}: {found['seconds']:.3g} s, {found['memory'] / 2**20:.0f} MiB")
     return failed
@@ -65,7 +65,7 @@ def measure_costs(
 
 def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
     """What :func:`measure_costs` has kept, ``{identity of a run: figures}``."""
-    path = folder / FILE
+    path = folder / COST_FILE
     found = read_json(path) if path.is_file() else {}
     return found if isinstance(found, dict) else {}
 
@@ -87,7 +87,7 @@ def with_costs(comparison: Comparison, jobs: Sequence[Job], costs: Mapping[str, 
             costs={
                 column: cost
                 for column, before in each.costs.items()
-                if (cost := found.get((each.row.name, column)) if column in measured else before)
+                if (cost := found.get((each.method.name, column)) if column in measured else before)
             },
         )
         for each in comparison.rows

@@ -20,7 +20,7 @@ def draw_embeddings(folder: Path, finished: Finished) -> dict[str, Path]:
     """
     drawn: dict[str, Path] = {}
     for job in finished.jobs:
-        where = f"{job.row} on {job.column}{f' ({job.arm})' if job.arm else ''}"
+        where = f"{job.row} on {job.column}{f' ({job.condition})' if job.condition else ''}"
         caption = f"{where}: embeddings, seed {job.seed}"
         if job.finetune is not None:
             continue

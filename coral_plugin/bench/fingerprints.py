@@ -16,7 +16,7 @@ from coral_plugin.registry import DATASETS
 from coral_plugin.runs.run import load_data
 from coral_plugin.runs.settings import RunSettings
 
-FILE = "fingerprints.json"
+FINGERPRINTS_FILE = "fingerprints.json"
 
 
 class Fingerprints:
@@ -27,7 +27,7 @@ class Fingerprints:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE
+        self._path = folder / FINGERPRINTS_FILE
         self._known: dict[str, str] = {}
         if self._path.is_file():
             known = read_json(self._path)

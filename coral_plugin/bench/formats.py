@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from coral_plugin.bench.cells import Cell, CellTable
 from coral_plugin.bench.comparison import Comparison, Cost, LookUp, Measure, Score
-from coral_plugin.bench.layout import Cell, Layout
 from coral_plugin.bench.ranking import CORRECTION
 from coral_plugin.evaluation.tables.results import ABSENT, Table
 
-SCHEMA = 2
+TABLE_SCHEMA = 2
 
 _LATEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 _ON_A_TERMINAL = {
@@ -28,7 +28,7 @@ _LATEX |= {c: "\\" + c for c in "&%$#_{}"}
 _LATEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$^\dagger$", ABSENT: "--", "²": "$^2$"}
 
 
-def markdown(layout: Layout) -> str:
+def markdown(layout: CellTable) -> str:
     """A GitHub-flavoured table."""
 
     def write(c: Cell) -> str:
@@ -37,7 +37,7 @@ def markdown(layout: Layout) -> str:
     return _as_table(layout, write).markdown()
 
 
-def text(layout: Layout) -> str:
+def text(layout: CellTable) -> str:
     """Aligned columns for a terminal; the best has a star."""
     notes = []
     for note in layout.notes:
@@ -48,7 +48,7 @@ def text(layout: Layout) -> str:
     return _as_table(marked, lambda c: f"*{c.text}" if c.rank == 1 else c.text).text()
 
 
-def latex(layout: Layout) -> str:
+def latex(layout: CellTable) -> str:
     """A table for ``booktabs``, its notes below it."""
 
     def write(c: Cell) -> str:
@@ -69,7 +69,7 @@ def summary_csv(comparison: Comparison, look_up: LookUp) -> str:
     """One line for each method and measure, as numbers; what was published as it is printed."""
     beside = look_up(comparison)
     rows = [
-        [each.row.name, each.row.objective, each.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
+        [each.method.name, each.method.objective, each.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
          else "higher", m.probe, len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value, m.unit,
          _printed(beside(each, m)), each.widths.get(m.column), each.matched_widths.get(m.column),
          fmean(s.matched.values()) if s.matched else None, *_cost_figures(each.costs.get(m.column))]
@@ -97,7 +97,7 @@ def _cost_figures(cost: Cost | None) -> list[Any]:
 def scores_csv(comparison: Comparison) -> str:
     """One line for each method, measure and seed."""
     rows = [
-        [each.row.name, each.row.objective, m.column, m.score, m.metric, seed, value]
+        [each.method.name, each.method.objective, m.column, m.score, m.metric, seed, value]
         for each in comparison.rows
         for m, s in each.scores.items()
         for seed, value in s.values.items()
@@ -110,13 +110,13 @@ def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
     beside = look_up(comparison)
     rows = [
         {
-            **dataclasses.asdict(each.row),
+            **dataclasses.asdict(each.method),
             "kind": each.kind,
             "scores": [_score_json(m, s) for m, s in each.scores.items()],
             "cost": {name: dataclasses.asdict(cost) for name, cost in each.costs.items()},
             "trainings": {
-                column: {arm: dataclasses.asdict(own) for arm, own in arms.items()}
-                for column, arms in each.trainings.items()
+                column: {condition: dataclasses.asdict(own) for condition, own in conditions.items()}
+                for column, conditions in each.trainings.items()
             },
             "widths": dict(each.widths),
             "matched_widths": dict(each.matched_widths),
@@ -125,7 +125,7 @@ def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
         for each in comparison.rows
     ]
     return {
-        "schema": SCHEMA,
+        "schema": TABLE_SCHEMA,
         "title": comparison.grid.title,
         "seeds": list(comparison.grid.seeds),
         "columns": {
@@ -134,7 +134,7 @@ def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
                 "data": column.data,
                 "modalities": comparison.modalities.get(column.name, column.modalities),
                 "chosen": dict(column.chosen),
-                "arms": dict(column.arms),
+                "conditions": dict(column.conditions),
                 "papers_data": column.papers_data,
                 "fingerprints": comparison.fingerprints.get(column.name, []),
             }
@@ -167,7 +167,7 @@ def _moments(values: Sequence[float]) -> tuple[float, float | None]:
     return fmean(values), stdev(values) if len(values) > 1 else None
 
 
-def _as_table(layout: Layout, write: Callable[[Cell], str]) -> Table:
+def _as_table(layout: CellTable, write: Callable[[Cell], str]) -> Table:
     empty = ("",) * len(layout.head)
     rows: list[tuple[str, ...]] = []
     for block in layout.blocks:

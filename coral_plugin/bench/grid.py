@@ -18,7 +18,7 @@ _NOT_IN_IDENTITY = {"data", "training.device", "training.checkpoint_seconds"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class MethodRow:
     """A method with its settings.
 
     Attributes:
@@ -45,20 +45,20 @@ class Reading:
     """Which figure of a run a table shows.
 
     Attributes:
-        arm: Of which training.
+        condition: Of which training.
         task: None for the only one.
         metric: None for the one that stands for the task.
         unit: What tables divide the values by, where a paper prints multiples of a unit other than 1.
     """
 
-    arm: str = ""
+    condition: str = ""
     task: str | None = None
     metric: str | None = None
     unit: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class DatasetColumn:
     """A data set with its settings.
 
     Attributes:
@@ -67,8 +67,8 @@ class Column:
         data: Path of its files.
         modalities: Which of them; None takes all.
         chosen: ``{"group.key": value}`` for every method.
-        arms: ``{arm: settings}``: trainings that are scored together; one without a name by default.
-        readings: ``{name of a score: where it is read}``; empty for every task of the only arm.
+        conditions: ``{condition: settings}``: trainings that are scored together; one without a name by default.
+        readings: ``{name of a score: where it is read}``; empty for every task of the only condition.
         papers_data: Whether the user declares that the files are those of the papers.
     """
 
@@ -77,7 +77,7 @@ class Column:
     data: str | None = None
     modalities: tuple[str, ...] | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
-    arms: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
+    conditions: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: {"": {}})
     readings: Mapping[str, Reading] = field(default_factory=dict)
     papers_data: bool = False
 
@@ -89,7 +89,7 @@ class Job:
     Attributes:
         row: Name of the row.
         column: Name of the column.
-        arm: Of the column; empty for the only one.
+        condition: Of the column; empty for the only one.
         seed: Of the training.
         settings: Of the run, as plain containers (``RunSettings.as_dict``).
         fingerprint: Of the data.
@@ -101,7 +101,7 @@ class Job:
 
     row: str
     column: str
-    arm: str
+    condition: str
     seed: int
     settings: dict[str, Any]
     fingerprint: str
@@ -118,7 +118,7 @@ class Job:
     @property
     def label(self) -> str:
         """For people."""
-        return f"{self.row} on {self.column}{f' ({self.arm})' if self.arm else ''}, seed {self.seed}"
+        return f"{self.row} on {self.column}{f' ({self.condition})' if self.condition else ''}, seed {self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +132,8 @@ class Grid:
         title: Of the tables.
     """
 
-    rows: tuple[Row, ...]
-    columns: tuple[Column, ...]
+    rows: tuple[MethodRow, ...]
+    columns: tuple[DatasetColumn, ...]
     seeds: tuple[int, ...]
     title: str = "Benchmark"
 
@@ -145,13 +145,13 @@ class Grid:
             raise InputError(f"A grid needs different seeds, and at least one; got {list(self.seeds)}.")
 
 
-def run_settings(row: Row, column: Column, arm: str, seed: int) -> RunSettings:
-    """Settings of one run: defaults of data set and preset, then of column, arm and row.
+def run_settings(row: MethodRow, column: DatasetColumn, condition: str, seed: int) -> RunSettings:
+    """Settings of one run: defaults of data set and preset, then of column, condition and row.
 
     Raises:
         InputError: an unknown name or a value out of range; the message says of which run.
     """
-    chosen = {**column.chosen, **column.arms[arm], **row.chosen, **row.by_column.get(column.name, {})}
+    chosen = {**column.chosen, **column.conditions[condition], **row.chosen, **row.by_column.get(column.name, {})}
     preset = preset_of(row, column.name)
     try:
         return make_settings(
@@ -167,7 +167,7 @@ def run_settings(row: Row, column: Column, arm: str, seed: int) -> RunSettings:
         raise InputError(f"{row.name} on {column.name}: {error}") from error
 
 
-def preset_of(row: Row, column: str) -> str:
+def preset_of(row: MethodRow, column: str) -> str:
     """Name of the preset that a row starts from on a column."""
     preset = row.presets.get(column, row.preset)
     if preset is None:
@@ -188,16 +188,19 @@ def plan(
         code: Hash of the sources behind an objective, a data set and, if true, fine-tuning.
     """
     cells = [
-        (seed, column, arm, row) for seed in grid.seeds for column in grid.columns for arm in column.arms
+        (seed, column, condition, row)
+        for seed in grid.seeds
+        for column in grid.columns
+        for condition in column.conditions
         for row in grid.rows
-    ]  # fmt: skip
-    settings = [run_settings(row, column, arm, seed) for seed, column, arm, row in cells]
+    ]
+    settings = [run_settings(row, column, condition, seed) for seed, column, condition, row in cells]
     jobs = []
-    for (seed, column, arm, row), own in zip(cells, settings, strict=True):
+    for (seed, column, condition, row), own in zip(cells, settings, strict=True):
         job = Job(
             row=row.name,
             column=column.name,
-            arm=arm,
+            condition=condition,
             seed=seed,
             settings=own.as_dict(),
             fingerprint=fingerprint(own),
@@ -214,7 +217,7 @@ def plan(
 
 def _placed(job: Job, folder: Path) -> Job:
     """The job with the folder that its identity names."""
-    names = (job.settings["objective"], "finetuned" if job.finetune else "", job.settings["dataset"], job.arm)
+    names = (job.settings["objective"], "finetuned" if job.finetune else "", job.settings["dataset"], job.condition)
     parts = (*names, f"s{job.seed}", job.identity[:12])
     return replace(job, folder=folder / "-".join(part for part in parts if part))
 

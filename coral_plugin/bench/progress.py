@@ -98,7 +98,7 @@ class GridProgress:
 
     def _expected(self, job: Job) -> float | None:
         """Seconds of the runs most like this one: same cell, else same data, else its own epochs so far."""
-        for alike in (lambda j: (j.row, j.column, j.arm), lambda j: (j.column, j.arm)):
+        for alike in (lambda j: (j.row, j.column, j.condition), lambda j: (j.column, j.condition)):
             own = [seconds for other, seconds in self._seconds if alike(other) == alike(job)]
             if own:
                 return fmean(own)

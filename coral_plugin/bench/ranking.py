@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from coral_plugin.bench.comparison import Compared, Measure, Score
+from coral_plugin.bench.comparison import ComparedRow, Measure, Score
 
 _ROUNDING = 1e-12  # of the values: what two ways of adding them up may differ by
 CORRECTION = (
@@ -14,7 +14,7 @@ CORRECTION = (
 )
 
 
-def ranked(rows: Sequence[Compared], measures: Sequence[Measure]) -> tuple[Compared, ...]:
+def ranked(rows: Sequence[ComparedRow], measures: Sequence[Measure]) -> tuple[ComparedRow, ...]:
     """The rows with ranks by the mean, and with tests against the best.
 
     A method below the raw features (:func:`raw_line`) has no rank, and where all methods are below, none is tested.
@@ -39,7 +39,7 @@ def ranked(rows: Sequence[Compared], measures: Sequence[Measure]) -> tuple[Compa
     return tuple(replace(each, scores=own) for each, own in zip(rows, scores, strict=True))
 
 
-def raw_line(rows: Sequence[Compared], measure: Measure) -> float | None:
+def raw_line(rows: Sequence[ComparedRow], measure: Measure) -> float | None:
     """The best mean among the rows of raw features; None where no such row has this score."""
     means = [
         fmean(each.scores[measure].values.values())
@@ -51,7 +51,7 @@ def raw_line(rows: Sequence[Compared], measure: Measure) -> float | None:
     return min(means) if measure.lower_is_better else max(means)
 
 
-def all_below(rows: Sequence[Compared], measure: Measure) -> bool:
+def all_below(rows: Sequence[ComparedRow], measure: Measure) -> bool:
     """Whether there are methods with this score, and every one of them is below the raw features."""
     methods = [each.scores[measure] for each in rows if each.kind == "method" and measure in each.scores]
     line = raw_line(rows, measure)

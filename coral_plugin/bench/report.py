@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from coral_plugin.bench.captions import shown_name
+from coral_plugin.bench.cells import CellTable, cell_tables
 from coral_plugin.bench.comparison import Comparison, LookUp
 from coral_plugin.bench.formats import as_json, latex, markdown, scores_csv, summary_csv
-from coral_plugin.bench.layout import Layout, layouts
 from coral_plugin.evaluation.pictures.plots import grouped_bars
 from coral_plugin.evaluation.tables.results import is_share, metric_name
 from coral_plugin.io.files import write_json, write_text
@@ -27,7 +27,7 @@ def write_views(
     look_up: LookUp,
     more_pictures: Mapping[str, Path] | None = None,
     record: Mapping[str, Any] | None = None,
-) -> list[Layout]:
+) -> list[CellTable]:
     """``table.md``, ``.tex``, ``.csv``, ``.json``, ``scores.csv`` by seed, pictures and ``report.html``.
 
     Args:
@@ -40,7 +40,7 @@ def write_views(
     Returns:
         The tables.
     """
-    tables = layouts(comparison, look_up)
+    tables = cell_tables(comparison, look_up)
     record = record or environment()
     write_text(folder / "table.md", "\n".join(map(markdown, tables)))
     write_text(folder / "table.tex", "\n".join(map(latex, tables)))
@@ -84,7 +84,7 @@ def draw_scores(folder: Path, comparison: Comparison) -> dict[str, Path]:
 
 
 def _page(
-    comparison: Comparison, tables: Sequence[Layout], pictures: Mapping[str, Path], record: Mapping[str, Any]
+    comparison: Comparison, tables: Sequence[CellTable], pictures: Mapping[str, Path], record: Mapping[str, Any]
 ) -> str:
     from jinja2 import Environment, PackageLoader
 

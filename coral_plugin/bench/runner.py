@@ -22,12 +22,12 @@ from coral_plugin.bench.worker import execute, read_record
 from coral_plugin.io.files import write_json
 from coral_plugin.training.processes import without_srun
 
-RUNS = "runs"
+RUNS_FOLDER = "runs"
 Engine = Literal["local", "ray"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineSettings:
+class RunnerSettings:
     """Where runs are sent.
 
     Attributes:
@@ -82,10 +82,10 @@ def plan_grid(grid: Grid, folder: Path) -> list[Job]:
     Raises:
         InputError: an unknown name, a setting out of range, or data that cannot be read.
     """
-    return plan(grid, folder.resolve() / RUNS, Fingerprints(folder), cache(run_code))
+    return plan(grid, folder.resolve() / RUNS_FOLDER, Fingerprints(folder), cache(run_code))
 
 
-def run_grid(grid: Grid, folder: Path, settings: EngineSettings) -> Finished:
+def run_grid(grid: Grid, folder: Path, settings: RunnerSettings) -> Finished:
     """Run what is not complete, and compare everything.
 
     Args:
@@ -109,7 +109,7 @@ def run_grid(grid: Grid, folder: Path, settings: EngineSettings) -> Finished:
     return Finished(compare(grid, jobs, records, failed), jobs, len(todo), failed)
 
 
-def _send(todo: Sequence[Job], known: list[tuple[Job, float]], settings: EngineSettings) -> list[Outcome]:
+def _send(todo: Sequence[Job], known: list[tuple[Job, float]], settings: RunnerSettings) -> list[Outcome]:
     if not todo:
         return []
     if not settings.quiet and (alone := without_srun()):

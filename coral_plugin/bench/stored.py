@@ -7,23 +7,32 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from coral_plugin.bench.comparison import Compared, Comparison, Cost, Kind, Measure, PublishedNumbers, Score, Training
-from coral_plugin.bench.formats import SCHEMA
-from coral_plugin.bench.grid import Column, Grid, Row
-from coral_plugin.bench.layout import Layout
+from coral_plugin.bench.cells import CellTable
+from coral_plugin.bench.comparison import (
+    ComparedRow,
+    Comparison,
+    Cost,
+    Measure,
+    PublishedNumbers,
+    RowKind,
+    Score,
+    Training,
+)
+from coral_plugin.bench.formats import TABLE_SCHEMA
+from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow
 from coral_plugin.bench.ranking import ranked
 from coral_plugin.bench.report import write_views
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_json
 
 TABLE, ENVIRONMENT = "table.json", "environment.json"
-_KINDS: dict[str, Kind] = {
+_KINDS: dict[str, RowKind] = {
     "method": "method", "raw features": "raw features", "with labels": "with labels",
     "floor": "raw features", "ceiling": "with labels",  # schema 1
 }  # fmt: skip
 
 
-def redraw(folder: Path, look_up: Callable[[Sequence[str] | None, Comparison], PublishedNumbers]) -> list[Layout]:
+def redraw(folder: Path, look_up: Callable[[Sequence[str] | None, Comparison], PublishedNumbers]) -> list[CellTable]:
     """Write tables, pictures and report of a record in today's form, from the values that it holds.
 
     Ranks and tests are computed anew. What the record lacks (schema 1 has no settings, steps and widths of its rows) is
@@ -56,8 +65,8 @@ def read_comparison(folder: Path) -> tuple[Comparison, tuple[str, ...] | None]:
     if not path.is_file():
         raise InputError(f"{folder} holds no {TABLE}: give the folder of a record of coral bench.")
     stored = read_json(path)
-    if not isinstance(stored, dict) or stored.get("schema") not in range(1, SCHEMA + 1):
-        raise InputError(f"{path} is no table of coral bench that this version reads (schema 1 to {SCHEMA}).")
+    if not isinstance(stored, dict) or stored.get("schema") not in range(1, TABLE_SCHEMA + 1):
+        raise InputError(f"{path} is no table of coral bench that this version reads (schema 1 to {TABLE_SCHEMA}).")
     try:
         return _comparison(stored)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -70,7 +79,7 @@ def _comparison(stored: Mapping[str, Any]) -> tuple[Comparison, tuple[str, ...] 
     columns = tuple(_column(name, own) for name, own in stored["columns"].items())
     rows = [_compared(own) for own in stored["rows"]]
     grid = Grid(
-        rows=tuple(each.row for each in rows), columns=columns, seeds=tuple(stored["seeds"]), title=stored["title"]
+        rows=tuple(each.method for each in rows), columns=columns, seeds=tuple(stored["seeds"]), title=stored["title"]
     )
     places = [column.name for column in columns]
     found = dict.fromkeys(measure for each in rows for measure in each.scores)
@@ -87,28 +96,28 @@ def _comparison(stored: Mapping[str, Any]) -> tuple[Comparison, tuple[str, ...] 
     return comparison, None if published is None else tuple(published)
 
 
-def _column(name: str, own: Mapping[str, Any]) -> Column:
-    return Column(
+def _column(name: str, own: Mapping[str, Any]) -> DatasetColumn:
+    return DatasetColumn(
         name=name,
         dataset=own["dataset"],
         data=own["data"],
         modalities=tuple(own["modalities"]) if own["modalities"] else None,
         chosen=own["chosen"],
-        arms=own.get("arms", {"": {}}),
+        conditions=own.get("conditions", {"": {}}),
         papers_data=own.get("papers_data", False),
     )
 
 
-def _compared(own: Mapping[str, Any]) -> Compared:
+def _compared(own: Mapping[str, Any]) -> ComparedRow:
     keys = ("name", "objective", "preset", "presets", "chosen", "by_column", "finetune")
-    return Compared(
-        Row(**{key: own[key] for key in keys}),
+    return ComparedRow(
+        MethodRow(**{key: own[key] for key in keys}),
         _KINDS[own["kind"]],
         dict(map(_score, own["scores"])),
         {name: Cost(**cost) for name, cost in own["cost"].items()},
         {
-            column: {arm: Training(**training) for arm, training in arms.items()}
-            for column, arms in own.get("trainings", {}).items()
+            column: {condition: Training(**training) for condition, training in conditions.items()}
+            for column, conditions in own.get("trainings", {}).items()
         },
         own.get("widths", {}),
         own.get("matched_widths", {}),

@@ -20,7 +20,7 @@ from coral_plugin.runs.run import load_data, run
 from coral_plugin.runs.settings import from_dict
 
 RECORD, LOCK, LOG = "record.json", "worker.lock", "log.txt"
-SCHEMA = 1
+RECORD_SCHEMA = 1
 
 
 def read_record(job: Job) -> dict[str, Any] | None:
@@ -29,7 +29,9 @@ def read_record(job: Job) -> dict[str, Any] | None:
         record = read_json(job.folder / RECORD)
     except InputError:
         return None
-    whole = isinstance(record, dict) and record.get("schema") == SCHEMA and record.get("identity") == job.identity
+    whole = (
+        isinstance(record, dict) and record.get("schema") == RECORD_SCHEMA and record.get("identity") == job.identity
+    )
     return record if whole else None
 
 
@@ -46,11 +48,11 @@ def execute(job: Job) -> dict[str, Any]:
             return done
         metrics = _train(job) if job.pretrained is None else _finetune(job, job.pretrained.folder)
         record = {
-            "schema": SCHEMA,
+            "schema": RECORD_SCHEMA,
             "identity": job.identity,
             "objective": job.settings["objective"],
             "dataset": job.settings["dataset"],
-            "arm": job.arm,
+            "condition": job.condition,
             "seed": job.seed,
             "fingerprint": job.fingerprint,
             "code": job.code,

@@ -11,12 +11,12 @@ from coral_plugin.errors import InputError
 
 def main(argv: list[str]) -> int:
     """Run ``coral ablate``; returns the exit status."""
-    from coral_plugin.reproduce.ablation import VARIANTS
+    from coral_plugin.reproduce.ablation import ABLATIONS
 
     parser = CommandParser(
         prog="coral ablate",
         description="Trifeature with each kind of masking and without orthogonality: what each of them is for.",
-        epilog=f"variants: {'; '.join(VARIANTS)}",
+        epilog=f"variants: {'; '.join(ABLATIONS)}",
     )
     parser.add_argument("--output", default="runs/ablation", metavar="DIR", help="runs/ablation by default")
     parser.add_argument("--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each")
@@ -29,7 +29,7 @@ def main(argv: list[str]) -> int:
     from coral_plugin.evaluation.pictures.plots import grouped_bars
     from coral_plugin.io.files import write_json, write_text
     from coral_plugin.reproduce.ablation import leakage, leakage_table, run_ablation
-    from coral_plugin.reproduce.trifeature import PAPER, SMALL, arms_table
+    from coral_plugin.reproduce.trifeature import PAPER, SMALL, information_table
     from coral_plugin.runs.environment import environment
 
     folder = Path(arguments.output)
@@ -37,11 +37,11 @@ def main(argv: list[str]) -> int:
         if target.exists() and not target.is_dir():
             raise InputError(f"{target} is a file; choose another folder.")
     scale = PAPER if arguments.paper_scale else SMALL
-    arms = run_ablation(scale, variants=chosen, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
+    runs = run_ablation(scale, variants=chosen, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
     title = f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)"
     tables = [
-        arms_table(arms, title),
-        leakage_table(arms, f"{title}: what the parts share"),
+        information_table(runs, title),
+        leakage_table(runs, f"{title}: what the parts share"),
     ]
     record = {
         "environment": environment(),
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
                 "summary": both.summary,
                 "leakage": leakage(both.metrics["unbiased"]),
             }
-            for name, both in arms.items()
+            for name, both in runs.items()
         },
     }
     for target in [folder, *([Path(arguments.record)] if arguments.record else [])]:
@@ -60,8 +60,8 @@ def main(argv: list[str]) -> int:
         write_text(target / "ablation.md", "\n".join(table.markdown() for table in tables))
         grouped_bars(
             target / "ablation",
-            {name: {kind: e["values"] for kind, e in both.summary.items()} for name, both in arms.items()},
-            {kind: e["chance"] for kind, e in next(iter(arms.values())).summary.items()},
+            {name: {kind: e["values"] for kind, e in both.summary.items()} for name, both in runs.items()},
+            {kind: e["chance"] for kind, e in next(iter(runs.values())).summary.items()},
             title,
         )
     print("\n".join(table.text() for table in tables), flush=True)
@@ -71,12 +71,12 @@ def main(argv: list[str]) -> int:
 
 def _variants(text: str | None) -> dict[str, dict[str, object]]:
     from coral_plugin.registry import suggest
-    from coral_plugin.reproduce.ablation import VARIANTS
+    from coral_plugin.reproduce.ablation import ABLATIONS
 
     if text is None:
-        return VARIANTS
+        return ABLATIONS
     names = [name.strip() for name in text.split(";")]
     for name in names:
-        if name not in VARIANTS:
-            raise suggest(name, list(VARIANTS), "variant")
-    return {name: VARIANTS[name] for name in names}
+        if name not in ABLATIONS:
+            raise suggest(name, list(ABLATIONS), "variant")
+    return {name: ABLATIONS[name] for name in names}

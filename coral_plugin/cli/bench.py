@@ -12,7 +12,7 @@ from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from coral_plugin.bench.grid import Column, Grid
+    from coral_plugin.bench.grid import DatasetColumn, Grid
 
 _LONGEST = 80  # characters of a label
 SEEDS = (41, 42, 43, 44, 45)
@@ -69,7 +69,7 @@ def _redraw(folder: Path) -> int:
 
 
 def _grid(arguments: Any) -> Grid:
-    from coral_plugin.bench.grid import Grid, Row
+    from coral_plugin.bench.grid import Grid, MethodRow
     from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 
     methods, data = _labelled("--objectives", arguments.objectives), _labelled("--datasets", arguments.datasets)
@@ -93,7 +93,7 @@ def _grid(arguments: Any) -> Grid:
         for label, name in data.items()
     )
     rows = tuple(
-        Row(
+        MethodRow(
             name=label,
             objective=name,
             preset=presets.get(label),
@@ -105,8 +105,8 @@ def _grid(arguments: Any) -> Grid:
     return Grid(rows=rows, columns=columns, seeds=arguments.seeds)
 
 
-def _column(label: str, name: str, given: dict[str, dict[str, str]], scale: str) -> Column:
-    from coral_plugin.bench.grid import Column
+def _column(label: str, name: str, given: dict[str, dict[str, str]], scale: str) -> DatasetColumn:
+    from coral_plugin.bench.grid import DatasetColumn
     from coral_plugin.reproduce.targets import TRIFEATURE
     from coral_plugin.reproduce.trifeature import trifeature_column
 
@@ -114,7 +114,7 @@ def _column(label: str, name: str, given: dict[str, dict[str, str]], scale: str)
         return trifeature_column(TRIFEATURE[scale], label)
     wanted = given["--modalities"].get(label)
     modalities = tuple(part.strip() for part in wanted.split("+")) if wanted else None
-    return Column(name=label, dataset=name, data=given["--data"].get(label), modalities=modalities)
+    return DatasetColumn(name=label, dataset=name, data=given["--data"].get(label), modalities=modalities)
 
 
 def _labelled(flag: str, text: str) -> dict[str, str]:

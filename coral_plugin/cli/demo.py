@@ -26,23 +26,23 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     from coral_plugin.evaluation.pictures.plots import bars
     from coral_plugin.io.files import write_json, write_text
-    from coral_plugin.reproduce.trifeature import PAPER, SMALL, arms_table, clear, longer, run_variants
+    from coral_plugin.reproduce.trifeature import PAPER, SMALL, clear, information_table, lengthened, run_variants
 
     started = time.monotonic()
     folder = Path(arguments.output)
     if not arguments.resume:
         clear(folder)
-    scale = longer(PAPER if arguments.paper_scale else SMALL, arguments.longer)
-    arms = run_variants(scale, {"COrAL": {}}, {"COrAL": folder}, seeds=arguments.seeds, resume=arguments.resume)[
+    scale = lengthened(PAPER if arguments.paper_scale else SMALL, arguments.longer)
+    runs = run_variants(scale, {"COrAL": {}}, {"COrAL": folder}, seeds=arguments.seeds, resume=arguments.resume)[
         "COrAL"
     ]
-    table = arms_table({"COrAL": arms}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
-    write_json(folder / "summary.json", arms.summary)
+    table = information_table({"COrAL": runs}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
+    write_json(folder / "summary.json", runs.summary)
     write_text(folder / "table.md", table.markdown())
     bars(
         folder / "information",
-        {kind: entry["values"] for kind, entry in arms.summary.items()},
-        {kind: entry["chance"] for kind, entry in arms.summary.items()},
+        {kind: entry["values"] for kind, entry in runs.summary.items()},
+        {kind: entry["chance"] for kind, entry in runs.summary.items()},
         "What COrAL recovers of Trifeature",
     )
     print(table.text(), flush=True)

@@ -131,12 +131,12 @@ def run_and_report(
         embeddings: Also draw the densities of the embeddings of the first seed.
     """
     from coral_plugin.bench.embeddings import draw_embeddings
-    from coral_plugin.bench.fingerprints import FILE as FINGERPRINTS
+    from coral_plugin.bench.fingerprints import FINGERPRINTS_FILE
     from coral_plugin.bench.formats import text
     from coral_plugin.bench.report import write_views
-    from coral_plugin.bench.runner import RUNS, EngineSettings, run_grid
+    from coral_plugin.bench.runner import RUNS_FOLDER, RunnerSettings, run_grid
 
-    engine = EngineSettings(
+    engine = RunnerSettings(
         engine=arguments.engine, workers=arguments.workers, address=arguments.address, quiet=arguments.quiet
     )
     if arguments.address is not None and arguments.engine != "ray":
@@ -146,7 +146,7 @@ def run_and_report(
     pictures = draw_embeddings(views, finished) if embeddings else {}
     tables = write_views(views, finished.comparison, look_up, pictures)
     if arguments.record:
-        leave = shutil.ignore_patterns(RUNS, FINGERPRINTS)
+        leave = shutil.ignore_patterns(RUNS_FOLDER, FINGERPRINTS_FILE)
         shutil.copytree(views, arguments.record, ignore=leave, dirs_exist_ok=True)
     print("\n".join(map(text, tables)))
     sys.stdout.flush()

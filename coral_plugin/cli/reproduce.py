@@ -12,7 +12,7 @@ from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from coral_plugin.reproduce.targets import Target
+    from coral_plugin.reproduce.targets import PaperTarget
 
 
 def main(argv: list[str]) -> int:
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
     )
 
 
-def _show(wanted: Target) -> None:
+def _show(wanted: PaperTarget) -> None:
     from coral_plugin.evaluation.tables.results import Table
     from coral_plugin.reproduce.targets import missing
 
@@ -84,12 +84,12 @@ def _show(wanted: Target) -> None:
             preset = row.presets.get(column.name, row.preset)
             said = [f"preset {preset}"] if preset else []
             said += [f"{key}={value}" for key, value in own.items()]
-            arms = " + ".join(arm for arm in column.arms if arm) or "one"
+            conditions = " + ".join(condition for condition in column.conditions if condition) or "one"
             said += [f"then fine-tuned, {key}={value}" for key, value in (row.finetune or {}).items()]
-            lines.append((row.name, row.objective, column.name, arms, " ".join(said) or "defaults"))
-    count = len(grid.seeds) * len(grid.rows) * sum(len(column.arms) for column in grid.columns)
+            lines.append((row.name, row.objective, column.name, conditions, " ".join(said) or "defaults"))
+    count = len(grid.seeds) * len(grid.rows) * sum(len(column.conditions) for column in grid.columns)
     seeds = ", ".join(map(str, grid.seeds))
-    head = ("row", "objective", "data", "arms", "settings")
+    head = ("row", "objective", "data", "conditions", "settings")
     print(Table(head, tuple(lines), grid.title, f"{count} runs: every line with seeds {seeds}.").markdown())
     for line in missing(grid):
         print(f"missing: {line}")

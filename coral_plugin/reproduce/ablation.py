@@ -9,10 +9,10 @@ from typing import Any
 
 from coral_plugin.evaluation.tables.results import Table, cell
 from coral_plugin.io.paths import slug
-from coral_plugin.reproduce.trifeature import Arms, Scale, run_variants
+from coral_plugin.reproduce.trifeature import Scale, TrifeatureRuns, run_variants
 
 # rows of the paper's Table 3, and the loss without its orthogonality term
-VARIANTS: dict[str, dict[str, Any]] = {
+ABLATIONS: dict[str, dict[str, Any]] = {
     "increasing 5/35/55/75 %": {},
     "no masking": {"masking": "none"},
     "25 %": {"masking": "constant", "mask_ratio": 0.25},
@@ -24,14 +24,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 
 def run_ablation(
     scale: Scale, *, variants: Mapping[str, Mapping[str, Any]], seeds: tuple[int, ...], folder: Path, resume: bool
-) -> dict[str, Arms]:
-    """Both arms of every variant; each variant has a folder of its own, so a stopped ablation resumes."""
+) -> dict[str, TrifeatureRuns]:
+    """Both trainings of every variant; each variant has a folder of its own, so a stopped ablation resumes."""
     folders = {name: folder / slug(name) for name in variants}
     return run_variants(scale, variants, folders, seeds=seeds, resume=resume)
 
 
 def leakage(metrics: Mapping[str, Any]) -> dict[str, list[float]]:
-    """How much the parts of a run tell of each other, one value a seed.
+    """How much the parts of a run tell of each other, one value per seed.
 
     ``shape in unique``: balanced accuracy of the shared attribute from the first unique part. ``|cos|`` and ``CKA``:
     means over all pairs of parts, of the projected parts and of the probed ones.
@@ -47,9 +47,9 @@ def leakage(metrics: Mapping[str, Any]) -> dict[str, list[float]]:
     return found
 
 
-def leakage_table(arms: Mapping[str, Arms], title: str) -> Table:
-    """One row a variant, on the unbiased arm, in percent."""
-    rows = {name: leakage(both.metrics["unbiased"]) for name, both in arms.items()}
+def leakage_table(variants: Mapping[str, TrifeatureRuns], title: str) -> Table:
+    """One row per variant, of the training on unbiased pairs, in percent."""
+    rows = {name: leakage(both.metrics["unbiased"]) for name, both in variants.items()}
     kinds = list(next(iter(rows.values())))
     return Table(
         columns=("leakage, %", *(f"{kind} ↓" for kind in kinds)),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from coral_plugin.bench.comparison import AVERAGE, Compared, Comparison, Measure
-from coral_plugin.bench.grid import Column, Grid, Row, run_settings
-from coral_plugin.reproduce.published import Source, covering, sources
+from coral_plugin.bench.comparison import AVERAGE, ComparedRow, Comparison, Measure
+from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, run_settings
+from coral_plugin.reproduce.published import PublishedTable, covering, published_tables
 from coral_plugin.reproduce.targets import backbone, grids_beside, needs_files
 
 _SHOWN = 3  # settings that a line names
@@ -39,26 +39,28 @@ class PaperNumbers:
         self._columns = {column.name: column for column in comparison.grid.columns}
         self._withheld: dict[str, dict[str, tuple[str, ...]]] = {}
         self._backbones: dict[str, list[str]] = {}
-        self._used: list[Source] = []
+        self._used: list[PublishedTable] = []
 
-    def __call__(self, compared: Compared, measure: Measure) -> str | None:
+    def __call__(self, compared: ComparedRow, measure: Measure) -> str | None:
         """The number as printed with the mark of its source; None where none stands beside this one."""
         first: tuple[str, ...] | None = None
         for name in self.names:
             for row, column in self._counterparts(name, compared, measure):
                 reasons = self._reasons(name, compared, measure, row, column)
                 if not reasons:
-                    return self._marked(name, sources()[name].values[row.name, column.name, measure.score], column)
+                    return self._marked(
+                        name, published_tables()[name].values[row.name, column.name, measure.score], column
+                    )
                 first = first or reasons
         if first:
-            self._withheld.setdefault(measure.column, {})[compared.row.name] = first
+            self._withheld.setdefault(measure.column, {})[compared.method.name] = first
         return None
 
-    def average(self, compared: Compared, measures: Sequence[Measure]) -> str | None:
+    def average(self, compared: ComparedRow, measures: Sequence[Measure]) -> str | None:
         """The printed average over the data sets, if all of them, and no others, stand beside ours."""
         for name in self.names:
-            text = sources()[name].values.get((compared.row.name, AVERAGE, ""))
-            printed = {column for _, column, _ in sources()[name].values} - {AVERAGE}
+            text = published_tables()[name].values.get((compared.method.name, AVERAGE, ""))
+            printed = {column for _, column, _ in published_tables()[name].values} - {AVERAGE}
             own = {column.name for m in measures for _, column in self._counterparts(name, compared, m)}
             if text is not None and own == printed == set(self._columns) and all(self(compared, m) for m in measures):
                 return self._marked(name, text, None)
@@ -90,34 +92,38 @@ class PaperNumbers:
         """``cite`` and ``protocol`` of each published table that was used, in the order of the marks."""
         return [{"cite": source.cite, "protocol": source.protocol} for source in self._used]
 
-    def _counterparts(self, name: str, each: Compared, measure: Measure) -> Iterator[tuple[Row, Column]]:
+    def _counterparts(
+        self, name: str, each: ComparedRow, measure: Measure
+    ) -> Iterator[tuple[MethodRow, DatasetColumn]]:
         """Row and column of the paper's own grid, where its table has a number for this row and measure."""
         column = self._columns[measure.column]
         used = set(self._comparison.modalities.get(column.name, column.modalities or ()))
         for grid in grids_beside(name):
-            for row, theirs in _cells(grid, each.row.name, column.dataset):
+            for row, theirs in _cells(grid, each.method.name, column.dataset):
                 same = theirs.modalities is None or set(theirs.modalities) == used
-                if same and (row.name, theirs.name, measure.score) in sources()[name].values:
+                if same and (row.name, theirs.name, measure.score) in published_tables()[name].values:
                     yield row, theirs
 
-    def _reasons(self, name: str, each: Compared, measure: Measure, row: Row, theirs: Column) -> tuple[str, ...]:
+    def _reasons(
+        self, name: str, each: ComparedRow, measure: Measure, row: MethodRow, theirs: DatasetColumn
+    ) -> tuple[str, ...]:
         """Why a number of the paper's ``row`` and column ``theirs`` may not stand beside ``each``; empty if it may."""
-        if origin := sources()[name].copied.get((row.name, theirs.name)):
+        if origin := published_tables()[name].copied.get((row.name, theirs.name)):
             return (f"the paper copies it from {origin}",)
         column, reasons = self._columns[measure.column], []
         if needs_files(theirs.name) and not column.papers_data:
             reasons.append(f"its files are not known to be the papers' (--papers-data {column.name} declares them)")
         if measure.unit != theirs.readings[measure.score].unit:
             reasons.append("the paper prints it in another unit")
-        if (each.row.finetune or None) != (row.finetune or None):
+        if (each.method.finetune or None) != (row.finetune or None):
             reasons.append("it is fine-tuned in another way")
         trainings = each.trainings.get(column.name)
         if not trainings:
             return (*reasons, "this record does not hold the settings of its runs")
         differing: dict[str, None] = {}
-        for arm in theirs.arms:
-            own = trainings.get(arm)
-            expected = _flat(run_settings(row, theirs, arm, 0).as_dict())
+        for condition in theirs.conditions:
+            own = trainings.get(condition)
+            expected = _flat(run_settings(row, theirs, condition, 0).as_dict())
             found = _flat(own.settings) if own else {}
             differing |= dict.fromkeys(_differences(found, expected))
         shown = list(differing)[:_SHOWN]
@@ -125,8 +131,8 @@ class PaperNumbers:
             shown.append(f"{len(differing) - _SHOWN} more settings differ")
         return (*reasons, *shown)
 
-    def _marked(self, name: str, text: str, column: Column | None) -> str:
-        source = sources()[name]
+    def _marked(self, name: str, text: str, column: DatasetColumn | None) -> str:
+        source = published_tables()[name]
         if source not in self._used:
             self._used.append(source)
         if column is not None and (said := backbone(column.name)):
@@ -136,7 +142,7 @@ class PaperNumbers:
         return f"{text} [{self._used.index(source) + 1}]"
 
 
-def _cells(grid: Grid, row: str, dataset: str) -> Iterator[tuple[Row, Column]]:
+def _cells(grid: Grid, row: str, dataset: str) -> Iterator[tuple[MethodRow, DatasetColumn]]:
     for each in grid.rows:
         for column in grid.columns:
             if each.name == row and column.dataset == dataset:

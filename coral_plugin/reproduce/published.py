@@ -16,7 +16,7 @@ from coral_plugin.errors import InputError
 
 
 @dataclass(frozen=True)
-class Source:
+class PublishedTable:
     """One published table.
 
     Attributes:
@@ -34,7 +34,7 @@ class Source:
 
 
 @cache
-def sources() -> Mapping[str, Source]:
+def published_tables() -> Mapping[str, PublishedTable]:
     """Every published table that comes with the package, by name.
 
     Raises:
@@ -44,7 +44,7 @@ def sources() -> Mapping[str, Source]:
         name: tuple(column.get("readings", ())) for name, column in read_data("targets.yaml")["columns"].items()
     }
     return MappingProxyType(
-        {name: parse_source(name, entry, readings) for name, entry in read_data("published.yaml").items()}
+        {name: parse_table(name, entry, readings) for name, entry in read_data("published.yaml").items()}
     )
 
 
@@ -53,7 +53,7 @@ def covering(datasets: Iterable[str]) -> tuple[str, ...]:
     wanted, columns = set(datasets), read_data("targets.yaml")["columns"]
     return tuple(
         name
-        for name, source in sources().items()
+        for name, source in published_tables().items()
         if any(columns[column]["dataset"] in wanted for _, column, _ in source.values if column != AVERAGE)
     )
 
@@ -64,7 +64,7 @@ def read_data(name: str) -> dict[str, Any]:
     return dict(yaml.safe_load(text))
 
 
-def parse_source(name: str, entry: Mapping[str, Any], readings: Mapping[str, tuple[str, ...]]) -> Source:
+def parse_table(name: str, entry: Mapping[str, Any], readings: Mapping[str, tuple[str, ...]]) -> PublishedTable:
     """A published table from its entry.
 
     Args:
@@ -90,4 +90,4 @@ def parse_source(name: str, entry: Mapping[str, Any], readings: Mapping[str, tup
     values = {(row, *key): text for row, cells in entry["rows"].items() for key, text in zip(keys, cells, strict=True)}
     copies = entry.get("copied", {"rows": (), "columns": ()})
     copied = {(row, column): copies["from"] for row in copies["rows"] for column in copies["columns"]}
-    return Source(entry["cite"], entry["protocol"], values, copied)
+    return PublishedTable(entry["cite"], entry["protocol"], values, copied)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 
-from coral_plugin.bench.grid import Column, Grid, Reading, Row
+from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, Reading
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 from coral_plugin.reproduce.published import read_data
@@ -18,7 +18,7 @@ TRIFEATURE = {"paper": PAPER, "small": SMALL}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
+class PaperTarget:
     """A table or figure of a paper as a grid.
 
     Attributes:
@@ -83,7 +83,7 @@ def target(
     seeds: Sequence[int] | None = None,
     chosen: Mapping[str, Any] | None = None,
     papers_data: Sequence[str] = (),
-) -> Target:
+) -> PaperTarget:
     """A target as a grid, perhaps cut down.
 
     Args:
@@ -118,7 +118,7 @@ def target(
     title = entry["title"] + (" (small scale)" if scale == "small" else "")
     own_seeds = seeds or small.get("seeds") or entry.get("seeds") or common["seeds"]
     grid = Grid(rows=tuple(built), columns=tuple(columns), seeds=tuple(own_seeds), title=title)
-    return Target(
+    return PaperTarget(
         name=name,
         grid=grid,
         published=tuple(entry.get("published", ())),
@@ -146,7 +146,7 @@ def missing(grid: Grid) -> list[str]:
     return lines + [f"{', '.join(files)}{f': from {place}' if place else ''}" for place, files in by_place.items()]
 
 
-def available(wanted: Target) -> tuple[Target, list[str]]:
+def available(wanted: PaperTarget) -> tuple[PaperTarget, list[str]]:
     """A partial target with the data sets that are here, where any are, and the names of those left out."""
     absent = [column.name for column in wanted.grid.columns if missing(replace(wanted.grid, columns=(column,)))]
     if not wanted.partial or len(absent) == len(wanted.grid.columns):
@@ -170,12 +170,12 @@ def require(grid: Grid, name: str) -> None:
 
 def _row(
     name: str, entry: Mapping[str, Any], chosen: Mapping[str, Any], columns: Sequence[str], small: Mapping[str, Any]
-) -> Row:
+) -> MethodRow:
     def own(declared: Mapping[str, Any]) -> dict[str, Any]:
         # how long a method trains in its paper says nothing at a small scale
         return {key: value for key, value in declared.items() if not (small and key == "training.epochs")}
 
-    return Row(
+    return MethodRow(
         name=name,
         objective=entry.get("objective", name),
         preset=entry.get("preset"),
@@ -188,7 +188,7 @@ def _row(
 
 def _column(
     name: str, scale: ScaleName, data: Mapping[str, str], scaled: Mapping[str, Any], papers_data: bool
-) -> Column:
+) -> DatasetColumn:
     declared = _declared()["columns"].get(name)
     if declared is None:
         declared = {"dataset": name}
@@ -198,7 +198,7 @@ def _column(
         column = trifeature_column(TRIFEATURE[scale], name)
         return replace(column, chosen={**column.chosen, **scaled}) if scale == "paper" else column
     modalities = declared.get("modalities")
-    return Column(
+    return DatasetColumn(
         name=name,
         dataset=declared["dataset"],
         data=data.get(name, data.get(declared["dataset"])),

@@ -17,20 +17,21 @@ from typing import Any
 
 import torch
 
-from coral_plugin.bench.grid import Column, Reading
+from coral_plugin.bench.grid import DatasetColumn, MethodRow, Reading, run_settings
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables.results import Table, cell
 from coral_plugin.runs.folder import CONFIG
 from coral_plugin.runs.lock import refuse_locked
 from coral_plugin.runs.pictures import draw_run
 from coral_plugin.runs.run import run
-from coral_plugin.runs.settings import RunSettings, make_settings
+from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import pick_device
 from coral_plugin.training.signals import end_with_parent, stoppable
 
-ARMS = {"unbiased": ("redundancy", "uniqueness"), "biased": ("synergy",)}
-# the papers' uniqueness is the texture of the first image
-TASK = {"redundancy": "redundancy", "uniqueness": "uniqueness1", "synergy": "synergy"}
+# kinds of information that are read from the training on each kind of pairs
+PAIRINGS = {"unbiased": ("redundancy", "uniqueness"), "biased": ("synergy",)}
+# probed task behind each of them; the papers' uniqueness is the texture of the first image
+TASK_OF = {"redundancy": "redundancy", "uniqueness": "uniqueness1", "synergy": "synergy"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +39,18 @@ class Scale:
     """How large a Trifeature experiment is.
 
     Attributes:
-        image_size: Pixels a side.
-        pairs: Unlabelled pairs of each arm.
-        epochs: Of each arm, ``{arm: epochs}``.
+        image_size: Pixels per side.
+        pairs: Unlabelled pairs per training.
+        epochs: ``{pairing: epochs}``.
         chosen: Any other setting, as ``{"group.key": value}``.
-        by_arm: Settings of one arm alone, ``{arm: {"group.key": value}}``.
+        by_pairing: Settings of one training alone, ``{pairing: {"group.key": value}}``.
     """
 
     image_size: int
     pairs: int
     epochs: Mapping[str, int]
     chosen: Mapping[str, Any]
-    by_arm: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    by_pairing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 PAPER = Scale(image_size=224, pairs=10_000, epochs={"unbiased": 100, "biased": 100}, chosen={})
@@ -77,7 +78,7 @@ SMALL = Scale(
         # nor may un-augmented branches lose more than the views do: the references' crop goes down to 50 %
         "plain_views": "plain_crop(scale=(0.6,1.0))",
     },
-    by_arm={
+    by_pairing={
         "unbiased": {"source.probe_pairs": 12_000},  # redundancy and uniqueness gain from more; synergy does not
         # the colour of the second image is half of what synergy is about
         "biased": {"views": "resized_crop(scale=(0.6,1.0))+color_jitter(hue=0.03)@0.8+flip"},
@@ -85,34 +86,48 @@ SMALL = Scale(
 )
 
 
-def trifeature_column(scale: Scale, name: str = "trifeature") -> Column:
-    """Trifeature's two arms: redundancy and uniqueness from unbiased pairs, synergy from biased ones."""
-    arms = {arm: {"source.arm": arm, "training.epochs": scale.epochs[arm], **scale.by_arm.get(arm, {})} for arm in ARMS}
-    sized = {"source.image_size": scale.image_size, "source.pairs": scale.pairs}
-    readings = {kind: Reading(arm=arm, task=TASK[kind]) for arm, kinds in ARMS.items() for kind in kinds}
-    return Column(name=name, dataset="trifeature", chosen={**sized, **scale.chosen}, arms=arms, readings=readings)
+def trifeature_column(scale: Scale, name: str = "trifeature") -> DatasetColumn:
+    """Trifeature with its two trainings: redundancy and uniqueness from unbiased pairs, synergy from biased ones."""
+    return DatasetColumn(
+        name=name,
+        dataset="trifeature",
+        chosen={"source.image_size": scale.image_size, "source.pairs": scale.pairs, **scale.chosen},
+        conditions={
+            pairing: {
+                "source.pairing": pairing,
+                "training.epochs": scale.epochs[pairing],
+                **scale.by_pairing.get(pairing, {}),
+            }
+            for pairing in PAIRINGS
+        },
+        readings={
+            kind: Reading(condition=pairing, task=TASK_OF[kind])
+            for pairing, kinds in PAIRINGS.items()
+            for kind in kinds
+        },
+    )
 
 
 @dataclass(frozen=True)
-class Arms:
-    """Both trainings of one variant.
+class TrifeatureRuns:
+    """Both trainings of one variant of COrAL, on unbiased and on biased pairs.
 
     Attributes:
-        metrics: ``{arm: content of metrics.json}``.
+        metrics: ``{pairing: content of metrics.json}``.
         summary: ``{kind of information: {"mean", "std", "values", "chance"}}``; shares, not percent.
     """
 
     metrics: dict[str, dict[str, Any]]
     summary: dict[str, dict[str, Any]]
 
-    def ranking(self) -> list[float]:
-        """Area under the ROC curve of the synergy probe, one value a seed."""
-        values: list[float] = self.metrics["biased"]["tasks"][TASK["synergy"]]["also"]["auroc"]["values"]
+    def synergy_auroc(self) -> list[float]:
+        """Area under the ROC curve of the synergy probe, one value per seed."""
+        values: list[float] = self.metrics["biased"]["tasks"][TASK_OF["synergy"]]["also"]["auroc"]["values"]
         return values
 
 
 @dataclass(frozen=True)
-class _Job:
+class _TrainingJob:
     """One training with its folder, as it is sent to a process."""
 
     settings: RunSettings
@@ -130,46 +145,44 @@ def run_variants(
     seeds: tuple[int, ...] = (41,),
     resume: bool = False,
     workers: int | None = None,
-) -> dict[str, Arms]:
-    """Train and probe both arms of COrAL with each variant's settings.
+) -> dict[str, TrifeatureRuns]:
+    """Train and probe COrAL on unbiased and on biased pairs, with the settings of each variant.
 
-    Without a GPU the trainings run beside each other, a process with one thread for each core: the networks are too
-    small to share their arithmetic between threads.
+    Without a GPU the trainings run in parallel, one single-threaded process per core: the networks are too small to
+    share their arithmetic between threads.
 
     Args:
         scale: Image size, pairs, epochs.
         variants: ``{variant: settings of the method that differ from the paper's preset}``.
-        folders: ``{variant: folder}``, which gets a run directory for each arm.
-        seeds: One training of each arm for each.
-        resume: Go on with what the folders hold.
-        workers: Processes; as many as there are cores by default, one with a GPU.
+        folders: ``{variant: folder}``, which gets a run directory per training.
+        seeds: Training seeds.
+        resume: Whether the runs that the folders hold are continued.
+        workers: Number of processes; the number of cores by default, one with a GPU.
     """
     device = pick_device(scale.chosen.get("training.device", "auto"))
     workers = workers or (1 if device.type == "cuda" else os.cpu_count() or 1)
     jobs = {
-        (name, arm): _Job(
-            _settings(scale, arm, seeds, method),
-            folders[name] / arm,
-            f"{name}, {arm} pairs:" if len(variants) > 1 else f"{arm} pairs:",
+        (name, pairing): _TrainingJob(
+            _settings(scale, pairing, seeds, method),
+            folders[name] / pairing,
+            f"{name}, {pairing} pairs:" if len(variants) > 1 else f"{pairing} pairs:",
             resume,
             1 if workers > 1 else torch.get_num_threads(),
         )
         for name, method in variants.items()
-        for arm in ARMS
+        for pairing in PAIRINGS
     }
-    if workers == 1:
-        found = [_run_job(job) for job in jobs.values()]
-    else:
-        found = _beside_each_other(list(jobs.values()), workers)
-    metrics = dict(zip(jobs, found, strict=True))
-    return {name: _arms({arm: metrics[name, arm] for arm in ARMS}) for name in variants}
+    results = map(_train, jobs.values()) if workers == 1 else _train_in_parallel(list(jobs.values()), workers)
+    metrics = dict(zip(jobs, results, strict=True))
+    by_variant = {name: {pairing: metrics[name, pairing] for pairing in PAIRINGS} for name in variants}
+    return {name: TrifeatureRuns(both, summarise(both)) for name, both in by_variant.items()}
 
 
-def _beside_each_other(jobs: list[_Job], workers: int) -> list[dict[str, Any]]:
+def _train_in_parallel(jobs: list[_TrainingJob], workers: int) -> list[dict[str, Any]]:
     count, context = min(workers, len(jobs)), get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context, initializer=end_with_parent) as pool:
         try:
-            return list(pool.map(_run_job, jobs))
+            return list(pool.map(_train, jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             # a signal may have come to this process alone; theirs make them stop at their next step
@@ -178,20 +191,12 @@ def _beside_each_other(jobs: list[_Job], workers: int) -> list[dict[str, Any]]:
             raise
 
 
-def _settings(scale: Scale, arm: str, seeds: tuple[int, ...], method: Mapping[str, Any]) -> RunSettings:
-    chosen = {
-        "source.arm": arm,
-        "source.image_size": scale.image_size,
-        "source.pairs": scale.pairs,
-        "training.epochs": scale.epochs[arm],
-        **scale.chosen,
-        **scale.by_arm.get(arm, {}),
-        **{f"method.{key}": value for key, value in method.items()},
-    }
-    return make_settings("coral", "trifeature", seeds=seeds, **chosen)
+def _settings(scale: Scale, pairing: str, seeds: tuple[int, ...], method: Mapping[str, Any]) -> RunSettings:
+    row = MethodRow(name="coral", objective="coral", chosen={f"method.{key}": value for key, value in method.items()})
+    return replace(run_settings(row, trifeature_column(scale), pairing, seeds[0]), seeds=seeds)
 
 
-def _run_job(job: _Job) -> dict[str, Any]:
+def _train(job: _TrainingJob) -> dict[str, Any]:
     torch.set_num_threads(job.threads)
     with stoppable(None):
         finished = run(job.settings, folder=job.folder, resume=job.resume, label=job.label, floor=False)
@@ -199,13 +204,9 @@ def _run_job(job: _Job) -> dict[str, Any]:
     return finished.metrics
 
 
-def _arms(metrics: dict[str, dict[str, Any]]) -> Arms:
-    return Arms(metrics, summarise_arms(metrics))
-
-
-def longer(scale: Scale, factor: int) -> Scale:
-    """The same with ``factor`` times as many epochs."""
-    return replace(scale, epochs={arm: factor * epochs for arm, epochs in scale.epochs.items()})
+def lengthened(scale: Scale, factor: int) -> Scale:
+    """The same scale with ``factor`` times as many epochs."""
+    return replace(scale, epochs={pairing: factor * epochs for pairing, epochs in scale.epochs.items()})
 
 
 def clear(folder: Path) -> None:
@@ -216,32 +217,32 @@ def clear(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; choose another --output.")
-    for arm in ARMS:
-        if (folder / arm / CONFIG).is_file():
-            refuse_locked(folder / arm)
-            shutil.rmtree(folder / arm)
+    for pairing in PAIRINGS:
+        if (folder / pairing / CONFIG).is_file():
+            refuse_locked(folder / pairing)
+            shutil.rmtree(folder / pairing)
 
 
-def summarise_arms(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Redundancy and uniqueness of the unbiased arm, synergy of the biased one."""
+def summarise(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Redundancy and uniqueness of the training on unbiased pairs, synergy of the one on biased pairs."""
     summary = {}
-    for arm, kinds in ARMS.items():
+    for pairing, kinds in PAIRINGS.items():
         for kind in kinds:
-            task = metrics[arm]["tasks"][TASK[kind]]
+            task = metrics[pairing]["tasks"][TASK_OF[kind]]
             summary[kind] = {key: task[key] for key in ("mean", "std", "values", "chance")}
     return summary
 
 
-def arms_table(variants: Mapping[str, Arms], title: str) -> Table:
-    """One row a variant, one column a kind of information, balanced accuracy in percent, chance in the last row.
+def information_table(variants: Mapping[str, TrifeatureRuns], title: str) -> Table:
+    """One row per variant, one column per kind of information: balanced accuracy in percent, chance in the last row.
 
-    One pair in ten is a match: the balanced accuracy of synergy leaves chance only where a match becomes likelier than
-    not. The area under the ROC curve beside it shows what is known before that.
+    One pair in ten is a match: the balanced accuracy of synergy leaves chance only where the probe finds a match
+    likelier than not. The area under the ROC curve in the last column shows what it ranks correctly before that.
     """
-    kinds = list(TASK)
+    kinds = list(TASK_OF)
     first = next(iter(variants.values())).summary
     rows = [
-        (name, *(cell(both.summary[kind]["values"]) for kind in kinds), cell(both.ranking()))
+        (name, *(cell(both.summary[kind]["values"]) for kind in kinds), cell(both.synergy_auroc()))
         for name, both in variants.items()
     ]
     rows.append(("chance", *(cell([first[kind]["chance"]]) for kind in kinds), cell([0.5])))

@@ -3,7 +3,7 @@
 import pytest
 
 from coral_plugin.bench.compare import compare
-from coral_plugin.bench.grid import Column, Grid, Job, Row, run_settings
+from coral_plugin.bench.grid import DatasetColumn, Grid, Job, MethodRow, run_settings
 
 from ..runs.conftest import arrays, tiny
 
@@ -13,23 +13,23 @@ __all__ = ["arrays", "tiny"]
 @pytest.fixture
 def grid():
     rows = (
-        Row(name="coral", objective="coral"),
-        Row(name="other", objective="coral", chosen={"method.masking": "none"}),
+        MethodRow(name="coral", objective="coral"),
+        MethodRow(name="other", objective="coral", chosen={"method.masking": "none"}),
     )
-    return Grid(rows=rows, columns=(Column(name="digits", dataset="digits"),), seeds=(1, 2, 3))
+    return Grid(rows=rows, columns=(DatasetColumn(name="digits", dataset="digits"),), seeds=(1, 2, 3))
 
 
 @pytest.fixture
 def make_job(tmp_path):
-    def make(row="coral", column="digits", seed=1, arm="", **chosen):
+    def make(row="coral", column="digits", seed=1, condition="", **chosen):
         own = {"training.epochs": 2, "method.temperature": 0.1 + seed / 100, **chosen}
         settings = run_settings(
-            Row(name=row, objective="coral", chosen=own), Column(name=column, dataset="digits"), "", seed
+            MethodRow(name=row, objective="coral", chosen=own), DatasetColumn(name=column, dataset="digits"), "", seed
         )
-        folder = tmp_path / f"{row}-{column}-{arm}-{seed}"
+        folder = tmp_path / f"{row}-{column}-{condition}-{seed}"
         return Job(
-            row=row, column=column, arm=arm, seed=seed, settings=settings.as_dict(), fingerprint="f", code="c",
-            folder=folder,
+            row=row, column=column, condition=condition, seed=seed, settings=settings.as_dict(), fingerprint="f",
+            code="c", folder=folder,
         )  # fmt: skip
 
     return make
@@ -61,10 +61,10 @@ def comparison_of(make_job, metrics):
     def make(values, seeds=(1, 2, 3, 4), metric="balanced_accuracy", failed=None, train=None, by_row=None, **column):
         objectives = {"floor": "concat_raw", "ceiling": "supervised"}
         rows = tuple(
-            Row(name=name, objective=objectives.get(name, "coral"), chosen=(by_row or {}).get(name, {}))
+            MethodRow(name=name, objective=objectives.get(name, "coral"), chosen=(by_row or {}).get(name, {}))
             for name in values
         )
-        grid = Grid(rows=rows, columns=(Column(name="digits", dataset="digits", **column),), seeds=seeds)
+        grid = Grid(rows=rows, columns=(DatasetColumn(name="digits", dataset="digits", **column),), seeds=seeds)
         jobs, records = [], {}
         for i, (name, own) in enumerate(values.items()):
             for seed, value in zip(seeds, own, strict=True):

@@ -5,7 +5,7 @@ from functools import partial
 import pytest
 
 from coral_plugin.bench.captions import shown_name, training_notes
-from coral_plugin.bench.layout import layouts
+from coral_plugin.bench.cells import cell_tables
 from coral_plugin.evaluation.tables.results import ABSENT
 from coral_plugin.reproduce.protocol import PaperNumbers
 
@@ -48,14 +48,14 @@ def test_the_caption_says_what_rows_share_and_what_differs(comparison_of):
         "20 steps (coral, other), 3 steps (ceiling)."
     )
     assert (set_alike, alone) == ("Set for every row: network.width=8.", "Set for one row: other: method.masking=none.")
-    assert all(note in layouts(found, partial(PaperNumbers, []))[0].notes for note in notes)
+    assert all(note in cell_tables(found, partial(PaperNumbers, []))[0].notes for note in notes)
 
 
 def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):
-    (bare,) = layouts(comparison_of(VALUES, seeds=(1, 2)), partial(PaperNumbers, []))
+    (bare,) = cell_tables(comparison_of(VALUES, seeds=(1, 2)), partial(PaperNumbers, []))
     assert "Representations differ in width by method, and no column compares them at one width." in bare.notes
     train = {"coral": {"matched": 0.55}, "floor": {"matched": 0.1}, "ceiling": {"matched": 0.8, "width": 4}}
-    (table,) = layouts(comparison_of(VALUES, seeds=(1, 2), train=train), partial(PaperNumbers, []))
+    (table,) = cell_tables(comparison_of(VALUES, seeds=(1, 2), train=train), partial(PaperNumbers, []))
     assert table.head[:4] == ("method", "balanced accuracy, % ↑ (linear probe)", "at width 8", "width")
     assert {row[0].text: row[3].text for block in table.blocks for row in block}["coral"] == "12"
     cells = {row[0].text: row[2].text for block in table.blocks for row in block}
@@ -70,4 +70,4 @@ def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):
 def test_a_grid_without_raw_features_says_so(comparison_of):
     found = comparison_of({"coral": (0.8, 0.7)}, seeds=(1, 2))
     note = "Raw features were not scored (row concat_raw): bold does not say that they are passed."
-    assert note in layouts(found, partial(PaperNumbers, []))[0].notes
+    assert note in cell_tables(found, partial(PaperNumbers, []))[0].notes

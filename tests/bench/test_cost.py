@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from coral_plugin.bench import cost as module
+from coral_plugin.bench.cells import cell_tables
 from coral_plugin.bench.compare import compare
 from coral_plugin.bench.cost import measure, measure_costs, read_costs, with_costs
 from coral_plugin.bench.formats import as_json, latex, markdown, summary_csv
-from coral_plugin.bench.grid import Column, Grid, Row, run_settings
-from coral_plugin.bench.layout import layouts
+from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, run_settings
 from coral_plugin.evaluation.tables.results import cell
 from coral_plugin.reproduce.protocol import PaperNumbers
 
@@ -24,8 +24,8 @@ OWN = {"seconds": 2.5, "memory": 3 * 2**20, "parameters": 77, "batch_size": 64, 
 def compared(make_job, metrics):
     """A comparison of two rows and the jobs behind it."""
     grid = Grid(
-        rows=(Row(name="a", objective="coral"), Row(name="b", objective="coral")),
-        columns=(Column(name="d", dataset="digits"), Column(name="e", dataset="digits")),
+        rows=(MethodRow(name="a", objective="coral"), MethodRow(name="b", objective="coral")),
+        columns=(DatasetColumn(name="d", dataset="digits"), DatasetColumn(name="e", dataset="digits")),
         seeds=(1, 2),
     )
     jobs, records = [], {}
@@ -43,7 +43,7 @@ def test_measured_costs_stand_in_every_format_for_those_of_the_runs(compared):
     assert (first.costs["d"].seconds, first.costs["d"].memory, first.costs["d"].parameters) == ([2.5], [3 * 2**20], 77)
     assert "d" not in second.costs, "figures of two kinds in a column cannot be compared"
     assert second.costs["e"] == comparison.rows[1].costs["e"]
-    _, d, e = layouts(measured, partial(PaperNumbers, []))
+    _, d, e = cell_tables(measured, partial(PaperNumbers, []))
     assert f"| {cell([2.5], percent=False)} | 3 | 77 |" in markdown(d)
     assert f"{cell([2.5], percent=False)} & 3 & 77" in latex(d)
     assert any("by itself in a fresh process" in n and "64, cpu, processor time of one thread." in n for n in d.notes)
@@ -92,8 +92,8 @@ def test_what_is_known_is_not_measured_again_and_a_failure_is_told(compared, tmp
 def a_job(make_job, npz, objective, **chosen):
     small = {"training.batch_size": 8, "network.width": 8, "network.heads": 2, "network.head_hidden": 8}
     settings = run_settings(
-        Row(name="x", objective=objective, chosen={**small, "training.device": "cpu", **chosen}),
-        Column(name="mine", dataset="arrays", data=str(npz)), "", 41,
+        MethodRow(name="x", objective=objective, chosen={**small, "training.device": "cpu", **chosen}),
+        DatasetColumn(name="mine", dataset="arrays", data=str(npz)), "", 41,
     )  # fmt: skip
     job = make_job()
     return type(job)(**{**vars(job), "settings": settings.as_dict()})

@@ -9,10 +9,10 @@ from statistics import fmean, stdev
 
 import pytest
 
+from coral_plugin.bench.cells import cell_tables
 from coral_plugin.bench.compare import compare
 from coral_plugin.bench.formats import as_json, latex, markdown, scores_csv, summary_csv, text
-from coral_plugin.bench.grid import Column, Grid, Row
-from coral_plugin.bench.layout import layouts
+from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow
 from coral_plugin.bench.report import write_views
 from coral_plugin.reproduce.protocol import PaperNumbers
 
@@ -25,8 +25,10 @@ VALUES = {
 
 @pytest.fixture
 def comparison(make_job, metrics):
-    columns = tuple(Column(name=name, dataset=name, modalities=("vision", "text")) for name in ("mosi", "humor"))
-    grid = Grid(rows=tuple(Row(name=n, objective=n) for n in VALUES), columns=columns, seeds=(1, 2), title="A & B")
+    columns = tuple(DatasetColumn(name=name, dataset=name, modalities=("vision", "text")) for name in ("mosi", "humor"))
+    grid = Grid(
+        rows=tuple(MethodRow(name=n, objective=n) for n in VALUES), columns=columns, seeds=(1, 2), title="A & B"
+    )
     jobs, records = [], {}
     for i, (row, by_column) in enumerate(VALUES.items()):
         for j, (column, values) in enumerate(by_column.items()):
@@ -38,7 +40,7 @@ def comparison(make_job, metrics):
 
 
 def test_an_overview_and_a_table_for_each_data_set(comparison):
-    overview, mosi, humor = layouts(comparison, partial(PaperNumbers, ["coral-table2"]))
+    overview, mosi, humor = cell_tables(comparison, partial(PaperNumbers, ["coral-table2"]))
     told = "balanced accuracy, % ↑ (linear probe)"
     assert overview.head == ("method", f"mosi: {told}", f"humor: {told}", "average")
     cells = {row[0].text: row[1:] for block in overview.blocks for row in block}
@@ -59,7 +61,7 @@ def test_an_overview_and_a_table_for_each_data_set(comparison):
 
 
 def test_formats_show_best_and_second(comparison):
-    overview = layouts(comparison, partial(PaperNumbers, []))[0]
+    overview = cell_tables(comparison, partial(PaperNumbers, []))[0]
     assert "| coral | **68.0 ± 1.4** | 61.0 ± 1.4 | 64.5 |" in markdown(overview)
     assert "| clip | <u>51.5 ± 0.7 †</u> | 62.5 ± 0.7 | 57.0 |" in markdown(overview)
     assert "*68.0 ± 1.4" in text(overview)
@@ -75,15 +77,15 @@ def test_formats_show_best_and_second(comparison):
 
 def test_a_score_far_from_the_best_is_marked(make_job, metrics):
     grid = Grid(
-        rows=(Row(name="a", objective="coral"), Row(name="b", objective="coral")),
-        columns=(Column(name="d", dataset="digits"),), seeds=(1, 2, 3),
+        rows=(MethodRow(name="a", objective="coral"), MethodRow(name="b", objective="coral")),
+        columns=(DatasetColumn(name="d", dataset="digits"),), seeds=(1, 2, 3),
     )  # fmt: skip
     jobs, records = [], {}
     for row, values in {"a": (0.9, 0.91, 0.92), "b": (0.5, 0.52, 0.5)}.items():
         for seed, value in zip((1, 2, 3), values, strict=True):
             jobs.append(make_job(row, "d", seed, **{"method.shared_weight": float(row == "b")}))
             records[jobs[-1].identity] = {"metrics": metrics(value)}
-    written = markdown(layouts(compare(grid, jobs, records, {}), partial(PaperNumbers, []))[0])
+    written = markdown(cell_tables(compare(grid, jobs, records, {}), partial(PaperNumbers, []))[0])
     assert "**91.0 ± 1.0**" in written
     assert "<u>50.7 ± 1.2 †</u>" in written
     assert "paired t-test over the seeds, two-sided, Holm-corrected over the 1 comparison of its column" in written

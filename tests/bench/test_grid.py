@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from coral_plugin.bench.grid import Column, Grid, Row, distinct, identity, plan
+from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, distinct, identity, plan
 from coral_plugin.errors import InputError
 from coral_plugin.reproduce.trifeature import SMALL, trifeature_column
 
@@ -58,8 +58,8 @@ def test_only_what_matters_changes_the_identity(make_job, change, same):
 
 
 def test_settings_of_the_row_win_over_those_of_the_column(tmp_path):
-    column = Column(name="d", dataset="digits", chosen={"training.epochs": 5, "training.batch_size": 9})
-    row = Row(
+    column = DatasetColumn(name="d", dataset="digits", chosen={"training.epochs": 5, "training.batch_size": 9})
+    row = MethodRow(
         name="r", objective="coral", preset="released", chosen={"training.epochs": 6},
         by_column={"d": {"training.batch_size": 7}, "e": {"training.epochs": 1}},
     )  # fmt: skip
@@ -68,16 +68,16 @@ def test_settings_of_the_row_win_over_those_of_the_column(tmp_path):
     assert job.settings["method"]["orthogonality"] == "squared_cosine"
 
 
-def test_trifeature_has_a_training_for_each_arm(tmp_path):
-    grid = Grid(rows=(Row(name="coral", objective="coral"),), columns=(trifeature_column(SMALL),), seeds=(1,))
-    jobs = {job.arm: job for job in jobs_of(grid, tmp_path)}
-    assert {arm: job.settings["source"]["arm"] for arm, job in jobs.items()} == {
+def test_trifeature_has_a_training_for_each_condition(tmp_path):
+    grid = Grid(rows=(MethodRow(name="coral", objective="coral"),), columns=(trifeature_column(SMALL),), seeds=(1,))
+    jobs = {job.condition: job for job in jobs_of(grid, tmp_path)}
+    assert {condition: job.settings["source"]["pairing"] for condition, job in jobs.items()} == {
         "unbiased": "unbiased",
         "biased": "biased",
     }
     assert all(job.settings["source"]["image_size"] == SMALL.image_size for job in jobs.values())
     readings = grid.columns[0].readings
-    assert {kind: (r.arm, r.task) for kind, r in readings.items()} == {
+    assert {kind: (r.condition, r.task) for kind, r in readings.items()} == {
         "redundancy": ("unbiased", "redundancy"),
         "uniqueness": ("unbiased", "uniqueness1"),
         "synergy": ("biased", "synergy"),
@@ -85,7 +85,7 @@ def test_trifeature_has_a_training_for_each_arm(tmp_path):
 
 
 def test_rows_with_the_same_settings_are_one_run(grid, tmp_path):
-    rows = (*grid.rows, Row(name="again", objective="coral"))
+    rows = (*grid.rows, MethodRow(name="again", objective="coral"))
     jobs = jobs_of(Grid(rows=rows, columns=grid.columns, seeds=(1,)), tmp_path)
     assert [job.row for job in distinct(jobs)] == ["coral", "other"]
 
@@ -93,9 +93,12 @@ def test_rows_with_the_same_settings_are_one_run(grid, tmp_path):
 @pytest.mark.parametrize(
     ("row", "text"),
     [
-        (Row(name="r", objective="corall"), "corall"),
-        (Row(name="r", objective="coral", preset="mine"), "r on digits: Unknown preset"),
-        (Row(name="r", objective="coral", chosen={"method.temprature": 1}), "r on digits: Unknown method setting"),
+        (MethodRow(name="r", objective="corall"), "corall"),
+        (MethodRow(name="r", objective="coral", preset="mine"), "r on digits: Unknown preset"),
+        (
+            MethodRow(name="r", objective="coral", chosen={"method.temprature": 1}),
+            "r on digits: Unknown method setting",
+        ),
     ],
 )
 def test_a_wrong_name_is_said_before_anything_runs(grid, tmp_path, row, text):
@@ -111,7 +114,7 @@ def test_a_grid_names_everything_once(grid):
 
 
 def test_a_fine_tuned_row_builds_on_the_same_run_as_the_row_without(grid, tmp_path):
-    rows = (grid.rows[0], *(Row(name=f"tuned {n}", objective="coral", finetune={"epochs": n}) for n in (3, 4)))
+    rows = (grid.rows[0], *(MethodRow(name=f"tuned {n}", objective="coral", finetune={"epochs": n}) for n in (3, 4)))
     plain, three, four = jobs_of(Grid(rows=rows, columns=grid.columns, seeds=(1,)), tmp_path)
     assert three.pretrained.identity == four.pretrained.identity == plain.identity
     assert three.pretrained.folder == plain.folder

@@ -52,7 +52,7 @@ def test_tests_against_the_best_are_corrected(comparison_of):
 def test_best_and_second_among_the_methods_only(comparison_of):
     found = comparison_of({"floor": (0.3,) * 4, **VALUES, "ceiling": (1.0,) * 4})
     (measure,) = found.measures
-    assert [(each.row.name, each.kind) for each in found.rows] == [
+    assert [(each.method.name, each.kind) for each in found.rows] == [
         ("coral", "method"), ("b", "method"), ("c", "method"), ("floor", "raw features"), ("ceiling", "with labels"),
     ]  # fmt: skip
     assert [each.scores[measure].rank for each in found.rows] == [1, 2, None, None, None]
@@ -75,9 +75,13 @@ def test_a_method_below_the_raw_features_has_no_rank(comparison_of, floor, ranks
 def test_of_errors_the_lowest_is_best_and_the_raw_line_is_an_upper_one(comparison_of):
     found = comparison_of(VALUES, metric="mse")
     (measure,) = found.measures
-    assert {each.row.name: each.scores[measure].rank for each in found.rows} == {"coral": None, "b": 2, "c": 1}
+    assert {each.method.name: each.scores[measure].rank for each in found.rows} == {"coral": None, "b": 2, "c": 1}
     found = comparison_of({**VALUES, "floor": (0.6,) * 4}, metric="mse")
-    assert {each.row.name: each.scores[measure].rank for each in found.rows[:3]} == {"coral": None, "b": None, "c": 1}
+    assert {each.method.name: each.scores[measure].rank for each in found.rows[:3]} == {
+        "coral": None,
+        "b": None,
+        "c": 1,
+    }
 
 
 def test_one_seed_is_tested_against_nothing(comparison_of):

@@ -41,7 +41,7 @@ def test_a_record_of_before_is_ranked_by_todays_rules_and_says_what_it_lacks(rec
     stored["schema"] = 1
     del stored["published_tables"], stored["published_withheld"]
     for column in stored["columns"].values():
-        del column["papers_data"], column["arms"]
+        del column["papers_data"], column["conditions"]
     kinds = {"raw features": "floor", "with labels": "ceiling"}
     for row in stored["rows"]:
         del row["trainings"], row["widths"], row["matched_widths"]

@@ -20,7 +20,7 @@ def test_a_dry_run_shows_every_row(coral, name):
     grid = target(name).grid
     for row in grid.rows:
         assert f"| {row.name} | {row.objective} |" in out
-    runs = len(grid.seeds) * len(grid.rows) * sum(len(column.arms) for column in grid.columns)
+    runs = len(grid.seeds) * len(grid.rows) * sum(len(column.conditions) for column in grid.columns)
     assert f"{runs} runs" in out
 
 

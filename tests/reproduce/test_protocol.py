@@ -6,10 +6,10 @@ from functools import partial
 
 import pytest
 
+from coral_plugin.bench.cells import cell_tables
 from coral_plugin.bench.compare import compare
 from coral_plugin.bench.formats import as_json, latex, markdown, summary_csv
 from coral_plugin.bench.grid import Job, run_settings
-from coral_plugin.bench.layout import layouts
 from coral_plugin.reproduce.protocol import PaperNumbers
 from coral_plugin.reproduce.targets import target
 
@@ -21,13 +21,13 @@ def made(tmp_path, metrics):
     def make(wanted, score="label", metric="balanced_accuracy", modalities=("vision", "text")):
         jobs, records = [], {}
         for column in wanted.grid.columns:
-            for arm in column.arms:
+            for condition in column.conditions:
                 for row in wanted.grid.rows:
-                    settings = run_settings(row, column, arm, 41).as_dict()
+                    settings = run_settings(row, column, condition, 41).as_dict()
                     jobs.append(
                         Job(
-                            row=row.name, column=column.name, arm=arm, seed=41, settings=settings, fingerprint="f",
-                            code="c", folder=tmp_path,
+                            row=row.name, column=column.name, condition=condition, seed=41, settings=settings,
+                            fingerprint="f", code="c", folder=tmp_path,
                         )
                     )  # fmt: skip
                     tasks = {reading.task: metric for reading in column.readings.values()} or {score: metric}
@@ -46,7 +46,7 @@ def wanted(papers_data=("mosi",), **changes):
 
 def everything(comparison, published):
     """Every format of the tables."""
-    tables = layouts(comparison, partial(PaperNumbers, published))
+    tables = cell_tables(comparison, partial(PaperNumbers, published))
     written = as_json(comparison, partial(PaperNumbers, published))
     del written["published_withheld"], written["published_tables"]
     notes = [note for table in tables for note in table.notes]
@@ -67,7 +67,7 @@ def test_declared_data_and_the_papers_settings_have_their_numbers_beside_them(ma
         assert "50.6" in text
     assert any("[1] COrAL" in note and "seeds 41 to 45" in note for note in notes)
     assert not any(note.startswith("No published number") for note in notes)
-    head = layouts(comparison, partial(PaperNumbers, ["coral-table2"]))[0].head
+    head = cell_tables(comparison, partial(PaperNumbers, ["coral-table2"]))[0].head
     assert head[1:3] == ("balanced accuracy, % ↑ (published probe)", "published")
 
 
@@ -156,13 +156,13 @@ def test_copies_of_another_papers_numbers_stand_beside_nothing(made):
 def test_errors_stand_in_the_papers_unit_with_the_backbone_said(made):
     ee = target("comm-table1", datasets=["vision_touch_ee"], papers_data=["vision_touch_ee"])
     comparison = made(ee, metric="mse")
-    (table,) = layouts(comparison, partial(PaperNumbers, ["comm-table1"]))
+    (table,) = cell_tables(comparison, partial(PaperNumbers, ["comm-table1"]))
     assert table.head[1:3] == ("MSE x 1e-4 ↓ (published probe)", "published")
     cells = {row[0].text: [cell.text for cell in row[1:3]] for block in table.blocks for row in block}
     assert cells["comm"] == ["5000", "4.55 [1]"]
     assert any("Other backbones here: vision_touch_ee: AlexNet" in note for note in table.notes)
     bare = replace(comparison.measures[0], unit=1.0)
     rows = tuple(replace(each, scores={bare: next(iter(each.scores.values()))}) for each in comparison.rows)
-    (table,) = layouts(replace(comparison, measures=(bare,), rows=rows), partial(PaperNumbers, ["comm-table1"]))
+    (table,) = cell_tables(replace(comparison, measures=(bare,), rows=rows), partial(PaperNumbers, ["comm-table1"]))
     assert any("the paper prints it in another unit" in note for note in table.notes)
     assert "published" not in table.head

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coral_plugin.reproduce.published import AVERAGE, sources
+from coral_plugin.reproduce.published import AVERAGE, published_tables
 from coral_plugin.reproduce.targets import target, titles
 
 from .printed import AVERAGES, COPIED, PRINTED
@@ -11,7 +11,7 @@ from .printed import AVERAGES, COPIED, PRINTED
 def test_the_table_by_hand_has_every_target_and_every_number():
     assert list(PRINTED) == list(titles())
     used = {source for name in titles() for source in target(name).published}
-    assert used == set(sources())
+    assert used == set(published_tables())
 
 
 @pytest.mark.parametrize("name", list(titles()))
@@ -19,9 +19,9 @@ def test_numbers_modalities_tasks_and_units(name):
     wanted, found = target(name), {}
     columns = {column.name: column for column in wanted.grid.columns}
     for source in wanted.published:
-        found |= sources()[source].values
+        found |= published_tables()[source].values
     rows = {row.name for row in wanted.grid.rows}
-    copied = {key for source in wanted.published for key in sources()[source].copied if key[0] in rows}
+    copied = {key for source in wanted.published for key in published_tables()[source].copied if key[0] in rows}
     assert copied & {(row, column) for row in rows for column in columns} == {
         (row, column) for row, column in COPIED.get(name, ()) if row in rows and column in columns
     }

@@ -5,7 +5,7 @@ import pytest
 from coral_plugin.bench.grid import Reading, run_settings
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS, OBJECTIVES
-from coral_plugin.reproduce.published import parse_source, read_data, sources
+from coral_plugin.reproduce.published import parse_table, published_tables, read_data
 from coral_plugin.reproduce.targets import TRIFEATURE, available, missing, require, target, titles
 from coral_plugin.reproduce.trifeature import trifeature_column
 
@@ -23,8 +23,8 @@ def test_a_target_has_settings_that_its_methods_take(name, scale):
     for column in grid.columns:
         for row in grid.rows:
             if row.objective in OBJECTIVES.names() and column.dataset in DATASETS.names():
-                for arm in column.arms:
-                    settings = run_settings(row, column, arm, grid.seeds[0])
+                for condition in column.conditions:
+                    settings = run_settings(row, column, condition, grid.seeds[0])
                     assert scale == "paper" or settings.training.epochs <= 10
     for row in grid.rows:
         assert set(row.presets) <= {column.name for column in grid.columns}
@@ -35,17 +35,17 @@ def test_published_rows_and_columns_are_those_of_the_target(name):
     wanted = target(name)
     columns = {column.name for column in wanted.grid.columns}
     for source in wanted.published:
-        rows, datasets, _ = (set(part) for part in zip(*sources()[source].values, strict=True))
+        rows, datasets, _ = (set(part) for part in zip(*published_tables()[source].values, strict=True))
         assert rows <= {row.name for row in wanted.grid.rows}
         assert datasets - {"average"} <= columns
 
 
 def test_published_numbers_lie_in_range():
     """A slip of a column would show: chance, percent, and synergy near one half where a paper says so."""
-    table1 = sources()["coral-table1"]
+    table1 = published_tables()["coral-table1"]
     assert table1.values["coral", "trifeature", "uniqueness"] == "96.4 ± 1.08"
     assert table1.values["factorcl", "trifeature", "synergy"] == "46.5"
-    for source in sources().values():
+    for source in published_tables().values():
         assert all(0 < float(text.split()[0]) <= 100 for text in source.values.values())
 
 
@@ -61,8 +61,8 @@ def test_missing_data_are_listed_with_where_they_come_from():
 def test_factorcl_on_trifeature_is_the_published_one(name):
     """150 epochs, and a second image without the crop (METHODS 2.4)."""
     grid = target(name, rows=["factorcl"]).grid
-    for arm in grid.columns[0].arms:
-        settings = run_settings(grid.rows[0], grid.columns[0], arm, 41)
+    for condition in grid.columns[0].conditions:
+        settings = run_settings(grid.rows[0], grid.columns[0], condition, 41)
         assert settings.training.epochs == 150
         assert settings.views == {"image1": "simclr", "image2": "color_jitter+grayscale+blur+flip"}
 
@@ -94,7 +94,11 @@ def test_the_scale_of_the_papers_has_the_published_probe(name):
     for scale, kind in (("paper", "reference"), ("small", "linear")):
         grid = target(name, scale).grid
         row = next(row for row in grid.rows if row.objective == "coral" or row.objective == "comm")
-        kinds = {run_settings(row, column, arm, 1).probe.kind for column in grid.columns for arm in column.arms}
+        kinds = {
+            run_settings(row, column, condition, 1).probe.kind
+            for column in grid.columns
+            for condition in column.conditions
+        }
         assert kinds == {kind}
 
 
@@ -105,9 +109,9 @@ def test_columns_of_targets_say_what_they_read():
     several = {"trifeature": ("redundancy", "synergy"), "mosi": ("label",)}
     entry = {"cite": "x", "protocol": "y", "columns": ["mosi", "trifeature"], "rows": {}}
     with pytest.raises(InputError, match=r"t: 'trifeature' names no reading .* redundancy, synergy"):
-        parse_source("t", entry, several)
+        parse_table("t", entry, several)
     with pytest.raises(InputError, match="mimic has none"):
-        parse_source("t", {**entry, "columns": ["mimic"]}, several)
+        parse_table("t", {**entry, "columns": ["mimic"]}, several)
 
 
 def test_a_target_can_be_cut_down():

@@ -1,4 +1,4 @@
-"""Both arms of Trifeature, the demo and the ablation, at a scale of seconds."""
+"""Both trainings of Trifeature, the demo and the ablation, at a scale of seconds."""
 
 import json
 
@@ -7,17 +7,17 @@ import pytest
 from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
 from coral_plugin.reproduce import trifeature as module
-from coral_plugin.reproduce.ablation import VARIANTS, leakage_table, run_ablation, slug
+from coral_plugin.reproduce.ablation import ABLATIONS, leakage_table, run_ablation, slug
 from coral_plugin.reproduce.trifeature import (
-    ARMS,
+    PAIRINGS,
     PAPER,
-    Arms,
     Scale,
-    arms_table,
+    TrifeatureRuns,
     clear,
-    longer,
+    information_table,
+    lengthened,
     run_variants,
-    summarise_arms,
+    summarise,
 )
 from coral_plugin.runs.folder import open_run
 
@@ -49,8 +49,8 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def alone(cache, tmp_path_factory):
-    """Both arms, one after the other: their folder and what came out."""
-    folder = tmp_path_factory.mktemp("alone") / "arms"
+    """Both trainings, one after the other: their folder and what came out."""
+    folder = tmp_path_factory.mktemp("alone") / "trainings"
     return folder, variant(TINY, folder)
 
 
@@ -58,8 +58,8 @@ def variant(scale, folder, workers=1):
     return run_variants(scale, {"COrAL": {}}, {"COrAL": folder}, workers=workers)["COrAL"]
 
 
-def saved(folder, name, arm):
-    return open_run(folder / slug(name) / arm)[0]
+def saved(folder, name, pairing):
+    return open_run(folder / slug(name) / pairing)[0]
 
 
 def metrics(redundancy, uniqueness, synergy):
@@ -83,25 +83,25 @@ def metrics(redundancy, uniqueness, synergy):
 
 def test_redundancy_and_uniqueness_come_from_unbiased_pairs_and_synergy_from_biased_ones():
     both = {"unbiased": metrics(0.9, 0.8, 0.1), "biased": metrics(0.2, 0.3, 0.7)}
-    summary = summarise_arms(both)
+    summary = summarise(both)
     assert {kind: entry["mean"] for kind, entry in summary.items()} == {
         "redundancy": 0.9,
         "uniqueness": 0.8,
         "synergy": 0.7,
     }
     assert [entry["chance"] for entry in summary.values()] == [0.1, 0.1, 0.5]
-    text = arms_table({"COrAL": Arms(both, summary)}, "title").text()
+    text = information_table({"COrAL": TrifeatureRuns(both, summary)}, "title").text()
     assert all(number in text for number in ("90.0", "80.0", "70.0", "75.0", "10.0", "50.0"))
 
 
 def test_the_papers_scale_is_the_papers():
     assert (PAPER.image_size, PAPER.pairs, PAPER.epochs) == (224, 10_000, {"unbiased": 100, "biased": 100})
-    assert longer(PAPER, 2).epochs == {"unbiased": 200, "biased": 200}
+    assert lengthened(PAPER, 2).epochs == {"unbiased": 200, "biased": 200}
 
 
-def test_both_arms_differ_in_their_pairs_and_are_probed_on_the_same(alone):
+def test_both_trainings_differ_in_their_pairs_and_are_probed_on_the_same(alone):
     folder, both = alone
-    records = [json.loads((folder / arm / "data.json").read_text()) for arm in ("unbiased", "biased")]
+    records = [json.loads((folder / pairing / "data.json").read_text()) for pairing in ("unbiased", "biased")]
     assert records[0]["samples"] == records[1]["samples"]
     assert records[0]["fingerprint"] != records[1]["fingerprint"]
     for entry in both.summary.values():
@@ -114,9 +114,9 @@ def test_processes_find_what_one_after_the_other_finds(alone, tmp_path):
 
 
 def test_clear_removes_runs_and_nothing_else(tmp_path):
-    for arm in ARMS:
-        (tmp_path / arm).mkdir()
-        (tmp_path / arm / "config.yaml").write_text("objective: coral\n")
+    for pairing in PAIRINGS:
+        (tmp_path / pairing).mkdir()
+        (tmp_path / pairing / "config.yaml").write_text("objective: coral\n")
     (tmp_path / "notes.txt").write_text("mine")
     clear(tmp_path)
     assert (tmp_path / "notes.txt").read_text() == "mine"
@@ -141,7 +141,7 @@ def test_the_demo_leaves_its_summary_table_and_picture(tmp_path, monkeypatch, ca
 def test_the_ablation_trains_every_variant_with_its_own_settings(tmp_path, monkeypatch):
     monkeypatch.setattr(module.os, "cpu_count", lambda: 1)
     monkeypatch.setattr(module, "draw_run", lambda finished: None)  # the demo's test looks at pictures
-    chosen = {name: VARIANTS[name] for name in ("no masking", "no orthogonality")}
+    chosen = {name: ABLATIONS[name] for name in ("no masking", "no orthogonality")}
     found = run_ablation(TINY, variants=chosen, seeds=(41,), folder=tmp_path, resume=False)
     assert saved(tmp_path, "no masking", "biased").method.masking == "none"
     assert saved(tmp_path, "no orthogonality", "unbiased").method.orthogonality_weight == 0

@@ -148,7 +148,7 @@ def test_unaugmented_branches_are_part_of_the_settings():
 def test_the_small_scales_unaugmented_branches_lose_no_more_than_its_views():
     from coral_plugin.reproduce.trifeature import SMALL
 
-    for arm in ({}, *SMALL.by_arm.values()):
-        chosen = {**SMALL.chosen, **arm}
+    for condition in ({}, *SMALL.by_pairing.values()):
+        chosen = {**SMALL.chosen, **condition}
         assert "crop(scale=(0.6,1.0))" in chosen["views"]
         assert chosen["plain_views"] == "plain_crop(scale=(0.6,1.0))"

@@ -64,9 +64,9 @@ def test_banks_are_shared():
     assert data.test.columns["image1"].values.shape == (200, 3, SIZE, SIZE)
 
 
-@pytest.mark.parametrize("arm", ["unbiased", "biased"])
-def test_probing_is_unbiased_in_either_arm(arm):
-    data = small(arm=arm)
+@pytest.mark.parametrize("pairing", ["unbiased", "biased"])
+def test_probing_is_unbiased_in_either_pairing(pairing):
+    data = small(pairing=pairing)
     for label, split in data.splits().items():
         first, second = attributes_of(data, label, 1), attributes_of(data, label, 2)
         assert torch.equal(first[:, 0], second[:, 0])
@@ -76,7 +76,7 @@ def test_probing_is_unbiased_in_either_arm(arm):
         assert torch.equal(split.targets["uniqueness1"], first[:, 1])
         assert torch.equal(split.targets["uniqueness2"], second[:, 1])
         share = float(match.double().mean())
-        if label == "pretrain" and arm == "biased":
+        if label == "pretrain" and pairing == "biased":
             assert share == 1
         else:
             assert 0.06 < share < 0.14
@@ -99,7 +99,7 @@ def test_train_and_valid_share_no_pair():
 
 
 def test_other_pairs_leave_images_and_probing_alone():
-    one, other = small(), small(arm="biased", pairs=77)
+    one, other = small(), small(pairing="biased", pairs=77)
     assert torch.equal(one.train.columns["image1"].values, other.train.columns["image1"].values)
     assert torch.equal(one.valid.columns["image2"].rows, other.valid.columns["image2"].rows)
     assert torch.equal(one.test.columns["image2"].rows, other.test.columns["image2"].rows)
@@ -107,7 +107,7 @@ def test_other_pairs_leave_images_and_probing_alone():
 
 
 def test_more_pairs_than_there_are_is_said():
-    data = small(arm="biased", pairs=10**6)
+    data = small(pairing="biased", pairs=10**6)
     assert len(data.notes) == 1
     assert f"all {len(data.pretrain)} that exist" in data.notes[0]
 
@@ -214,9 +214,9 @@ def test_settings_out_of_range(chosen, message):
         TrifeatureSettings(**chosen)
 
 
-def test_unknown_arm():
+def test_unknown_pairing():
     with pytest.raises(UnknownNameError, match="Did you mean 'unbiased'"):
-        TrifeatureSettings(arm="unbaised")
+        TrifeatureSettings(pairing="unbaised")
 
 
 def test_sheet(tmp_path):

@@ -14,7 +14,7 @@ from coral_plugin.bench.captions import (
     training_notes,
     width_note,
 )
-from coral_plugin.bench.comparison import AVERAGE, Compared, Comparison, Cost, LookUp, Measure
+from coral_plugin.bench.comparison import AVERAGE, ComparedRow, Comparison, Cost, LookUp, Measure
 from coral_plugin.evaluation.tables.results import ABSENT, cell, is_share
 
 _COST = ("n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters")
@@ -42,11 +42,11 @@ class Cell:
     rank: int | None = None
 
 
-Row = tuple[Cell, ...]
+CellRow = tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
-class Layout:
+class CellTable:
     """A table before it is written in a format.
 
     Attributes:
@@ -59,11 +59,11 @@ class Layout:
 
     title: str
     head: tuple[str, ...]
-    blocks: tuple[tuple[Row, ...], ...]
+    blocks: tuple[tuple[CellRow, ...], ...]
     notes: tuple[str, ...]
 
 
-def layouts(comparison: Comparison, look_up: LookUp) -> list[Layout]:
+def cell_tables(comparison: Comparison, look_up: LookUp) -> list[CellTable]:
     """An overview over the data sets where there are several, then a table with costs for each.
 
     Args:
@@ -75,7 +75,7 @@ def layouts(comparison: Comparison, look_up: LookUp) -> list[Layout]:
     return [_overview(comparison, look_up), *found] if len(columns) > 1 else found
 
 
-def _overview(comparison: Comparison, look_up: LookUp) -> Layout:
+def _overview(comparison: Comparison, look_up: LookUp) -> CellTable:
     """Methods by data sets; published numbers in a block of their own."""
     beside, measures = look_up(comparison), comparison.measures
     columns = list(dict.fromkeys(m.column for m in measures))
@@ -83,7 +83,7 @@ def _overview(comparison: Comparison, look_up: LookUp) -> Layout:
     averaged = all(is_share(m.metric) for m in measures) and len(columns) == len(measures)
     heads = [f"{m.column if averaged else f'{m.column} {m.score}'}: {heading(m)}" for m in measures]
 
-    def own(each: Compared) -> list[Cell]:
+    def own(each: ComparedRow) -> list[Cell]:
         means = [100 * fmean(each.scores[m].values.values()) for m in measures if m in each.scores]
         average = f"{fmean(means):.1f}" if means and len(means) == len(measures) else ABSENT
         return [*(_score(each, m) for m in measures), *([Cell(average)] if averaged else [])]
@@ -95,8 +95,10 @@ def _overview(comparison: Comparison, look_up: LookUp) -> Layout:
         texts = [beside(each, m) for m in measures]
         if any(texts):
             total = [beside.average(each, measures)] if averaged else []
-            printed.append((Cell(f"{each.row.name}, published"), *(Cell(text or ABSENT) for text in [*texts, *total])))
-    return Layout(
+            printed.append(
+                (Cell(f"{each.method.name}, published"), *(Cell(text or ABSENT) for text in [*texts, *total]))
+            )
+    return CellTable(
         comparison.grid.title,
         ("method", *heads, *([AVERAGE] if averaged else [])),
         (*blocks, *([tuple(printed)] if printed else [])),
@@ -108,11 +110,11 @@ def _overview(comparison: Comparison, look_up: LookUp) -> Layout:
     )
 
 
-def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> Layout:
+def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> CellTable:
     """Methods by the scores of one data set, each with what was published, and the costs."""
     beside = look_up(comparison)
     measures = [m for m in comparison.measures if m.column == column]
-    texts = {(each.row.name, m): beside(each, m) for each in comparison.rows for m in measures}
+    texts = {(each.method.name, m): beside(each, m) for each in comparison.rows for m in measures}
     printed = {m for (_, m), text in texts.items() if text}
     width = max((each.matched_widths.get(column, 0) for each in comparison.rows), default=0)
     matched = {m for m in measures if any(m in each.scores and each.scores[m].matched for each in comparison.rows)}
@@ -123,11 +125,11 @@ def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> Layout:
         heads += ["published"] if m in printed else []
         heads += [f"{m.score}, at width {width}" if len(measures) > 1 else f"at width {width}"] if m in matched else []
 
-    def own(each: Compared) -> list[Cell]:
+    def own(each: ComparedRow) -> list[Cell]:
         cells = []
         for m in measures:
             cells.append(_score(each, m))
-            cells += [Cell(texts[each.row.name, m] or ABSENT)] if m in printed else []
+            cells += [Cell(texts[each.method.name, m] or ABSENT)] if m in printed else []
             cells += [_matched(each, m, width)] if m in matched else []
         cells += [Cell(str(each.widths.get(column, ABSENT))) for _ in with_width]
         return [*cells, Cell(_count(each, measures)), *_cost(each.costs.get(column))]
@@ -135,7 +137,7 @@ def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> Layout:
     chance: list[Cell] = []
     for m in measures:
         chance += [_chance(m), *([Cell("")] if m in printed else []), *([Cell("")] if m in matched else [])]
-    return Layout(
+    return CellTable(
         f"{comparison.grid.title}: {column}" if len(comparison.grid.columns) > 1 else comparison.grid.title,
         ("method", *heads, *with_width, *_COST),
         _blocks(comparison, [column], own, [*chance, *(Cell("") for _ in [*with_width, *_COST])]),
@@ -151,8 +153,8 @@ def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> Layout:
 
 
 def _blocks(
-    comparison: Comparison, columns: Sequence[str], own: Callable[[Compared], list[Cell]], chance: Sequence[Cell]
-) -> tuple[tuple[Row, ...], ...]:
+    comparison: Comparison, columns: Sequence[str], own: Callable[[ComparedRow], list[Cell]], chance: Sequence[Cell]
+) -> tuple[tuple[CellRow, ...], ...]:
     rows = [(each.kind, (Cell(shown_name(each, comparison, columns)), *own(each))) for each in comparison.rows]
     methods = tuple(row for kind, row in rows if kind == "method")
     others = [row for kind, row in rows if kind != "method"]
@@ -161,7 +163,7 @@ def _blocks(
     return tuple(block for block in (methods, tuple(others)) if block)
 
 
-def _score(each: Compared, measure: Measure) -> Cell:
+def _score(each: ComparedRow, measure: Measure) -> Cell:
     score = each.scores.get(measure)
     if score is None:
         return Cell(ABSENT)
@@ -170,7 +172,7 @@ def _score(each: Compared, measure: Measure) -> Cell:
     return Cell(f"{shown} †" if differs else shown, score.rank)
 
 
-def _matched(each: Compared, measure: Measure, width: int) -> Cell:
+def _matched(each: ComparedRow, measure: Measure, width: int) -> Cell:
     """Its score at the matched width, with the width in brackets where it is another one."""
     score = each.scores.get(measure)
     if score is None or not score.matched:
@@ -187,7 +189,7 @@ def _chance(measure: Measure) -> Cell:
     return Cell(ABSENT if measure.chance is None else cell([measure.chance]))
 
 
-def _count(each: Compared, measures: Sequence[Measure]) -> str:
+def _count(each: ComparedRow, measures: Sequence[Measure]) -> str:
     counts = sorted({len(each.scores[m].values) if m in each.scores else 0 for m in measures})
     if not counts:
         return ABSENT
