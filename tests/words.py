@@ -1,7 +1,9 @@
 """Checks the words of docstrings and names: ``python tests/words.py FOLDER ...`` prints what is not plain English.
 
-An entry under ``Args:`` or ``Attributes:`` is a noun phrase with a subject ("Run settings."), no fragment ("Of the run.").
+An entry under ``Args:`` or ``Attributes:`` is a noun phrase with a subject ("Run settings."), not "Of the run.".
 """
+
+# ruff: noqa: SIM905
 
 import ast
 import re
@@ -11,8 +13,8 @@ from pathlib import Path
 
 # first words of an entry that leave its subject to be guessed
 FRAGMENTS = frozenset(
-    "as by called divides for from gets go holds how in is its least makes most not of on says takes tells that their to "
-    "what where which whose with without".split()
+    "as by called divides for from gets go holds how in is its least makes most not of on says takes tells that their "
+    "to what where which whose with without".split()
 )
 # first words of a summary line that do the same
 HALF_SENTENCES = frozenset("as at by for from of on to whose with".split())
@@ -34,8 +36,8 @@ DIALECT = {
 }
 # names that say neither a type nor a role
 NAMES = frozenset(
-    "found each own where said told there wish who here lacking pile ask asked tell beside settle carve spread separate "
-    "_one given made done still like likes".split()
+    "found each own where said told there wish who here lacking pile ask asked tell beside settle carve spread "
+    "separate _one given made done still like likes".split()
 )
 _ENTRY = re.compile(r"^    (?! )(\*{0,2}[\w.]+(?: \([^)]*\))?): +(\S+)")
 _DIALECT = re.compile(r"\b(" + "|".join(sorted(DIALECT, key=len, reverse=True)) + r")\b", re.IGNORECASE)
@@ -91,7 +93,8 @@ def _bound_names(node: ast.AST) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    files = [file for place in map(Path, sys.argv[1:]) for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
+    places = map(Path, sys.argv[1:])
+    files = [file for place in places for file in ([place] if place.is_file() else sorted(place.rglob("*.py")))]
     lines = [line for file in files for line in faults(file)]
     print(*lines, f"{len(lines)} faults in {len(files)} files", sep="\n")
     sys.exit(bool(lines))
