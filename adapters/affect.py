@@ -9,15 +9,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, fingerprint
+from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, fingerprint
 from coral_plugin.data.columns import make_column
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.labels import read_labels
+from coral_plugin.data.padding import valid_steps
 from coral_plugin.data.statistics import with_offset_of, with_statistics
 from coral_plugin.data.tables import Table
 from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle
-from coral_plugin.io.sniff import expect
+from coral_plugin.io.sniff import require_kind
 from coral_plugin.registry import suggest
 
 from .affect_layout import MODALITIES, VARIANTS, WHAT, from_first_step, sizes, spans, tables_of
@@ -79,12 +80,12 @@ def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalDat
     """
     if path is None:
         raise InputError(f"Data set {name!r} reads a file of yours: give --data FILE.pkl, {WHAT}.")
-    expect(path, "pickle", WHAT)
+    require_kind(path, "pickle", WHAT)
     tables, infinite = tables_of(read_pickle(path, trust=settings.trust_pickle), path)
     notes = _notes(tables, infinite, name)
     names = [each for each in MODALITIES if each in tables["train"]]
     modalities: dict[str, Modality] = {}
-    columns: dict[str, dict[str, Column]] = {}
+    columns: dict[str, dict[str, ModalityColumn]] = {}
     scores: dict[str, np.ndarray] = {}
     for label in SPLITS:
         table = tables.pop(label)  # MOSEI is large: let go of what is converted
@@ -150,18 +151,18 @@ def _modality(
 
 def _column(
     array: np.ndarray, modality: Modality, start: np.ndarray, length: np.ndarray, settings: AffectSettings, where: str
-) -> Column:
+) -> ModalityColumn:
     """Sequences moved to step 0, cut to the longest that is kept."""
     column = make_column(from_first_step(array, start), modality, length, where)
     lengths = torch.from_numpy(length)
     values = _normalised(column.values, lengths) if settings.normalise else column.values
     lengths = lengths.clamp(max=settings.max_length)
-    return Column(values[:, : int(lengths.max())].contiguous(), lengths)
+    return ModalityColumn(values[:, : int(lengths.max())].contiguous(), lengths)
 
 
 def _normalised(values: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     """``(x - mean) / std`` of each sample and feature over its valid steps; a constant feature becomes 0."""
-    valid = (torch.arange(values.shape[1]) < lengths[:, None]).unsqueeze(-1)  # (N, T, 1)
+    valid = valid_steps(values, lengths).unsqueeze(-1)  # (N, T, 1)
     count = lengths.view(-1, 1, 1)
     centred = (values - values.sum(1, keepdim=True) / count) * valid
     std = (centred.square().sum(1, keepdim=True) / (count - 1).clamp(min=1)).sqrt()

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
@@ -132,7 +132,7 @@ def _split(part: Mapping[str, np.ndarray], where: str) -> Split:
     return Split(columns, {TASK.name: torch.from_numpy(labels.astype(np.int64))})
 
 
-def _column(part: Mapping[str, np.ndarray], name: str, where: str) -> Column:
+def _column(part: Mapping[str, np.ndarray], name: str, where: str) -> ModalityColumn:
     """Grey values as bytes where they are whole, which takes a quarter of the memory, else as floats in [0, 1]."""
     values, side = part[name], SIDE[name]
     if values[0].size != side * side:
@@ -145,7 +145,7 @@ def _column(part: Mapping[str, np.ndarray], name: str, where: str) -> Column:
     else:
         pixels = torch.from_numpy(shaped.astype(np.uint8))
     rows = torch.from_numpy(part["rows"]) if name == "audio" and "rows" in part else None
-    return Column(pixels, rows=rows)
+    return ModalityColumn(pixels, rows=rows)
 
 
 def inspect(source: Source) -> Inspection | None:

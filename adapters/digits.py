@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import Column, Modality, MultimodalData, Split, Task, carve, fingerprint
+from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, Task, carve, fingerprint
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.registry import suggest
@@ -67,7 +67,8 @@ def load(path: str | None = None, settings: DigitsSettings | None = None) -> Mul
     found: Any = load_digits()
     images = torch.from_numpy(found.images.astype(np.float32) / 16)[:, None]  # (1797, 1, 8, 8)
     columns = {
-        name: Column(images[:, :, rows, across].contiguous()) for name, (rows, across) in _CUTS[settings.parts].items()
+        name: ModalityColumn(images[:, :, rows, across].contiguous())
+        for name, (rows, across) in _CUTS[settings.parts].items()
     }
     everything = Split(columns, {TASK.name: torch.from_numpy(found.target.astype(np.int64))})
     rest, test = carve(everything, TASK, _TEST, settings.seed)

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_text
-from coral_plugin.io.sniff import NAMES, sniff
+from coral_plugin.io.sniff import FILE_KINDS, sniff
 from coral_plugin.machine import require_memory
 
 from .progress import shown
@@ -79,7 +79,9 @@ def load(path: str | None = None, settings: EnricoSettings | None = None) -> Mul
     splits: dict[str, Any] = {}
     for label, index in index_of.items():
         own = [kept[at] for at in index]
-        columns = {name: Column(_pictures(folder, name, [screen for screen, _ in own], size)) for name in _PLACES}
+        columns = {
+            name: ModalityColumn(_pictures(folder, name, [screen for screen, _ in own], size)) for name in _PLACES
+        }
         splits[label] = Split(columns, {task.name: torch.tensor([topics.index(topic) for _, topic in own])})
     notes = [f"screens {', '.join(sorted(gone))} are left out, their wireframes are damaged"] if (
         gone := {screen for screen, _ in rows} & _DAMAGED
@@ -107,7 +109,7 @@ def screens(folder: Path) -> list[tuple[str, str]]:
     if not folder.is_dir():
         raise InputError(f"{folder} is no folder. Expected {WHAT}.")
     if path.exists() and (kind := sniff(path)) != "text":
-        raise InputError(f"{path} is {NAMES[kind]}. Expected {WHAT}.")
+        raise InputError(f"{path} is {FILE_KINDS[kind]}. Expected {WHAT}.")
     try:
         rows = list(csv.DictReader(read_text(path).splitlines()))
     except csv.Error as error:
@@ -148,7 +150,7 @@ def picture(path: Path, size: tuple[int, int]) -> np.ndarray:
     from PIL import Image
 
     if (kind := sniff(path)) not in ("jpeg", "png", "unknown"):
-        raise InputError(f"{path} is {NAMES[kind]}. Expected a picture of {WHAT}.")
+        raise InputError(f"{path} is {FILE_KINDS[kind]}. Expected a picture of {WHAT}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)

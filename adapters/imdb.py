@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
@@ -89,17 +89,19 @@ def load(path: str | None = None, settings: ImdbSettings | None = None) -> Multi
     )
 
 
-def _vectors(file: h5py.File, key: str, rows: dict[str, slice], where: str, notes: list[str]) -> dict[str, Column]:
+def _vectors(
+    file: h5py.File, key: str, rows: dict[str, slice], where: str, notes: list[str]
+) -> dict[str, ModalityColumn]:
     """``(N, d)`` of floats; a plot without any known word has the mean of nothing, which becomes 0."""
     dataset = dataset_of(file, key, where, (len(file["genres"]), None))
     values = read_array(dataset, f"{where}: {key}").astype(np.float32)
     if wild := int((~np.isfinite(values)).sum()):
         notes.append(f"{wild} values of {key} are not finite and become 0")
         values[~np.isfinite(values)] = 0
-    return {label: Column(torch.from_numpy(values[span])) for label, span in rows.items()}
+    return {label: ModalityColumn(torch.from_numpy(values[span])) for label, span in rows.items()}
 
 
-def _posters(file: h5py.File, height: int, rows: dict[str, slice], where: str) -> dict[str, Column]:
+def _posters(file: h5py.File, height: int, rows: dict[str, slice], where: str) -> dict[str, ModalityColumn]:
     """Bytes of the posters at ``height``, read in pieces."""
     dataset = dataset_of(file, "images", where, (len(file["genres"]), 3, None, None))
     size = (height, width_for(height, dataset.shape[2:]))
@@ -116,11 +118,11 @@ def _posters(file: h5py.File, height: int, rows: dict[str, slice], where: str) -
         for part in posters(dataset, span, where):
             pixels[at : at + len(part)] = shrink(part, size)
             at += len(part)
-        found[label] = Column(pixels)
+        found[label] = ModalityColumn(pixels)
     return found
 
 
-def _modality(name: str, column: Column) -> Modality:
+def _modality(name: str, column: ModalityColumn) -> Modality:
     shape = tuple(column.values.shape[1:])
     return with_statistics(Modality(name=name, kind="tabular" if len(shape) == 1 else "image", shape=shape), column)
 

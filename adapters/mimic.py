@@ -17,7 +17,7 @@ from coral_plugin.data.statistics import with_offset_of, with_statistics
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle
-from coral_plugin.io.sniff import expect
+from coral_plugin.io.sniff import require_kind
 from coral_plugin.registry import suggest
 
 Statistics = Literal["train", "all"]
@@ -72,7 +72,7 @@ def load(path: str | None = None, settings: MimicSettings | None = None) -> Mult
     if path is None:
         raise InputError(f"Data set 'mimic' reads a file of yours: give --data im.pk, {WHAT}.")
     settings = settings or MimicSettings()
-    expect(path, "pickle", WHAT)
+    require_kind(path, "pickle", WHAT)
     arrays = _arrays(read_pickle(path, trust=settings.trust_pickle), path)
     notes: list[str] = []
     values = {name: _numbers(arrays[key], name, notes) for name, key in _KEYS.items()}

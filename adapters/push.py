@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
@@ -77,7 +77,7 @@ def load(path: str | None = None, settings: PushSettings | None = None) -> Multi
     task = _task(settings)
     splits: dict[str, Any] = {
         label: Split(
-            {name: Column(_shaped(own.pop(name), name, settings)) for name in SHAPES},
+            {name: ModalityColumn(_shaped(own.pop(name), name, settings)) for name in SHAPES},
             {task.name: _target(own["state"], settings)},
         )
         for label, own in windows.items()
@@ -120,7 +120,7 @@ def _shaped(values: np.ndarray, name: str, settings: PushSettings) -> torch.Tens
     return torch.from_numpy(values)
 
 
-def _modality(name: str, column: Column, settings: PushSettings) -> Modality:
+def _modality(name: str, column: ModalityColumn, settings: PushSettings) -> Modality:
     kind = "image" if name == "image" and settings.frames == "channels" else "timeseries"
     modality = Modality(name=name, kind=kind, shape=tuple(column.values.shape[1:]))  # type: ignore[arg-type]
     if settings.statistics == "train":

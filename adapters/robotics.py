@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
@@ -160,7 +160,7 @@ def _split(files: list[Path], counts: dict[Path, int], settings: RoboticsSetting
         ee[rows], contact[rows], at = chunk.ee, chunk.contact, rows.stop
     targets = {"ee": ee, "contact": contact}
     return Split(
-        {name: Column(own) for name, own in values.items()},
+        {name: ModalityColumn(own) for name, own in values.items()},
         {TASKS[each].name: targets[each] for each in settings.tasks},
     )
 

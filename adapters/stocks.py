@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
@@ -90,7 +90,7 @@ def load(path: str | None = None, settings: StocksSettings | None = None) -> Mul
     task = Task(name="volatility", kind="regression", classes=(target,))
     splits: dict[str, Any] = {
         label: Split(
-            {each: Column(values[rows, :, at : at + 1].contiguous()) for at, each in enumerate(symbols)},
+            {each: ModalityColumn(values[rows, :, at : at + 1].contiguous()) for at, each in enumerate(symbols)},
             {task.name: squares[rows]},
         )
         for label, rows in zip(SPLITS, (slice(0, cuts[0]), slice(*cuts), slice(cuts[1], None)), strict=True)

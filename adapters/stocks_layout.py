@@ -13,7 +13,7 @@ import numpy as np
 
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_bytes, read_text
-from coral_plugin.io.sniff import NAMES, sniff
+from coral_plugin.io.sniff import FILE_KINDS, sniff
 
 WHAT = "a folder of stocks (SYMBOL.csv with the columns Date and Open, as Yahoo has them)"
 # what Yahoo writes for a day without trade, and others for no value
@@ -54,7 +54,7 @@ def prices_of(path: Path, column: str) -> dict[datetime.date, float]:
         InputError: another kind of file, no such column, or a row that is no day with a positive price.
     """
     if (kind := sniff(path)) != "text":
-        raise InputError(f"{path} is {NAMES[kind]}. Expected {WHAT}.")
+        raise InputError(f"{path} is {FILE_KINDS[kind]}. Expected {WHAT}.")
     try:
         rows = list(csv.reader(read_text(path).splitlines()))
     except csv.Error as error:

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from coral_plugin.data import Column, Modality, Split, Task
+from coral_plugin.data import Modality, ModalityColumn, Split, Task
 from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import OBJECTIVES
@@ -61,7 +61,7 @@ def split() -> Split:
     image = torch.rand(rows, 1, 8, 8, generator=stream)
     present = torch.rand(rows, generator=stream) > 0.2
     labels = torch.arange(rows) % 3
-    return Split({"table": Column(table), "image": Column(image, present=present)}, {TASK.name: labels})
+    return Split({"table": ModalityColumn(table), "image": ModalityColumn(image, present=present)}, {TASK.name: labels})
 
 
 def engine(name: str, samples: Split, rank: int, world: int) -> Engine:

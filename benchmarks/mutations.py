@@ -115,7 +115,7 @@ MUTATIONS = (
         "statistics from all splits",
         "coral_plugin/data/arrays.py",
         'with_statistics(m, splits["train"].columns[m.name], standardise',
-        f"with_statistics(m, Column({_ALL}), standardise",
+        f"with_statistics(m, ModalityColumn({_ALL}), standardise",
         ("tests/data/test_arrays.py",),
     ),
     Mutation(

@@ -24,7 +24,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from coral_plugin.augmentations import Views, build_views
-from coral_plugin.data import Column, Modality, MultimodalBatch, MultimodalData, Split, from_arrays
+from coral_plugin.data import Modality, ModalityColumn, MultimodalBatch, MultimodalData, Split, from_arrays
 from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import Objective
@@ -66,7 +66,7 @@ def trifeature_shaped() -> tuple[MultimodalData, NetworkSettings, Any]:
     bank = torch.randint(0, 256, (400, 3, 224, 224), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     modalities = tuple(Modality(name=f"image{i}", kind="image", shape=(3, 224, 224), **IMAGENET) for i in (1, 2))
     rows = torch.randint(0, 400, (2, 10_000), generator=torch.Generator().manual_seed(1))
-    columns = {m.name: Column(bank, rows=rows[i]) for i, m in enumerate(modalities)}
+    columns = {m.name: ModalityColumn(bank, rows=rows[i]) for i, m in enumerate(modalities)}
     data = MultimodalData("trifeature-shaped", modalities, (), Split(columns, {}))
     return data, NetworkSettings(width=512), "simclr"
 

@@ -82,7 +82,7 @@ def test_a_mapping_of_modalities(modalities):
     assert len(encoder.history_) == 1
     np.testing.assert_array_equal(CoralEncoder(**TINY).fit_transform(arrays), z)
     assert not np.array_equal(CoralEncoder(**TINY | {"random_state": 1}).fit_transform(arrays), z)
-    assert not encoder.transform({"acc": arrays["acc"]})[:, 12:].any(), "absent modalities"
+    assert not encoder.transform({"acc": arrays["acc"]})[:, 12:].any(), "missing modalities"
     np.testing.assert_array_equal(encoder.transform(pack(arrays)), z)
 
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.columns import make_column
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.labels import read_labels
@@ -45,7 +45,7 @@ class MmsdkSettings:
         pooling: What becomes of all steps that overlap one of the reference: their ``mean``, a mean ``weighted`` by the
             time they share, ``max``, ``sum``, the ``first`` or the ``last``. Where nothing overlaps there are zeros.
         missing: Samples in which a modality has nothing at all: left out (``drop``, as mmsdk does with videos), or
-            kept as lacking it (``absent``).
+            kept without it (``absent``).
         max_length: Steps that are kept of a sample, from its beginning.
         folds: JSON file with the videos of each split, or ``cmu_mosi``, ``cmu_mosei`` or ``pom``, whose folds come with
             mmsdk; where none is named, ``folds.json`` beside the data, else videos are dealt out.
@@ -169,21 +169,21 @@ def _parts(
 
 
 def _modality(name: str, shape: tuple[int, int], train: list[Sample], where: str) -> Modality:
-    there = [sample.values[name] for sample in train if name not in sample.lacking]
+    there = [sample.values[name] for sample in train if name not in sample.missing]
     if not there:
         raise InputError(f"{where}: no sample of train has {name}; leave it out (--source.inputs).")
     return with_offset(Modality(name=name, kind="sequence", shape=shape), lambda: map(torch.from_numpy, there))
 
 
-def _column(samples: list[Sample], modality: Modality, where: str) -> Column:
+def _column(samples: list[Sample], modality: Modality, where: str) -> ModalityColumn:
     name = modality.name
     lengths = torch.tensor([len(sample) for sample in samples])
     values = torch.zeros(len(samples), int(lengths.max()), modality.features)
-    there = torch.tensor([name not in sample.lacking for sample in samples])
+    there = torch.tensor([name not in sample.missing for sample in samples])
     for row, sample in enumerate(samples):
         if there[row]:
             values[row, : len(sample)] = make_column(sample.values[name][None], modality, None, where).values[0]
-    return Column(values, lengths, present=None if there.all() else there)
+    return ModalityColumn(values, lengths, present=None if there.all() else there)
 
 
 def inspect(source: Source) -> Inspection | None:

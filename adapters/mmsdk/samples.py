@@ -44,7 +44,7 @@ class Sample:
 
     video: str
     values: dict[str, np.ndarray]
-    lacking: frozenset[str]
+    missing: frozenset[str]
     score: float
 
     def __len__(self) -> int:
@@ -119,7 +119,7 @@ def samples_of(chosen: Chosen, settings: MmsdkSettings, where: str) -> Samples:
             wild += strange
             if sample is None:
                 empty += 1
-            elif (settings.missing == "drop" and sample.lacking) or len(sample.lacking) == len(chosen.inputs):
+            elif (settings.missing == "drop" and sample.missing) or len(sample.missing) == len(chosen.inputs):
                 dropped += 1
             else:
                 samples.found.append(sample)
@@ -161,9 +161,9 @@ def _of_video(
             pooled[name], there[name] = features[own], np.ones(len(steps), dtype=bool)
     for span, score in _segments(video, chosen.labels, steps, settings.label_column):
         rows = overlapping(steps, *span)[: settings.max_length]
-        lacking = frozenset(name for name, own in there.items() if not own[rows].any())
+        missing = frozenset(name for name, own in there.items() if not own[rows].any())
         values = {name: own[rows].astype(types.get(name, np.float32)) for name, own in pooled.items()}
-        yield (Sample(video, values, lacking, score) if len(rows) else None), wild
+        yield (Sample(video, values, missing, score) if len(rows) else None), wild
         wild = 0  # counted once a video
 
 

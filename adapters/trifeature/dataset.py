@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor
 
-from coral_plugin.data import Column, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.registry import suggest
 
@@ -149,11 +149,13 @@ load.settings = TrifeatureSettings  # type: ignore[attr-defined]
 
 def _split(pairs: Tensor, bank: Bank, colour_of: Tensor) -> Split:
     """Pairs (P, 2) of a bank, whose pixels both columns share."""
-    columns = {name: Column(bank.pixels, rows=pairs[:, at].clone()) for at, name in enumerate(MODALITIES)}
+    columns = {name: ModalityColumn(bank.pixels, rows=pairs[:, at].clone()) for at, name in enumerate(MODALITIES)}
     return Split(columns, labels(pairs, bank.attributes, colour_of))
 
 
 def _stand_in(split: Split, digest: str) -> Split:
     """The split with the digest of its images in their place: hashing 400 MB eight times would take seconds."""
     values = torch.tensor(list(bytes.fromhex(digest)), dtype=torch.uint8)
-    return Split({name: Column(values, rows=column.rows) for name, column in split.columns.items()}, split.targets)
+    return Split(
+        {name: ModalityColumn(values, rows=column.rows) for name, column in split.columns.items()}, split.targets
+    )

@@ -11,7 +11,8 @@ import math
 import torch
 from torch import Tensor
 
-from coral_plugin.augmentations.sequences import Pair, blank, noise, uniform, valid_steps
+from coral_plugin.augmentations.sequences import Pair, blank, noise, uniform
+from coral_plugin.data.padding import valid_steps
 from coral_plugin.errors import InputError
 
 

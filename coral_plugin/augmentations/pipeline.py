@@ -13,6 +13,7 @@ from coral_plugin.augmentations import sequences
 from coral_plugin.augmentations.catalogue import Operation, names_for
 from coral_plugin.augmentations.grammar import Element, parse
 from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data.padding import valid_steps
 from coral_plugin.errors import InputError
 
 Augmentation = Callable[[Tensor, Tensor | None, torch.Generator | None], Tensor]
@@ -49,7 +50,7 @@ class _Step:
             steps = self.operation.function(steps, lengths, generator, **self.settings)
         if scaled:
             result = modality.restore(steps.view(values.shape))
-            return result if values.ndim == 2 else sequences.blank(result, ~sequences.valid_steps(result, lengths))
+            return result if values.ndim == 2 else sequences.blank(result, ~valid_steps(result, lengths))
         return steps.view(values.shape)
 
 

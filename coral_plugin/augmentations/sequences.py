@@ -9,12 +9,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from coral_plugin.data.padding import valid_steps
+
 Pair = tuple[float, float]
-
-
-def valid_steps(values: Tensor, lengths: Tensor) -> Tensor:
-    """True where a step of ``values`` (B, T, ...) is valid: the first ``lengths`` (B,) steps. Shape ``(B, T)``."""
-    return torch.arange(values.shape[1], device=values.device) < lengths.unsqueeze(1)
 
 
 def blank(values: Tensor, hidden: Tensor) -> Tensor:

@@ -62,7 +62,7 @@ def recognise(source: Source) -> Inspection:
         InputError: the file is damaged, or no data set knows it; the message says what it is instead.
     """
     from coral_plugin.data.inspection import unreadable
-    from coral_plugin.io.sniff import NAMES
+    from coral_plugin.io.sniff import FILE_KINDS
     from coral_plugin.registry import DATASETS
 
     if source.kind not in ("pickle", "npz", "npy", "hdf5", "folder", "text"):
@@ -75,7 +75,7 @@ def recognise(source: Source) -> Inspection:
             return inspection
     keys = f" with {', '.join(map(str, list(holds)[:8]))}" if isinstance(holds, Mapping) else ""
     raise InputError(
-        f"{source.path} is {NAMES[source.kind]}{keys}, which no data set of this package is kept in "
+        f"{source.path} is {FILE_KINDS[source.kind]}{keys}, which no data set of this package is kept in "
         "(coral list datasets)."
     )
 

@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
         description="Write the representation of every sample of an .npz to another .npz: one array a part, and 'all'.",
         epilog="The input holds one array a modality under its name, or <split>/<modality> as for coral train; "
         "then the output's keys are <split>/<part>. Nothing is augmented or masked. Modalities may be left out, or "
-        "flagged by <modality>/present (N,): what is there is embedded, parts that tell of an absent modality alone "
+        "flagged by <modality>/present (N,): what is there is embedded, parts that tell of a missing modality alone "
         "are zero, and <modality>/present in the output says which samples had it.",
     )
     parser.add_argument("run", metavar="RUN_DIR", help="directory that coral train wrote")

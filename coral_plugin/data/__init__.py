@@ -5,16 +5,16 @@ from coral_plugin.data.batch import MultimodalBatch
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.loaders import from_loaders
 from coral_plugin.data.modality import KINDS, Kind, Modality
-from coral_plugin.data.split import Column, Split
+from coral_plugin.data.split import ModalityColumn, Split
 from coral_plugin.data.tables import SPLITS
 from coral_plugin.data.task import Task
 
 __all__ = [
     "KINDS",
     "SPLITS",
-    "Column",
     "Kind",
     "Modality",
+    "ModalityColumn",
     "MultimodalBatch",
     "MultimodalData",
     "Split",

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from coral_plugin.data.axes import fitted
-from coral_plugin.data.columns import absent_column, make_column
+from coral_plugin.data.columns import make_column, missing_column
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.kinds import lengths_of, modalities_of_tables, with_lengths
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.scale import far_values, refuse_other_scale
-from coral_plugin.data.split import Column, Split
+from coral_plugin.data.split import ModalityColumn, Split
 from coral_plugin.data.statistics import with_offset_of, with_statistics
 from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, by_split, listed, read_table, same_names, settle
 from coral_plugin.data.task import Task, TaskKind
@@ -105,7 +105,7 @@ def from_arrays(
         how = "stratified, " if target.kind == "classification" else ""
         notes.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})")
     for modality in modalities:
-        if not splits["train"].columns[modality.name].there().any():
+        if not splits["train"].columns[modality.name].presence().any():
             raise InputError(f"{name}: no sample of train has modality {modality.name}; leave it out.")
     modalities = [with_statistics(m, splits["train"].columns[m.name], standardise=standardise) for m in modalities]
     for label, split in splits.items():
@@ -156,7 +156,7 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
             refuse_other_scale(table[modality.name][there_too], modality, where)
             columns[modality.name] = _column(table, modality, lengths_of(table, modality, where), where)
         else:
-            columns[modality.name] = absent_column(modality, len(table[there[0].name]))
+            columns[modality.name] = missing_column(modality, len(table[there[0].name]))
     return Split(columns, {})
 
 
@@ -205,7 +205,7 @@ def _named(modality: Modality, names: tuple[str, ...]) -> Modality:
     return replace(modality, feature_names=names) if len(names) == modality.features else modality
 
 
-def _column(table: Table, modality: Modality, lengths: np.ndarray | None, where: str) -> Column:
+def _column(table: Table, modality: Modality, lengths: np.ndarray | None, where: str) -> ModalityColumn:
     column = make_column(table[modality.name], modality, lengths, where)
     if (present := _present(table, modality.name)) is None:
         return column
@@ -226,7 +226,7 @@ def doubts_of_values(splits: Mapping[str, Split], modalities: Sequence[Modality]
     train = splits["train"]
     for modality in modalities:
         column = train.columns[modality.name]
-        if modality.kind != "image" or column.values.dtype == torch.uint8 or not column.there().any():
+        if modality.kind != "image" or column.values.dtype == torch.uint8 or not column.presence().any():
             continue
         values = column.values if column.present is None else column.values[column.present]
         if not 0 <= values.min() <= values.max() <= 1:

@@ -86,7 +86,7 @@ class MultimodalBatch(Mapping[str, Tensor]):
             present={name: self.present[name] for name in names if name in self.present},
         )
 
-    def having(self, *modalities: str) -> Tensor | None:
+    def all_present(self, *modalities: str) -> Tensor | None:
         """``(B,)`` of bool, True for samples with all of ``modalities``; None where that is every sample."""
         masks = [self.present[name] for name in modalities if name in self.present]
         return torch.stack(masks).all(dim=0) if masks else None

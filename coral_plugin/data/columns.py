@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from coral_plugin.data.modality import Modality
-from coral_plugin.data.split import Column
+from coral_plugin.data.padding import valid_steps
+from coral_plugin.data.split import ModalityColumn
 from coral_plugin.errors import InputError
 
 _CHUNK = 1024  # samples that are held in double precision at a time
@@ -26,7 +27,7 @@ def given_lengths(array: np.ndarray, given: np.ndarray, where: str) -> np.ndarra
     return given.astype(np.int64)
 
 
-def make_column(array: np.ndarray, modality: Modality, lengths: np.ndarray | None, where: str) -> Column:
+def make_column(array: np.ndarray, modality: Modality, lengths: np.ndarray | None, where: str) -> ModalityColumn:
     """The column of ``array`` (N, ...): 32-bit floats, series of varying length zero after their last step.
 
     Whole numbers of an image are its pixels, 0 to 255, and stay bytes. The modality's offset and unit are taken off in
@@ -42,18 +43,19 @@ def make_column(array: np.ndarray, modality: Modality, lengths: np.ndarray | Non
                 "give floats in [0, 1] for anything else."
             )
         # torch cannot share memory that is read-only
-        return Column(torch.from_numpy(np.require(array, dtype=np.uint8, requirements=["C", "W"])))
+        return ModalityColumn(torch.from_numpy(np.require(array, dtype=np.uint8, requirements=["C", "W"])))
     values = _single(array, where) if modality.offset is None else _relative(array, modality, where)
     if lengths is None:
-        return Column(torch.from_numpy(values))
-    values[np.arange(array.shape[1]) >= lengths[:, None]] = 0.0
-    return Column(torch.from_numpy(values), torch.from_numpy(lengths))
+        return ModalityColumn(torch.from_numpy(values))
+    ends = torch.from_numpy(lengths)
+    values[~valid_steps(values, ends).numpy()] = 0.0
+    return ModalityColumn(torch.from_numpy(values), ends)
 
 
-def absent_column(modality: Modality, count: int) -> Column:
+def missing_column(modality: Modality, count: int) -> ModalityColumn:
     """The column of a modality that none of ``count`` samples has; one row of zeros stands for all of them."""
     steps = (1, *modality.shape[1:]) if modality.kind == "sequence" else modality.shape
-    return Column(
+    return ModalityColumn(
         torch.zeros(1, *steps),
         lengths=torch.ones(1, dtype=torch.int64) if modality.kind == "sequence" else None,
         rows=torch.zeros(count, dtype=torch.int64),

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coral_plugin.data.labels import absent_classes
+from coral_plugin.data.labels import missing_classes
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
 from coral_plugin.data.task import Task
@@ -70,7 +70,7 @@ class MultimodalData:
         told = [
             note
             for task in self.tasks
-            for note in absent_classes(
+            for note in missing_classes(
                 task, {label: split.targets[task.name] for label, split in self.scored().items()}
             )
         ]

@@ -13,7 +13,7 @@ import numpy as np
 from coral_plugin.errors import InputError
 from coral_plugin.io.npz import read_npz
 from coral_plugin.io.pickles import read_pickle
-from coral_plugin.io.sniff import NAMES, sniff
+from coral_plugin.io.sniff import FILE_KINDS, sniff
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Source:
 
     @cached_property
     def kind(self) -> str:
-        """A key of :data:`coral_plugin.io.sniff.NAMES`."""
+        """A key of :data:`coral_plugin.io.sniff.FILE_KINDS`."""
         return sniff(self.path)
 
     @cached_property
@@ -66,4 +66,4 @@ class Inspection:
 
 def unreadable(source: Source) -> InputError:
     """The error for a source of a kind that no data set is kept in."""
-    return InputError(f"{source.path} is {NAMES[source.kind]}.")
+    return InputError(f"{source.path} is {FILE_KINDS[source.kind]}.")

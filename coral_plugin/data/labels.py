@@ -76,7 +76,7 @@ def read_labels(
     return _classification(arrays, names, name, asked=kind is not None)
 
 
-def absent_classes(task: Task, targets: Mapping[str, Tensor]) -> list[str]:
+def missing_classes(task: Task, targets: Mapping[str, Tensor]) -> list[str]:
     """Notes on classes, or labels, of which train or test has no sample.
 
     Args:

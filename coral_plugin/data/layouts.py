@@ -20,7 +20,7 @@ Values = TypeVar("Values", Tensor, np.ndarray)
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """One modality as a loader gives it (``theirs``) and as a :class:`~coral_plugin.data.Column` holds it (``ours``).
+    """One modality as a loader gives it (``theirs``) and as a column of ours holds it (``ours``).
 
     Attributes:
         kind: Of our modality.

@@ -18,7 +18,7 @@ from coral_plugin.data.ordering import in_order
 from coral_plugin.data.piles import columns_of, prepare_pile
 from coral_plugin.data.reading import Gathered, Pile, gather
 from coral_plugin.data.scale import far_values
-from coral_plugin.data.split import Column, Split
+from coral_plugin.data.split import ModalityColumn, Split
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError
@@ -113,7 +113,7 @@ def read_loaders(
     timed = gathered["train"].timed
     layouts: dict[str, Layout] = {}
     found: list[Modality] = []
-    columns: dict[str, dict[str, Column]] = {label: {} for label in gathered}
+    columns: dict[str, dict[str, ModalityColumn]] = {label: {} for label in gathered}
     for each, piles in _piles(gathered, modalities, kinds or {}, prepare or {}, name).items():
         layouts[each], modality, own, said = columns_of(
             piles, each, kind=(kinds or {}).get(each), timed=timed, standardise=standardise, name=name

@@ -1,4 +1,4 @@
-"""Which steps of a series are padding: train decides, the other splits follow, and what was decided is said."""
+"""Padding: the mask of the steps of a padded batch, and which rows of zeros count as padding."""
 
 from __future__ import annotations
 
@@ -6,11 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 # Share of train's samples from which rows of zeros at their ends are padding. Padded series nearly all differ from the
 # longest one; a sensor that reads zero at its last step does so in few samples. Padding that is taken for values costs
 # little where it is that rare, values that are taken for padding cost the encoder of a fixed-length series.
 PADDED_SHARE = 0.05
+
+
+def valid_steps(values: Tensor | np.ndarray, lengths: Tensor) -> Tensor:
+    """``(B, T)`` of bool, True for the steps of ``values`` (B, T, ...) below ``lengths`` (B,); the others are padding.
+
+    >>> valid_steps(torch.zeros(2, 3, 1), torch.tensor([1, 3])).int().tolist()
+    [[1, 0, 0], [1, 1, 1]]
+    """
+    return torch.arange(values.shape[1], device=lengths.device) < lengths.unsqueeze(1)
 
 
 @dataclass(frozen=True)

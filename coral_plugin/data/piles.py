@@ -15,7 +15,7 @@ from coral_plugin.data.layouts import Layout, layout_of
 from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.padding import Series, is_padded, padding_notes, trailing_lengths
 from coral_plugin.data.reading import Pile
-from coral_plugin.data.split import Column
+from coral_plugin.data.split import ModalityColumn
 from coral_plugin.data.statistics import with_offset_of
 from coral_plugin.errors import InputError
 
@@ -38,7 +38,7 @@ def prepare_pile(pile: Pile, function: Callable[[Tensor], Tensor], where: str) -
 
 def columns_of(
     piles: Mapping[str, Pile], each: str, *, kind: Kind | None, timed: bool, standardise: bool, name: str
-) -> tuple[Layout, Modality, dict[str, Column], list[str]]:
+) -> tuple[Layout, Modality, dict[str, ModalityColumn], list[str]]:
     """One modality and its columns, whose batches are let go of, with its layout and what is said of its padding.
 
     Train alone decides how values are read.
@@ -94,11 +94,13 @@ def columns_of(
     return layout, modality, columns, notes
 
 
-def _column(values: Tensor, modality: Modality, layout: Layout, lengths: np.ndarray | None, where: str) -> Column:
+def _column(
+    values: Tensor, modality: Modality, layout: Layout, lengths: np.ndarray | None, where: str
+) -> ModalityColumn:
     ends = None if lengths is None else torch.from_numpy(lengths)
     if modality.offset is not None:
         return make_column(values.numpy(), modality, lengths, where)
     if not layout.pixels:
-        return Column(values.float(), ends)
+        return ModalityColumn(values.float(), ends)
     # pixels of train may be other numbers in another split
-    return Column(values if values.dtype == torch.uint8 else (values / 255).float(), ends)
+    return ModalityColumn(values if values.dtype == torch.uint8 else (values / 255).float(), ends)

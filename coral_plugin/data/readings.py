@@ -6,27 +6,27 @@ from collections.abc import Sequence
 
 from coral_plugin.data.dataset import MultimodalData
 from coral_plugin.data.modality import Modality
-from coral_plugin.data.split import Column
+from coral_plugin.data.split import ModalityColumn
 
 _MOST = 10  # feature numbers that are listed
 
 
 def readings(data: MultimodalData) -> list[str]:
-    """One line for each modality: kind, axes in words, type, and what is padded, absent or constant in train."""
+    """One line for each modality: kind, axes in words, type, and what is padded, missing or constant in train."""
     return [f"{m.name}: {reading(m, data.train.columns[m.name])}" for m in data.modalities]
 
 
-def reading(modality: Modality, train: Column) -> str:
+def reading(modality: Modality, train: ModalityColumn) -> str:
     """How one modality was read.
 
     >>> import torch
-    >>> reading(Modality(name="eye", kind="image", shape=(3, 64, 48)), Column(torch.zeros(2, 3, 64, 48)))
+    >>> reading(Modality(name="eye", kind="image", shape=(3, 64, 48)), ModalityColumn(torch.zeros(2, 3, 64, 48)))
     'image, 3 channels, 64 x 48, float32'
     """
     told = [_axes(modality, train), str(train.values.dtype).removeprefix("torch.")]
-    there = train.there()
-    if absent := int((~there).sum()):
-        told.append(f"absent in {_percent(absent / len(train))} of train")
+    present = train.presence()
+    if missing := int((~present).sum()):
+        told.append(f"missing in {_percent(missing / len(train))} of train")
     if len(modality.constant) == modality.features:
         told.append("every feature is constant in train")
     elif modality.constant:
@@ -38,7 +38,7 @@ def reading(modality: Modality, train: Column) -> str:
     return ", ".join(told)
 
 
-def _axes(modality: Modality, train: Column) -> str:
+def _axes(modality: Modality, train: ModalityColumn) -> str:
     shape = modality.shape
     if modality.kind == "image":
         return f"image, {_count(shape[0], 'channel')}, {shape[1]} x {shape[2]}"
@@ -50,13 +50,13 @@ def _axes(modality: Modality, train: Column) -> str:
     return f"series, up to {series}, {_percent(_padded(modality, train))} padded (kind sequence)"
 
 
-def _padded(modality: Modality, train: Column) -> float:
+def _padded(modality: Modality, train: ModalityColumn) -> float:
     """Share of the steps of train that are padding."""
-    there = train.there()
-    if train.lengths is None or not there.any():
+    present = train.presence()
+    if train.lengths is None or not present.any():
         return 0.0
     lengths = train.lengths if train.rows is None else train.lengths[train.rows]
-    return 1 - float(lengths[there].double().mean()) / modality.shape[0]
+    return 1 - float(lengths[present].double().mean()) / modality.shape[0]
 
 
 def _percent(share: float) -> str:

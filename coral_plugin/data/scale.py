@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data.modality import Modality
-from coral_plugin.data.split import Column, Split
+from coral_plugin.data.split import ModalityColumn, Split
 from coral_plugin.errors import InputError
 
 FAR = 100.0  # standard deviations of train
 _CHUNK = 1024  # samples that are looked at together
 
 
-def with_bounds(modality: Modality, column: Column) -> Modality:
+def with_bounds(modality: Modality, column: ModalityColumn) -> Modality:
     """``modality`` with the least and the greatest value of ``column``; those of images within [0, 1] are 0 and 1."""
     low, high = _extremes(modality, column)
     if modality.kind == "image" and 0 <= low <= high <= 1:
@@ -70,7 +70,7 @@ def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:
     return notes
 
 
-def _farthest(modality: Modality, column: Column) -> tuple[int, int, float] | None:
+def _farthest(modality: Modality, column: ModalityColumn) -> tuple[int, int, float] | None:
     """Number of samples with values far from train, and feature and value of the farthest; None without any."""
     mean, std = (torch.tensor(each, dtype=torch.float64) for each in _scale(modality))
     if modality.mean is not None:
@@ -89,7 +89,7 @@ def _farthest(modality: Modality, column: Column) -> tuple[int, int, float] | No
     return (len(samples), *place) if samples else None
 
 
-def _narrow(modality: Modality, column: Column) -> str | None:
+def _narrow(modality: Modality, column: ModalityColumn) -> str | None:
     """The note on images that vary far less than those of train; None for others, and for images of one value."""
     if modality.kind != "image" or modality.bounds is None or modality.offset is not None:
         return None
@@ -103,7 +103,7 @@ def _narrow(modality: Modality, column: Column) -> str | None:
     )
 
 
-def _extremes(modality: Modality, column: Column) -> tuple[float, float]:
+def _extremes(modality: Modality, column: ModalityColumn) -> tuple[float, float]:
     """Least and greatest valid value; 0 and 0 without any."""
     extremes = [torch.aminmax(values) for _, values in valid_values(modality, column)]
     low = min((float(pair.min) for pair in extremes), default=0.0)
@@ -119,9 +119,9 @@ def _scale(modality: Modality) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return (middle,) * modality.features, (half or 1.0,) * modality.features
 
 
-def valid_values(modality: Modality, column: Column) -> Iterator[tuple[Tensor, Tensor]]:
+def valid_values(modality: Modality, column: ModalityColumn) -> Iterator[tuple[Tensor, Tensor]]:
     """Sample index (n,) and values (n, features) of what is neither padding nor absent, in pieces."""
-    for index in column.there().nonzero().squeeze(1).split(_CHUNK):
+    for index in column.presence().nonzero().squeeze(1).split(_CHUNK):
         values, padding = column.take(index)
         rows = index
         if modality.kind == "image":

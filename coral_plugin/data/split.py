@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data.batch import MultimodalBatch
+from coral_plugin.data.padding import valid_steps
 from coral_plugin.errors import InputError
 
 
 @dataclass(frozen=True)
-class Column:
+class ModalityColumn:
     """The values of one modality in one split.
 
     Attributes:
@@ -39,15 +40,17 @@ class Column:
     def __len__(self) -> int:
         return len(self.values if self.rows is None else self.rows)
 
-    def to(self, device: torch.device | str, copies: dict[int, Tensor] | None = None) -> Column:
+    def to(self, device: torch.device | str, copies: dict[int, Tensor] | None = None) -> ModalityColumn:
         """The same column on ``device``; see :meth:`Split.to` for ``copies``."""
 
         def move(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else _moved(tensor, device, copies)
 
-        return Column(_moved(self.values, device, copies), move(self.lengths), move(self.rows), move(self.present))
+        return ModalityColumn(
+            _moved(self.values, device, copies), move(self.lengths), move(self.rows), move(self.present)
+        )
 
-    def subset(self, index: Tensor) -> Column:
+    def subset(self, index: Tensor) -> ModalityColumn:
         """The samples at ``index`` (n,); the values are shared, not copied."""
         return replace(self, rows=index if self.rows is None else self.rows[index])
 
@@ -61,20 +64,19 @@ class Column:
             return values, None
         lengths = self.lengths[rows]
         values = values[:, : int(lengths.max())]
-        steps = torch.arange(values.shape[1], device=values.device)
-        return values, steps[None, :] >= lengths[:, None]
+        return values, ~valid_steps(values, lengths)
 
-    def having(self, index: Tensor) -> Tensor | None:
+    def present_at(self, index: Tensor) -> Tensor | None:
         """``(B,)`` of bool, whether the samples at ``index`` have this modality; None where all samples have it."""
         if self.present is None:
             return None
         return self.present[index if self.rows is None else self.rows[index]]
 
-    def there(self) -> Tensor:
+    def presence(self) -> Tensor:
         """``(N,)`` of bool, which samples have this modality."""
         index = torch.arange(len(self), device=self.values.device)
-        there = self.having(index)
-        return torch.ones_like(index, dtype=torch.bool) if there is None else there
+        flags = self.present_at(index)
+        return torch.ones_like(index, dtype=torch.bool) if flags is None else flags
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,11 @@ class Split:
     """Samples of one split: a column for each modality, a tensor for each task.
 
     Attributes:
-        columns: ``{modality: Column}``, all of one length N.
+        columns: ``{modality: ModalityColumn}``, all of one length N.
         targets: ``{task: (N,) or (N, L)}``; empty without labels.
     """
 
-    columns: dict[str, Column]
+    columns: dict[str, ModalityColumn]
     targets: dict[str, Tensor]
 
     def __post_init__(self) -> None:
@@ -106,8 +108,8 @@ class Split:
 
     def presence(self) -> dict[str, Tensor]:
         """``{modality: (N,)}`` of bool, which samples have it, of the modalities that some sample lacks."""
-        masks = {name: column.there() for name, column in self.columns.items() if column.present is not None}
-        return {name: there for name, there in masks.items() if not there.all()}
+        masks = {name: column.presence() for name, column in self.columns.items() if column.present is not None}
+        return {name: mask for name, mask in masks.items() if not mask.all()}
 
     def to(self, device: torch.device | str, copies: dict[int, Tensor] | None = None) -> Split:
         """The whole split on ``device``.
@@ -143,8 +145,8 @@ class Split:
             values[name], mask = column.take(index)
             if mask is not None:
                 padding[name] = mask
-            if (there := column.having(index)) is not None:
-                present[name] = there
+            if (flags := column.present_at(index)) is not None:
+                present[name] = flags
         targets = {name: target[index] for name, target in self.targets.items()}
         return MultimodalBatch(values, padding, targets, index, present)
 

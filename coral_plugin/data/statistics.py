@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data.modality import Modality
+from coral_plugin.data.padding import valid_steps
 from coral_plugin.data.scale import valid_values, with_bounds
-from coral_plugin.data.split import Column
+from coral_plugin.data.split import ModalityColumn
 
 _CHUNK = 1024  # samples that are held in double precision at a time
 _DOUBLE, _SINGLE = torch.finfo(torch.float64).eps, torch.finfo(torch.float32).eps
@@ -28,7 +29,7 @@ _SMALL = 1e-30
 Parts = Callable[[], Iterable[Tensor]]
 
 
-def with_statistics(modality: Modality, column: Column, *, standardise: bool = True) -> Modality:
+def with_statistics(modality: Modality, column: ModalityColumn, *, standardise: bool = True) -> Modality:
     """``modality`` with mean and deviation of each feature (images: channel) over ``column``, and its bounds.
 
     Neither padding nor samples that lack the modality count. A feature is constant where its deviation is no more than
@@ -99,7 +100,7 @@ def with_offset_of(
             if lengths is None:
                 values = values[keep]
             else:
-                values = values[(np.arange(values.shape[1]) < lengths[rows, None]) & keep[:, None]]
+                values = values[valid_steps(values, torch.from_numpy(lengths[rows])).numpy() & keep[:, None]]
             yield torch.from_numpy(values.reshape(-1, values.shape[-1]))
 
     return with_offset(modality, parts)
@@ -132,9 +133,9 @@ def loses_differences(values: np.ndarray) -> bool:
     return bool((rounding > _LOST * values.std(axis=0, dtype=np.float64)).any())
 
 
-def _moments_of_bytes(modality: Modality, column: Column) -> tuple[Tensor, Tensor]:
+def _moments_of_bytes(modality: Modality, column: ModalityColumn) -> tuple[Tensor, Tensor]:
     """Mean and deviation of each channel of bytes, which are counted: that takes a tenth of the time."""
-    rows = column.there().nonzero().squeeze(1)
+    rows = column.presence().nonzero().squeeze(1)
     rows = rows if column.rows is None else column.rows[rows]
     counts = torch.zeros(modality.features, 256, dtype=torch.float64)
     for part in rows.split(_CHUNK):

@@ -128,14 +128,14 @@ def tell(split: Split) -> str | None:
     count = len(split)
     told = []
     for name, there in split.presence().items():
-        absent = int((~there).sum())
-        told.append(f"{name} is absent" + (f" in {absent} of {count} samples" if absent < count else ""))
+        missing = int((~there).sum())
+        told.append(f"{name} is missing" + (f" in {missing} of {count} samples" if missing < count else ""))
     if not told:
         return None
-    return f"{', '.join(told)}: embedded from what is there; parts that tell of an absent modality alone are zero"
+    return f"{', '.join(told)}: embedded from what is there; parts that tell of a missing modality alone are zero"
 
 
-def lacking(split: Split, subset: Subset) -> int:
+def count_missing(split: Split, subset: Subset) -> int:
     """How many samples have none of the modalities of ``subset``; their representation says nothing about them."""
     presence = split.presence()
     masks = [presence[name] for name in subset if name in presence]

@@ -34,7 +34,7 @@ def fit_floor(data: MultimodalData, settings: ProbeSettings) -> Floor:
     splits = probing_splits(data)
     features = {label: raw_features(split, data.modalities) for label, split in splits.items()}
     there = {
-        label: {name: column.there().cpu().numpy() for name, column in split.columns.items()}
+        label: {name: column.presence().cpu().numpy() for name, column in split.columns.items()}
         for label, split in splits.items()
     }
     fill = {name: part[there["train"][name]].mean(axis=0) for name, part in features["train"].items()}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coral_plugin.errors import CoralError, InputError, PluginError, one_line
-from coral_plugin.io.sniff import expect
+from coral_plugin.io.sniff import require_kind
 from coral_plugin.machine import require_memory
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def open_hdf5(path: Path | str, what: str) -> Iterator[h5py.File]:
         InputError: it is missing, of another kind, cut off or damaged.
         PluginError: h5py is not installed.
     """
-    expect(path, "hdf5", what)
+    require_kind(path, "hdf5", what)
     try:
         import h5py
     except ImportError as error:

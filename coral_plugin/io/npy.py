@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 
 from coral_plugin.errors import InputError, one_line
-from coral_plugin.io.sniff import expect
+from coral_plugin.io.sniff import require_kind
 
 
 def read_npy(path: Path) -> np.ndarray:
@@ -18,7 +18,7 @@ def read_npy(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing, another kind of file, cut off, or holds Python objects.
     """
-    expect(path, "npy", "an array that was saved with np.save")
+    require_kind(path, "npy", "an array that was saved with np.save")
     try:
         with path.open("rb") as file:
             _check_header(file, path)

@@ -10,7 +10,7 @@ from coral_plugin.io.files import read_bytes
 
 _HEAD = 512
 # kind -> how messages call it
-NAMES = {
+FILE_KINDS = {
     "pickle": "a pickle",
     "npz": "a zip archive, as .npz files are",
     "npy": "a single NumPy array (.npy)",
@@ -54,7 +54,7 @@ _OLD_PICKLE = re.compile(rb"\((?:[dlt](?:p\d|q|\n|\.)|[SVUXIFJK\]}(]|c[\w.]+\n)|
 
 
 def sniff(path: Path | str) -> str:
-    """The kind of a file, a key of :data:`NAMES`.
+    """The kind of a file, a key of :data:`FILE_KINDS`.
 
     Raises:
         InputError: there is no such file, or it is a pipe or a device.
@@ -86,16 +86,16 @@ def sniff(path: Path | str) -> str:
     return "unknown" if b"\x00" in head else "text"
 
 
-def expect(path: Path | str, kind: str, what: str) -> None:
+def require_kind(path: Path | str, kind: str, what: str) -> None:
     """Refuse a file that is of another kind than ``kind``.
 
     Args:
         path: Of the file.
-        kind: Key of :data:`NAMES`.
+        kind: Key of :data:`FILE_KINDS`.
         what: Which file was expected, for the message: ``"MultiBench's affect pickle (mosi_raw.pkl, ...)"``.
 
     Raises:
         InputError: it is of another kind; the message says of which, and what was expected.
     """
     if (found := sniff(path)) != kind:
-        raise InputError(f"{path} is {NAMES[found]}. Expected {what}.")
+        raise InputError(f"{path} is {FILE_KINDS[found]}. Expected {what}.")

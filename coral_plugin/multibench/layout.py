@@ -11,7 +11,7 @@ from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.data.layouts import Layout
-from coral_plugin.data.padding import trailing_lengths
+from coral_plugin.data.padding import trailing_lengths, valid_steps
 from coral_plugin.errors import InputError
 
 
@@ -108,5 +108,4 @@ def steps_of(values: Tensor, padding: Tensor | None) -> Tensor:
 
 def padded(values: Tensor, lengths: Tensor) -> Tensor:
     """Padding ``(B, T)`` of series ``(B, T, d)``: True from its length on; a series without any step keeps one."""
-    steps = torch.arange(values.shape[1], device=values.device)
-    return steps[None, :] >= lengths.clamp(min=1)[:, None]
+    return ~valid_steps(values, lengths.clamp(min=1))

@@ -111,7 +111,7 @@ def over_batch(
     Args:
         loss: Function of as many tensors ``(N, ...)``; a scalar.
         embeddings: Rows of this process.
-        present: ``(B,)`` of bool, which rows count (:meth:`MultimodalBatch.having`); None for all.
+        present: ``(B,)`` of bool, which rows count (:meth:`MultimodalBatch.all_present`); None for all.
         least: With fewer rows than this the loss is 0: there are no negatives, or nothing to compare.
     """
     rows = [gather(each.float() if each.dtype in (torch.bfloat16, torch.float16) else each) for each in embeddings]

@@ -139,7 +139,9 @@ class Comm(Objective):
         """Each modality's tokens and all of them, fused and projected; each by a call, so batch norm sees it alone."""
         single = {
             name: project_present(
-                self.shared_head, self.shared.fusion({name: tokens[name]}, {name: padding[name]}), batch.having(name)
+                self.shared_head,
+                self.shared.fusion({name: tokens[name]}, {name: padding[name]}),
+                batch.all_present(name),
             )
             for name in tokens
         }
@@ -153,7 +155,7 @@ class Comm(Objective):
         return {
             **{
                 f"unimodal/{name}": over_batch(
-                    alone, one.single[name], two.single[name], one.joint, two.joint, present=batch.having(name)
+                    alone, one.single[name], two.single[name], one.joint, two.joint, present=batch.all_present(name)
                 )
                 for name in one.single
             },

@@ -101,6 +101,6 @@ def raw_values(modality: Modality, batch: MultimodalBatch, *, most: int = MOST) 
             values = values.masked_fill(padding.unsqueeze(-1), 0.0)
         values = F.pad(values[:, : modality.shape[0]], (0, 0, 0, max(0, modality.shape[0] - values.shape[1])))
     values = values.flatten(1)
-    present = batch.having(modality.name)
+    present = batch.all_present(modality.name)
     # not a product: a missing value may be stored as not a number
     return values if present is None else values.masked_fill(~present.unsqueeze(1), 0.0)

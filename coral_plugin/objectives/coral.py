@@ -204,14 +204,14 @@ class Coral(Objective):
             )
             for batch, mask in zip((first, second), masks, strict=True)
         ]
-        having = {"shared": None, **{f"unique/{name}": first.having(name) for name in first}}
+        present = {"shared": None, **{f"unique/{name}": first.all_present(name) for name in first}}
         classes = first.targets[self.labels] if self.needs_labels else None
-        return coral_terms(*views, settings=self.settings, having=having, classes=classes)
+        return coral_terms(*views, settings=self.settings, present=present, classes=classes)
 
     def _unique(self, batch: MultimodalBatch, name: str) -> Tensor:
         tokens, padding = tokenise(self.unique_encoders[safe(name)], batch, name)
         pathway = self.unique[safe(name)]
-        present = batch.having(name)
+        present = batch.all_present(name)
         if present is None:
             vector: Tensor = pathway(tokens, padding)
             return vector
@@ -219,7 +219,7 @@ class Coral(Objective):
         return spread(pathway(tokens[rows], padding[rows]), rows, batch.size)  # type: ignore[index]
 
     def _project(self, parts: Mapping[str, Tensor], batch: MultimodalBatch) -> dict[str, Tensor]:
-        unique = {f"unique/{name}": (self.unique_heads[safe(name)], batch.having(name)) for name in batch}
+        unique = {f"unique/{name}": (self.unique_heads[safe(name)], batch.all_present(name)) for name in batch}
         return {
             name: project_present(head, part, present)
             for name, part in parts.items()

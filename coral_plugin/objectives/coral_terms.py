@@ -26,7 +26,7 @@ def coral_terms(
     two: Mapping[str, Tensor],
     *,
     settings: CoralSettings,
-    having: Mapping[str, Tensor | None] | None = None,
+    present: Mapping[str, Tensor | None] | None = None,
     classes: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8).
@@ -35,20 +35,20 @@ def coral_terms(
         one: Parts of one view behind their projection heads, ``shared`` first, each ``(B, d)``.
         two: The same of the other view.
         settings: Of the method.
-        having: ``(B,)`` of bool for each part, which samples have it; None where all have.
+        present: ``(B,)`` of bool for each part, which samples have it; None where all have.
         classes: ``(B,)`` where samples of a class are positives.
     """
-    having = having or dict.fromkeys(one)
+    present = present or dict.fromkeys(one)
     labels = [] if classes is None else [classes]
     loss = partial(_contrast, settings)
-    contrast = {name: over_batch(loss, one[name], two[name], *labels, present=having[name]) for name in one}
+    contrast = {name: over_batch(loss, one[name], two[name], *labels, present=present[name]) for name in one}
     shared = contrast.pop("shared")
     unique = torch.stack(list(contrast.values())).sum()
     # the shared part comes first, so the pairs are (shared, unique) and (unique, unique)
     penalty = _PENALTIES[settings.orthogonality]
     orthogonality = torch.stack(
         [
-            over_batch(penalty, view[a], view[b], present=_both(having[a], having[b]), least=1)
+            over_batch(penalty, view[a], view[b], present=_both(present[a], present[b]), least=1)
             for view in (one, two)
             for a, b in combinations(view, 2)
         ]

@@ -139,8 +139,8 @@ class FactorCL(Objective):
         found = []
         for (a, b), pair in zip(self.names, self.pairs, strict=True):
             if a in plain and b in plain:
-                having = (samples.having(a), samples.having(b), samples.having(a, b))
-                found.append(pair((plain[a], plain[b]), (copies[a], copies[b]), having))
+                present = (samples.all_present(a), samples.all_present(b), samples.all_present(a, b))
+                found.append(pair((plain[a], plain[b]), (copies[a], copies[b]), present))
         if not found:
             raise InputError(f"factorcl trains on pairs of modalities, but the batch has only {', '.join(plain)}.")
         terms = {name: torch.stack([pair[name] for pair in found]).sum() for name in (*_MAIN, "critics")}
@@ -156,7 +156,7 @@ class FactorCL(Objective):
             if name in names
         ]
         part = torch.cat(heads, dim=1)
-        present = batch.having(name)
+        present = batch.all_present(name)
         return part if present is None else part * present.unsqueeze(1)
 
 
@@ -199,10 +199,10 @@ class _Pair(nn.Module):
         return torch.cat([head(vector) for head in heads.values()], dim=1)
 
     def forward(
-        self, plain: tuple[Tensor, Tensor], copies: tuple[Tensor, Tensor], having: tuple[Tensor | None, ...]
+        self, plain: tuple[Tensor, Tensor], copies: tuple[Tensor, Tensor], present: tuple[Tensor | None, ...]
     ) -> dict[str, Tensor]:
-        """Terms of the pair from encoded samples and copies, two ``(B, D)`` each; ``having`` of first, second, both."""
-        first, second, both = having
+        """Terms of the pair from encoded samples and copies, two ``(B, D)`` each; ``present``: first, second, both."""
+        first, second, both = present
 
         def headed(name: str, encoded: tuple[Tensor, Tensor]) -> list[Tensor]:
             return [heads[name](each) for heads, each in zip(self.heads, encoded, strict=True)]  # type: ignore[index]

@@ -123,7 +123,7 @@ class Mae(Objective):
         for name in samples:
             target = self._target(name, samples[name])
             counted = valid[name] & hidden[name].unsqueeze(2)
-            if (present := samples.having(name)) is not None:
+            if (present := samples.all_present(name)) is not None:
                 counted = counted & present.view(-1, 1, 1)
             # what does not count may be anything, also not a number
             error = (decoded[name].to(target.dtype) - target.masked_fill(~counted, 0.0)).square() * counted

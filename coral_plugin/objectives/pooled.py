@@ -75,7 +75,7 @@ class PooledObjective(Objective):
     def project(self, batch: MultimodalBatch, heads: nn.ModuleDict) -> dict[str, Tensor]:
         """The vectors behind ``heads``, ``{name: (B, head_output)}``."""
         return {
-            name: project_present(heads[safe(name)], self.encoders[safe(name)](batch), batch.having(name))
+            name: project_present(heads[safe(name)], self.encoders[safe(name)](batch), batch.all_present(name))
             for name in batch
         }
 
@@ -87,7 +87,7 @@ class PooledObjective(Objective):
         for name in first:
             encoder = self.encoders[safe(name)]
             vectors = (encoder(first), encoder(second))
-            one[name], two[name] = project_views(heads[safe(name)], vectors, first.having(name))
+            one[name], two[name] = project_views(heads[safe(name)], vectors, first.all_present(name))
         return one, two
 
 
@@ -105,7 +105,7 @@ def over_pairs(loss: Callable[..., Tensor], parts: Mapping[str, Tensor], batch: 
     if len(parts) < 2:
         raise InputError(f"A loss between modalities needs two of them in the batch, got {', '.join(parts) or 'none'}.")
     pairs = combinations(parts, 2)
-    return torch.stack([over_batch(loss, parts[a], parts[b], present=batch.having(a, b)) for a, b in pairs]).mean()
+    return torch.stack([over_batch(loss, parts[a], parts[b], present=batch.all_present(a, b)) for a, b in pairs]).mean()
 
 
 def over_modalities(
@@ -119,7 +119,7 @@ def over_modalities(
         two: The same of the second view.
         batch: Where they come from; says which samples have which modality.
     """
-    return torch.stack([over_batch(loss, one[name], two[name], present=batch.having(name)) for name in one]).mean()
+    return torch.stack([over_batch(loss, one[name], two[name], present=batch.all_present(name)) for name in one]).mean()
 
 
 def check_numbers(settings: Any, *, positive: Iterable[str] = (), weights: Iterable[str] = ()) -> None:

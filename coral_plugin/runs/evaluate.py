@@ -13,7 +13,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.pictures.density import require_umap
 from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.raw_baseline import fit_floor, score_floor
-from coral_plugin.evaluation.missing import Subset, lacking, parse_subsets, score_missing
+from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
 from coral_plugin.evaluation.pictures.plots import embedding_density
 from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
 from coral_plugin.evaluation.scoring import Features, embed_data, fit_whole, probing_splits, score_parts, separate
@@ -100,7 +100,7 @@ def evaluate(
             seed: score_missing(load_objective(folder, seed), data, probe, subsets, whole[seed]) for seed in seeds
         }
         test = probing_splits(data)["test"]
-        metrics["missing"] = summarise_missing(data, partial, {subset: lacking(test, subset) for subset in subsets})
+        metrics["missing"] = summarise_missing(data, partial, {subset: count_missing(test, subset) for subset in subsets})
     found = Reports()
     if extras.performance or extras.robustness is not None:
         found = report(folder, data, floor, features, whole, noises, extras.robustness)

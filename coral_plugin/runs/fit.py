@@ -31,7 +31,7 @@ class Fitted:
 
     Attributes:
         run: Settings, data, metrics and the trained objective of every seed.
-        quiet: Whether what became of absent modalities is left unsaid.
+        quiet: Whether what became of missing modalities is left unsaid.
     """
 
     run: Run
@@ -50,8 +50,8 @@ class Fitted:
     def embed_parts(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Each part of the representation of ``{modality: (N, ...)}``: ``{part: (N, d)}``.
 
-        Modalities may be left out, or be absent in samples where ``<modality>/present`` (N,) is False: what is there
-        is embedded, and parts that tell of an absent modality alone are zero.
+        Modalities may be left out, or be missing in samples where ``<modality>/present`` (N,) is False: what is there
+        is embedded, and parts that tell of a missing modality alone are zero.
 
         Raises:
             InputError: samples that do not fit those of the training.

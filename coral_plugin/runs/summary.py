@@ -63,20 +63,20 @@ def summarise(
 def summarise_missing(
     data: MultimodalData,
     results: Mapping[int, Mapping[tuple[str, ...], Mapping[str, Mapping[str, Any]]]],
-    lacking: Mapping[tuple[str, ...], int],
+    missing: Mapping[tuple[str, ...], int],
 ) -> list[dict[str, Any]]:
     """``missing`` of an evaluation: an entry for each subset of the modalities, with the seeds together.
 
     Args:
         data: Whose tasks were scored.
         results: ``{seed: {subset: {"complete" | "refitted": {task: score}}}}``.
-        lacking: How many test samples have no modality of a subset.
+        missing: How many test samples have no modality of a subset.
     """
     seeds, levels = list(results), chances(data)
     return [
         {
             "modalities": list(subset),
-            "lacking": lacking[subset],
+            "lacking": missing[subset],
             **{
                 kind: {
                     task.name: _spread(levels[task.name], [results[seed][subset][kind][task.name] for seed in seeds])

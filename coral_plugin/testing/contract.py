@@ -85,7 +85,7 @@ def parts(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     objective = subject.build(modalities)
     wanted: dict[str, int] = {}
     for size in (6, 3):
-        batch = samples(modalities, size, lacking=size == 6)
+        batch = samples(modalities, size, missing=size == 6)
         objective.train()
         with torch.no_grad():
             training = objective.embed(batch)

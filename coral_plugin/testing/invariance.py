@@ -1,4 +1,4 @@
-"""Checks of what must make no difference: padding, absent values, the rest of the batch, the global generator."""
+"""Checks of what must make no difference: padding, missing modalities, the rest of the batch, the global generator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.testing.expect import expect, expect_finite, expect_same, gradients
-from coral_plugin.testing.samples import longer, rows_of, samples, under_padding, view, where_absent
+from coral_plugin.testing.samples import fill_missing, longer, rows_of, samples, under_padding, view
 from coral_plugin.testing.subject import Subject, embedded, terms, trained, values_of
 
 Change = Callable[[MultimodalBatch], MultimodalBatch]
@@ -26,10 +26,10 @@ def padding_length(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     _unmoved(subject, modalities, lambda batch: longer(batch, 2), "with more padded steps", still=True)
 
 
-def absent_values(subject: Subject, modalities: tuple[Modality, ...]) -> None:
-    """The values of an absent modality, which may be no numbers, change neither loss, gradient nor embedding."""
-    what = "whatever the values of an absent modality are (here not a number)"
-    _unmoved(subject, modalities, lambda batch: where_absent(batch, float("nan")), what, lacking=True)
+def missing_values(subject: Subject, modalities: tuple[Modality, ...]) -> None:
+    """The values of a missing modality, which may be no numbers, change neither loss, gradient nor embedding."""
+    what = "whatever the values of a missing modality are (here not a number)"
+    _unmoved(subject, modalities, lambda batch: fill_missing(batch, float("nan")), what, missing=True)
 
 
 def _unmoved(
@@ -39,9 +39,9 @@ def _unmoved(
     what: str,
     *,
     still: bool = False,
-    lacking: bool = False,
+    missing: bool = False,
 ) -> None:
-    batch = samples(modalities, lacking=lacking)
+    batch = samples(modalities, missing=missing)
     found: list[list[dict[str, Tensor]]] = []
     for changed in (lambda each: each, change):
         objective, seen = subject.build(modalities, still=still), []
@@ -58,7 +58,7 @@ def _unmoved(
 def batch_independence(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """In evaluation mode a sample is embedded the same alone, among others, and in another order."""
     objective = trained(subject.build(modalities), modalities)
-    batch = samples(modalities, lacking=True)
+    batch = samples(modalities, missing=True)
     whole = embedded(objective, batch)
     for rows in (torch.arange(batch.size).flip(0), *torch.arange(batch.size).split(1)[:4]):
         wanted = {name: part[rows] for name, part in whole.items()}
@@ -69,7 +69,7 @@ def batch_independence(subject: Subject, modalities: tuple[Modality, ...]) -> No
 def evaluation(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Embedding twice in evaluation mode gives the same, whatever was drawn between, and changes nothing."""
     objective = trained(subject.build(modalities), modalities)
-    batch = samples(modalities, lacking=True)
+    batch = samples(modalities, missing=True)
     state = copy.deepcopy(objective.state_dict())
     torch.manual_seed(0)
     once = embedded(objective, batch)
@@ -92,7 +92,7 @@ def seeded(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 def unchanged(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Neither ``embed`` nor ``loss`` writes into the batch."""
     objective = subject.build(modalities)
-    batches = [samples(modalities, lacking=True), *(view(samples(modalities, lacking=True), seed) for seed in (1, 2))]
+    batches = [samples(modalities, missing=True), *(view(samples(modalities, missing=True), seed) for seed in (1, 2))]
     before = copy.deepcopy(batches)
     if objective.trains:
         terms(objective, batches[0], views=(batches[1], batches[2]))["total"].backward()

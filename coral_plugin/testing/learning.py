@@ -19,7 +19,7 @@ STEPS = 6
 def loss_terms(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """The loss is a mapping of finite scalars with ``total``, which has a gradient; ``raw`` can be left out."""
     objective = subject.build(modalities, dtype=torch.float32)
-    batch = as_type(samples(modalities, lacking=True), torch.float32)
+    batch = as_type(samples(modalities, missing=True), torch.float32)
     found = terms(objective, batch)
     expect("total" in found, "a term 'total'", ", ".join(found) or "no terms")
     wrong = {name: tuple(term.shape) for name, term in found.items() if term.ndim}
@@ -94,7 +94,7 @@ def rare_modality(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 def half_precision(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Under bfloat16 autocast terms and gradients are finite, and the terms are computed in float32."""
     objective = subject.build(modalities, dtype=torch.float32)
-    batch = as_type(samples(modalities, lacking=True), torch.float32)
+    batch = as_type(samples(modalities, missing=True), torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         found = terms(objective, batch)
     expect_finite(found, "terms in half precision")

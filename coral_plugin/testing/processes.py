@@ -89,7 +89,7 @@ def cases(subject: Subject) -> list[Case]:
     made: list[Case] = []
     for modalities in subject.claimed:
         objective = subject.build(modalities, still=True)
-        whole = samples(modalities, _SIZE, lacking=True)
+        whole = samples(modalities, _SIZE, missing=True)
         by_seed = [values_of(terms(copy.deepcopy(objective), whole, seed=seed)) for seed in (0, 1)]
         expect_same(by_seed[1], by_seed[0], "terms that draw nothing under the settings of `deterministic`")
         batches = [whole]

@@ -26,7 +26,7 @@ _OF_THE_EMBEDDING = (
     invariance.batch_independence,
     invariance.padding_values,
     invariance.padding_length,
-    invariance.absent_values,
+    invariance.missing_values,
     invariance.unchanged,
     state.saved_weights,
     state.copies,

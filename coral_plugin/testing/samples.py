@@ -1,4 +1,4 @@
-"""Small made-up samples of every kind of modality: something to learn, padding, and modalities that are absent."""
+"""Small made-up samples of every kind of modality: something to learn, padding, and modalities that are missing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch, Task
+from coral_plugin.data.padding import valid_steps
 from coral_plugin.networks.encoders.affect import AffectTransformer
 from coral_plugin.networks.encoders.images import SmallConv
 from coral_plugin.networks.encoders.series import Conv1d
@@ -52,7 +53,7 @@ def tiny_encoder(modality: Modality, width: int) -> nn.Module:
 
 
 def samples(
-    modalities: tuple[Modality, ...], size: int = 8, *, seed: int = 0, lacking: bool = False, short: int = 2
+    modalities: tuple[Modality, ...], size: int = 8, *, seed: int = 0, missing: bool = False, short: int = 2
 ) -> MultimodalBatch:
     """``size`` samples: all modalities show the same three causes, the class is the strongest of them; float64.
 
@@ -60,7 +61,7 @@ def samples(
         modalities: Of any kind.
         size: Number of samples.
         seed: Of the values.
-        lacking: Whether some samples lack a modality (none lacks all).
+        missing: Whether some samples lack a modality (none lacks all).
         short: Steps by which the longest sequence is shorter than its modality allows; the others are shorter still.
     """
     stream = torch.Generator().manual_seed(seed)
@@ -80,15 +81,15 @@ def samples(
             shown = shown.sigmoid()
         if modality.kind == "sequence":
             lengths = shape[0] - torch.arange(size) % shape[0]
-            padding[modality.name] = torch.arange(shape[0])[None] >= lengths[:, None]
+            padding[modality.name] = ~valid_steps(shown, lengths)
             shown = shown.masked_fill(padding[modality.name].unsqueeze(-1), 0.0)
         values[modality.name] = shown
-    present = absences(modalities, size) if lacking and len(modalities) > 1 else {}
+    present = presence_flags(modalities, size) if missing and len(modalities) > 1 else {}
     return MultimodalBatch(values, padding, {TASK.name: causes.argmax(dim=1)}, torch.arange(size), present)
 
 
-def absences(modalities: tuple[Modality, ...], size: int) -> dict[str, Tensor]:
-    """Each modality is absent from every (n + 1)-th sample, each from another."""
+def presence_flags(modalities: tuple[Modality, ...], size: int) -> dict[str, Tensor]:
+    """Each modality is missing in every (n + 1)-th sample, each from another."""
     rows = torch.arange(size) % (len(modalities) + 1)
     return {modality.name: rows != place for place, modality in enumerate(modalities)}
 
@@ -119,7 +120,7 @@ def longer(batch: MultimodalBatch, steps: int) -> MultimodalBatch:
     return replace(batch, tensors=values, padding=padding)
 
 
-def where_absent(batch: MultimodalBatch, fill: float) -> MultimodalBatch:
+def fill_missing(batch: MultimodalBatch, fill: float) -> MultimodalBatch:
     """The batch with ``fill`` wherever a sample lacks a modality."""
     values = {name: value.clone() for name, value in batch.items()}
     for name, present in batch.present.items():

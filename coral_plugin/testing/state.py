@@ -37,7 +37,7 @@ def copies(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 
 
 def _expect_equal(one: Objective, others: dict[str, Objective], modalities: tuple[Modality, ...]) -> None:
-    batch = samples(modalities, lacking=True)
+    batch = samples(modalities, missing=True)
     parts = embedded(one, batch)
     # in training mode, each once: what they keep moves alike
     wanted = values_of(terms(one.train(), batch)) if one.trains else {}

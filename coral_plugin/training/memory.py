@@ -240,7 +240,7 @@ def _longest(split: Split, count: int) -> Tensor:
     """Indices of the samples with most steps, all series together, among those with most modalities."""
     score = torch.zeros(len(split))
     for column in split.columns.values():
-        there = column.there().to(score.device)
+        there = column.presence().to(score.device)
         score += 2.0 * len(split.columns) * there
         if column.lengths is not None:
             lengths = column.lengths if column.rows is None else column.lengths[column.rows]

@@ -127,8 +127,8 @@ def test_absent_modalities(folder):
     data = load(str(folder), MmsdkSettings(missing="absent"))
     assert [len(split) for split in data.splits().values()] == [20, 8, 8]
     face = data.train.columns["FACET_4.2"]
-    assert face.there().tolist() == [True, False] + [True] * 18
-    assert data.test.columns["FACET_4.2"].there().sum() == 4
+    assert face.presence().tolist() == [True, False] + [True] * 18
+    assert data.test.columns["FACET_4.2"].presence().sum() == 4
 
 
 def test_a_video_without_any_step_of_a_modality(folder):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from coral_plugin.augmentations import inertial as N
-from coral_plugin.augmentations.sequences import valid_steps
+from coral_plugin.data.padding import valid_steps
 from coral_plugin.errors import InputError
 
 LENGTHS = torch.tensor([20, 11, 1, 2, 20])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coral_plugin.data import Column, Modality, MultimodalData, Split, fingerprint, from_arrays
+from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, fingerprint, from_arrays
 from coral_plugin.errors import InputError
 
 
@@ -52,7 +52,7 @@ def test_wrong_splits_are_refused(data):
         )
     with pytest.raises(InputError, match="different names"):
         MultimodalData(name="x", modalities=data.modalities[:1] * 2, tasks=(), train=data.train)
-    empty = Split({"a": Column(torch.zeros(0, 2))}, {})
+    empty = Split({"a": ModalityColumn(torch.zeros(0, 2))}, {})
     with pytest.raises(InputError, match="Split 'train' of x has no samples"):
         MultimodalData(name="x", modalities=(Modality(name="a", kind="tabular", shape=(2,)),), tasks=(), train=empty)
 

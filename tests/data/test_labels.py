@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from coral_plugin.data import Column, Modality, MultimodalData, Split, Task, from_arrays, from_loaders
+from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, Task, from_arrays, from_loaders
 from coral_plugin.data.labels import read_labels
 from coral_plugin.errors import InputError
 
@@ -204,7 +204,7 @@ def test_absent_classes_are_told_of_any_data_set():
     """Whoever made it, once: with how many, and what becomes of them."""
     task = Task(name="mood", kind="classification", classes=("low", "middle", "high"))
     genres = Task(name="genres", kind="multilabel", classes=("drama", "war"))
-    columns = {"a": Column(values=torch.zeros(4, 2))}
+    columns = {"a": ModalityColumn(values=torch.zeros(4, 2))}
 
     def split(mood, war):
         genre = torch.stack([torch.ones(4, dtype=torch.int64), torch.tensor(war)], dim=1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from coral_plugin.data.layouts import layout_of
-from coral_plugin.data.split import Column
+from coral_plugin.data.split import ModalityColumn
 from coral_plugin.errors import InputError
 
 # shape of a sample, kind that is asked for, kind that it is, our shape
@@ -48,7 +48,7 @@ def test_every_byte_comes_back():
 
     values = torch.arange(256.0).view(1, 1, 16, 16)
     layout = replace(layout_of("x", (1, 16, 16)), pixels=True)
-    taken, _ = Column(layout.to_ours(values).to(torch.uint8)).take(torch.tensor([0]))
+    taken, _ = ModalityColumn(layout.to_ours(values).to(torch.uint8)).take(torch.tensor([0]))
     assert torch.equal(layout.to_theirs(taken), values)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.data import Column, Modality, MultimodalData, Split, as_split, from_arrays
+from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, as_split, from_arrays
 from coral_plugin.errors import InputError
 
 
@@ -91,7 +91,7 @@ def test_the_length_of_absent_rows_is_not_checked_and_says_nothing_about_the_kin
     new = {"a": values, "b": np.ones((4, 2)), "a/present": present.astype(np.uint8), "a/length": lengths}
     split = as_split(new, data.modalities)
     assert split.columns["a"].lengths.tolist() == [2, 1, 3, 1]
-    assert split.columns["a"].there().tolist() == present.tolist()
+    assert split.columns["a"].presence().tolist() == present.tolist()
 
 
 def test_what_is_missing_is_said_once_a_split(flagged):
@@ -112,7 +112,7 @@ def test_floats_of_absent_images_say_nothing_about_their_range():
 def test_a_modality_may_be_absent_everywhere_but_in_train(tiny_arrays):
     arrays = tiny_arrays | {"test/table": np.full((8, 5), np.nan), "test/table/present": np.zeros(8, dtype=bool)}
     data = from_arrays(arrays)
-    assert not data.test.columns["table"].there().any()
+    assert not data.test.columns["table"].presence().any()
     arrays |= {"train/table/present": np.zeros(24, dtype=bool)}
     with pytest.raises(InputError, match="no sample of train has modality table"):
         from_arrays(arrays)
@@ -154,7 +154,7 @@ def test_a_selection_that_leaves_a_sample_with_nothing_is_refused(flagged):
 
 def test_any_adapter_that_brings_a_sample_without_modalities_is_refused():
     modalities = (Modality(name="a", kind="tabular", shape=(2,)),)
-    split = Split({"a": Column(torch.zeros(3, 2), present=torch.tensor([True, True, False]))}, {})
+    split = Split({"a": ModalityColumn(torch.zeros(3, 2), present=torch.tensor([True, True, False]))}, {})
     with pytest.raises(InputError, match="Sample 2 of split 'train' of x has none of a"):
         MultimodalData(name="x", modalities=modalities, tasks=(), train=split)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.data import Column, Modality, from_arrays
+from coral_plugin.data import Modality, ModalityColumn, from_arrays
 from coral_plugin.data.readings import reading, readings
 from coral_plugin.runs.fit import fit
 
@@ -29,7 +29,7 @@ LINES = [
     "door: series, up to 10 steps x 3 features, 30 % padded (kind sequence), float32",
     "wrist: series, 1 step x 6 features (kind timeseries), float32",
     "eye: image, 3 channels, 64 x 48, uint8",
-    "table: table, 12 features, float32, absent in 12 % of train, constant in train: features 2, 11",
+    "table: table, 12 features, float32, missing in 12 % of train, constant in train: features 2, 11",
     "clock: table, 1 feature, float32, centred before it became 32-bit floats: feature 0",
 ]
 
@@ -39,17 +39,17 @@ def test_every_kind():
 
 
 def test_absent_and_padded_shares_are_those_of_trains_samples():
-    column = Column(
+    column = ModalityColumn(
         torch.zeros(4, 8, 2), lengths=torch.tensor([8, 4, 1, 1]), rows=torch.tensor([0, 1, 1, 3]),
         present=torch.tensor([True, True, True, False]),
     )  # fmt: skip
     modality = Modality(name="a", kind="sequence", shape=(8, 2))
-    told = "series, up to 8 steps x 2 features, 33 % padded (kind sequence), float32, absent in 25 % of train"
+    told = "series, up to 8 steps x 2 features, 33 % padded (kind sequence), float32, missing in 25 % of train"
     assert reading(modality, column) == told
 
 
 def test_constant_features():
-    column = Column(torch.zeros(4, 30))
+    column = ModalityColumn(torch.zeros(4, 30))
     some = Modality(name="a", kind="tabular", shape=(30,), constant=tuple(range(14)))
     assert reading(some, column).endswith("constant in train: features 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 4 more")
     every = Modality(name="a", kind="tabular", shape=(30,), constant=tuple(range(30)))

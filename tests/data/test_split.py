@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coral_plugin.data import Column, Split
+from coral_plugin.data import ModalityColumn, Split
 from coral_plugin.errors import InputError
 
 
@@ -11,7 +11,10 @@ from coral_plugin.errors import InputError
 def split():
     series = torch.arange(24.0).view(4, 3, 2)
     return Split(
-        {"series": Column(series, lengths=torch.tensor([1, 3, 2, 1])), "table": Column(torch.arange(8.0).view(4, 2))},
+        {
+            "series": ModalityColumn(series, lengths=torch.tensor([1, 3, 2, 1])),
+            "table": ModalityColumn(torch.arange(8.0).view(4, 2)),
+        },
         {"label": torch.tensor([0, 1, 0, 1])},
     )
 
@@ -27,13 +30,15 @@ def test_a_batch_is_cut_to_its_longest_sample(split):
 
 
 def test_bytes_become_shares_of_one():
-    values, padding = Column(torch.tensor([[[[0, 255]]], [[[51, 102]]]], dtype=torch.uint8)).take(torch.tensor([1]))
+    values, padding = ModalityColumn(torch.tensor([[[[0, 255]]], [[[51, 102]]]], dtype=torch.uint8)).take(
+        torch.tensor([1])
+    )
     assert padding is None
     assert torch.allclose(values, torch.tensor([[[[0.2, 0.4]]]]))
 
 
 def test_rows_share_values():
-    column = Column(torch.arange(3.0)[:, None], rows=torch.tensor([2, 0, 2, 1]))
+    column = ModalityColumn(torch.arange(3.0)[:, None], rows=torch.tensor([2, 0, 2, 1]))
     assert len(column) == 4
     assert column.take(torch.tensor([0, 3]))[0].flatten().tolist() == [2.0, 1.0]
     part = column.subset(torch.tensor([3, 1]))
@@ -65,6 +70,6 @@ def test_wrong_sizes_are_refused(split):
     with pytest.raises(InputError, match="same number of samples"):
         Split(split.columns, {"label": torch.zeros(3)})
     with pytest.raises(InputError, match="4 rows needs as many lengths"):
-        Column(torch.zeros(4, 3, 2), lengths=torch.ones(3, dtype=torch.long))
+        ModalityColumn(torch.zeros(4, 3, 2), lengths=torch.ones(3, dtype=torch.long))
     with pytest.raises(InputError, match="at least one modality"):
         Split({}, {})

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from coral_plugin.adapters.arrays import load
-from coral_plugin.data import Column, Modality, as_split, from_arrays, from_loaders
+from coral_plugin.data import Modality, ModalityColumn, as_split, from_arrays, from_loaders
 from coral_plugin.data.statistics import moments, with_offset_of, with_statistics
 from coral_plugin.estimator import CoralEncoder
 from coral_plugin.runs.fit import fit
@@ -166,7 +166,7 @@ def test_moments_of_pieces():
 
 
 def test_statistics_without_standardising_are_the_constant_features_alone():
-    column = Column(torch.tensor([[1.0, 2.0], [1.0, 3.0]]))
+    column = ModalityColumn(torch.tensor([[1.0, 2.0], [1.0, 3.0]]))
     modality = with_statistics(Modality(name="a", kind="tabular", shape=(2,)), column, standardise=False)
     assert (modality.mean, modality.constant) == (None, (0,))
 

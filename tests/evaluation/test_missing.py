@@ -9,7 +9,7 @@ from torch import nn
 
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError, UnknownNameError
-from coral_plugin.evaluation.missing import embed_subset, lacking, parse_subsets, score_missing, tell
+from coral_plugin.evaluation.missing import count_missing, embed_subset, parse_subsets, score_missing, tell
 from coral_plugin.evaluation.probe import ProbeSettings, probe
 from coral_plugin.evaluation.raw_baseline import score_floor
 from coral_plugin.evaluation.scoring import complete, probing_splits, separate
@@ -156,7 +156,7 @@ def test_what_is_said(arrays):
     assert tell(from_arrays(arrays).test) is None
     line = tell(test)
     assert line.startswith(
-        "a is absent in 9 of 45 samples, b is absent in 11 of 45 samples: embedded from what is there"
+        "a is missing in 9 of 45 samples, b is missing in 11 of 45 samples: embedded from what is there"
     )
     assert "zero" in line
-    assert [lacking(test, subset) for subset in (("a",), ("a", "b"), ("a", "c"), ("c",))] == [9, 2, 0, 0]
+    assert [count_missing(test, subset) for subset in (("a",), ("a", "b"), ("a", "c"), ("c",))] == [9, 2, 0, 0]

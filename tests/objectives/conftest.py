@@ -29,7 +29,7 @@ def batch(n=2, size=6, seed=1):
     return MultimodalBatch(values)
 
 
-def lacking(a_batch):
+def with_missing(a_batch):
     """The batch with samples 0 and 2 without m0 and sample 4 without m1."""
     rows = torch.arange(a_batch.size)
     return replace(a_batch, present={"m0": (rows != 0) & (rows != 2), "m1": rows != 4})
@@ -65,7 +65,7 @@ def naive_clip(a, b, scale):
     return total / (2 * len(a))
 
 
-def having(a_batch, *names):
+def all_present(a_batch, *names):
     mask = torch.ones(a_batch.size, dtype=torch.bool)
     for name in names:
         mask &= a_batch.present.get(name, mask)
@@ -76,14 +76,14 @@ def pairs(naive, parts, a_batch):
     """Mean of ``naive`` over the pairs of parts, on the samples with both."""
     terms = []
     for a, b in combinations(parts, 2):
-        rows = having(a_batch, a, b)
+        rows = all_present(a_batch, a, b)
         terms.append(naive(parts[a][rows], parts[b][rows]))
     return sum(terms) / len(terms)
 
 
 def selves(naive, one, two, a_batch):
     """Mean of ``naive`` between two views of each part, on the samples that have it."""
-    terms = [naive(one[name][having(a_batch, name)], two[name][having(a_batch, name)]) for name in one]
+    terms = [naive(one[name][all_present(a_batch, name)], two[name][all_present(a_batch, name)]) for name in one]
     return sum(terms) / len(terms)
 
 
@@ -91,6 +91,7 @@ def selves(naive, one, two, a_batch):
 def vectors():
     """The helpers of this file."""
     return SimpleNamespace(
-        build=build, batch=batch, lacking=lacking, nt_xent=naive_nt_xent, clip=naive_clip, pairs=pairs, selves=selves,
+        build=build, batch=batch, with_missing=with_missing, nt_xent=naive_nt_xent, clip=naive_clip,
+        pairs=pairs, selves=selves,
         a=conformance(math.sin, 0.7, 1, 1.3), b=conformance(math.cos, 0.5, 2, 0.9),
     )  # fmt: skip

@@ -26,7 +26,7 @@ def test_loss_is_the_mean_over_all_pairs_of_the_raw_samples(vectors, n, missing)
     clip = vectors.build(Clip, n).eval()
     clip.logit_scale.data.fill_(1.3)
     raw = vectors.batch(n, seed=3)
-    raw = vectors.lacking(raw) if missing else raw
+    raw = vectors.with_missing(raw) if missing else raw
     terms = clip.loss(vectors.batch(n), vectors.batch(n, seed=2), 0.5, raw=raw)
     expected = vectors.pairs(partial(vectors.clip, scale=math.exp(1.3)), clip.projected(raw), raw)
     assert list(terms) == ["cross", "total"]

@@ -20,7 +20,7 @@ def test_conformance(vectors, monkeypatch):
 def test_loss_is_the_mean_over_all_pairs_of_the_raw_samples(vectors, n, missing):
     objective = vectors.build(Cmc, n, temperature=0.3).eval()
     raw = vectors.batch(n, seed=3)
-    raw = vectors.lacking(raw) if missing else raw
+    raw = vectors.with_missing(raw) if missing else raw
     terms = objective.loss(vectors.batch(n), vectors.batch(n, seed=2), 0.5, raw=raw)
     expected = vectors.pairs(lambda a, b: vectors.nt_xent(a, b, 0.3), objective.projected(raw), raw)
     assert list(terms) == ["cross", "total"]

@@ -115,11 +115,11 @@ def test_embedding_a_subset_is_that_of_the_selected_batch(subset):
     assert set(selected) == {"shared", *(f"unique/{name}" for name in subset)}
 
 
-@pytest.mark.parametrize("having", [0, 1])
-def test_a_modality_that_almost_no_sample_of_a_batch_has(having):
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_modality_that_almost_no_sample_of_a_batch_has(count):
     """No row, or one: nothing to contrast, and batch normalisation has no statistics; the rest goes on."""
     first, second = (
-        replace(a_batch(seed), present={"table": torch.arange(8) < having}).select(["table", "text"]) for seed in (1, 2)
+        replace(a_batch(seed), present={"table": torch.arange(8) < count}).select(["table", "text"]) for seed in (1, 2)
     )
     torch.manual_seed(0)
     coral = Coral(KINDS[:2], NETWORK, CoralSettings()).double()

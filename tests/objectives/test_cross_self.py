@@ -24,7 +24,7 @@ def test_terms_match_the_definition(vectors, n, missing):
     objective = vectors.build(CrossSelf, n, temperature=0.4, self_weight=3.0).eval()
     first, second, raw = (vectors.batch(n, seed=seed) for seed in (1, 2, 3))
     if missing:
-        first, second, raw = (vectors.lacking(batch) for batch in (first, second, raw))
+        first, second, raw = (vectors.with_missing(batch) for batch in (first, second, raw))
     terms = objective.loss(first, second, 0.5, raw=raw)
 
     def naive(a, b):

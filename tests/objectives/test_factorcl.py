@@ -39,7 +39,7 @@ def a_batch(n=2, seed=1, size=SIZE):
     return MultimodalBatch(values, {"text": torch.arange(6)[None] >= lengths[:, None]})
 
 
-def lacking(batch):
+def with_missing(batch):
     """Samples 0 and 2 lack the text, sample 4 the table."""
     rows = torch.arange(batch.size)
     return replace(batch, present={"text": (rows != 0) & (rows != 2), "table": rows != 4})
@@ -104,7 +104,7 @@ def two_steps(model, raw, copy):
 @pytest.mark.parametrize("n", [2, 3])
 def test_terms_and_gradients_are_those_of_the_two_steps_computed_apart(n, absent):
     model = objective(n)
-    raw, copy = (lacking(a_batch(n, seed)) if absent else a_batch(n, seed) for seed in (1, 2))
+    raw, copy = (with_missing(a_batch(n, seed)) if absent else a_batch(n, seed) for seed in (1, 2))
     terms = model.loss(a_batch(n, 5), copy, 0.0, raw=raw)
     main, critics = two_steps(model, raw, copy)
     for name, expected in {**main, "main": sum(main.values()), "critics": critics}.items():
@@ -220,7 +220,7 @@ def test_what_absent_rows_hold_does_not_matter(pool):
             values[name][~there] = float("nan")
         return batch.with_values(values)
 
-    raw, copy = lacking(a_batch(3)), lacking(a_batch(3, 2))
+    raw, copy = with_missing(a_batch(3)), with_missing(a_batch(3, 2))
     expected, got = model.loss(raw, copy, 0.0), model.loss(spoiled(raw), spoiled(copy), 0.0)
     assert all(torch.equal(got[name], value) for name, value in expected.items())
     parts = model.eval().embed(spoiled(raw))
@@ -290,7 +290,7 @@ def test_what_is_refused():
 
 def test_two_processes_have_loss_and_gradient_of_one(monkeypatch):
     model = objective(3).eval()
-    raw, copy = (lacking(a_batch(3, seed)) for seed in (1, 2))
+    raw, copy = (with_missing(a_batch(3, seed)) for seed in (1, 2))
     whole = model.loss(raw, copy, 0.0)
     rows = torch.arange(SIZE)
     one, two = ([part_of(batch, rows[half]) for batch in (raw, copy)] for half in (slice(0, 2), slice(2, SIZE)))

@@ -12,7 +12,7 @@ def test_loss_is_the_mean_over_the_modalities(vectors, n, missing):
     objective = vectors.build(Simclr, n, temperature=0.3).eval()
     first, second = (vectors.batch(n, seed=seed) for seed in (1, 2))
     if missing:
-        first, second = vectors.lacking(first), vectors.lacking(second)
+        first, second = vectors.with_missing(first), vectors.with_missing(second)
     terms = objective.loss(first, second, 0.5)
     one, two = objective.projected(first), objective.projected(second)
     expected = vectors.selves(lambda a, b: vectors.nt_xent(a, b, 0.3), one, two, first)

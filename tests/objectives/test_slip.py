@@ -25,7 +25,7 @@ def test_terms_match_the_definition(vectors, n, chosen, missing):
     slip.logit_scale.data.fill_(1.3)
     first, second, raw = (vectors.batch(n, seed=seed) for seed in (1, 2, 3))
     if missing:
-        first, second, raw = (vectors.lacking(batch) for batch in (first, second, raw))
+        first, second, raw = (vectors.with_missing(batch) for batch in (first, second, raw))
     terms = slip.loss(first, second, 0.5, raw=raw)
     names = chosen or [f"m{i}" for i in range(n)]
 

@@ -8,8 +8,8 @@ import torch
 import yaml
 
 from coral_plugin.errors import InputError, UnknownNameError
-from coral_plugin.runs.settings import from_dict, make_settings
 from coral_plugin.registry import DATASETS
+from coral_plugin.runs.settings import from_dict, make_settings
 
 
 def test_the_papers_preset_is_the_default():

@@ -141,13 +141,13 @@ class DividesByAllSteps(Simclr):
         return parts
 
 
-@culprit("absent_values")
+@culprit("missing_values")
 class BelievesAllIsThere(Simclr):
     def embed(self, batch):
         return super().embed(replace(batch, present={}))
 
 
-@culprit("absent_values")
+@culprit("missing_values")
 class ContrastsTheAbsent(Simclr):
     def loss(self, first, second, *rest, **more):
         return super().loss(replace(first, present={}), replace(second, present={}), *rest, **more)
@@ -240,7 +240,7 @@ class MeanOfNothing(Simclr):
     def loss(self, first, second, *rest, **more):
         total = super().loss(first, second, *rest, **more)["total"]
         for name, part in self.embed(first).items():
-            there = first.having(name)
+            there = first.all_present(name)
             total = total + (part if there is None else part[there]).square().mean()
         return with_total(total)
 

@@ -28,7 +28,7 @@ def settings(name):
 
 
 # with four modalities everything costs as much as with two and three together
-WITH_FOUR = {"construction", "parts", "subsets", "batch_independence", "absent_values", "loss_terms", "gradient"}
+WITH_FOUR = {"construction", "parts", "subsets", "batch_independence", "missing_values", "loss_terms", "gradient"}
 
 
 def every_check():

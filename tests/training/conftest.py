@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from coral_plugin.augmentations import build_views
-from coral_plugin.data import Column, Modality, Split
+from coral_plugin.data import Modality, ModalityColumn, Split
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives.base import Objective, over_batch
@@ -126,7 +126,7 @@ def split():
     b = cause[:, None] + 0.3 * torch.randn(40, 5, 3, generator=generator)
     lengths = torch.randint(1, 6, (40,), generator=generator)
     b[torch.arange(5)[None, :] >= lengths[:, None]] = 0
-    return Split({"a": Column(a), "b": Column(b, lengths)}, {})
+    return Split({"a": ModalityColumn(a), "b": ModalityColumn(b, lengths)}, {})
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coral_plugin.data import Column, Modality, Split
+from coral_plugin.data import Modality, ModalityColumn, Split
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives.coral import Coral, CoralSettings
 from coral_plugin.training.finite import describe, find_cause
@@ -21,7 +21,7 @@ def objective():
 def prepared(objective, values=None, views=lambda batch, _: batch):
     columns = {m.name: torch.ones(6, 3) for m in MODALITIES}
     columns.update(values or {})
-    split = Split({name: Column(each) for name, each in columns.items()}, {})
+    split = Split({name: ModalityColumn(each) for name, each in columns.items()}, {})
     return TrainingStep(objective, views, 0, 1).prepare(split.batch(torch.tensor([5, 1, 3])), 0)
 
 

@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from coral_plugin.data import Column, Split
+from coral_plugin.data import ModalityColumn, Split
 from coral_plugin.errors import InputError
 from coral_plugin.training.loader import BatchLoader
 
 
 def split(n):
-    return Split({"a": Column(torch.arange(n, dtype=torch.float32)[:, None])}, {})
+    return Split({"a": ModalityColumn(torch.arange(n, dtype=torch.float32)[:, None])}, {})
 
 
 def epoch(n, number, *, seed=0, size=8, rank=0, world=1):

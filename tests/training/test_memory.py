@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from coral_plugin import machine
-from coral_plugin.data import Column, Modality, Split
+from coral_plugin.data import Modality, ModalityColumn, Split
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives.coral import Coral, CoralSettings
@@ -39,7 +39,7 @@ class OneLength(Square):
 def series(steps, encoder, count=6, **settings):
     modalities = tuple(Modality(name=name, kind="timeseries", shape=(steps, 3)) for name in ("a", "b"))
     values = torch.randn(count, steps, 3, generator=torch.Generator().manual_seed(0))
-    split = Split({m.name: Column(values) for m in modalities}, {})
+    split = Split({m.name: ModalityColumn(values) for m in modalities}, {})
 
     def build():
         return Coral(modalities, NETWORK, CoralSettings(), {"a": encoder(), "b": encoder()})

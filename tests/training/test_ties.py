@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from coral_plugin.augmentations import build_views
-from coral_plugin.data import Column, Modality, Split
+from coral_plugin.data import Modality, ModalityColumn, Split
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import coral_terms
@@ -31,7 +31,7 @@ def three(settings=None, cls=Coral):
 def trained(run, monkeypatch):
     """``trained(build)``: the training of three tables, and for each step what was prepared and given to ``loss``."""
     generator = torch.Generator().manual_seed(0)
-    columns = {name: Column(torch.randn(40, 6, generator=generator)) for name in NAMES}
+    columns = {name: ModalityColumn(torch.randn(40, 6, generator=generator)) for name in NAMES}
     split = Split(columns, {"label": torch.arange(40) % 3})
     views = build_views("noise@1", THREE)  # no view is the sample itself
 
@@ -219,7 +219,7 @@ PAIR = tuple(Modality(name=name, kind="image", shape=(3, 16, 16)) for name in ("
 
 def pictures(objective, plain="auto", steps=3):
     """What is prepared of three batches of images for ``objective``."""
-    split = Split({m.name: Column(torch.rand(8, 3, 16, 16)) for m in PAIR}, {})
+    split = Split({m.name: ModalityColumn(torch.rand(8, 3, 16, 16)) for m in PAIR}, {})
     training = TrainingStep(objective, build_views("auto", PAIR, plain), 41, 3)
     batch = split.batch(torch.arange(8))
     return batch, [training.prepare(batch, step) for step in range(steps)]
@@ -260,7 +260,7 @@ def test_the_plain_image_is_an_option():
 
 def test_seeds_and_steps_have_views_of_their_own():
     """Else the seeds of a run would be one training, and their deviation would say nothing."""
-    rows = Split({name: Column(torch.ones(4, 6)) for name in NAMES}, {}).batch(torch.arange(4))
+    rows = Split({name: ModalityColumn(torch.ones(4, 6)) for name in NAMES}, {}).batch(torch.arange(4))
 
     def first(seed, step):
         return TrainingStep(three()(), build_views("noise@1", THREE), seed, STEPS).prepare(rows, step).first["x"]

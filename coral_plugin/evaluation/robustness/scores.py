@@ -114,7 +114,7 @@ def _raw(modalities: Sequence[Modality], batch: MultimodalBatch, floor: Floor) -
     pieces = []
     for modality in modalities:
         part = raw_values(modality, batch).cpu().numpy()
-        there: Tensor | None = batch.having(modality.name)
+        there: Tensor | None = batch.all_present(modality.name)
         if there is not None:
             part[~there.cpu().numpy()] = floor.fill[modality.name]
         pieces.append(part)

@@ -204,7 +204,7 @@ def missing_table(metrics: Mapping[str, Any]) -> Table:
         f"{task}, {said}: {head(summary['metric'])}" for task, summary in tasks.items() for said in kinds.values()
     )
     said = (
-        "Test samples are embedded from these modalities alone; parts that tell of an absent one are zero.\n"
+        "Test samples are embedded from these modalities alone; parts that tell of a missing one are zero.\n"
         "Probe of all: fitted on features from all modalities. Refitted: on features from the same ones.\n"
     )
     return Table(("modalities", *columns), tuple(rows), f"{title(metrics)}, {ALL_PARTS}", said + caption(metrics))

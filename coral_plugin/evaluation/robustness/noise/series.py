@@ -10,7 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from coral_plugin.augmentations.sequences import blank, valid_steps
+from coral_plugin.augmentations.sequences import blank
+from coral_plugin.data.padding import valid_steps
 
 RUN = 10  # steps that a structured dropout of sound takes away at once
 
