@@ -33,15 +33,15 @@ class MultiBenchEncoder(nn.Module):
 
     Args:
         module: Used as it is, not copied.
-        modality: What it encodes.
-        form: How its values look to the module, where that differs from here.
+        modality: Modality that it encodes.
+        form: Form of its values for the module, where that differs from ours.
         packed: Whether the module takes ``[x, lengths]``.
         probe: At least three samples ``(B, ...)`` as they are held here; drawn from the modality's mean and deviation
             where there are none.
-        item: Which item of a tuple or list the encoding is, where the rule of :func:`outputs.locate` is wrong.
+        item: Index of the encoding in a tuple or list, where the rule of :func:`outputs.locate` is wrong.
 
     Attributes:
-        encoded_shape: Of one sample.
+        encoded_shape: Shape of the encoding of one sample.
         wants_raw: Whether values are left in the script's units. A module without parameters, as ``Identity``, has no
             units of its own and gets them standardised.
 
@@ -117,8 +117,8 @@ def wrapped(
 
     Args:
         modules: One for each modality; where there are more, the last ones are for nothing.
-        data: Of the script.
-        batches: Of the script.
+        data: Data of the script.
+        batches: Batches of the script.
         leave: Modalities that need none.
     """
     index = torch.arange(_PROBE) % len(data.train)  # a sample twice is as good as three

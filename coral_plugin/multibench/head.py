@@ -28,9 +28,9 @@ class LinearHead(nn.Module):
     """Standardised features ``(B, d)`` to outputs ``(B, *shape)`` by one linear map.
 
     Args:
-        mean: Of each feature, ``(d,)``.
-        std: Of each feature, ``(d,)``; positive.
-        shape: Of the output for one sample.
+        mean: Mean of each feature, ``(d,)``.
+        std: Standard deviation of each feature, ``(d,)``; positive.
+        shape: Shape of the output for one sample.
     """
 
     mean: Tensor
@@ -54,9 +54,9 @@ class FittedHead:
     """A head and how it was chosen.
 
     Attributes:
-        head: In 32-bit floats, on the CPU.
-        score: Of valid, by the task's metric; greater is better.
-        penalty: Of the squared weights, the one that scored best.
+        head: Linear head in 32-bit floats, on the CPU.
+        score: Score on valid by the task's metric; greater is better.
+        penalty: Penalty of the squared weights that scored best.
     """
 
     head: LinearHead
@@ -77,9 +77,9 @@ def fit_head(
 
     Args:
         train: Features ``(N, d)`` and labels as the loader gives them.
-        valid: The same of other samples.
-        task: Of the script.
-        say: Told how far it is where it takes long.
+        valid: Features and labels of other samples.
+        task: Task of the script.
+        say: Function called with a line of progress where fitting takes long.
 
     Raises:
         DivergedError: no penalty gives a finite score.
@@ -92,10 +92,10 @@ def fit_head(
     nn.init.zeros_(head.linear.weight)
     nn.init.zeros_(head.linear.bias)
     best: tuple[float, float, dict[str, Tensor]] | None = None
-    said = time.monotonic()
+    last_line = time.monotonic()
     for number, penalty in enumerate(PENALTIES):
-        if time.monotonic() - said > _SAY_EVERY:
-            said = time.monotonic()
+        if time.monotonic() - last_line > _SAY_EVERY:
+            last_line = time.monotonic()
             say(f"fitting the head: penalty {number + 1} of {len(PENALTIES)}")
         _minimise(head, lambda: loss.loss_of(head(features), truth) + penalty * head.linear.weight.square().sum() / 2)  # noqa: B023
         with torch.no_grad():

@@ -54,8 +54,8 @@ class Batches:
     """The batches of a script: its modalities in order, as they are held here and as they look there.
 
     Attributes:
-        modalities: As they are held here.
-        forms: Of the same modalities, as the script has them.
+        modalities: Modalities as this package holds them.
+        forms: Forms of the same modalities in the script.
         packed: Whether a batch is ``([x_1, ...], [lengths_1, ...], ...)`` instead of ``[x_1, ..., y]``.
     """
 
@@ -82,13 +82,13 @@ class Batches:
                     f"Samples of {modality.name} have shape {tuple(raw.shape[1:])}; the model was trained on "
                     f"{form.layout.shape}."
                 )
-            own = values[modality.name] = form.ours(raw)
+            tensor = values[modality.name] = form.ours(raw)
             if series:
                 lengths = (
-                    inputs[1][number] if packed else torch.from_numpy(trailing_lengths(own.detach().cpu().numpy()))
+                    inputs[1][number] if packed else torch.from_numpy(trailing_lengths(tensor.detach().cpu().numpy()))
                 )
-                padding[modality.name] = padded(own, lengths)
-                values[modality.name] = own.masked_fill(padding[modality.name].unsqueeze(-1), 0.0)
+                padding[modality.name] = padded(tensor, lengths)
+                values[modality.name] = tensor.masked_fill(padding[modality.name].unsqueeze(-1), 0.0)
         return MultimodalBatch(values, padding)
 
     def to_theirs(self, batch: MultimodalBatch) -> tuple[list[Tensor], list[Tensor] | None]:

@@ -18,10 +18,10 @@ def masked(returned: Any, output: Output, ratio: float, generator: torch.Generat
     holds stays; nothing is rescaled.
 
     Args:
-        returned: By the module.
-        output: Where in it the encoding is.
-        ratio: In [0, 1].
-        generator: On the device of the encoding.
+        returned: Value that the module returned.
+        output: Place of the encoding in it.
+        ratio: Mask ratio in [0, 1].
+        generator: Source of the random mask, on the device of the encoding.
     """
     if output.batch is None:  # the same for all samples, hence no token of any of them
         return returned
@@ -33,7 +33,7 @@ def masked(returned: Any, output: Output, ratio: float, generator: torch.Generat
         return _masked(returned, output, ratio, generator)
     tensor, _ = locate(returned, output.item)
     hidden = _masked(tensor, output, ratio, generator)
-    return type(returned)([hidden if each is tensor else each for each in returned])
+    return type(returned)([hidden if item is tensor else item for item in returned])
 
 
 def _masked(tensor: Tensor, output: Output, ratio: float, generator: torch.Generator | None) -> Tensor:

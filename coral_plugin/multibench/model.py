@@ -25,8 +25,8 @@ class RepresentationModel(nn.Module):
 
     Args:
         objective: Trained.
-        batches: Of the script.
-        head: Of the representation Z ``(B, d)``, all parts side by side.
+        batches: Batches of the script.
+        head: Head on the representation Z ``(B, d)``, all parts side by side.
     """
 
     def __init__(self, objective: Objective, batches: Batches, head: nn.Module) -> None:

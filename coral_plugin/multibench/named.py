@@ -24,11 +24,11 @@ def named(modality: Modality, width: int, name: str = "", *arguments: Any, **opt
     """A module of MultiBench's ``unimodals`` as the encoder of a modality; packed where it says ``has_padding``.
 
     Args:
-        modality: What it encodes.
+        modality: Modality that it encodes.
         width: Token width D; its sizes are given in ``arguments``.
-        name: Of the class, with its module in front where needed: ``GRU``, ``robotics.encoders.ForceEncoder``.
-        arguments: Of the class.
-        options: Of the class.
+        name: Name of the class, with its module in front where needed: ``GRU``, ``robotics.encoders.ForceEncoder``.
+        arguments: Positional arguments of the class.
+        options: Keyword arguments of the class.
 
     Raises:
         InputError: no checkout, no such class, arguments that it does not take, or a module that does not fit the data.
@@ -39,10 +39,10 @@ def named(modality: Modality, width: int, name: str = "", *arguments: Any, **opt
             f"Name a module of MultiBench's {_PACKAGE}, such as multibench:GRU(20, 128); got {short(name)}."
         )
     checkout = find_checkout()
-    where, _, attribute = _place(name, checkout).rpartition(".")
+    module_name, _, attribute = _place(name, checkout).rpartition(".")
     with multibench(checkout, say=_silent), torch.device("cpu"):  # it is called below, which "meta" does not allow
         try:
-            module = getattr(importlib.import_module(where), attribute)(*arguments, **options)
+            module = getattr(importlib.import_module(module_name), attribute)(*arguments, **options)
         except Exception as error:  # a stranger's module may raise anything
             reason = one_line(error, 300)
             raise InputError(f"multibench:{name} for {modality.name}: {type(error).__name__}: {reason}.") from error
@@ -54,13 +54,13 @@ def named(modality: Modality, width: int, name: str = "", *arguments: Any, **opt
 
 def classes(checkout: Checkout) -> dict[str, list[str]]:
     """``{class: modules it is in}`` of ``unimodals``, read without importing anything."""
-    found: dict[str, list[str]] = {}
+    modules_of: dict[str, list[str]] = {}
     for path in sorted((checkout.root / _PACKAGE).rglob("*.py")):
         module = ".".join(path.relative_to(checkout.root).with_suffix("").parts)
         for node in ast.parse(path.read_bytes()).body:
             if isinstance(node, ast.ClassDef):
-                found.setdefault(node.name, []).append(module)
-    return found
+                modules_of.setdefault(node.name, []).append(module)
+    return modules_of
 
 
 def _place(name: str, checkout: Checkout) -> str:

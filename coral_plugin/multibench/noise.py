@@ -43,7 +43,7 @@ _REASONS = {
 
 
 def noise_of(checkout: Checkout) -> Source:
-    """From a family and a modality to MultiBench's noise for it, or to the reason why there is none.
+    """Maps a noise family and a modality to MultiBench's noise for it, or to the reason why there is none.
 
     Raises:
         InputError: the checkout lacks a function, or a package that it needs is not installed.
@@ -106,7 +106,7 @@ def _visual(
     generator: torch.Generator,
 ) -> Tensor:
     pixels = (values.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
-    pictures = [each[0] if len(each) == 1 else np.ascontiguousarray(each.transpose(1, 2, 0)) for each in pixels]
+    pictures = [image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)) for image in pixels]
     with _seeded(generator):
         noised = function(pictures, noise_level=level, **options)
     result = np.stack(noised)

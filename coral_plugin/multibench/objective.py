@@ -46,15 +46,15 @@ class CoralObjective(nn.Module):
 
     Args:
         encoders: ``{modality: encoder}`` of the unique pathways.
-        batches: Of the loader.
+        batches: Batches of the loader.
         fused: Features of what the fusion returns for a sample.
         criterion: Loss of prediction and truth; None for none.
-        weight: Of the COrAL terms.
+        weight: Weight of the COrAL terms.
         steps: Batches of the whole training, which the mask ratio grows over.
-        settings: Of COrAL.
+        settings: Settings of COrAL.
         network: Width of the unique pathways, size of the projection heads.
-        views: What makes a view of a batch.
-        seed: Of views and masks.
+        views: Augmentations that make a view of a batch.
+        seed: Seed of views and masks.
 
     Attributes:
         terms: The unweighted terms of the last batch of training, and ``supervised``, for a log.
@@ -107,9 +107,10 @@ class CoralObjective(nn.Module):
         """The loss of one batch, a scalar.
 
         Args:
-            pred: What the model puts out.
+            pred: Output of the model.
             truth: Labels as the loader gives them.
-            args: Of MultiBench's ``train``: ``inputs``, ``training`` and, from the first training batch on, ``model``.
+            args: Arguments of MultiBench's ``train``: ``inputs``, ``training`` and, from the first training batch on,
+                ``model``.
 
         Raises:
             InputError: ``train`` was called without ``objective_args_dict={}``.
@@ -173,8 +174,8 @@ class CoralObjective(nn.Module):
         encoded = [encoder(x) for encoder, x in zip(model.encoders, as_given(values, lengths), strict=False)]
         for number, name in enumerate(self.names):
             if name in mask:
-                own: Any = self.unique_encoders[safe(name)]
-                encoded[number] = masked(encoded[number], own.encoder.output, mask[name], stream)
+                unique_encoder: Any = self.unique_encoders[safe(name)]
+                encoded[number] = masked(encoded[number], unique_encoder.encoder.output, mask[name], stream)
         return fuse(model.fuse, encoded, self.batches.packed)[0].flatten(1)
 
 
@@ -217,18 +218,18 @@ def coral_objective(
 
     Args:
         encoders: One for each modality, as they are given to ``train``; copies of them begin the unique pathways.
-        fusion: As it is given to ``train``.
+        fusion: Fusion module as it is given to ``train``.
         loader: The training loader.
-        epochs: Of the training, which the mask ratio grows over.
+        epochs: Number of training epochs, over which the mask ratio grows.
         criterion: ``CrossEntropyLoss()``, ``L1Loss()``, ... or a function of prediction and truth; None trains without
             labels, and wants ``task="regression"``: MultiBench then chooses by the objective.
-        weight: Of the COrAL terms beside the criterion.
-        is_packed: As it is given to ``train``.
+        weight: Weight of the COrAL terms beside the criterion.
+        is_packed: Whether series are packed, as it is given to ``train``.
         kinds: ``{"series_2": "tabular"}``, where the shapes do not tell the kind rightly.
         views: Augmentation, as for :func:`coral_plugin.augmentations.build_views`.
         network: Width of the unique pathways, size of the projection heads.
-        seed: Of views, masks and the weights of unique pathways and heads.
-        settings: Of COrAL: ``temperature=0.2``, ``masking="constant"``, ...
+        seed: Seed of views, masks and the weights of unique pathways and heads.
+        settings: Settings of COrAL: ``temperature=0.2``, ``masking="constant"``, ...
 
     Raises:
         InputError: encoders, fusion, loader or settings that do not fit each other.

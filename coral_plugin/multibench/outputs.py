@@ -22,10 +22,10 @@ class Output:
     """The encoding in what a module returns.
 
     Attributes:
-        item: Which item of a tuple or list it is; None where it is no item.
+        item: Index of the encoding in a tuple or list; None where it is the whole value.
         batch: Axis of the samples; None where the module returns the same for all of them.
         steps: Axis of time; None where there is none.
-        shape: Of one sample, as :meth:`encoding` returns it: (m,), (T, m) or (C, h, w).
+        shape: Shape of one sample, as :meth:`encoding` returns it: (m,), (T, m) or (C, h, w).
     """
 
     item: int | None
@@ -66,7 +66,7 @@ def locate(returned: Any, item: int | None) -> tuple[Tensor, Tensor | None]:
     if isinstance(returned, PackedSequence):
         return pad_packed_sequence(returned, batch_first=True)
     if isinstance(returned, tuple | list):
-        tensors: list[Any] = [each for each in returned if isinstance(each, Tensor | PackedSequence)]
+        tensors: list[Any] = [value for value in returned if isinstance(value, Tensor | PackedSequence)]
         if item is not None:
             return locate(returned[item], None)
         if len(returned) == 2 and len(tensors) == 2 and _are_lengths(tensors[1]):
@@ -84,8 +84,8 @@ def find_output(module: nn.Module, call: Call, steps: int | None, item: int | No
     Args:
         module: Evaluated as it is, without gradients.
         call: Calls it with so many samples, cut to so many steps (None: not cut).
-        steps: Of a full series; None where the samples have no time.
-        item: Which item of a tuple or list holds the encoding, where that is known.
+        steps: Number of steps of a full series; None where the samples have no time.
+        item: Index of the encoding in a tuple or list, where that is known.
 
     Raises:
         InputError: it fails on a batch, or what it returns has no such axes.
@@ -102,8 +102,8 @@ def find_output(module: nn.Module, call: Call, steps: int | None, item: int | No
                 "of the samples"
             )
         along = None if steps is None or batch is None else _time_axis(call, two, steps, batch, item)
-    found = Output(item=item, batch=batch, steps=along, shape=())
-    encoded = found.arranged(two, 2)
+    output = Output(item=item, batch=batch, steps=along, shape=())
+    encoded = output.arranged(two, 2)
     if not encoded.is_floating_point():
         raise InputError(f"it returns {encoded.dtype}, which is no encoding")
     return Output(item=item, batch=batch, steps=along, shape=tuple(encoded.shape[1:]))
@@ -150,5 +150,5 @@ def _are_lengths(tensor: Any) -> bool:
 
 def _described(value: Any) -> str:
     if isinstance(value, tuple | list):
-        return f"a {type(value).__name__} of {', '.join(type(each).__name__ for each in value[:4]) or 'nothing'}"
+        return f"a {type(value).__name__} of {', '.join(type(item).__name__ for item in value[:4]) or 'nothing'}"
     return f"an object of type {type(value).__name__}"

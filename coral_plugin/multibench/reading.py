@@ -27,7 +27,7 @@ class Script:
     """The samples of a script.
 
     Attributes:
-        data: Without labels; valid where it was given.
+        data: Data without labels; valid where it was given.
         batches: The way from its batches and back.
         truths: ``{split: (N, ...)}`` labels as the loaders give them, in the order of the samples.
     """
@@ -56,7 +56,7 @@ def read_script(
         first: Values of each modality in a batch.
         packed: Whether the script says ``is_packed``.
         kinds: ``{modality: kind}`` where the shapes do not tell (:func:`~coral_plugin.data.layouts.layout_of`).
-        say: Told how far it is where that takes long.
+        say: Function called with a line of progress where reading takes long.
 
     Raises:
         InputError: batches of other forms than MultiBench's, values that are not finite, splits that do not fit.
@@ -102,17 +102,17 @@ def names_of(values: Sequence[Tensor], packed: bool) -> list[str]:
     >>> names_of([torch.zeros(2, 5), torch.zeros(2, 24, 12), torch.zeros(2, 1, 28, 28)], packed=False)
     ['table_1', 'series_2', 'image_3']
     """
-    kinds = [layout_of(f"{n}", each.shape[1:], timed=packed).kind for n, each in enumerate(values, start=1)]
+    kinds = [layout_of(f"{n}", value.shape[1:], timed=packed).kind for n, value in enumerate(values, start=1)]
     return [f"{_WORD[kind]}_{number}" for number, kind in enumerate(kinds, start=1)]
 
 
 def _watched(loader: Iterable[Any], label: str, say: Callable[[str], None]) -> Iterator[Any]:
-    said, count = time.monotonic(), 0
+    last_line, count = time.monotonic(), 0
     for batch in loader:
         yield batch
         count += len(batch[-1])
-        if time.monotonic() - said > _SAY_EVERY:
-            said = time.monotonic()
+        if time.monotonic() - last_line > _SAY_EVERY:
+            last_line = time.monotonic()
             say(f"reading the script's {label} loader: {count} samples so far")
 
 

@@ -27,7 +27,7 @@ _TABLE: dict[str, tuple[str, TaskKind, dict[str, str]]] = {
     **dict.fromkeys(("mosi", "mosei", "humor", "sarcasm"), _AFFECT),
     "enrico": ("", "classification", {"screenshot": "image", "wireframe": "wireframe image"}),
     "imdb": ("", "multilabel", {"image": "image macro", "text": "text macro"}),
-    "robotics": ("ee_next", "regression", {each: each for each in ("image", "force", "proprio")}),
+    "robotics": ("ee_next", "regression", {name: name for name in ("image", "force", "proprio")}),
     "push": (
         "",
         "regression",
@@ -45,7 +45,7 @@ _AVERAGED = ("EF", "LF")  # with their transformer, where there is one
 
 
 def references(checkout: Checkout) -> References:
-    """From a data set, a task and a condition to MultiBench's published curves; None where it has none.
+    """Maps a data set, a task and a condition to MultiBench's published curves; None where it has none.
 
     Raises:
         InputError: the checkout has no table of curves, or a package that it needs is not installed.
@@ -62,7 +62,9 @@ def _published(table: dict[str, Any], dataset: str, task: Task, condition: str) 
     key = _key(dataset, task, condition)
     if key is None or key not in table.get("LF", {}):
         return None
-    methods = {name: own[key] for name, own in table.items() if key in own and not name.endswith("Transformer")}
+    methods = {
+        name: curves[key] for name, curves in table.items() if key in curves and not name.endswith("Transformer")
+    }
     for name in _AVERAGED:
         other = table.get(f"{name}-Transformer", {})
         if name in methods and key in other:

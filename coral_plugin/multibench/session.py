@@ -12,7 +12,7 @@ from coral_plugin.multibench.compatibility import multibench
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.launch import run_script, seed_everything
 from coral_plugin.multibench.record import Record, ScriptRun, open_folder
-from coral_plugin.multibench.redirect import Ask, redirect
+from coral_plugin.multibench.redirect import DataRequest, redirect
 from coral_plugin.multibench.shims import SCRIPT_SHIMS
 from coral_plugin.multibench.shims.base import absent
 from coral_plugin.multibench.training import check_training, count_calls, refuse_others, set_epochs
@@ -53,14 +53,14 @@ def run_in(
     without = ("safe-pickles",) if trust_pickle else ()
     with multibench(checkout, without=without, also=SCRIPT_SHIMS, say=(lambda _: None) if quiet else None) as scope:
         record = Record(folder, run, {"root": str(checkout.root), "commit": checkout.commit}, scope.shims)
-        ask = Ask(
+        request = DataRequest(
             script=script,
             data=None if run.data is None else Path(run.data),
             limit=run.limit,
             fit_widths=run.widths == "script",
             scope=scope,
         )
-        redirect(ask)
+        redirect(request)
         seed_everything(run.seed)
         try:
             calls = _trainings(run, scope, folder, resume=resume, quiet=quiet)

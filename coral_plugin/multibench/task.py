@@ -25,9 +25,9 @@ class ScriptTask:
 
     Attributes:
         kind: The ``task`` of MultiBench's ``train``.
-        loss: Of output and truth; the script's own where it is one of torch's, else the usual one of the task.
-        shape: Of the output for one sample, the batch axis left out: (10,), (1,), (16, 2).
-        metric: What a model is chosen by on valid: ``accuracy``, ``macro_f1`` or ``loss``.
+        loss: Loss of output and truth; the script's own where it is one of torch's, else the usual one of the task.
+        shape: Shape of the output for one sample, the batch axis left out: (10,), (1,), (16, 2).
+        metric: Metric by which a model is chosen on valid: ``accuracy``, ``macro_f1`` or ``loss``.
     """
 
     kind: str
@@ -67,7 +67,7 @@ def script_task(kind: str, objective: Any, shape: tuple[int, ...], truth: Tensor
     Args:
         kind: ``classification``, ``multilabel``, ``regression``.
         objective: The script's loss; an own function or class of it is replaced by the usual loss of the task.
-        shape: Of the output for one sample.
+        shape: Shape of the output for one sample.
         truth: Labels of a batch.
 
     Raises:
@@ -97,10 +97,10 @@ def output_shape(
 
     Args:
         encoders: One for each modality.
-        fusion: Of what they return.
-        head: Of what that returns; None asks for the shape before it.
-        values: Of a batch.
-        lengths: Of the same batch where it is packed.
+        fusion: Fusion of what the encoders return.
+        head: Head on what the fusion returns; None gives the shape before the head.
+        values: Values of a batch.
+        lengths: Lengths of the series of the same batch where it is packed.
 
     Raises:
         InputError: the script's network fails on it.
@@ -110,13 +110,13 @@ def output_shape(
     try:
         whole.to(device)
         with frozen(whole):
-            inputs = [each.float().to(device) for each in values]
-            made = [encoder(x) for encoder, x in zip(encoders, as_given(inputs, lengths), strict=False)]
-            fused, plain = fuse(fusion, made, lengths is not None)
+            inputs = [value.float().to(device) for value in values]
+            encoded = [encoder(x) for encoder, x in zip(encoders, as_given(inputs, lengths), strict=False)]
+            fused, plain = fuse(fusion, encoded, lengths is not None)
             out = fused if head is None else head(fused if plain else [fused, lengths[0]])  # type: ignore[index]
             return tuple(locate(out, None)[0].shape[1:])
     except Exception as error:  # a stranger's modules may raise anything
-        shapes = ", ".join(str(tuple(each.shape[1:])) for each in values)
+        shapes = ", ".join(str(tuple(value.shape[1:])) for value in values)
         reason = one_line(error, 300)
         raise InputError(
             f"The script's own network fails on its first batch ({reason}); its samples have shapes {shapes}. Are "
@@ -136,5 +136,5 @@ def fuse(fusion: nn.Module, encoded: Sequence[Any], packed: bool) -> tuple[Tenso
     to its first item.
     """
     plain = not packed or isinstance(encoded[0], Tensor)
-    fused = fusion(list(encoded) if plain else [each[0] for each in encoded])
+    fused = fusion(list(encoded) if plain else [item[0] for item in encoded])
     return (fused[0] if isinstance(fused, tuple) else fused), plain

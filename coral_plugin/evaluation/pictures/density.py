@@ -117,7 +117,7 @@ def _pca(train: Parts, drawn: Mapping[str, Parts]) -> tuple[Planes, list[str]]:
 
 
 def require_umap() -> None:
-    """Ask for UMAP before the work that it crowns.
+    """DataRequest for UMAP before the work that it crowns.
 
     Raises:
         PluginError: it is not installed.

@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import Any
 
 from coral_plugin.multibench.redirect import affect, imdb, push, simple, stocks
-from coral_plugin.multibench.redirect.ask import Ask, Loader
 from coral_plugin.multibench.redirect.limit import limited
+from coral_plugin.multibench.redirect.request import DataRequest, Loader
 
 # module of the checkout -> its function, and what makes ours of it
-_LOADERS: dict[str, tuple[str, Callable[[Ask, ModuleType], Loader]]] = {
+_LOADERS: dict[str, tuple[str, Callable[[DataRequest, ModuleType], Loader]]] = {
     "datasets.affect.get_data": ("get_dataloader", affect.replace),
     "datasets.avmnist.get_data": ("get_dataloader", simple.avmnist),
     "datasets.enrico.get_data": ("get_dataloader", simple.enrico),
@@ -24,21 +24,23 @@ _LOADERS: dict[str, tuple[str, Callable[[Ask, ModuleType], Loader]]] = {
 PUSH = "datasets.gentle_push.data_loader"
 
 
-def redirect(ask: Ask) -> None:
-    """Replace the loaders of MultiBench's data sets for as long as the scope of ``ask`` lasts."""
+def redirect(request: DataRequest) -> None:
+    """Replace the loaders of MultiBench's data sets for as long as the scope of ``request`` lasts."""
     for name, (function, make) in _LOADERS.items():
-        ask.scope.after_import(name, functools.partial(_hook, ask, function, make))
-    ask.scope.after_import(PUSH, functools.partial(push.hook, ask))
+        request.scope.after_import(name, functools.partial(_hook, request, function, make))
+    request.scope.after_import(PUSH, functools.partial(push.hook, request))
 
 
-def _hook(ask: Ask, function: str, make: Callable[[Ask, ModuleType], Loader], module: ModuleType) -> None:
-    replacement = make(ask, module)
+def _hook(
+    request: DataRequest, function: str, make: Callable[[DataRequest, ModuleType], Loader], module: ModuleType
+) -> None:
+    replacement = make(request, module)
 
     @functools.wraps(replacement)
     def load(*args: Any, **options: Any) -> Any:
-        return limited(replacement(*args, **options), ask.limit)
+        return limited(replacement(*args, **options), request.limit)
 
-    ask.scope.patch(module, function, load)
+    request.scope.patch(module, function, load)
 
 
-__all__ = ["Ask", "redirect"]
+__all__ = ["DataRequest", "redirect"]

@@ -2,8 +2,8 @@
 
 MultiBench makes eleven noisy copies of the test set from raw posters (through a VGG on Theano, which is dead) and raw
 plots (through word vectors of 3.6 GB). Where its cached results lie beside the file (``vgg_features_0.npy`` ...) they
-are read. Otherwise the noise is put on the features that the HDF5 file holds, which is said: such a curve starts at the
-same figure, and is not the published one.
+are read. Otherwise the noise is put on the features that the HDF5 file holds, and a note says so: such a curve starts
+at the same figure, and is not the published one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 
 from coral_plugin.errors import InputError, PluginError, one_line
 from coral_plugin.multibench.calls import bound
-from coral_plugin.multibench.redirect.ask import Ask, Loader
+from coral_plugin.multibench.redirect.request import DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
 from coral_plugin.multibench.shims.base import absent
 
@@ -27,7 +27,7 @@ _LEVELS = 11
 _KEYS = ("features", "vgg_features", "genres")
 
 
-def replace(ask: Ask, module: ModuleType) -> Loader:
+def replace(request: DataRequest, module: ModuleType) -> Loader:
     """``get_dataloader`` with the user's file, its rows and its features."""
     original: Loader = module.get_dataloader
 
@@ -35,18 +35,18 @@ def replace(ask: Ask, module: ModuleType) -> Loader:
     def get_dataloader(*args: Any, **options: Any) -> Any:
         call = bound(original, args, options)
         what = "MM-IMDb's multimodal_imdb.hdf5"
-        path = Path(ask.file("path", call.arguments["path"], what, "multimodal_imdb.hdf5"))
+        path = Path(request.file("path", call.arguments["path"], what, "multimodal_imdb.hdf5"))
         noisy = not call.arguments["no_robust"]
         call.arguments |= {"path": str(path), "no_robust": True}
         total, cut = _rows(path)
         if total != _ALL:
-            ask.scope.say(
+            request.scope.say(
                 f"{path} has {total} rows, MultiBench's loader is written for {_ALL}: its code runs with the same "
                 f"shares of the file ({cut[_FIT]} train, {cut[_VALID] - cut[_FIT]} valid)."
             )
         loader = with_rows(original, cut) if total != _ALL else original
         train, valid, test = loader(*call.args, **call.kwargs)
-        return (train, valid, _noisy(ask, module, path, cut, test) if noisy else test)
+        return (train, valid, _noisy(request, module, path, cut, test) if noisy else test)
 
     return get_dataloader
 
@@ -66,32 +66,36 @@ def _rows(path: Path) -> tuple[int, dict[int, int]]:
     return total, {size: round(size * total / _ALL) for size in (_FIT, _VALID, _ALL)}
 
 
-def _noisy(ask: Ask, module: ModuleType, path: Path, cut: dict[int, int], clean: Any) -> dict[str, list[Any]]:
+def _noisy(
+    request: DataRequest, module: ModuleType, path: Path, cut: dict[int, int], clean: Any
+) -> dict[str, list[Any]]:
     """Eleven loaders of the test rows for each modality, as MultiBench's function returns them."""
     import h5py
 
     with h5py.File(path, "r") as file:
         parts = {key: file[key][cut[_VALID] : cut[_ALL]] for key in _KEYS}
-    found = {name: _cached(path.parent, name, len(parts["genres"])) for name in ("vgg", "text")}
-    if not all(found.values()):
-        ask.scope.say(
+    features = {name: _cached(path.parent, name, len(parts["genres"])) for name in ("vgg", "text")}
+    if not all(features.values()):
+        request.scope.say(
             "MM-IMDb's noisy test sets come from raw posters and plots, which MultiBench reads with Theano and 3.6 GB "
-            "of word vectors. Here Gaussian noise of 0, 0.1, ... 1 deviations is put on the features of the file: the "
-            "first figure is MultiBench's, the curve is not the published one."
+            "of word vectors. Here Gaussian noise of 0, 0.1, ... 1 standard deviations is put on the features of the "
+            "file: the first figure is MultiBench's, the curve is not the published one."
         )
-        found = {"vgg": _noise(parts["vgg_features"]), "text": _noise(parts["features"])}
+        features = {"vgg": _noise(parts["vgg_features"]), "text": _noise(parts["features"])}
 
     def loaders(images: list[np.ndarray], texts: list[np.ndarray]) -> list[Any]:
         rows = [list(zip(t, i, parts["genres"], strict=True)) for t, i in zip(texts, images, strict=True)]
         return [
-            module.DataLoader(module.IMDBDataset_robust(each, 0, len(each)), shuffle=False, batch_size=clean.batch_size)
-            for each in rows
+            module.DataLoader(
+                module.IMDBDataset_robust(samples, 0, len(samples)), shuffle=False, batch_size=clean.batch_size
+            )
+            for samples in rows
         ]
 
     same_text, same_image = [parts["features"]] * _LEVELS, [parts["vgg_features"]] * _LEVELS
     return {
-        "image": loaders(found["vgg"], same_text),
-        "text": loaders(same_image, found["text"]),
+        "image": loaders(features["vgg"], same_text),
+        "text": loaders(same_image, features["text"]),
     }
 
 
@@ -105,7 +109,7 @@ def _cached(folder: Path, name: str, rows: int) -> list[np.ndarray]:
 
 
 def _noise(features: np.ndarray) -> list[np.ndarray]:
-    """``features`` (N, d) with noise of 0, 0.1, ... 1 of each column's deviation."""
+    """``features`` (N, d) with noise of 0, 0.1, ... 1 of each column's standard deviation."""
     generator = np.random.default_rng(0)
     scale = features.std(axis=0, keepdims=True)
     return [

@@ -12,7 +12,7 @@ class Fewer(Dataset[Any]):
 
     Args:
         inner: Anything with a length and items.
-        count: At least one; no more than it has.
+        count: Number of samples, at least one and at most those of ``inner``.
     """
 
     def __init__(self, inner: Any, count: int) -> None:
@@ -36,17 +36,17 @@ def limited(loaders: Any, most: int | None) -> Any:
     """``loaders``, a DataLoader or any nesting of lists, tuples and dictionaries of them, with ``most`` samples each.
 
     Args:
-        loaders: As MultiBench's functions return them.
-        most: Samples of each; None for all.
+        loaders: Loaders as MultiBench's functions return them.
+        most: Greatest number of samples per loader; None for all.
     """
     if most is None:
         return loaders
     if isinstance(loaders, DataLoader):
         return _limited(loaders, most)
     if isinstance(loaders, list | tuple):
-        return type(loaders)(limited(each, most) for each in loaders)
+        return type(loaders)(limited(loader, most) for loader in loaders)
     if isinstance(loaders, dict):
-        return {name: limited(each, most) for name, each in loaders.items()}
+        return {name: limited(loader, most) for name, loader in loaders.items()}
     return loaders
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import CodeType, FunctionType
 from typing import Any
 
-from coral_plugin.multibench.redirect.ask import Loader
+from coral_plugin.multibench.redirect.request import Loader
 
 
 def with_rows(function: Loader, rows: Mapping[int, int]) -> Loader:

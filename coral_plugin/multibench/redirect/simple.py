@@ -11,14 +11,14 @@ import numpy as np
 
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.calls import bound
-from coral_plugin.multibench.redirect.ask import Ask, Loader
+from coral_plugin.multibench.redirect.request import DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
 
 _AVMNIST = ("image/train_data.npy", "audio/train_data.npy", "train_labels.npy", "image/test_data.npy")
 _TRAIN, _FIT, _TEST = 60_000, 55_000, 10_000  # rows of the published AV-MNIST, and those of train that are not valid
 
 
-def mimic(ask: Ask, module: ModuleType) -> Loader:
+def mimic(request: DataRequest, module: ModuleType) -> Loader:
     """``get_dataloader`` with the user's pickle."""
     original: Loader = module.get_dataloader
 
@@ -26,13 +26,13 @@ def mimic(ask: Ask, module: ModuleType) -> Loader:
     def get_dataloader(*args: Any, **options: Any) -> Any:
         call = bound(original, args, options)
         what = "MIMIC's im.pk as MultiBench has it"
-        call.arguments["imputed_path"] = ask.file("imputed_path", call.arguments["imputed_path"], what, "im.pk")
+        call.arguments["imputed_path"] = request.file("imputed_path", call.arguments["imputed_path"], what, "im.pk")
         return original(*call.args, **call.kwargs)
 
     return get_dataloader
 
 
-def enrico(ask: Ask, module: ModuleType) -> Loader:
+def enrico(request: DataRequest, module: ModuleType) -> Loader:
     """``get_dataloader`` with the user's folder."""
     original: Loader = module.get_dataloader
 
@@ -41,13 +41,13 @@ def enrico(ask: Ask, module: ModuleType) -> Loader:
         call = bound(original, args, options)
         what = "ENRICO's folder (design_topics.csv, screenshots/, wireframes/)"
         holds = ("design_topics.csv", "screenshots", "wireframes")
-        call.arguments["data_dir"] = ask.folder("data_dir", call.arguments["data_dir"], what, *holds)
+        call.arguments["data_dir"] = request.folder("data_dir", call.arguments["data_dir"], what, *holds)
         return original(*call.args, **call.kwargs)
 
     return get_dataloader
 
 
-def avmnist(ask: Ask, module: ModuleType) -> Loader:
+def avmnist(request: DataRequest, module: ModuleType) -> Loader:
     """``get_dataloader`` with the user's folder and its number of rows; valid is the last tenth of train."""
     original: Loader = module.get_dataloader
 
@@ -55,13 +55,13 @@ def avmnist(ask: Ask, module: ModuleType) -> Loader:
     def get_dataloader(*args: Any, **options: Any) -> Any:
         call = bound(original, args, options)
         what = "AV-MNIST's folder (image/, audio/, train_labels.npy, test_labels.npy)"
-        folder = Path(ask.folder("data_dir", call.arguments["data_dir"], what, *_AVMNIST))
+        folder = Path(request.folder("data_dir", call.arguments["data_dir"], what, *_AVMNIST))
         call.arguments["data_dir"] = str(folder)
         train, test = (_length(folder / f"{part}_labels.npy") for part in ("train", "test"))
         if (train, test) == (_TRAIN, _TEST):
             return original(*call.args, **call.kwargs)
         rest = train - train // 10
-        ask.scope.say(
+        request.scope.say(
             f"{folder} has {train} and {test} rows, MultiBench's loader is written for {_TRAIN} and {_TEST}: its code "
             f"runs with those of the file, and the last {train - rest} of train are valid."
         )
@@ -70,7 +70,7 @@ def avmnist(ask: Ask, module: ModuleType) -> Loader:
     return get_dataloader
 
 
-def robotics(ask: Ask, module: ModuleType) -> Loader:
+def robotics(request: DataRequest, module: ModuleType) -> Loader:
     """``get_data`` with the user's folder in the configuration."""
     original: Loader = module.get_data
 
@@ -79,9 +79,9 @@ def robotics(ask: Ask, module: ModuleType) -> Loader:
         call = bound(original, args, options)
         configs = dict(call.arguments["configs"])
         what = "Vision & Touch's folder of trajectories (*.h5)"
-        folder = ask.folder("configs['dataset']", configs["dataset"], what)
+        folder = request.folder("configs['dataset']", configs["dataset"], what)
         if not Path(folder).is_dir() or next(Path(folder).glob("*.h5"), None) is None:
-            raise InputError(f"{folder} holds no *.h5; {ask.script.name} reads {what}.")
+            raise InputError(f"{folder} holds no *.h5; {request.script.name} reads {what}.")
         call.arguments["configs"] = {**configs, "dataset": f"{folder}/"}
         return original(*call.args, **call.kwargs)
 

@@ -1,4 +1,4 @@
-"""Stock prices: a folder of ``SYMBOL.csv`` in place of Yahoo's interface of 2021, which answers no more."""
+"""Stock prices: a folder of ``SYMBOL.csv`` in place of Yahoo's interface of 2021, which no longer exists."""
 
 from __future__ import annotations
 
@@ -12,51 +12,53 @@ from urllib.parse import unquote, urlsplit
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_text
 from coral_plugin.multibench.calls import bound
-from coral_plugin.multibench.redirect.ask import Ask, Loader
+from coral_plugin.multibench.redirect.request import DataRequest, Loader
 
 WHAT = "a folder of SYMBOL.csv (columns Date, Open, ...; one row a trading day)"
 _DAYS = 4_717  # windows of 500 days from June 2000 to February 2021, of which 3200 are train and 500 valid
 
 
-def replace(ask: Ask, module: ModuleType) -> Loader:
+def replace(request: DataRequest, module: ModuleType) -> Loader:
     """``get_dataloader`` on the user's files, its splits in proportion where they are shorter than the published."""
     original: Loader = module.get_dataloader
-    ask.scope.patch(module, "requests", SimpleNamespace(get=functools.partial(_get, ask)))
+    request.scope.patch(module, "requests", SimpleNamespace(get=functools.partial(_get, request)))
 
     @functools.wraps(original)
     def get_dataloader(*args: Any, **options: Any) -> Any:
         call = bound(original, args, options)
-        if ask.data is None:
+        if request.data is None:
             raise InputError(
-                f"{ask.script.name} fetches prices from an interface of Yahoo that answers no more. Give yours with "
-                f"--data PATH: {WHAT}."
+                f"{request.script.name} fetches prices from an interface of Yahoo that no longer exists. Give yours "
+                f"with --data PATH: {WHAT}."
             )
         windows = (
-            min(map(_lines, (_csv(ask, str(s)) for s in call.arguments["stocks"]))) - 1 - call.arguments["window_size"]
+            min(map(_lines, (_csv(request, str(s)) for s in call.arguments["stocks"])))
+            - 1
+            - call.arguments["window_size"]
         )
         if windows <= call.arguments["test_split"]:
             valid, test = (round(call.arguments[name] * windows / _DAYS) for name in ("val_split", "test_split"))
             if valid < 1 or not valid < test < windows:
-                raise InputError(f"{ask.data}: {windows} windows of days are too few for three splits.")
+                raise InputError(f"{request.data}: {windows} windows of days are too few for three splits.")
             call.arguments |= {"val_split": valid, "test_split": test}
-            ask.scope.say(
-                f"{ask.data} has {windows} windows, fewer than the published: {valid} train, {test - valid} valid."
+            request.scope.say(
+                f"{request.data} has {windows} windows, fewer than the published: {valid} train, {test - valid} valid."
             )
         return original(*call.args, **call.kwargs)
 
     return get_dataloader
 
 
-def _get(ask: Ask, url: str, **_: Any) -> SimpleNamespace:
+def _get(request: DataRequest, url: str, **_: Any) -> SimpleNamespace:
     """What ``requests.get`` would have answered: the text of the symbol's file."""
-    return SimpleNamespace(text=read_text(_csv(ask, unquote(urlsplit(url).path.rpartition("/")[2]))))
+    return SimpleNamespace(text=read_text(_csv(request, unquote(urlsplit(url).path.rpartition("/")[2]))))
 
 
-def _csv(ask: Ask, symbol: str) -> Path:
-    folder = Path(ask.folder("stocks", symbol, WHAT))
+def _csv(request: DataRequest, symbol: str) -> Path:
+    folder = Path(request.folder("stocks", symbol, WHAT))
     path = folder / f"{symbol}.csv"
     if os.sep in symbol or not os.path.isfile(path):  # noqa: PTH113 - False for what no path can be
-        raise InputError(f"{folder} holds no {symbol}.csv, which {ask.script.name} reads: {WHAT}.")
+        raise InputError(f"{folder} holds no {symbol}.csv, which {request.script.name} reads: {WHAT}.")
     return path
 
 

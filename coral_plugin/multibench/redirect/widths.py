@@ -31,17 +31,17 @@ PACKS: dict[str, Widths] = {
 }
 
 
-def expected(script: Path, asked: str) -> Widths:
+def expected(script: Path, script_path: str) -> Widths:
     """Widths that ``script`` is written for: those of the pack it names, if its numbers are in the script.
 
     Args:
         script: A Python file.
-        asked: Path of the pickle in it.
+        script_path: Path of the pickle in the script.
 
     Returns:
-        Widths by modality; none where nothing tells them.
+        Widths by modality; empty where the script does not determine them.
     """
-    widths = PACKS.get(Path(asked).name, {})
+    widths = PACKS.get(Path(script_path).name, {})
     numbers = _numbers(script)
     known = {*widths.values(), sum(widths.values())} - {0}
     return widths if known & numbers else {}
@@ -55,12 +55,12 @@ def _numbers(script: Path) -> set[int]:
     return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and type(node.value) is int}
 
 
-def fit(content: Any, widths: Mapping[str, int]) -> tuple[Any, list[str]]:
+def fit_widths(content: Any, widths: Mapping[str, int]) -> tuple[Any, list[str]]:
     """The content of an affect pickle with features of ``widths``, and what was done to each modality.
 
     Args:
         content: ``{split: {modality: (N, T, d), "labels": ..., "id": ...}}``; anything else comes back as it is.
-        widths: By modality.
+        widths: Widths by modality.
 
     Returns:
         The content, and one line for each modality that was changed.
@@ -68,21 +68,21 @@ def fit(content: Any, widths: Mapping[str, int]) -> tuple[Any, list[str]]:
     train = content.get("train") if isinstance(content, dict) else None
     if not isinstance(train, dict):
         return content, []
-    said: list[str] = []
+    changes: list[str] = []
     maps: dict[str, np.ndarray] = {}
     for name, width in widths.items():
         features = train.get(name)
         if not isinstance(features, np.ndarray) or features.ndim != 3 or features.shape[2] == width:
             continue
         maps[name], line = _map(_finite(features), width)
-        said.append(f"{name} {features.shape[2]} -> {width} ({line})")
+        changes.append(f"{name} {features.shape[2]} -> {width} ({line})")
     fitted = {
         split: {name: _finite(part[name]) @ maps[name] if name in maps else part[name] for name in part}
         if isinstance(part, dict)
         else part
         for split, part in content.items()
     }
-    return fitted, said
+    return fitted, changes
 
 
 def _map(features: np.ndarray, width: int) -> tuple[np.ndarray, str]:

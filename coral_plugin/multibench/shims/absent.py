@@ -49,7 +49,7 @@ class Missing:
 
     Args:
         what: Full name of the class.
-        why: Where MultiBench needs it, and what to do.
+        why: Place where MultiBench needs it, and advice.
     """
 
     def __init__(self, what: str, why: str) -> None:

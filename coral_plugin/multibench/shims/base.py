@@ -17,7 +17,7 @@ class Shim:
         name: Short, for ``coral doctor``.
         purpose: One line.
         needed: Why it is needed on this machine; empty where it is not. Imports nothing that stays broken.
-        apply: Makes the repair for as long as the scope lasts.
+        apply: Function that makes the repair for as long as the scope lasts.
     """
 
     name: str

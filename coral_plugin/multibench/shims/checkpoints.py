@@ -41,7 +41,7 @@ def _apply(scope: Scope) -> None:
         if "weights_only" in options:
             return original(f, *args, **options)
         admitted = {**array_globals(), **_admitted(f)}
-        with safe_globals([(thing, name) for name, thing in admitted.items()]):
+        with safe_globals([(value, name) for name, value in admitted.items()]):
             return original(f, *args, weights_only=True, **options)
 
     scope.patch(torch, "load", load)
@@ -63,33 +63,33 @@ def _admitted(file: Any) -> dict[str, Any]:
     finally:
         if hasattr(file, "seek"):
             file.seek(start)
-    found = {name: _resolve(name) for name in names}
-    if refused := [name for name, thing in found.items() if thing is None]:
-        where = os.fspath(file) if isinstance(file, str | os.PathLike) else "The checkpoint"
+    objects = {name: _resolve(name) for name in names}
+    if refused := [name for name, value in objects.items() if value is None]:
+        origin = os.fspath(file) if isinstance(file, str | os.PathLike) else "The checkpoint"
         raise InputError(
-            f"{where} wants {refused[0][:100]}, which is neither a network nor MultiBench's, and is not loaded because "
+            f"{origin} needs {refused[0][:100]}, which is neither a network nor MultiBench's, and is not loaded, as "
             "it could run code. Train the model again, or load it yourself with torch.load(..., weights_only=False)."
         )
-    return found
+    return objects
 
 
 def _resolve(name: str) -> Any:
     """The object that a checkpoint calls ``name``; None if it is not admitted."""
-    if thing := array_globals().get(name):
-        return thing
+    if value := array_globals().get(name):
+        return value
     module, _, attribute = name.rpartition(".")
     scope = current()
-    own = module == "__main__" or module.partition(".")[0] in (scope.checkout.packages if scope else ())
-    if not own and not module.startswith(("torch.nn", "torch._C._nn", "coral_plugin.")):
+    of_script = module == "__main__" or module.partition(".")[0] in (scope.checkout.packages if scope else ())
+    if not of_script and not module.startswith(("torch.nn", "torch._C._nn", "coral_plugin.")):
         return None
     try:
-        thing = getattr(sys.modules.get(module) or importlib.import_module(module), attribute)
+        value = getattr(sys.modules.get(module) or importlib.import_module(module), attribute)
     except (ImportError, AttributeError):
         return None
-    if isinstance(thing, type):
-        defined_here = own or module.startswith("coral_plugin.")
-        return thing if issubclass(thing, nn.Module) or (defined_here and thing.__module__ == module) else None
-    return thing if module in _FUNCTIONS and callable(thing) and not inspect.ismodule(thing) else None
+    if isinstance(value, type):
+        defined_here = of_script or module.startswith("coral_plugin.")
+        return value if issubclass(value, nn.Module) or (defined_here and value.__module__ == module) else None
+    return value if module in _FUNCTIONS and callable(value) and not inspect.ismodule(value) else None
 
 
 CHECKPOINTS = Shim(

@@ -14,7 +14,7 @@ from torch import nn
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims.base import Shim
 
-# functions that make tensors on the device they are told
+# functions that make tensors on a device given by argument
 _FACTORIES = (
     *("arange", "as_tensor", "empty", "eye", "full", "linspace", "ones", "ones_like", "rand", "rand_like", "randint"),
     *("randn", "randn_like", "randperm", "tensor", "zeros", "zeros_like"),

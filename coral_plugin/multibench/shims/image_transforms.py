@@ -59,8 +59,8 @@ class Normalize:
     """Subtract a mean and divide by a deviation.
 
     Args:
-        mean: Of each channel.
-        std: Of each channel.
+        mean: Mean of each channel.
+        std: Standard deviation of each channel.
     """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:

@@ -25,7 +25,7 @@ class TrajectoriesFile:
     """The trajectories of an HDF5 file: groups ``trajectory0``, ``trajectory1``, ..., each with arrays by name.
 
     Args:
-        path: Of the file.
+        path: Path of the file.
 
     Raises:
         InputError: no such file, or another format.

@@ -34,7 +34,7 @@ class Conv2d(_Residual):
     """Two convolutions that keep height and width.
 
     Args:
-        channels: In and out.
+        channels: Number of channels, in and out.
         bottleneck_channels: Between; ``channels`` by default.
         kernel_size: Odd.
     """

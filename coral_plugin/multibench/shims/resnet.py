@@ -18,8 +18,8 @@ class Block(nn.Module):
     Args:
         width: Channels that come in.
         planes: Channels inside; a bottleneck puts out four times as many.
-        stride: Of the first 3 x 3 convolution.
-        bottleneck: Which of the two.
+        stride: Stride of the first 3 x 3 convolution.
+        bottleneck: Whether the block has a bottleneck.
     """
 
     def __init__(self, width: int, planes: int, stride: int, bottleneck: bool) -> None:
@@ -52,7 +52,7 @@ class ResNet(nn.Module):
     """A 7 x 7 convolution, four stages of blocks, the mean over the picture, and one linear layer.
 
     Args:
-        layers: With weights: 18 or 50.
+        layers: Number of layers with weights: 18 or 50.
         num_classes: Width of the output.
 
     Shape:

@@ -24,8 +24,8 @@ def broken(name: str) -> str:
     try:
         importlib.import_module(name)
     except Exception as error:  # OSError from shared libraries, RuntimeError from operators, ...
-        for each in [each for each in sys.modules if each == name or each.startswith(f"{name}.")]:
-            del sys.modules[each]
+        for module in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
+            del sys.modules[module]
         return f"{name} does not import: {type(error).__name__}: {' '.join(str(error).split())[:120]}"
     return ""
 

@@ -21,7 +21,7 @@ class VGG(nn.Module):
     """Convolutions, pooling to 7 x 7, and three linear layers.
 
     Args:
-        layers: With weights: 11, 16 or 19.
+        layers: Number of layers with weights: 11, 16 or 19.
         normalised: Batch normalisation behind each convolution.
         num_classes: Width of the output.
 

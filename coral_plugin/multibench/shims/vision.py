@@ -42,7 +42,7 @@ def _builder(name: str) -> Callable[..., nn.Module]:
 
 
 def _load(network: nn.Module, name: str) -> None:
-    """The published weights, if an earlier torchvision left them in torch's cache; else it is said that they lack."""
+    """The published weights from torch's cache, if a torchvision left them there; else a note that they are missing."""
     for path in sorted((Path(torch.hub.get_dir()) / "checkpoints").glob(f"{name}-*.pth")):
         network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
         return
@@ -155,7 +155,7 @@ def _or_random(name: str, build: Callable[..., nn.Module]) -> Callable[..., nn.M
 
 WEIGHTS = Shim(
     name="pretrained-weights",
-    purpose="networks that cannot fetch their weights start from random ones, and it is said",
+    purpose="networks that cannot fetch their weights start from random ones, with a note",
     needed=lambda: "" if absent("torchvision") else "the weights may have to be fetched",
     apply=_apply_weights,
 )

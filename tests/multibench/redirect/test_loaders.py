@@ -10,7 +10,7 @@ import torch
 
 from coral_plugin.errors import InputError
 from coral_plugin.multibench import multibench
-from coral_plugin.multibench.redirect import Ask, redirect
+from coral_plugin.multibench.redirect import DataRequest, redirect
 
 from ...adapters import formats
 
@@ -27,7 +27,9 @@ def loader(checkout):
             scope = stack.enter_context(multibench(checkout, say=lines.append))
             data = None if data is None else Path(data)
             redirect(
-                Ask(**{"script": SCRIPT, "data": data, "limit": None, "fit_widths": True, "scope": scope, **options})
+                DataRequest(
+                    **{"script": SCRIPT, "data": data, "limit": None, "fit_widths": True, "scope": scope, **options}
+                )
             )
             return getattr(importlib.import_module(f"datasets.{name}"), function), lines
 

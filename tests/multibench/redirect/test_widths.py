@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coral_plugin.multibench.redirect.widths import PACKS, expected, fit
+from coral_plugin.multibench.redirect.widths import PACKS, expected, fit_widths
 
 
 def content(vision, audio, text, count=20, steps=6, seed=0):
@@ -22,7 +22,7 @@ def content(vision, audio, text, count=20, steps=6, seed=0):
 
 def test_fewer_columns_get_zeros_behind():
     was = content(3, 4, 5)
-    now, said = fit(was, {"vision": 7, "audio": 4, "text": 5})
+    now, said = fit_widths(was, {"vision": 7, "audio": 4, "text": 5})
     assert np.array_equal(now["test"]["vision"][:, :, :3], was["test"]["vision"])
     assert not now["test"]["vision"][:, :, 3:].any()
     assert said == ["vision 3 -> 7 (zeros behind)"]
@@ -37,7 +37,7 @@ def test_more_columns_are_projected_on_what_train_varies_along():
     basis = rng.normal(size=(2, 10)).astype(np.float32)
     for part in was.values():
         part["vision"] = part["vision"][:, :, :2] @ basis
-    now, said = fit(was, {"vision": 2})
+    now, said = fit_widths(was, {"vision": 2})
     assert said == ["vision 10 -> 2 (leading directions of train, 100.0 % of its scaled energy)"]
     back, *_ = np.linalg.lstsq(
         now["train"]["vision"].reshape(-1, 2), was["train"]["vision"].reshape(-1, 10), rcond=None
@@ -50,7 +50,7 @@ def test_the_share_that_is_kept_is_that_of_the_squares():
     flat = was["train"]["vision"].reshape(-1, 6)
     scaled = flat / np.sqrt((flat**2).mean(0))
     values = np.linalg.svd(scaled, compute_uv=False) ** 2
-    said = fit(was, {"vision": 3})[1][0]
+    said = fit_widths(was, {"vision": 3})[1][0]
     assert f"{100 * values[:3].sum() / values.sum():.1f} %" in said
 
 
@@ -58,12 +58,12 @@ def test_scale_of_a_column_does_not_decide():
     was, louder = content(6, 4, 5), content(6, 4, 5)
     for part in louder.values():
         part["vision"] = part["vision"] * np.array([1000, 1, 1, 1, 1, 1], dtype=np.float32)
-    a, b = (fit(each, {"vision": 3})[0]["test"]["vision"] for each in (was, louder))
+    a, b = (fit_widths(each, {"vision": 3})[0]["test"]["vision"] for each in (was, louder))
     assert np.allclose(a, b, atol=1e-3)
 
 
 def test_padding_stays_padding():
-    now, _ = fit(content(10, 4, 5), {"vision": 2, "audio": 9})
+    now, _ = fit_widths(content(10, 4, 5), {"vision": 2, "audio": 9})
     assert not now["train"]["vision"][:, :2].any()
     assert now["train"]["vision"][:, 2:].any(axis=2).all()
 
@@ -73,7 +73,7 @@ def test_the_labels_and_the_test_split_have_no_part():
     other["train"]["labels"] = -other["train"]["labels"]
     other["test"]["vision"] = other["test"]["vision"] * 7 + 1
     assert np.array_equal(
-        fit(was, {"vision": 2})[0]["train"]["vision"], fit(other, {"vision": 2})[0]["train"]["vision"]
+        fit_widths(was, {"vision": 2})[0]["train"]["vision"], fit_widths(other, {"vision": 2})[0]["train"]["vision"]
     )
 
 
@@ -81,14 +81,14 @@ def test_infinite_values_do_not_spread():
     was = content(10, 4, 5)
     was["train"]["vision"][0, 3, 4] = -np.inf
     was["test"]["vision"][0, 3, 4] = np.nan
-    now, _ = fit(was, {"vision": 2})
+    now, _ = fit_widths(was, {"vision": 2})
     assert np.isfinite(now["train"]["vision"]).all()
     assert np.isfinite(now["test"]["vision"]).all()
 
 
 @pytest.mark.parametrize("odd", [None, [1], {"train": 3}, {"train": {"vision": [1, 2]}}, {"a": {}}])
 def test_what_is_no_affect_pickle_comes_back(odd):
-    assert fit(odd, {"vision": 2}) == (odd, [])
+    assert fit_widths(odd, {"vision": 2}) == (odd, [])
 
 
 @pytest.mark.parametrize(
