@@ -63,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _stopped(stopped: KeyboardInterrupt, command: Command, *, leave: bool) -> int:
     """Exit status of a stopped command, which has said so; the process ends here where it is nobody else's."""
-    asked = stopped if isinstance(stopped, Interrupted) else Interrupted()
-    status = command.tell(asked.number, asked.said)
+    interrupt = stopped if isinstance(stopped, Interrupted) else Interrupted()
+    status = command.report(interrupt.number, interrupt.place)
     if leave:
         _leave(status)
     return status

@@ -33,7 +33,7 @@ def read_pickle(path: Path | str, *, trust: bool = False) -> Any:
         trust: Load it with Python's own unpickler, which runs whatever the file says: the user's own decision.
 
     Raises:
-        InputError: no such file, damage, sizes that the file cannot hold, or a wish for anything but arrays and plain
+        InputError: no such file, damage, sizes that the file cannot hold, or anything but arrays and plain
             containers; the message names it.
         MachineError: it does not fit into memory.
     """

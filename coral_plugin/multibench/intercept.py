@@ -116,7 +116,7 @@ def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
         InputError: data, modules or settings that do not fit each other; the message says which.
         Interrupted: SIGTERM or Ctrl-C; nothing is saved under the script's file name, and ``resume`` goes on.
     """
-    if processes.environment() is not None:
+    if processes.launcher() is not None:
         raise InputError("coral run works in one process; start it without torchrun or SLURM.")
     settings = _settings(request, int(call["total_epochs"]))
     packed = bool(call["is_packed"])

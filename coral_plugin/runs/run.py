@@ -101,7 +101,7 @@ def run(
         Interrupted: SIGTERM or Ctrl-C came; ``resume`` goes on.
         SystemExit: under torchrun or SLURM, in every process but the first, once all is trained.
     """
-    outside = processes.environment()
+    outside = processes.launcher()
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
     data = data if data is not None else load_data(settings)
     say = _silent if quiet else partial(_say, label)

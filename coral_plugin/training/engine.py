@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import DivergedError
 from coral_plugin.objectives import Objective, parameter_groups
-from coral_plugin.training.finite import describe, find_cause
+from coral_plugin.training.finite import find_cause, nonfinite_terms
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import EpochLog
 from coral_plugin.training.settings import TrainingSettings
-from coral_plugin.training.signals import Interrupted, Wish
+from coral_plugin.training.signals import Interrupted, StopRequest
 from coral_plugin.training.step import Prepared, TrainingStep, learning_rate, set_learning_rate
 
 
@@ -65,19 +65,19 @@ class Engine:
         """Where the training is, for the user."""
         return f"after step {self.step} of {self.steps} of seed {self.training.seed}"
 
-    def run(self, wish: Wish) -> None:
+    def run(self, request: StopRequest) -> None:
         """All steps that are left.
 
         Raises:
             DivergedError: a loss or gradient is not finite.
-            Interrupted: ``wish`` came; a checkpoint is written.
+            Interrupted: ``request`` came; a checkpoint is written.
         """
         self.log.start()
         saved = time.monotonic()
         while self.step < self.steps:
-            stopped = self._one(self.step, wish)
+            stopped = self._take_step(self.step, request)
             self.step += 1
-            wish.patient = True
+            request.patient = True
             if self.step % len(self.loader) == 0:
                 self._end_epoch()
                 epoch = self.step // len(self.loader) - 1
@@ -90,7 +90,7 @@ class Engine:
             if stopped:
                 raise Interrupted(stopped, self.place())
 
-    def _one(self, step: int, wish: Wish) -> int:
+    def _take_step(self, step: int, request: StopRequest) -> int:
         """Take one step; returns the number of the signal that came to any process."""
         set_learning_rate(self.optimiser, learning_rate(self.settings, step, self.steps))
         prepared = self.training.prepare(self.loader.batch(step), step)
@@ -105,7 +105,7 @@ class Engine:
             error_if_nonfinite=False,
         )
         loss_is_finite, finite = (bool(x) for x in _finite(values, norm).tolist())
-        loss_is_finite, finite, stopped = self._agree(loss_is_finite, finite, wish.number)
+        loss_is_finite, finite, stopped = self._agree(loss_is_finite, finite, request.number)
         if finite:
             self.stepper.step()
             self.log.add(self.training.names, values, self.loader.size(step))
@@ -143,7 +143,7 @@ class Engine:
         return {name: value.clone() for name, value in self.training.named_buffers()}
 
     def _refuse(self, prepared: Prepared, values: Tensor) -> None:
-        what, terms = describe(self.training.names, values)
+        what, terms = nonfinite_terms(self.training.names, values)
         _, cause = _surest(find_cause(self.training.objective, prepared))
         raise DivergedError(
             f"The {what} is not finite at step {prepared.step} of epoch {prepared.step // len(self.loader)} "

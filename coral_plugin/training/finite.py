@@ -12,10 +12,10 @@ from coral_plugin.training.step import Prepared
 _SHOWN = 8
 
 
-def describe(names: list[str], values: Tensor) -> tuple[str, str]:
+def nonfinite_terms(names: list[str], values: Tensor) -> tuple[str, str]:
     """What is not finite, of the terms ``values`` (K,) and the gradient, and which terms.
 
-    >>> describe(["shared", "total"], torch.tensor([1.0, float("nan")]))
+    >>> nonfinite_terms(["shared", "total"], torch.tensor([1.0, float("nan")]))
     ('loss', 'terms: total; ')
     """
     bad = [name for name, fine in zip(names, torch.isfinite(values).tolist(), strict=True) if not fine]

@@ -33,7 +33,7 @@ from coral_plugin.training.numerics import compiled, deterministic
 from coral_plugin.training.progress import Progress
 from coral_plugin.training.randomness import fold
 from coral_plugin.training.settings import TrainingSettings
-from coral_plugin.training.signals import Interrupted, Wish
+from coral_plugin.training.signals import Interrupted, StopRequest
 from coral_plugin.training.step import TrainingStep
 
 
@@ -189,11 +189,11 @@ def _train_here(
             torch.cuda.reset_peak_memory_stats(fabric.device)
         if engine.step < steps:
             # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
-            with Wish(patient=world_size() > 1) as wish, answered(split, settings):
-                engine.run(wish)
+            with StopRequest(patient=world_size() > 1) as request, answered(split, settings):
+                engine.run(request)
             peak = _peak_memory(fabric.device)
-            if wish.number:
-                raise Interrupted(wish.number, engine.place())
+            if request.number:
+                raise Interrupted(request.number, engine.place())
         engine.optimiser.zero_grad(set_to_none=True)
         if double:
             objective.float()  # the probe's features are float32, whatever the training

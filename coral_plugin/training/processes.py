@@ -18,32 +18,32 @@ import torch
 import torch.distributed as dist
 
 from coral_plugin import errors
-from coral_plugin.errors import CoralError, InputError, MachineError
+from coral_plugin.errors import CoralError, InputError, MachineError, one_line
 from coral_plugin.training.settings import TrainingSettings
-from coral_plugin.training.signals import GRACE, Interrupted, Wish
+from coral_plugin.training.signals import GRACE, Interrupted, StopRequest
 
 T = TypeVar("T")
 JOB, STORE = "job.pickle", "store"
-_GRACE = 3.0  # seconds for the others to say why they end too
+_PEERS_GRACE = 3.0  # seconds for the other processes to write why they end too
 
 
-def environment() -> Any:
-    """Lightning's view of the torchrun or SLURM job that this process belongs to; None where it is in none."""
+def launcher() -> Any:
+    """Lightning's environment of the torchrun or SLURM job that this process belongs to; None outside of one."""
     if not {"WORLD_SIZE", "SLURM_NTASKS"} & set(os.environ):
         return None  # Lightning takes seconds to import
     from lightning_fabric.plugins.environments import SLURMEnvironment, TorchElasticEnvironment
 
     if TorchElasticEnvironment.detect():
-        found: Any = TorchElasticEnvironment()
+        environment: Any = TorchElasticEnvironment()
     elif SLURMEnvironment.detect() and without_srun() is None:
-        found = SLURMEnvironment(auto_requeue=False)
+        environment = SLURMEnvironment(auto_requeue=False)
     else:
         return None
-    return found if found.world_size() > 1 else None
+    return environment if environment.world_size() > 1 else None
 
 
 def without_srun() -> str | None:
-    """What to say in a SLURM allocation of several tasks in which this process was started alone; None elsewhere.
+    """The warning in a SLURM allocation of several tasks in which this process was started alone; None elsewhere.
 
     A batch script and a notebook have the variables of the whole allocation. ``srun`` alone makes a step, starts its
     tasks, and says in each how many there are; an interactive shell is a step of one task.
@@ -68,11 +68,11 @@ def fabric(settings: TrainingSettings, accelerator: str) -> Any:
         return Fabric(
             accelerator=accelerator, devices=1, precision=settings.precision, plugins=[LightningEnvironment()]
         )
-    outside = environment()
+    outside = launcher()
     local = world if outside is None else _local_size(world)
     # a modality that no sample of a share has leaves parameters without gradient in that process
     strategy = DDPStrategy(find_unused_parameters=True, timeout=timedelta(seconds=settings.timeout_seconds))
-    made = Fabric(
+    group = Fabric(
         accelerator=accelerator,
         devices=local,
         num_nodes=world // local,
@@ -80,8 +80,8 @@ def fabric(settings: TrainingSettings, accelerator: str) -> Any:
         precision=settings.precision,
         plugins=[LightningEnvironment() if outside is None else outside],
     )
-    made.launch()
-    return made
+    group.launch()
+    return group
 
 
 def _local_size(world: int) -> int:
@@ -100,17 +100,17 @@ def join_outside(settings: TrainingSettings) -> None:
     """
     if settings.devices > 1:
         raise InputError(
-            "training.devices starts processes of its own, but torchrun or SLURM have started some; leave it at 1."
+            "training.devices starts processes, but torchrun or SLURM have started some already; leave it at 1."
         )
-    found = environment()
+    environment = launcher()
     kind = backend(settings)
     if kind == "nccl":
-        torch.cuda.set_device(found.local_rank())
-    os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = found.main_address, str(found.main_port)
+        torch.cuda.set_device(environment.local_rank())
+    os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = environment.main_address, str(environment.main_port)
     dist.init_process_group(
         kind,
-        rank=found.global_rank(),
-        world_size=found.world_size(),
+        rank=environment.global_rank(),
+        world_size=environment.world_size(),
         timeout=timedelta(seconds=settings.timeout_seconds),
     )
 
@@ -153,11 +153,11 @@ def backend(settings: TrainingSettings) -> str:
 def train_in_processes(job: Any, settings: TrainingSettings) -> None:
     """Run ``job()`` in ``settings.devices`` new processes of this machine, as ranks of one group.
 
-    Each has its own copy of the job. When one dies, the others are killed.
+    Each has a copy of the job. When one dies, the others are killed.
 
     Args:
-        job: Picklable, with what it needs.
-        settings: Of the training.
+        job: Picklable function without arguments.
+        settings: Training settings.
 
     Raises:
         InputError: the job cannot be sent to another process, or what it raised there.
@@ -170,7 +170,7 @@ def train_in_processes(job: Any, settings: TrainingSettings) -> None:
             f"training.devices is {count}, but torch sees {torch.cuda.device_count()} GPU(s); "
             f"lower it, or take --device cpu."
         )
-    with tempfile.TemporaryDirectory(prefix="coral-") as name, Wish() as wish:
+    with tempfile.TemporaryDirectory(prefix="coral-") as name, StopRequest() as request:
         folder = Path(name)
         threads = max(1, torch.get_num_threads() // count)
         try:
@@ -178,14 +178,14 @@ def train_in_processes(job: Any, settings: TrainingSettings) -> None:
         except (pickle.PicklingError, AttributeError, TypeError) as error:
             raise InputError(
                 f"training.devices = {count} starts processes, and something given from Python cannot be sent to them "
-                f"({' '.join(str(error).split())[:120]}); define it at the top of a module."
+                f"({one_line(error, 120)}); define it at the top of a module."
             ) from error
         (folder / JOB).write_bytes(content)
         workers = [_start(folder, rank, count) for rank in range(count)]
         try:
-            _wait(workers, wish, folder)
-            if wish.number:
-                raise Interrupted(wish.number, "after the last step")
+            _wait(workers, request, folder)
+            if request.number:
+                raise Interrupted(request.number, "after the last step")
         finally:
             for worker in workers:
                 worker.kill()
@@ -209,26 +209,26 @@ def _start(folder: Path, rank: int, count: int) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait(workers: list[subprocess.Popen[bytes]], wish: Wish, folder: Path) -> None:
-    told = False
+def _wait(workers: list[subprocess.Popen[bytes]], request: StopRequest, folder: Path) -> None:
+    terminated = False
     while True:
         codes = [worker.poll() for worker in workers]
         if any(codes):
             break
         if all(code == 0 for code in codes):
             return
-        if wish.number and not told:
-            told = True
+        if request.number and not terminated:
+            terminated = True
             for worker in workers:
                 worker.terminate()  # which ends one that is not ready for signals yet without a word
         time.sleep(0.02)
     first = next(rank for rank, code in enumerate(codes) if code)
-    until = time.monotonic() + (GRACE if wish.number else _GRACE)
+    until = time.monotonic() + (GRACE if request.number else _PEERS_GRACE)
     while time.monotonic() < until and any(worker.poll() is None for worker in workers):
         time.sleep(0.02)
-    if wish.number:
-        said = [_said(folder, rank).get("text", "") for rank in range(len(workers))]
-        raise Interrupted(wish.number, next((text for text in said if text.startswith("after")), ""))
+    if request.number:
+        texts = [_failure(folder, rank).get("text", "") for rank in range(len(workers))]
+        raise Interrupted(request.number, next((text for text in texts if text.startswith("after")), ""))
     _raise([worker.poll() for worker in workers], first, folder)
 
 
@@ -239,28 +239,30 @@ def _raise(codes: list[int | None], first: int, folder: Path) -> None:
         rank, reason = killed, f"was killed by signal {-(codes[killed] or 0)}"
     else:
         for other in range(len(codes)):
-            said = _said(folder, other)
-            kind = getattr(errors, said.get("type", ""), None)
+            failure = _failure(folder, other)
+            kind = getattr(errors, failure.get("type", ""), None)
             if isinstance(kind, type) and issubclass(kind, CoralError):
-                raise kind(said["text"])
-        rank, said = first, _said(folder, first)
+                raise kind(failure["text"])
+        rank, failure = first, _failure(folder, first)
         lines = (folder / f"stderr-{rank}").read_text(errors="replace").splitlines()
-        last = f"{said['type']}: {said['text']}" if said else next((line for line in reversed(lines) if line), "")
+        last = (
+            f"{failure['type']}: {failure['text']}" if failure else next((line for line in reversed(lines) if line), "")
+        )
         reason = f"ended with status {codes[rank]} ({last[:200]})"
     raise MachineError(
         f"Process {rank} of {len(codes)} {reason}. The others were ended; --resume goes on from the last checkpoint."
     )
 
 
-def _said(folder: Path, rank: int) -> dict[str, Any]:
-    """Why a process has ended, in its own words."""
-    path = failure(folder, rank)
-    said: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return said
+def _failure(folder: Path, rank: int) -> dict[str, str]:
+    """Type and text of the exception that ended a process; empty where it wrote none."""
+    path = failure_path(folder, rank)
+    failure: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    return failure
 
 
-def failure(folder: Path, rank: int) -> Path:
-    """Where a process says why it ends."""
+def failure_path(folder: Path, rank: int) -> Path:
+    """File in which a process writes why it ends."""
     return folder / f"failure-{rank}.json"
 
 

@@ -16,44 +16,43 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE = 1.5  # seconds to close what is open
-# a terminal and a launcher (torchrun, timeout, a parent of ours) may both pass one wish on, as different signals
-_ECHO = 1.0
-_Handler = Callable[[int, FrameType | None], Any]
+# a terminal and a launcher (torchrun, timeout, a parent process) may both pass one request on, as different signals
+_ECHO_SECONDS = 1.0
 
 
 class Interrupted(KeyboardInterrupt):
     """A signal has ended the work.
 
     Args:
-        number: Of the signal; the exit status of a command is 128 more.
-        said: Where it stopped, for the user.
+        number: Number of the signal; the exit status of a command is 128 more.
+        place: Place at which the work stopped, for the user.
     """
 
-    def __init__(self, number: int = signal.SIGINT, said: str = "") -> None:
-        super().__init__(number, said)
-        self.number, self.said = number, said
+    def __init__(self, number: int = signal.SIGINT, place: str = "") -> None:
+        super().__init__(number, place)
+        self.number, self.place = number, place
 
 
-class Wish:
+class StopRequest:
     """Handlers that note a first signal for the next step boundary; a second one does not wait.
 
     Signals reach the main thread alone; in another one this notes nothing. The former handlers come back at the end.
 
     Args:
-        patient: Whether there is anything to wait for yet; a signal that is not waited for raises at once.
+        patient: Whether a signal waits for a step boundary; otherwise it raises :class:`Interrupted` at once.
 
     Attributes:
-        number: Of the signal that came; 0 before.
-        patient: As above; may be set later.
+        number: Number of the signal that came; 0 before.
+        patient: The argument of the same name; may be set later.
     """
 
-    _open: list[Wish] = []  # noqa: RUF012 - of the process, as handlers are
+    _open: list[StopRequest] = []  # noqa: RUF012 - of the process, as handlers are
 
     def __init__(self, *, patient: bool = True) -> None:
         self.number, self.patient = 0, patient
         self._handlers = contextlib.ExitStack()
 
-    def __enter__(self) -> Wish:
+    def __enter__(self) -> StopRequest:
         self._handlers.enter_context(_handling(self._note))
         self._open.append(self)
         return self
@@ -63,13 +62,11 @@ class Wish:
         self._handlers.close()
 
     @classmethod
-    def waits(cls) -> bool:
+    def any_patient(cls) -> bool:
         """Whether a signal that came is left to a step boundary."""
-        return any(wish.patient for wish in cls._open)
+        return any(request.patient for request in cls._open)
 
-    def _note(self, number: int, _: FrameType | None) -> None:
-        if _echo(number):
-            return
+    def _note(self, number: int) -> None:
         if self.number:
             raise Interrupted(number, "at once, without a new checkpoint")
         if not self.patient:
@@ -78,70 +75,70 @@ class Wish:
 
 
 class Command:
-    """A command that signals may end, and its last words.
+    """A command that signals may end, and its last line.
 
     Args:
-        advice: How to go on; None says nothing at all.
+        advice: Sentence that says how to continue; None reports nothing at all.
     """
 
     def __init__(self, advice: str | None) -> None:
         self.advice = advice
-        self._told = False
-        self._asked = False
+        self._reported = False
+        self._interrupted = False
 
-    def tell(self, number: int, said: str = "", *, last: bool = False) -> int:
-        """Say once that the command was stopped, and how to go on; returns its exit status, as a shell reports it.
+    def report(self, number: int, place: str = "", *, unbuffered: bool = False) -> int:
+        """Print once that the command was stopped, and how to continue; returns its exit status, as shells count it.
 
         Args:
-            number: Of the signal.
-            said: Where it stopped.
-            last: Not through ``sys.stderr``, which the thread that does not end may hold.
+            number: Number of the signal.
+            place: Place at which the work stopped.
+            unbuffered: Whether to bypass ``sys.stderr``, which the thread that does not end may hold.
         """
-        if self.advice is not None and not self._told:
-            self._told = True
-            line = " ".join(f"coral: stopped {said}".rstrip().split()) + f". {self.advice}".rstrip() + "\n"
+        if self.advice is not None and not self._reported:
+            self._reported = True
+            line = " ".join(f"coral: stopped {place}".split()) + f". {self.advice}".rstrip() + "\n"
             with contextlib.suppress(OSError, ValueError):
-                if last:
+                if unbuffered:
                     os.write(2, line.encode(errors="backslashreplace"))
                 else:
                     sys.stderr.write(line)
         return 128 + number
 
-    def stop(self, number: int, _: FrameType | None) -> None:
-        """Handler: raise, so that what is open is closed; a second signal does not wait for that."""
-        if _echo(number):
-            return
-        if self._asked:
-            os._exit(self.tell(number, "at once", last=True))
-        self._asked = True
+    def interrupt(self, number: int) -> None:
+        """Raise :class:`Interrupted`, so that what is open is closed; a second signal does not wait for that."""
+        if self._interrupted:
+            os._exit(self.report(number, "at once", unbuffered=True))
+        self._interrupted = True
         raise Interrupted(number)
 
     def watch(self, pipe: int) -> None:
         """End the process where a signal has not done so: it was in a long call, or what it raised was lost.
 
         Args:
-            pipe: Gets the number of each signal as it comes; it is closed when the command is over.
+            pipe: File descriptor that gets the number of each signal; it is closed when the command is over.
         """
-        while not (number := os.read(pipe, 1)) or number[0] not in SIGNALS:
-            if not number:
-                return
+        while number := os.read(pipe, 1):
+            if number[0] in SIGNALS:
+                break
+        else:
+            return
         until = time.monotonic() + GRACE
         while time.monotonic() < until:
-            if Wish.waits():
+            if StopRequest.any_patient():
                 until = time.monotonic() + GRACE
             if select.select([pipe], [], [], 0.05)[0] and not os.read(pipe, 1):
                 return
-        os._exit(self.tell(number[0], last=True))
+        os._exit(self.report(number[0], unbuffered=True))
 
 
-_commands: list[Command] = []
-_last: tuple[int, float] = (0, 0.0)
+_command: Command | None = None  # the one under way
+_last: tuple[int, float] = (0, 0.0)  # the newest signal, and when it came
 
 
 def advise(advice: str) -> None:
-    """How the command that is under way can be gone on with from here."""
-    if _commands and _commands[-1].advice is not None:
-        _commands[-1].advice = advice
+    """Replace the sentence that says how to continue the command that is under way."""
+    if _command is not None and _command.advice is not None:
+        _command.advice = advice
 
 
 @contextlib.contextmanager
@@ -151,18 +148,18 @@ def stoppable(advice: str | None) -> Iterator[Command]:
     Within another such block this does nothing.
 
     Args:
-        advice: What the process says then, behind where it stopped; None says nothing.
+        advice: Sentence printed then, after the place where the work stopped; None prints nothing.
     """
-    if _commands:
-        yield _commands[-1]
+    global _command
+    if _command is not None:
+        yield _command
         return
-    command = Command(advice)
-    _commands.append(command)
+    _command = command = Command(advice)
     try:
-        with _watched(command), _handling(command.stop):
+        with _watched(command), _handling(command.interrupt):
             yield command
     finally:
-        _commands.remove(command)
+        _command = None
 
 
 def end_with_parent() -> None:
@@ -182,51 +179,50 @@ def _watched(command: Command) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    out, into = os.pipe()
-    os.set_blocking(into, False)
-    watcher = threading.Thread(target=command.watch, args=(out,), daemon=True)
+    read_end, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    watcher = threading.Thread(target=command.watch, args=(read_end,), daemon=True)
     watcher.start()
-    before = signal.set_wakeup_fd(into, warn_on_full_buffer=False)
+    before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
     try:
         yield
     finally:
         signal.set_wakeup_fd(before)
-        os.close(into)
+        os.close(write_end)
         watcher.join()
-        os.close(out)
+        os.close(read_end)
 
 
-def _forget() -> None:
+def _stop_watching() -> None:
     """A forked process has none of the threads that watch, and its signals are not those of its parent."""
     with contextlib.suppress(ValueError):  # not forked from the main thread
         signal.set_wakeup_fd(-1)
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
-
-
-def _echo(number: int) -> bool:
-    """Whether a signal only repeats the wish of one that has just come."""
-    global _last
-    before, when = _last
-    if before not in (0, number) and time.monotonic() - when < _ECHO:
-        return True
-    _last = number, time.monotonic()
-    return False
+    os.register_at_fork(after_in_child=_stop_watching)
 
 
 @contextlib.contextmanager
-def _handling(handler: _Handler) -> Iterator[None]:
+def _handling(handler: Callable[[int], None]) -> Iterator[None]:
+    """Inside, signals call ``handler``, without those that only echo another."""
+
+    def handle(number: int, _: FrameType | None) -> None:
+        global _last
+        before, when = _last
+        if before in (0, number) or time.monotonic() - when >= _ECHO_SECONDS:
+            _last = number, time.monotonic()
+            handler(number)
+
     global _last
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     _last = 0, 0.0
-    before = {number: signal.signal(number, handler) for number in SIGNALS}
+    former = {number: signal.signal(number, handle) for number in SIGNALS}
     try:
         yield
     finally:
-        for number, old in before.items():
+        for number, old in former.items():
             # None is a handler that was not set from Python and cannot be set from it
             signal.signal(number, signal.SIG_DFL if old is None else old)

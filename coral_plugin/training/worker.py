@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from coral_plugin.training.processes import JOB, failure, join
+from coral_plugin.training.processes import JOB, failure_path, join
 from coral_plugin.training.signals import Interrupted, stoppable
 
 
 def main() -> int:
     """Run the job of the folder; returns the exit status."""
     folder, rank, count = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
         # written by the process that started this one, into a folder that nobody else may write to
         with (folder / JOB).open("rb") as file:
@@ -29,17 +29,15 @@ def main() -> int:
         with stoppable(None):
             join(folder, rank, count, settings)
             pickle.loads(job)()  # noqa: S301
-    except BaseException as error:  # the parent says it
-        said = {"type": type(error).__name__, "text": " ".join(str(error).split()), "number": 0}
-        if isinstance(error, Interrupted):
-            said |= {"text": error.said, "number": error.number}
-        failure(folder, rank).write_text(json.dumps(said))
+    except BaseException as error:  # the process that started this one reports it
+        text = error.place if isinstance(error, Interrupted) else " ".join(str(error).split())
+        failure_path(folder, rank).write_text(json.dumps({"type": type(error).__name__, "text": text}))
         return 1
     dist.destroy_process_group()
     return 0
 
 
-def _die_with_parent() -> None:
+def _end_with_parent() -> None:
     """The pipe from the parent ends when the parent does, however it ends."""
     while os.read(0, 1):
         pass
@@ -50,5 +48,5 @@ if __name__ == "__main__":
     code = main()
     sys.stdout.flush()
     sys.stderr.flush()
-    # nobody waits for communication threads of a group that lost a member
+    # without waiting for communication threads of a group that lost a member
     os._exit(code)

@@ -203,10 +203,10 @@ def test_fine_tuning_is_no_worse_on_valid(opened, packed, request_of, tmp_path):
 def test_interrupted_nothing_is_saved_and_resume_goes_on_to_the_same(opened, packed, request_of, monkeypatch, tmp_path):
     (stale := tmp_path / "stale.pt").write_text("an older model")
     torch.manual_seed(0)
-    wish = request_of(at="stopped", epochs=4)
+    request = request_of(at="stopped", epochs=4)
     with monkeypatch.context() as patch:
         interrupt_after(patch, steps=5)
-        with install(wish), pytest.raises(Interrupted):
+        with install(request), pytest.raises(Interrupted):
             late_fusion(opened, packed, save=str(stale))
     assert stale.read_text() == "an older model"
     torch.manual_seed(1)  # what the script draws anew is replaced by the checkpoint

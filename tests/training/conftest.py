@@ -89,15 +89,15 @@ def killed(monkeypatch):
     """``killed(step, call)`` runs ``call`` up to ``step``, and there something happens that saves nothing."""
 
     def until(step, call):
-        original = Engine._one
+        original = Engine._take_step
 
-        def one(self, number, wish):
+        def one(self, number, request):
             if number == step:
                 raise Kill
-            return original(self, number, wish)
+            return original(self, number, request)
 
         with monkeypatch.context() as patch:
-            patch.setattr(Engine, "_one", one)
+            patch.setattr(Engine, "_take_step", one)
             with pytest.raises(Kill):
                 call()
 

@@ -141,7 +141,7 @@ def test_a_batch_that_is_too_small_is_refused_before_anything_is_started(pair, w
 
 
 def test_two_ways_of_starting_processes_are_one_too_many():
-    with pytest.raises(InputError, match=r"torchrun or SLURM have started some; leave it at 1"):
+    with pytest.raises(InputError, match=r"torchrun or SLURM have started some already; leave it at 1"):
         processes.join_outside(TrainingSettings(devices=2))
 
 
@@ -153,7 +153,7 @@ def test_alone_is_no_job(monkeypatch, size):
     if size is not None:
         monkeypatch.setenv("WORLD_SIZE", size)
         monkeypatch.setenv("TORCHELASTIC_RUN_ID", "x")
-    assert processes.environment() is None
+    assert processes.launcher() is None
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def allocation(monkeypatch):
 @pytest.mark.parametrize("step", [{"SLURM_STEP_ID": "0"}, {"SLURM_STEPID": "0", "SLURM_STEP_NUM_TASKS": "4"}])
 def test_a_task_of_srun_is_seen(allocation, step):
     allocation(**step)
-    found = processes.environment()
+    found = processes.launcher()
     assert processes.without_srun() is None
     assert (found.global_rank(), found.world_size(), found.auto_requeue) == (2, 4, False)
     assert processes._local_size(4) == 2
@@ -183,7 +183,7 @@ def test_a_task_of_srun_is_seen(allocation, step):
 @pytest.mark.parametrize("step", [{}, {"SLURM_STEP_ID": "4294967290", "SLURM_STEP_NUM_TASKS": "1"}])
 def test_an_allocation_without_srun_runs_alone_and_says_so(allocation, step, run, capfd):
     allocation(SLURM_PROCID="0", **step)
-    assert processes.environment() is None
+    assert processes.launcher() is None
     assert run(epochs=1).steps == 3
     rng = np.random.default_rng(0)
     small = {"network__width": 8, "network__heads": 2, "network__head_hidden": 8, "network__head_output": 8}

@@ -6,7 +6,7 @@ import torch
 from coral_plugin.data import Modality, ModalityColumn, Split
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives.coral import Coral, CoralSettings
-from coral_plugin.training.finite import describe, find_cause
+from coral_plugin.training.finite import find_cause, nonfinite_terms
 from coral_plugin.training.step import TrainingStep
 
 MODALITIES = tuple(Modality(name=name, kind="tabular", shape=(3,)) for name in ("a", "b"))
@@ -62,5 +62,5 @@ def test_the_gradient_of_one_modality(objective):
 
 
 def test_names_of_the_terms():
-    assert describe(["x", "total"], torch.tensor([1.0, 2.0])) == ("gradient", "")
-    assert describe(["x", "total"], torch.tensor([float("inf"), 2.0])) == ("loss", "terms: x; ")
+    assert nonfinite_terms(["x", "total"], torch.tensor([1.0, 2.0])) == ("gradient", "")
+    assert nonfinite_terms(["x", "total"], torch.tensor([float("inf"), 2.0])) == ("loss", "terms: x; ")

@@ -86,7 +86,7 @@ def test_checkpoints_by_the_clock_only(run, tmp_path, monkeypatch):
 
 def test_a_finished_training_is_not_repeated(run, same, tmp_path, monkeypatch):
     whole = run(tmp_path)
-    monkeypatch.setattr(Engine, "_one", None)
+    monkeypatch.setattr(Engine, "_take_step", None)
     same(whole, run(tmp_path, resume=True))
 
 

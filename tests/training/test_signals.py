@@ -1,4 +1,4 @@
-"""A first signal is a wish, a second one is not; the handlers come back."""
+"""A first signal is a request, a second one is not; the handlers come back."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import threading
 
 import pytest
 
-from coral_plugin.training.signals import GRACE, SIGNALS, Interrupted, Wish, advise, stoppable
+from coral_plugin.training.signals import GRACE, SIGNALS, Interrupted, StopRequest, advise, stoppable
 
 
 @pytest.fixture
@@ -19,10 +19,10 @@ def before():
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_is_noted_and_the_second_does_not_wait(number, before):
-    with Wish() as wish:
-        assert wish.number == 0
+    with StopRequest() as request:
+        assert request.number == 0
         os.kill(os.getpid(), number)
-        assert wish.number == number
+        assert request.number == number
         with pytest.raises(Interrupted) as raised:
             os.kill(os.getpid(), number)
         assert raised.value.number == number
@@ -30,7 +30,7 @@ def test_the_first_is_noted_and_the_second_does_not_wait(number, before):
 
 
 def test_handlers_come_back_after_an_error(before):
-    with pytest.raises(RuntimeError), Wish():
+    with pytest.raises(RuntimeError), StopRequest():
         raise RuntimeError
     assert {number: signal.getsignal(number) for number in SIGNALS} == before
 
@@ -39,8 +39,8 @@ def test_outside_the_main_thread_nothing_is_touched(before):
     seen = []
 
     def work():
-        with Wish() as wish:
-            seen.append((wish.number, signal.getsignal(signal.SIGTERM)))
+        with StopRequest() as request:
+            seen.append((request.number, signal.getsignal(signal.SIGTERM)))
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -48,23 +48,23 @@ def test_outside_the_main_thread_nothing_is_touched(before):
     assert seen == [(0, before[signal.SIGTERM])]
 
 
-def test_the_same_wish_by_another_way_is_one(before):
-    with Wish() as wish:
+def test_the_same_request_by_another_way_is_one(before):
+    with StopRequest() as request:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGTERM)  # as torchrun sends after a Ctrl-C
-        assert wish.number == signal.SIGINT
+        assert request.number == signal.SIGINT
         with pytest.raises(Interrupted):
             os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_nothing_is_waited_for_where_there_is_nothing_to_save(before):
-    with Wish(patient=False) as wish:
+    with StopRequest(patient=False) as request:
         with pytest.raises(Interrupted) as raised:
             os.kill(os.getpid(), signal.SIGTERM)
-        assert raised.value.said == ""
-        wish.patient = True
+        assert raised.value.place == ""
+        request.patient = True
         os.kill(os.getpid(), signal.SIGTERM)
-        assert wish.number == signal.SIGTERM
+        assert request.number == signal.SIGTERM
 
 
 @pytest.mark.parametrize("number", SIGNALS)
@@ -75,8 +75,8 @@ def test_a_command_raises_and_tells_once(number, before, capfd):
         advise("Go on with: y")
         with stoppable(None) as inner:
             assert inner is command
-        assert command.tell(raised.value.number, "after step 3") == 128 + number
-        command.tell(number)
+        assert command.report(raised.value.number, "after step 3") == 128 + number
+        command.report(number)
     assert capfd.readouterr().err == "coral: stopped after step 3. Go on with: y\n"
     assert {each: signal.getsignal(each) for each in SIGNALS} == before
     assert signal.set_wakeup_fd(-1) == -1
@@ -86,14 +86,14 @@ LONG = 3600.0  # seconds: what waits for it has hung
 SCRIPT = """
 import hashlib, sys, time
 from coral_plugin.training import signals
-from coral_plugin.training.signals import Interrupted, Wish, stoppable
+from coral_plugin.training.signals import Interrupted, StopRequest, stoppable
 signals.GRACE = {grace}
 with stoppable("Go on with: x") as command:
     try:
 {body}
     except Interrupted as stopped:
         print("closed", flush=True)
-        sys.exit(command.tell(stopped.number, stopped.said))
+        sys.exit(command.report(stopped.number, stopped.place))
 """
 
 
@@ -134,12 +134,12 @@ while True:
         pass
 """
 STEP = """
-with Wish() as wish:
+with StopRequest() as request:
     print("ready", flush=True)
-    while not wish.number:
+    while not request.number:
         time.sleep(0.01)
     time.sleep(signals.GRACE + 1)
-raise Interrupted(wish.number, "after the step")
+raise Interrupted(request.number, "after the step")
 """
 
 
@@ -192,4 +192,4 @@ def test_it_survives_a_process_pool():
     import pickle
 
     again = pickle.loads(pickle.dumps(Interrupted(signal.SIGTERM, "after step 3")))
-    assert (again.number, again.said) == (signal.SIGTERM, "after step 3")
+    assert (again.number, again.place) == (signal.SIGTERM, "after step 3")

@@ -187,14 +187,14 @@ def _at_the_start(forward):
 
 
 def test_the_learning_rate_in_the_log_is_the_optimisers(trained, monkeypatch):
-    rates, one = [], Engine._one
+    rates, one = [], Engine._take_step
 
     def spy(self, *args):
         result = one(self, *args)
         rates.append([group["lr"] for group in self.optimiser.param_groups])
         return result
 
-    monkeypatch.setattr(Engine, "_one", spy)
+    monkeypatch.setattr(Engine, "_take_step", spy)
     result, _, _ = trained(three(), schedule="cosine")
     assert len({rate for rate, _ in rates}) > STEPS / 2
     assert [[row["learning_rate"]] * 2 for row in result.history] == rates[2::3]
