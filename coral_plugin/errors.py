@@ -45,13 +45,21 @@ class _Short(reprlib.Repr):
         return f"a number of {x.bit_length()} bits" if x.bit_length() > 1000 else super().repr_int(x, level)
 
 
-def one_line(error: BaseException, most: int = 200) -> str:
-    """What an exception of somebody else says, to stand within a sentence of ours: ``most`` characters, one line.
+def one_line(error: BaseException, most: int = 200, *, with_type: bool = False) -> str:
+    """The text of an exception as part of a sentence: one line, without its full stop; its type where it has no text.
 
-    >>> one_line(ValueError("no such   column.")), one_line(KeyError())
-    ('no such column', 'KeyError')
+    Args:
+        error: Exception of any library.
+        most: Number of characters of the text at most.
+        with_type: Whether the type stands in front of the text, unless it is one of this package.
+
+    >>> one_line(ValueError("no such   column.")), one_line(KeyError()), one_line(KeyError(1), with_type=True)
+    ('no such column', 'KeyError', 'KeyError: 1')
     """
-    return " ".join(str(error).split())[:most].rstrip(".") or type(error).__name__
+    text, name = " ".join(str(error).split())[:most].rstrip("."), type(error).__name__
+    if with_type and text and not isinstance(error, CoralError):
+        return f"{name}: {text}"
+    return text or name
 
 
 def short(value: object) -> str:

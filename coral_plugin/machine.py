@@ -1,18 +1,17 @@
-"""What this machine has."""
+"""Memory: how much this machine has, how much this process takes, and how much it has taken at most."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from coral_plugin.errors import MachineError
 
 
 def memory() -> int | None:
-    """Bytes of memory of this machine; None where the system does not say."""
+    """Bytes of memory of this machine; None where the system does not report it."""
     if not hasattr(os, "sysconf"):
         return None
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -22,55 +21,37 @@ def require_memory(need: int, what: str, instead: str = "") -> None:
     """Refuse what this machine cannot hold, before any of it is taken.
 
     Args:
-        need: Bytes.
-        what: That needs them, for the message.
-        instead: What to do, a sentence.
+        need: Number of bytes.
+        what: Name of what needs them, for the message.
+        instead: Sentence that says what to do.
 
     Raises:
         MachineError: the machine has less memory than that.
     """
-    there = memory()
-    if there is not None and need > there:
-        told = f"this takes {need / 2**30:.1f} GiB of memory, and this machine has {there / 2**30:.1f}"
-        raise MachineError(f"{what}: {told}. {instead}".rstrip())
-
-
-class Peak:
-    """The greatest memory of this process over some time.
-
-    Attributes:
-        bytes: Known once it is over.
-    """
-
-    bytes = 0
-
-
-@contextlib.contextmanager
-def peak_memory() -> Iterator[Peak]:
-    """Measure the greatest resident memory of this process inside the block (:func:`forget_high_water`)."""
-    forget_high_water()
-    peak = Peak()
-    try:
-        yield peak
-    finally:
-        peak.bytes = high_water()
+    available = memory()
+    if available is not None and need > available:
+        sizes = f"this takes {need / 2**30:.1f} GiB of memory, and this machine has {available / 2**30:.1f}"
+        raise MachineError(f"{what}: {sizes}. {instead}".rstrip())
 
 
 def resident() -> int:
-    """Resident memory of this process in bytes; the greatest so far where the system does not tell the present one."""
+    """Resident memory of this process in bytes; the greatest so far where the system reports no other."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return high_water()
+    return peak_memory()
 
 
-def forget_high_water() -> None:
-    """Have Linux forget the greatest memory so far; elsewhere, and where that is not allowed, it counts on."""
-    with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+def peak_memory(device: str = "cpu") -> int:
+    """Greatest memory since :func:`forget_peak` or the start, in bytes.
 
+    Args:
+        device: ``cpu`` for the resident memory of this process (0 on Windows, which does not report it), ``cuda`` or
+            ``cuda:1`` for what torch's allocator has handed out on that GPU.
+    """
+    if device.startswith("cuda"):
+        import torch
 
-def high_water() -> int:
-    """Greatest resident memory of this process so far, in bytes; 0 where the system does not tell (Windows)."""
+        return torch.cuda.max_memory_allocated(device)
     with contextlib.suppress(OSError, ValueError):
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -81,3 +62,18 @@ def high_water() -> int:
         return 0
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def forget_peak(device: str = "cpu") -> None:
+    """Measure :func:`peak_memory` from now on; where the system does not allow that, it keeps counting.
+
+    Args:
+        device: Device, as in :func:`peak_memory`.
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")

@@ -17,7 +17,7 @@ def suggest(name: object, known: list[str], kind: str) -> UnknownNameError:
     >>> print(suggest("corall", ["clip", "coral"], "objective"))
     Unknown objective 'corall'. Did you mean 'coral'? Known: clip, coral.
     """
-    folded = {each.casefold(): each for each in known}
+    folded = {candidate.casefold(): candidate for candidate in known}
     # a name may be any value of a user's file; matching takes time with the square of its length
     close = difflib.get_close_matches(name[:100].casefold(), folded, n=1) if isinstance(name, str) else []
     hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
@@ -37,9 +37,9 @@ class Registry:
     """The names of one entry-point group. Listing imports nothing; ``get`` imports one plugin.
 
     Args:
-        group: Of the entry points.
-        kind: What is registered, for messages.
-        needs: Attributes that what a distribution registers must have.
+        group: Entry-point group.
+        kind: Noun for what is registered, for messages.
+        needs: Names of attributes that every registered object must have.
     """
 
     def __init__(self, group: str, kind: str, needs: tuple[str, ...] = ()) -> None:
@@ -99,15 +99,15 @@ class Registry:
         try:
             value = point.load()
         except (Exception, SystemExit) as error:  # a stranger's module may raise anything while it is imported
-            reason = one_line(error)
+            reason = one_line(error, with_type=True)
             raise PluginError(
-                f"{self.kind} {name!r} from {_owner(point)} ({point.value}) does not load: "
-                f"{type(error).__name__}: {reason}. Repair or uninstall {_owner(point)}."
+                f"{self.kind} {name!r} from {_owner(point)} ({point.value}) does not load: {reason}. "
+                f"Repair or uninstall {_owner(point)}."
             ) from error
-        if lacking := [need for need in self.needs if not hasattr(value, need)]:
+        if missing := [need for need in self.needs if not hasattr(value, need)]:
             raise PluginError(
                 f"{self.kind} {name!r} from {_owner(point)} ({point.value}) is no {self.kind}: it has no "
-                f"{', '.join(lacking)}. Repair or uninstall {_owner(point)}."
+                f"{', '.join(missing)}. Repair or uninstall {_owner(point)}."
             )
         return value
 

@@ -29,23 +29,22 @@ def test_a_system_that_does_not_say_refuses_nothing(monkeypatch):
     machine.require_memory(1 << 60, "x.hdf5")
 
 
-def test_peak_memory_is_of_the_block_alone():
+def test_peak_memory_is_that_since_it_was_forgotten():
     """What was let go of before does not count, where the system can forget it."""
-    with machine.peak_memory() as large:
-        touched = np.ones(40_000_000)  # 320 MB
-        assert touched.any()
+    machine.forget_peak()
+    touched = np.ones(40_000_000)  # 320 MB
+    assert touched.any()
+    large = machine.peak_memory()
     del touched
-    with machine.peak_memory() as small:
-        pass
-    assert large.bytes > 320_000_000
-    assert 0 < small.bytes <= large.bytes
+    machine.forget_peak()
+    assert large > 320_000_000
+    assert 0 < machine.peak_memory() <= large
 
 
 def test_peak_memory_where_the_system_keeps_no_record(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "nowhere" / "status")
-    with machine.peak_memory() as peak:
-        pass
-    assert peak.bytes > 1_000_000
+    machine.forget_peak()
+    assert machine.peak_memory() > 1_000_000
 
 
 # as on Windows, which has neither; what is not ours is imported before
@@ -70,4 +69,4 @@ def test_everything_can_be_imported_where_resource_and_fcntl_are_missing():
 def test_a_system_without_resource_tells_no_memory(monkeypatch, tmp_path):
     monkeypatch.setattr(machine, "Path", lambda _: tmp_path / "nowhere" / "status")
     monkeypatch.setitem(sys.modules, "resource", None)
-    assert machine.high_water() == 0
+    assert machine.peak_memory() == 0

@@ -11,8 +11,7 @@ from typing import Any
 from coral_plugin.bench.code import run_code
 from coral_plugin.bench.engine import ATTEMPTS, Execute, Listener, Outcome
 from coral_plugin.bench.grid import Job
-from coral_plugin.bench.worker import reason
-from coral_plugin.errors import PluginError
+from coral_plugin.errors import PluginError, one_line
 
 
 def run_ray(
@@ -86,4 +85,4 @@ def _work(job: Job, execute: Execute) -> tuple[dict[str, Any] | None, str]:
             return None, f"{platform.node()} has another version of the code; install the same one on every machine"
         return execute(job), ""
     except Exception as error:  # the others go on, whatever it is
-        return None, reason(error)
+        return None, one_line(error, 400, with_type=True)

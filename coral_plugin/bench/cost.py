@@ -16,9 +16,9 @@ import torch
 from coral_plugin.augmentations import build_views
 from coral_plugin.bench.comparison import Comparison, Cost
 from coral_plugin.bench.grid import Job
-from coral_plugin.bench.worker import reason
+from coral_plugin.errors import one_line
 from coral_plugin.io.files import read_json, write_json
-from coral_plugin.machine import forget_high_water, high_water
+from coral_plugin.machine import forget_peak, peak_memory
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.folder import build_objective
 from coral_plugin.runs.run import load_data
@@ -53,7 +53,7 @@ def measure_costs(
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
                 found = pool.submit(measure, job, steps).result()
         except Exception as error:  # of a stranger's method, or of a process that was killed
-            failed[job.label] = reason(error)
+            failed[job.label] = one_line(error, 400, with_type=True)
             continue
         if found is not None:
             known[job.identity] = found
@@ -119,14 +119,14 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
         torch.set_num_threads(1)
     clock = _Clock()
     _warm_up()
-    forget_high_water()
-    before = high_water()  # where nothing is forgotten the difference to it is a lower bound
+    forget_peak()
+    before = peak_memory()  # where nothing is forgotten the difference to it is a lower bound
     views = build_views(settings.views, data.modalities, settings.plain_views)
     trained = train(build, split, views, training, job.seed, quiet=True, after_epoch=clock)
     wall, processor = clock.last_epoch()
     return {
         "seconds": 1000 / len(split) * (processor if device == "cpu" else wall),
-        "memory": trained.peak_memory_bytes if device == "cuda" else high_water() - before,
+        "memory": trained.peak_memory_bytes if device == "cuda" else peak_memory() - before,
         "parameters": sum(p.numel() for p in trained.objective.parameters() if p.requires_grad),
         "batch_size": batch,
         "steps": max(1, len(split) // batch),

@@ -18,8 +18,8 @@ import torch
 
 from coral_plugin.bench.engine import ATTEMPTS, Execute, Listener, Outcome
 from coral_plugin.bench.grid import Job
-from coral_plugin.bench.worker import LOG, reason
-from coral_plugin.errors import InputError
+from coral_plugin.bench.worker import LOG
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.training.signals import end_with_parent, stoppable
 
@@ -159,7 +159,7 @@ def _work(job: Job, execute: Execute, threads: int, gpu: str | None, sender: Any
         os._exit(1)
     except Exception as error:  # the others go on, whatever it is
         traceback.print_exc()
-        sender.send(reason(error))
+        sender.send(one_line(error, 400, with_type=True))
     else:
         sender.send("")
 

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import FileLock
 
 from coral_plugin.bench.grid import Job
-from coral_plugin.errors import CoralError, InputError
+from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_json, write_json
 from coral_plugin.runs.environment import commit
 from coral_plugin.runs.run import load_data, run
@@ -91,12 +91,6 @@ def epochs_done(job: Job) -> float:
     except OSError:
         return 0.0
     return min(1.0, max(0, rows) / job.settings["training"]["epochs"])
-
-
-def reason(error: BaseException) -> str:
-    """One line for an exception; ours say all, of others the type counts too."""
-    line = " ".join(str(error).split())[:400]
-    return line if isinstance(error, CoralError) and line else f"{type(error).__name__}: {line}"
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 
 from coral_plugin.cli.parser import CommandParser
-from coral_plugin.errors import CoralError, InputError
+from coral_plugin.errors import CoralError, InputError, one_line
 from coral_plugin.io.files import cache_folder
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
 
@@ -108,7 +108,7 @@ def _package(name: str, module: str, extra: str | None) -> bool:
     try:
         importlib.import_module(module)
     except Exception as error:  # a broken library may raise anything while it is imported
-        print(f"BROKEN  {name} {found}: {type(error).__name__}: {' '.join(str(error).split())[:150]}")
+        print(f"BROKEN  {name} {found}: {one_line(error, 150, with_type=True)}")
         return False
     print(f"ok      {name} {found}")
     return True

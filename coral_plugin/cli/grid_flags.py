@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from coral_plugin.cli.parser import CommandParser, positive, seeds
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 
 if TYPE_CHECKING:
     from coral_plugin.bench.comparison import LookUp
@@ -108,7 +108,7 @@ def _value(text: str) -> Any:
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise InputError(f"--set cannot read the value {text!r}: {' '.join(str(error).split())}.") from error
+        raise InputError(f"--set cannot read the value {text!r}: {one_line(error, 300)}.") from error
     if isinstance(value, str):
         try:
             return float(value)

@@ -13,7 +13,7 @@ from torch import nn
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import frozen
-from coral_plugin.machine import peak_memory
+from coral_plugin.machine import forget_peak, peak_memory
 
 
 def count_parameters(module: nn.Module) -> dict[str, int]:
@@ -68,20 +68,18 @@ def inference_cost(module: nn.Module, function: Callable[[], Any], samples: int,
     if samples < 1 or repeats < 1:
         raise InputError(f"The cost needs at least one sample and one repeat, got {samples} and {repeats}.")
     device = next((p.device for p in module.parameters()), torch.device("cpu"))
-    cuda = device.type == "cuda"
     with frozen(module):
         flops = count_flops(function)
-        if cuda:
-            torch.cuda.reset_peak_memory_stats(device)
-        with peak_memory() as peak:
-            seconds = [_seconds(function, device) for _ in range(repeats + 1)][1:]
+        forget_peak(str(device))
+        seconds = [_seconds(function, device) for _ in range(repeats + 1)][1:]
+        memory = peak_memory(str(device))
     return {
         "parameters": count_parameters(module),
         "flops_per_sample": flops / samples,
         "seconds_per_sample": statistics.median(seconds) / samples,
         "batch_size": samples,
-        "peak_memory_bytes": torch.cuda.max_memory_allocated(device) if cuda else peak.bytes,
-        "memory_of": "device" if cuda else "process",
+        "peak_memory_bytes": memory,
+        "memory_of": "device" if device.type == "cuda" else "process",
     }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from coral_plugin.errors import CoralError
+from coral_plugin.errors import CoralError, one_line
 from coral_plugin.multibench.isolation import Scope
 
 
@@ -24,14 +24,12 @@ def explain(error: Exception, script: Path, scope: Scope, folder: Path) -> str:
     """
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(script)]
-    where = f"{script.name}, line {lines[-1]}" if lines else script.name
-    text = " ".join(str(error).split())
-    said = f"{type(error).__name__}: {text}" if text else type(error).__name__
+    place = f"{script.name}, line {lines[-1]}" if lines else script.name
     root = scope.checkout.root
     inside = [frame for frame in frames if frame.filename != str(script) and Path(frame.filename).is_relative_to(root)]
     raised = f" (in {Path(inside[-1].filename).relative_to(root)}, line {inside[-1].lineno})" if inside else ""
     hint = _hint(error, scope, folder)
-    return f"{where}: {said}{raised}.{f' {hint}' if hint else ''}"
+    return f"{place}: {one_line(error, 1000, with_type=True)}{raised}.{f' {hint}' if hint else ''}"
 
 
 def place(error: BaseException) -> tuple[str, int]:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from coral_plugin.errors import MachineError
+from coral_plugin.errors import MachineError, one_line
 from coral_plugin.multibench.checkout import Checkout, find_checkout
 from coral_plugin.multibench.compatibility import multibench
 
@@ -47,7 +47,7 @@ def import_all(checkout: Checkout) -> dict[str, str]:
             try:
                 importlib.import_module(name)
             except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
-                found[name] = f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
+                found[name] = one_line(error, 150, with_type=True)
             else:
                 found[name] = ""
     return found
@@ -63,7 +63,7 @@ def survey(checkout: Checkout) -> dict[str, str]:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise MachineError(f"MultiBench's modules could not be tried: {' '.join(str(error).split())}.") from error
+        raise MachineError(f"MultiBench's modules could not be tried: {one_line(error)}.") from error
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise MachineError(f"MultiBench's modules could not be tried: {last}.")

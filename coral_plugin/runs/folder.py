@@ -16,15 +16,16 @@ from coral_plugin.data import Modality, MultimodalData, Task
 from coral_plugin.errors import CoralError, InputError, one_line, short
 from coral_plugin.runs.environment import environment
 from coral_plugin.runs.lock import LOCK, locked
-from coral_plugin.runs.memory import saved_shapes, shapes_of
 from coral_plugin.runs.results import incomplete, misfit
 from coral_plugin.runs.settings import RunSettings, build, from_dict, network_for
 from coral_plugin.io.yamlfile import read_yaml
 from coral_plugin.io.files import read_json, write_aside, write_json, write_text
+from coral_plugin.io.safetensors import saved_shapes
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
+from coral_plugin.training.memory import shapes_of
 
 CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
 WEIGHTS, RESULT = "model.safetensors", "result.json"

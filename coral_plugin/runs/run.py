@@ -30,7 +30,6 @@ from coral_plugin.runs.folder import (
     read_result,
     restore,
 )
-from coral_plugin.runs.memory import refuse_too_large
 from coral_plugin.runs.settings import RunSettings, preset_note
 from coral_plugin.runs.summary import summarise
 from coral_plugin.io.files import write_json, write_text
@@ -40,6 +39,7 @@ from coral_plugin.registry import DATASETS
 from coral_plugin.training import processes
 from coral_plugin.training.fit import Trained, check_machine, pick_device, train
 from coral_plugin.training.log import table
+from coral_plugin.training.memory import refuse_too_large
 from coral_plugin.training.randomness import fold
 from coral_plugin.augmentations import build_views
 

@@ -20,7 +20,7 @@ from coral_plugin.augmentations import Views
 from coral_plugin.data import Split
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import InputError
-from coral_plugin.machine import high_water
+from coral_plugin.machine import forget_peak, peak_memory
 from coral_plugin.networks.batchnorm import synchronise
 from coral_plugin.objectives import Objective
 from coral_plugin.training import processes
@@ -28,7 +28,7 @@ from coral_plugin.training.checkpoint import Checkpoints
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import LOG, EpochLog
-from coral_plugin.training.memory import answered, check_step
+from coral_plugin.training.memory import check_step, memory_errors
 from coral_plugin.training.numerics import compiled, deterministic
 from coral_plugin.training.progress import Progress
 from coral_plugin.training.randomness import fold
@@ -186,12 +186,12 @@ def _train_here(
             engine.restore(state)
             peak = state["peak_memory_bytes"]
         if fabric.device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(fabric.device)
+            forget_peak(str(fabric.device))
         if engine.step < steps:
             # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
-            with StopRequest(patient=world_size() > 1) as request, answered(split, settings):
+            with StopRequest(patient=world_size() > 1) as request, memory_errors(split, settings):
                 engine.run(request)
-            peak = _peak_memory(fabric.device)
+            peak = peak_memory(str(fabric.device))
             if request.number:
                 raise Interrupted(request.number, engine.place())
         engine.optimiser.zero_grad(set_to_none=True)
@@ -209,7 +209,7 @@ def _warn(label: str, line: str, *, quiet: bool) -> None:
 
 
 def _keep(kept: Checkpoints, fabric: Any, state: dict[str, Any]) -> None:
-    kept.save({**state, "peak_memory_bytes": _peak_memory(fabric.device)})
+    kept.save({**state, "peak_memory_bytes": peak_memory(str(fabric.device))})
 
 
 def _check_state(state: dict[str, Any], folder: Path | None, **wanted: int) -> None:
@@ -221,12 +221,6 @@ def _check_state(state: dict[str, Any], folder: Path | None, **wanted: int) -> N
             f"The checkpoint in {folder} is of another training ({'; '.join(changed)}). Go on as it was begun, or "
             f"remove {folder} to train this seed anew."
         )
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device)
-    return high_water()
 
 
 def _board(folder: Path | None, stack: contextlib.ExitStack) -> list[Callable[[dict[str, float]], None]]:

@@ -1,19 +1,19 @@
-"""Whether a training step fits into memory, asked before the first one."""
+"""Whether networks and a training step fit into memory, checked before any of it is taken."""
 
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from coral_plugin import machine
 from coral_plugin.data import MultimodalBatch, Split
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.networks.recompute import as_if_whole
 from coral_plugin.objectives import Objective
 from coral_plugin.training.settings import TrainingSettings
@@ -23,8 +23,9 @@ _NUMBERS = 10_000
 # steps of a longer series at which the cost is measured: what attention costs is a square in them, and some encoders
 # keep less of long series (networks/recompute.py)
 _STEPS = (320, 416, 512)
-_TIGHT = 0.8  # share of the memory from which on it is said that it may not fit
-_SAYS_SO = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed", "bad allocation")
+_TIGHT = 0.8  # share of the memory from which on a warning says that it may not fit
+_COPIES = 4  # weights, gradients and two moments of AdamW
+_ALLOCATOR_WORDS = ("out of memory", "not enough memory", "can't allocate memory", "alloc_failed", "bad allocation")
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ class StepMemory:
     """Bytes that a training needs while it takes a step.
 
     Attributes:
-        fixed: Whatever the batch: the process and its data, weights, gradients and moments of the optimiser.
-        sample: What is kept of one sample for the backward pass.
-        batch: Samples a step.
+        fixed: Bytes for any batch: the process and its data, weights, gradients and moments of the optimiser.
+        sample: Bytes per sample that are kept for the backward pass.
+        batch: Samples per step.
         steps: Steps of the longest series; 0 without series.
-        available: Memory of the machine or the GPU.
-        where: Which of the two, for messages.
+        available: Bytes of memory of the machine or the GPU.
+        owner: Words for the machine or the GPU, for messages.
     """
 
     fixed: float
@@ -45,7 +46,7 @@ class StepMemory:
     batch: int
     steps: int
     available: int
-    where: str
+    owner: str
 
     @property
     def need(self) -> float:
@@ -53,40 +54,44 @@ class StepMemory:
         return self.fixed + self.batch * self.sample
 
     def line(self, verb: str = "takes") -> str:
-        """What it takes, and what to change."""
+        """One line on the memory of a step, and what to change."""
         series = f", series of up to {self.steps} steps" if self.steps else ""
         fits = int((_TIGHT * self.available - self.fixed) / max(self.sample, 1.0))
         to = f" to {fits}" if 2 <= fits < self.batch else ""
         cut = ", or cut the series" if self.steps else ""
         return (
             f"A training step {verb} about {self.need / 2**30:.1f} GiB of memory (training.batch_size {self.batch}"
-            f"{series}), and {self.where} has {self.available / 2**30:.1f}: lower training.batch_size{to}, take a "
+            f"{series}), and {self.owner} has {self.available / 2**30:.1f}: lower training.batch_size{to}, take a "
             f"smaller encoder{cut}."
         )
 
 
 def check_step(
-    build: Callable[[], Objective], split: Split, settings: TrainingSettings, device: torch.device, say: Any
+    build: Callable[[], Objective],
+    split: Split,
+    settings: TrainingSettings,
+    device: torch.device,
+    say: Callable[[str], None],
 ) -> None:
     """Refuse a training of which no step fits into memory; say so where it may not.
 
     Args:
-        build: Makes an objective like the one that is trained; torch's global random state is as before afterwards.
-        split: Samples that are trained on.
-        settings: Settings of the training.
-        device: Where it trains.
-        say: Told, in one line, that it may not fit.
+        build: Function that makes the objective; torch's global random state is restored after it.
+        split: Samples to train on.
+        settings: Training settings.
+        device: Device to train on.
+        say: Function that gets the warning, one line, that a step may not fit.
 
     Raises:
         InputError: it does not fit.
     """
-    found = step_memory(build, split, settings, device)
-    if found is None:
+    step = step_memory(build, split, settings, device)
+    if step is None:
         return
-    if found.need > found.available:
-        raise InputError(found.line())
-    if found.need > _TIGHT * found.available:
-        say(found.line("may take"))
+    if step.need > step.available:
+        raise InputError(step.line())
+    if step.need > _TIGHT * step.available:
+        say(step.line("may take"))
 
 
 def step_memory(
@@ -118,18 +123,18 @@ def step_memory(
         sample = float(available)  # of two or four samples
     weights = sum(p.numel() * p.element_size() for p in objective.parameters())
     return StepMemory(
-        fixed=before + 4 * weights,
+        fixed=before + _COPIES * weights,
         sample=sample,
         batch=batch,
         steps=steps,
         available=available,
-        where="this machine" if device.type == "cpu" else "this GPU",
+        owner="this machine" if device.type == "cpu" else "this GPU",
     )
 
 
 @contextlib.contextmanager
-def answered(split: Split, settings: TrainingSettings) -> Iterator[None]:
-    """Inside, what an allocator raises becomes one line that says what to change.
+def memory_errors(split: Split, settings: TrainingSettings) -> Iterator[None]:
+    """Inside, the exception of an allocator becomes one line that says what to change.
 
     Raises:
         InputError: there is not enough memory.
@@ -139,22 +144,58 @@ def answered(split: Split, settings: TrainingSettings) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        long = any(column.values.ndim == 3 for column in split.columns.values())
+        series = any(column.values.ndim == 3 for column in split.columns.values())
         raise InputError(
             f"There is not enough memory for a training step (training.batch_size {settings.batch_size}): lower "
-            f"training.batch_size, take a smaller encoder{', or cut the series' if long else ''}."
+            f"training.batch_size, take a smaller encoder{', or cut the series' if series else ''}."
         ) from error
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an allocator has raised it, on a CPU or a GPU.
+    """Whether an allocator raised the error, on a CPU or a GPU.
 
     >>> out_of_memory(RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes."))
     True
     """
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _SAYS_SO)
+    return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _ALLOCATOR_WORDS)
+
+
+def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]] | None:
+    """Names and shapes of the weights of what ``build`` makes, without memory for them.
+
+    None for networks that calculate with their weights while they are built, of which it cannot be known.
+
+    Raises:
+        InputError: sizes that no tensor can have.
+    """
+    try:
+        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+            state = build().state_dict()
+    except (RuntimeError, InputError) as error:
+        if "overflow" in str(error).lower():
+            why = one_line(error)
+            raise InputError(f"The networks are larger than any memory: {why}.") from error
+        if "meta" in str(error):
+            return None
+        raise
+    return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
+
+def refuse_too_large(build: Callable[[], nn.Module]) -> None:
+    """Refuse networks whose training does not fit into the memory of this machine.
+
+    Raises:
+        InputError: they do not.
+    """
+    need = 4 * _COPIES * sum(math.prod(shape) for shape in (shapes_of(build) or {}).values())
+    available = machine.memory()
+    if available is not None and need > available:
+        raise InputError(
+            f"To train these networks takes {need / 2**30:.1f} GiB or more for weights, gradients and moments; this "
+            f"machine has {available / 2**30:.1f}. Choose a smaller width, head or encoder."
+        )
 
 
 class _Measure:
@@ -162,9 +203,9 @@ class _Measure:
 
     Args:
         objective: An objective in training mode.
-        few: Samples.
-        precision: A value of ``training.precision``.
-        batch: Samples of a training step.
+        few: Samples to measure with.
+        precision: Value of ``training.precision``.
+        batch: Samples per training step.
     """
 
     def __init__(self, objective: Objective, few: MultimodalBatch, precision: str, batch: int) -> None:
@@ -176,7 +217,7 @@ class _Measure:
 
     def sample(self, steps: int) -> float:
         """Bytes of one sample with series of ``steps`` steps."""
-        shares = [each / steps for each in _STEPS] if steps > _STEPS[-1] else [1.0]
+        shares = [measured / steps for measured in _STEPS] if steps > _STEPS[-1] else [1.0]
         try:
             kept = [self._kept(2, share) for share in shares]
         except Exception as error:
@@ -192,14 +233,14 @@ class _Measure:
         return max(whole - (kept[-1] - more), more) / 2
 
     def _kept(self, samples: int, share: float) -> int:
-        """Bytes of the tensors that are kept, without those that are there anyway and each storage once."""
+        """Bytes of the tensors that are kept, without parameters and buffers, and each storage once."""
         batch = _cut(self.few, samples, share, double=self.double)
-        there = {t.untyped_storage().data_ptr() for t in (*self.objective.parameters(), *self.objective.buffers())}
+        permanent = {t.untyped_storage().data_ptr() for t in (*self.objective.parameters(), *self.objective.buffers())}
         kept: dict[int, int] = {}
 
         def keep(tensor: Tensor) -> Tensor:
             storage = tensor.untyped_storage()
-            if storage.data_ptr() not in there:
+            if storage.data_ptr() not in permanent:
                 kept[storage.data_ptr()] = storage.nbytes()
             return tensor
 
@@ -208,9 +249,9 @@ class _Measure:
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
         with hooks, self.autocast, as_if_whole(min(1.0, samples / self.whole)):
             terms = self.objective.loss(batch, batch, 0.0, stream, **raw)
-        found = sum(kept.values())
+        size = sum(kept.values())
         del terms
-        return found
+        return size
 
 
 def _cut(batch: MultimodalBatch, samples: int, share: float, *, double: bool) -> MultimodalBatch:
@@ -226,7 +267,7 @@ def _cut(batch: MultimodalBatch, samples: int, share: float, *, double: bool) ->
         padding={name: mask[:samples, : steps(name)] for name, mask in batch.padding.items()},
         targets={name: target[:samples] for name, target in batch.targets.items()},
         index=None if batch.index is None else batch.index[:samples],
-        present={name: there[:samples] for name, there in batch.present.items()},
+        present={name: present[:samples] for name, present in batch.present.items()},
     )
 
 
@@ -240,11 +281,11 @@ def _longest(split: Split, count: int) -> Tensor:
     """Indices of the samples with most steps, all series together, among those with most modalities."""
     score = torch.zeros(len(split))
     for column in split.columns.values():
-        there = column.presence().to(score.device)
-        score += 2.0 * len(split.columns) * there
+        present = column.presence().to(score.device)
+        score += 2.0 * len(split.columns) * present
         if column.lengths is not None:
             lengths = column.lengths if column.rows is None else column.lengths[column.rows]
-            score += (there * lengths.to(score.device)) / max(1, int(lengths.max()))
+            score += (present * lengths.to(score.device)) / max(1, int(lengths.max()))
     return score.topk(min(count, len(split))).indices.to(split.device)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from coral_plugin.errors import InputError, MachineError
+from coral_plugin.errors import InputError, MachineError, one_line
 
 
 @contextlib.contextmanager
@@ -34,7 +34,7 @@ def deterministic(wanted: bool) -> Iterator[None]:
     except RuntimeError as error:
         if "deterministic" not in str(error):
             raise
-        what = " ".join(str(error).split()).partition(", but you set")[0]
+        what = one_line(error, 400).partition(", but you set")[0]
         raise InputError(
             f"training.deterministic: {what}. Leave the setting out, or train on another device."
         ) from error
@@ -63,7 +63,7 @@ def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
         yield
     except Exception as error:
         if type(error).__module__.startswith(("torch._dynamo", "torch._inductor")):
-            what = " ".join(str(error).split()).partition(" Command:")[0][:160]
+            what = one_line(error, 160).partition(" Command:")[0]
             raise MachineError(
                 f"training.compile: the networks cannot be compiled ({what}). Leave the setting out."
             ) from error

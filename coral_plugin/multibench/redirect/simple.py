@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.multibench.calls import bound
 from coral_plugin.multibench.redirect.request import DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
@@ -92,4 +92,4 @@ def _length(path: Path) -> int:
     try:
         return len(np.load(path, mmap_mode="r", allow_pickle=False))
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(f"{path} cannot be read as an array ({' '.join(str(error).split())[:150]}).") from error
+        raise InputError(f"{path} cannot be read as an array ({one_line(error, 150)}).") from error

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from coral_plugin import machine
+from coral_plugin.machine import resident
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims.base import Shim, absent
 
-_MEBIBYTE = 1 << 20
-_SECONDS = 0.1  # between two looks, memory_profiler's own
+_SECONDS = 0.1  # between two measurements, as in memory_profiler
 
 
 def _needed() -> str:
@@ -34,31 +33,30 @@ def memory_usage(proc: Any = -1, *_: Any, max_usage: bool = False, retval: bool 
         retval: Return also what the function returned.
 
     Returns:
-        Resident memory of this process in MiB, looked at every tenth of a second.
+        Resident memory of this process in MiB, measured every tenth of a second.
     """
     function, args, options = _call(proc)
-    seen = [resident()]
+    usage = [_mebibytes()]
     over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(seen, over), daemon=True)
+    watcher = threading.Thread(target=_watch, args=(usage, over), daemon=True)
     watcher.start()
     try:
         result = function(*args, **options)
     finally:
         over.set()
         watcher.join()
-    seen.append(resident())
-    usage = max(seen) if max_usage else seen
-    return (usage, result) if retval else usage
+    usage.append(_mebibytes())
+    answer = max(usage) if max_usage else usage
+    return (answer, result) if retval else answer
 
 
-def resident() -> float:
-    """Resident memory of this process in MiB."""
-    return machine.resident() / _MEBIBYTE
+def _mebibytes() -> float:
+    return resident() / (1 << 20)
 
 
-def _watch(seen: list[float], over: threading.Event) -> None:
+def _watch(usage: list[float], over: threading.Event) -> None:
     while not over.wait(_SECONDS):
-        seen.append(resident())
+        usage.append(_mebibytes())
 
 
 def _call(proc: Any) -> tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]:

@@ -6,6 +6,7 @@ import importlib
 import sys
 from types import ModuleType
 
+from coral_plugin.errors import one_line
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims.absent import Missing
 from coral_plugin.multibench.shims.base import Shim, absent
@@ -26,7 +27,7 @@ def broken(name: str) -> str:
     except Exception as error:  # OSError from shared libraries, RuntimeError from operators, ...
         for module in [module for module in sys.modules if module == name or module.startswith(f"{name}.")]:
             del sys.modules[module]
-        return f"{name} does not import: {type(error).__name__}: {' '.join(str(error).split())[:120]}"
+        return f"{name} does not import: {one_line(error, 120, with_type=True)}"
     return ""
 
 

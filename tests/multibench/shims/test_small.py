@@ -73,8 +73,8 @@ def test_what_leaves_a_training_comes_through(inside, error):
 
 
 def test_memory_is_looked_at_while_the_training_runs(monkeypatch):
-    looked, resident = [], memory.resident
-    monkeypatch.setattr(memory, "resident", lambda: (looked.append(resident()), looked[-1])[1])
+    looked, measure = [], memory._mebibytes
+    monkeypatch.setattr(memory, "_mebibytes", lambda: (looked.append(measure()), looked[-1])[1])
 
     def fill():
         with mmap.mmap(-1, 40 << 20) as block:  # 40 MiB, not from a heap that was that large before
