@@ -27,7 +27,7 @@ import torch
 
 from coral_plugin.adapters import affect, avmnist
 from coral_plugin.data import MultimodalData
-from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.runs.environment import environment
 from coral_plugin.runs.run import run
@@ -126,7 +126,7 @@ def one(name: str, setting: str, case: str, seed: int) -> dict[str, Any]:
     objective, chosen = grid[setting]
     data = without_speaker(case) if name == "avmnist" else first_folds()
     settings = make_settings(objective, name, seeds=(seed,), **{"training__epochs": epochs, **chosen})
-    metrics = run(settings, data=data, floor=False, quiet=True).metrics
+    metrics = run(settings, data=data, raw_baseline=False, quiet=True).metrics
     (task,) = metrics["tasks"]
     return {
         "setting": setting,

@@ -21,7 +21,7 @@ import torch
 from coral_plugin import fit
 from coral_plugin.adapters.digits import DigitsSettings, load
 from coral_plugin.data import MultimodalData, from_arrays
-from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.runs.environment import environment
 
@@ -79,7 +79,7 @@ def measured(seeds: tuple[int, ...]) -> Iterator[dict[str, Any]]:
             "embedding of the test split": list(shape),
             "metric": task["metric"],
             "values": task["values"],
-            "raw": fitted.metrics["floor"]["all"][name_of_task]["values"],
+            "raw": fitted.metrics["raw_features"]["all"][name_of_task]["values"],
             "chance": task["chance"],
             "train": fitted.metrics["train"],
         }

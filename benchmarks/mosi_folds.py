@@ -21,7 +21,7 @@ import numpy as np
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import ALL, concatenate, embed_split, raw_features
 from coral_plugin.evaluation.probe import ProbeSettings, probe
-from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.runs.environment import environment
 from coral_plugin.runs.folder import RESULT, load_objective, open_run

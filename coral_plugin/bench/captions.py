@@ -9,7 +9,8 @@ from typing import Any
 from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import preset_of
 from coral_plugin.bench.ranking import all_below, raw_line
-from coral_plugin.evaluation.tables.results import cell, head, is_share, metric_name
+from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.tables.model import cell
 
 SIGNIFICANT = 0.05
 _PROBES = {
@@ -55,9 +56,10 @@ def heading(measure: Measure) -> str:
     >>> heading(Measure("v", "ee", "mse", None, 1e-4, "reference"))
     'MSE x 1e-4 ↓ (published probe)'
     """
-    told = head(measure.metric)
+    metric = metric_named(measure.metric)
+    told = metric.heading
     if measure.unit != 1:
-        told = f"{metric_name(measure.metric)} x 1e{round(math.log10(measure.unit))} {told[-1]}"
+        told = f"{metric.label} x 1e{round(math.log10(measure.unit))} {metric.arrow}"
     return f"{told} ({_PROBES[measure.probe]})" if measure.probe in _PROBES else told
 
 
@@ -76,7 +78,7 @@ def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> lis
     for measure in measures:
         line = raw_line(comparison.rows, measure)
         if line is not None and all_below(comparison.rows, measure):
-            level = cell([line / measure.unit], percent=is_share(measure.metric))
+            level = cell([line / measure.unit], percent=metric_named(measure.metric).is_share)
             notes.append(
                 f"No method reaches the raw features ({level}) on {measure.column}, {measure.score}: none is in bold."
             )

@@ -15,7 +15,8 @@ from coral_plugin.bench.captions import (
     width_note,
 )
 from coral_plugin.bench.comparison import AVERAGE, ComparedRow, Comparison, Cost, LookUp, Measure
-from coral_plugin.evaluation.tables.results import ABSENT, cell, is_share
+from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 
 _COST = ("n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters")
 _COST_NOTE = (
@@ -80,15 +81,15 @@ def _overview(comparison: Comparison, look_up: LookUp) -> CellTable:
     beside, measures = look_up(comparison), comparison.measures
     columns = list(dict.fromkeys(m.column for m in measures))
     # one share for each data set: then their average means something
-    averaged = all(is_share(m.metric) for m in measures) and len(columns) == len(measures)
+    averaged = all(metric_named(m.metric).is_share for m in measures) and len(columns) == len(measures)
     heads = [f"{m.column if averaged else f'{m.column} {m.score}'}: {heading(m)}" for m in measures]
 
     def own(each: ComparedRow) -> list[Cell]:
         means = [100 * fmean(each.scores[m].values.values()) for m in measures if m in each.scores]
-        average = f"{fmean(means):.1f}" if means and len(means) == len(measures) else ABSENT
+        average = f"{fmean(means):.1f}" if means and len(means) == len(measures) else NO_VALUE
         return [*(_score(each, m) for m in measures), *([Cell(average)] if averaged else [])]
 
-    extra = [Cell(ABSENT)] if averaged else []
+    extra = [Cell(NO_VALUE)] if averaged else []
     blocks = _blocks(comparison, columns, own, [*map(_chance, measures), *extra])
     printed = []
     for each in comparison.rows:
@@ -96,7 +97,7 @@ def _overview(comparison: Comparison, look_up: LookUp) -> CellTable:
         if any(texts):
             total = [beside.average(each, measures)] if averaged else []
             printed.append(
-                (Cell(f"{each.method.name}, published"), *(Cell(text or ABSENT) for text in [*texts, *total]))
+                (Cell(f"{each.method.name}, published"), *(Cell(text or NO_VALUE) for text in [*texts, *total]))
             )
     return CellTable(
         comparison.grid.title,
@@ -129,9 +130,9 @@ def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> CellTab
         cells = []
         for m in measures:
             cells.append(_score(each, m))
-            cells += [Cell(texts[each.method.name, m] or ABSENT)] if m in printed else []
+            cells += [Cell(texts[each.method.name, m] or NO_VALUE)] if m in printed else []
             cells += [_matched(each, m, width)] if m in matched else []
-        cells += [Cell(str(each.widths.get(column, ABSENT))) for _ in with_width]
+        cells += [Cell(str(each.widths.get(column, NO_VALUE))) for _ in with_width]
         return [*cells, Cell(_count(each, measures)), *_cost(each.costs.get(column))]
 
     chance: list[Cell] = []
@@ -158,7 +159,7 @@ def _blocks(
     rows = [(each.kind, (Cell(shown_name(each, comparison, columns)), *own(each))) for each in comparison.rows]
     methods = tuple(row for kind, row in rows if kind == "method")
     others = [row for kind, row in rows if kind != "method"]
-    if any(c.text not in ("", ABSENT) for c in chance):
+    if any(c.text not in ("", NO_VALUE) for c in chance):
         others.append((Cell("chance"), *chance))
     return tuple(block for block in (methods, tuple(others)) if block)
 
@@ -166,7 +167,7 @@ def _blocks(
 def _score(each: ComparedRow, measure: Measure) -> Cell:
     score = each.scores.get(measure)
     if score is None:
-        return Cell(ABSENT)
+        return Cell(NO_VALUE)
     shown = _in_unit(list(score.values.values()), measure)
     differs = score.p_value is not None and score.p_value < SIGNIFICANT
     return Cell(f"{shown} †" if differs else shown, score.rank)
@@ -176,23 +177,23 @@ def _matched(each: ComparedRow, measure: Measure, width: int) -> Cell:
     """Its score at the matched width, with the width in brackets where it is another one."""
     score = each.scores.get(measure)
     if score is None or not score.matched:
-        return Cell(ABSENT)
+        return Cell(NO_VALUE)
     own = each.matched_widths.get(measure.column, width)
     return Cell(_in_unit(list(score.matched.values()), measure) + (f" ({own})" if own != width else ""))
 
 
 def _in_unit(values: Sequence[float], measure: Measure) -> str:
-    return cell([value / measure.unit for value in values], percent=is_share(measure.metric))
+    return cell([value / measure.unit for value in values], percent=metric_named(measure.metric).is_share)
 
 
 def _chance(measure: Measure) -> Cell:
-    return Cell(ABSENT if measure.chance is None else cell([measure.chance]))
+    return Cell(NO_VALUE if measure.chance is None else cell([measure.chance]))
 
 
 def _count(each: ComparedRow, measures: Sequence[Measure]) -> str:
     counts = sorted({len(each.scores[m].values) if m in each.scores else 0 for m in measures})
     if not counts:
-        return ABSENT
+        return NO_VALUE
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
 
 
@@ -203,6 +204,6 @@ def _cost_note(comparison: Comparison, column: str) -> str:
 
 def _cost(cost: Cost | None) -> list[Cell]:
     if cost is None:
-        return [Cell(ABSENT)] * 3
+        return [Cell(NO_VALUE)] * 3
     memory = f"{fmean(cost.memory) / 2**20:.0f}"
     return [Cell(cell([fmean(cost.seconds)], percent=False)), Cell(memory), Cell(f"{cost.parameters:,}")]

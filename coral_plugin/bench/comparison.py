@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from coral_plugin.bench.grid import Grid, MethodRow
-from coral_plugin.evaluation.tables.results import head
+from coral_plugin.evaluation.metrics import metric_named
 
 AVERAGE = "average"
 RowKind = Literal["method", "raw features", "with labels"]
@@ -37,7 +37,7 @@ class Measure:
     @property
     def lower_is_better(self) -> bool:
         """Whether it is an error."""
-        return head(self.metric).endswith("↓")
+        return not metric_named(self.metric).higher_is_better
 
 
 @dataclass(frozen=True)

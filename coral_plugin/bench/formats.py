@@ -12,7 +12,7 @@ from typing import Any
 from coral_plugin.bench.cells import Cell, CellTable
 from coral_plugin.bench.comparison import Comparison, Cost, LookUp, Measure, Score
 from coral_plugin.bench.ranking import CORRECTION
-from coral_plugin.evaluation.tables.results import ABSENT, Table
+from coral_plugin.evaluation.tables.model import NO_VALUE, Table
 
 TABLE_SCHEMA = 2
 
@@ -25,7 +25,7 @@ _ON_A_TERMINAL = {
     "bold does not say": "the mark does not say",
 }
 _LATEX |= {c: "\\" + c for c in "&%$#_{}"}
-_LATEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$^\dagger$", ABSENT: "--", "²": "$^2$"}
+_LATEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$^\dagger$", NO_VALUE: "--", "²": "$^2$"}
 
 
 def markdown(layout: CellTable) -> str:

@@ -12,8 +12,8 @@ from coral_plugin.bench.captions import shown_name
 from coral_plugin.bench.cells import CellTable, cell_tables
 from coral_plugin.bench.comparison import Comparison, LookUp
 from coral_plugin.bench.formats import as_json, latex, markdown, scores_csv, summary_csv
+from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pictures.plots import grouped_bars
-from coral_plugin.evaluation.tables.results import is_share, metric_name
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.io.paths import slug
 from coral_plugin.runs.environment import environment
@@ -57,8 +57,9 @@ def draw_scores(folder: Path, comparison: Comparison) -> dict[str, Path]:
     """Bars of every method on every data set; returns ``{caption: PNG file}``."""
     drawn = {}
     for column in comparison.grid.columns:
-        for metric in dict.fromkeys(m.metric for m in comparison.measures if m.column == column.name):
-            measures = [m for m in comparison.measures if m.column == column.name and m.metric == metric]
+        for metric_name in dict.fromkeys(m.metric for m in comparison.measures if m.column == column.name):
+            measures = [m for m in comparison.measures if m.column == column.name and m.metric == metric_name]
+            metric = metric_named(metric_name)
             groups = {
                 shown_name(each, comparison, [column.name]): {
                     m.score: list(each.scores[m].values.values()) for m in measures if m in each.scores
@@ -68,16 +69,15 @@ def draw_scores(folder: Path, comparison: Comparison) -> dict[str, Path]:
             groups = {name: values for name, values in groups.items() if values}
             if not groups:
                 continue
-            name = f"{column.name}: {metric_name(metric)}"
+            name = f"{column.name}: {metric.label}"
             path = folder / "pictures" / slug(name)
-            unit = ", %" if is_share(metric) else ""
             grouped_bars(
                 path,
                 groups,
                 {m.score: m.chance for m in measures if m.chance is not None},
                 name,
-                f"{metric_name(metric)}{unit}",
-                percent=is_share(metric),
+                metric.axis_label,
+                percent=metric.is_share,
             )
             drawn[name] = path.with_name(f"{path.name}.png")
     return drawn

@@ -70,7 +70,7 @@ def _train(job: Job) -> dict[str, Any]:
     data = load_data(settings)
     if data.fingerprint != job.fingerprint:
         raise InputError("The data are not those that this grid was planned with; run the command again.")
-    return run(settings, folder=job.folder, resume=True, label=job.label, floor=False, data=data).metrics
+    return run(settings, folder=job.folder, resume=True, label=job.label, raw_baseline=False, data=data).metrics
 
 
 def _finetune(job: Job, pretrained: Path) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def _theirs(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _tables(result: Evaluation, arguments: argparse.Namespace) -> list[Any]:
     from coral_plugin.evaluation.tables import multibench as reports
-    from coral_plugin.evaluation.tables import results as tables
+    from coral_plugin.evaluation.tables import run as tables
 
     shown = [tables.score_table(result.metrics)]
     if "missing" in result.metrics:

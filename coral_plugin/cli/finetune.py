@@ -60,7 +60,8 @@ def main(argv: list[str]) -> int:
 
 def finetune(folder: str, settings: Any, data: str | None, output: str | None, **how: Any) -> int:
     """Fine-tune the run in ``folder`` (``how``: device, precision, resume); print the scores before and after."""
-    from coral_plugin.evaluation.tables.results import Table, cell, score_table
+    from coral_plugin.evaluation.tables.model import Table, cell
+    from coral_plugin.evaluation.tables.run import score_table
     from coral_plugin.runs.finetune import finetune as tune
 
     result = tune(Path(folder), settings, data_path=data, output=Path(output) if output else None, **how)

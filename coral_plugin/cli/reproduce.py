@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
 
 
 def _show(wanted: PaperTarget) -> None:
-    from coral_plugin.evaluation.tables.results import Table
+    from coral_plugin.evaluation.tables.model import Table
     from coral_plugin.reproduce.targets import missing
 
     grid = wanted.grid

@@ -35,8 +35,3 @@ class Task:
     def metric(self) -> str:
         """Name of the figure that stands for the task: balanced accuracy, weighted F1 or mean squared error."""
         return _METRICS[self.kind]
-
-    @property
-    def higher_is_better(self) -> bool:
-        """Whether a greater value of :attr:`metric` is a better one."""
-        return self.kind != "regression"

@@ -1,12 +1,75 @@
-"""Scores of predictions, as plain numbers with the names that ``metrics.json`` uses."""
+"""Label, scale and better direction of every metric, and scores of predictions by the names of ``metrics.json``."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from coral_plugin.data.task import Task
 
 Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """How a metric is shown and compared.
+
+    Attributes:
+        label: Name in prose.
+        is_share: Whether its values lie in [0, 1]; they are shown in percent.
+        higher_is_better: Whether a greater value is a better one.
+    """
+
+    label: str
+    is_share: bool = True
+    higher_is_better: bool = True
+
+    @property
+    def axis_label(self) -> str:
+        """Name and unit, ``balanced accuracy, %``."""
+        return f"{self.label}, %" if self.is_share else self.label
+
+    @property
+    def arrow(self) -> str:
+        """Better direction, ``↑`` or ``↓``."""
+        return "↑" if self.higher_is_better else "↓"
+
+    @property
+    def heading(self) -> str:
+        """Name, unit and better direction, ``balanced accuracy, % ↑``."""
+        return f"{self.axis_label} {self.arrow}"
+
+
+_METRICS = {
+    "macro_f1": Metric("macro F1"),
+    "weighted_f1": Metric("weighted F1"),
+    "auroc": Metric("AUROC"),
+    "mse": Metric("MSE", is_share=False, higher_is_better=False),
+    "mae": Metric("MAE", is_share=False, higher_is_better=False),
+    "rmse": Metric("rmse", is_share=False, higher_is_better=False),
+    "r2": Metric("R²", is_share=False),
+    "pearson": Metric("pearson", is_share=False),
+    # MultiBench's figures
+    "correlation": Metric("correlation", is_share=False),
+    "f1_micro": Metric("F1, micro"),
+    "f1_macro": Metric("F1, macro"),
+    "auprc": Metric("AUPRC"),
+    "affect_accuracy": Metric("positive or not, without zeros"),
+    "affect_accuracy_with_zeros": Metric("positive or not, with zeros"),
+    "affect_f1": Metric("F1 of positive, weighted, without zeros"),
+    "accuracy_7": Metric("accuracy of 7 classes"),
+    "accuracy_5": Metric("accuracy of 5 classes"),
+}
+
+
+def metric_named(name: str) -> Metric:
+    """The metric ``name`` of ``metrics.json``; one that is not listed is a share of which more is better.
+
+    >>> metric_named("balanced_accuracy").heading, metric_named("mse").heading
+    ('balanced accuracy, % ↑', 'MSE ↓')
+    """
+    return _METRICS.get(name) or Metric(name.replace("_", " "))
 
 
 def classification_scores(

@@ -10,11 +10,11 @@ import numpy as np
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import raw_features
 from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
-from coral_plugin.evaluation.scoring import Features, Scores, fit_whole, probing_splits, score_parts
+from coral_plugin.evaluation.scoring import Features, PartScores, fit_whole, probing_splits, score_parts
 
 
 @dataclass(frozen=True)
-class Floor:
+class RawBaseline:
     """Raw values of the labelled splits and the probe of all of them side by side.
 
     Attributes:
@@ -29,7 +29,7 @@ class Floor:
     fitted: Mapping[str, FittedProbe]
 
 
-def fit_floor(data: MultimodalData, settings: ProbeSettings) -> Floor:
+def fit_raw_baseline(data: MultimodalData, settings: ProbeSettings) -> RawBaseline:
     """Take the raw values of the labelled splits and fit the probe of all modalities."""
     splits = probing_splits(data)
     features = {label: raw_features(split, data.modalities) for label, split in splits.items()}
@@ -41,16 +41,18 @@ def fit_floor(data: MultimodalData, settings: ProbeSettings) -> Floor:
     for label, own in features.items():
         for name, part in own.items():
             part[~there[label][name]] = fill[name]
-    return Floor(features, fill, fit_whole(features, data, settings))
+    return RawBaseline(features, fill, fit_whole(features, data, settings))
 
 
-def score_floor(data: MultimodalData, settings: ProbeSettings, floor: Floor | None = None) -> Scores:
+def score_raw_baseline(
+    data: MultimodalData, settings: ProbeSettings, baseline: RawBaseline | None = None
+) -> PartScores:
     """Scores of each modality's raw values, and of all (``"all"``), with the probe that representations get.
 
     Args:
         data: With labels and a test split.
         settings: Of the probe.
-        floor: From :func:`fit_floor` with the same data and settings, where it is there already.
+        baseline: Result of :func:`fit_raw_baseline` with the same data and settings; None fits it here.
     """
-    floor = floor or fit_floor(data, settings)
-    return score_parts(floor.features, data, settings, whole=floor.fitted)
+    baseline = baseline or fit_raw_baseline(data, settings)
+    return score_parts(baseline.features, data, settings, whole=baseline.fitted)

@@ -17,7 +17,7 @@ from coral_plugin.evaluation.probe import FittedProbe, ProbeScore, ProbeSettings
 from coral_plugin.objectives import Objective
 
 Features = dict[str, dict[str, np.ndarray]]
-Scores = dict[str, dict[str, dict[str, Any]]]
+PartScores = dict[str, dict[str, dict[str, Any]]]
 
 
 def probing_splits(data: MultimodalData) -> dict[str, Split]:
@@ -33,7 +33,7 @@ def probing_splits(data: MultimodalData) -> dict[str, Split]:
     return data.scored()
 
 
-def complete(split: Split) -> Split | None:
+def complete_samples(split: Split) -> Split | None:
     """The samples that have every modality; None where there are none."""
     presence = split.presence()
     if not presence:
@@ -53,7 +53,7 @@ def score_parts(
     settings: ProbeSettings,
     parts: Iterable[str] | None = None,
     whole: Mapping[str, FittedProbe] | None = None,
-) -> Scores:
+) -> PartScores:
     """Probe every part, and all of them side by side (``"all"``), on every task.
 
     Args:
@@ -68,7 +68,7 @@ def score_parts(
     """
     splits = probing_splits(data)
     names = list(parts) if parts is not None else [ALL, *features["train"]]
-    scores: Scores = {}
+    scores: PartScores = {}
     for name in names:
         own = {label: concatenate(f) if name == ALL else f[name] for label, f in features.items()}
         scores[name] = {}
@@ -105,7 +105,7 @@ def score_task(
 
 
 def score_matched(
-    features: Features, data: MultimodalData, settings: ProbeSettings, width: int, scores: Scores
+    features: Features, data: MultimodalData, settings: ProbeSettings, width: int, scores: PartScores
 ) -> dict[str, Any]:
     """Probe the whole representation at a given width: on its first principal components, of train alone.
 
@@ -117,7 +117,7 @@ def score_matched(
         data: The data set with the tasks and targets.
         settings: Settings of the probe.
         width: W, at least 1.
-        scores: Scores of all parts, from :func:`score_parts` with the same probe.
+        scores: PartScores of all parts, from :func:`score_parts` with the same probe.
 
     Returns:
         ``{"width": W, "scores": {task: {"metric", "value", "also", "setting"}}}``. A representation that is no wider
@@ -155,12 +155,12 @@ def fit_whole(features: Features, data: MultimodalData, settings: ProbeSettings)
     return fitted
 
 
-def separate(objective: Objective, data: MultimodalData) -> dict[str, Any]:
+def score_disentanglement(objective: Objective, data: MultimodalData) -> dict[str, Any]:
     """Disentanglement of the probed parts and of the projected ones, on the test samples that have every modality.
 
     Empty where no sample has: parts that are zero together would seem to have something in common.
     """
-    split = complete(probing_splits(data)["test"])
+    split = complete_samples(probing_splits(data)["test"])
     if split is None:
         return {}
     measured = {"probed": disentanglement(embed_split(objective, split))}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.io.paths import slug
 from coral_plugin.reproduce.trifeature import Scale, TrifeatureRuns, run_variants
 

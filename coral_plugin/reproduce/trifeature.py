@@ -19,7 +19,7 @@ import torch
 
 from coral_plugin.bench.grid import DatasetColumn, MethodRow, Reading, run_settings
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.tables.results import Table, cell
+from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.runs.folder import CONFIG
 from coral_plugin.runs.lock import refuse_locked
 from coral_plugin.runs.pictures import draw_run
@@ -199,7 +199,7 @@ def _settings(scale: Scale, pairing: str, seeds: tuple[int, ...], method: Mappin
 def _train(job: _TrainingJob) -> dict[str, Any]:
     torch.set_num_threads(job.threads)
     with stoppable(None):
-        finished = run(job.settings, folder=job.folder, resume=job.resume, label=job.label, floor=False)
+        finished = run(job.settings, folder=job.folder, resume=job.resume, label=job.label, raw_baseline=False)
         draw_run(finished)
     return finished.metrics
 

@@ -12,11 +12,18 @@ from coral_plugin.data import MultimodalData
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.pictures.density import require_umap
 from coral_plugin.evaluation.features import embed_split
-from coral_plugin.evaluation.raw_baseline import fit_floor, score_floor
+from coral_plugin.evaluation.raw_baseline import fit_raw_baseline, score_raw_baseline
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
 from coral_plugin.evaluation.pictures.plots import embedding_density
 from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
-from coral_plugin.evaluation.scoring import Features, embed_data, fit_whole, probing_splits, score_parts, separate
+from coral_plugin.evaluation.scoring import (
+    Features,
+    embed_data,
+    fit_whole,
+    probing_splits,
+    score_disentanglement,
+    score_parts,
+)
 from coral_plugin.runs.costs import embedding_cost, training_cost
 from coral_plugin.runs.folder import RESULT, load_objective, open_run, read_result
 from coral_plugin.runs.pictures import PLOTS
@@ -91,19 +98,21 @@ def evaluate(
         require_umap()
     settings, data, seeds = _opened(folder, data_path)
     subsets, noises = _subsets(extras.missing, data), noises_for(extras.robustness, data)
-    floor = fit_floor(data, probe)
+    baseline = fit_raw_baseline(data, probe)
     features, whole, results = _probed(folder, settings, data, probe, seeds)
-    metrics = summarise(settings, data, results, score_floor(data, probe, floor))
+    metrics = summarise(settings, data, results, score_raw_baseline(data, probe, baseline))
     metrics["probe"] = dataclasses.asdict(probe)
     if subsets:
         partial = {
             seed: score_missing(load_objective(folder, seed), data, probe, subsets, whole[seed]) for seed in seeds
         }
         test = probing_splits(data)["test"]
-        metrics["missing"] = summarise_missing(data, partial, {subset: count_missing(test, subset) for subset in subsets})
+        metrics["missing"] = summarise_missing(
+            data, partial, {subset: count_missing(test, subset) for subset in subsets}
+        )
     found = Reports()
     if extras.performance or extras.robustness is not None:
-        found = report(folder, data, floor, features, whole, noises, extras.robustness)
+        found = report(folder, data, baseline, features, whole, noises, extras.robustness)
     if extras.performance:
         metrics["performance"] = found.performance
     cost = _cost(folder, settings, data, results, training=extras.training)
@@ -132,7 +141,7 @@ def _probed(
             **{key: value for key, value in read_result(folder / f"seed-{seed}").items() if key != "matched_width"},
             "scores": scores,
             **matched_width(features[seed], data, settings, probe, scores),
-            "disentanglement": separate(objective, data),
+            "disentanglement": score_disentanglement(objective, data),
         }
     return features, whole, results
 

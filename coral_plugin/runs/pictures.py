@@ -6,7 +6,7 @@ from pathlib import Path
 
 from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.pictures.plots import write_run_plots
-from coral_plugin.evaluation.scoring import complete
+from coral_plugin.evaluation.scoring import complete_samples
 from coral_plugin.runs.run import Run
 
 PLOTS = "plots"
@@ -20,8 +20,8 @@ def draw_run(finished: Run) -> list[Path]:
     if finished.folder is None:
         return []
     objective = finished.objectives[finished.settings.seeds[0]]
-    test = None if finished.data.test is None else complete(finished.data.test)
-    shown = complete(finished.data.train)
+    test = None if finished.data.test is None else complete_samples(finished.data.test)
+    shown = complete_samples(finished.data.train)
     embeddings = None
     if test is not None and shown is not None:
         train = embed_split(objective, shown, projected=True)

@@ -14,7 +14,7 @@ import numpy as np
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION, Curves, conditions, score_noise
 from coral_plugin.evaluation.features import concatenate
-from coral_plugin.evaluation.raw_baseline import Floor
+from coral_plugin.evaluation.raw_baseline import RawBaseline
 from coral_plugin.evaluation.robustness.noise import Noise, choose
 from coral_plugin.evaluation.performance import Figures, performance
 from coral_plugin.evaluation.probe import FittedProbe
@@ -60,7 +60,7 @@ def noises_for(settings: RobustnessSettings | None, data: MultimodalData) -> dic
 def report(
     folder: Path,
     data: MultimodalData,
-    floor: Floor,
+    baseline: RawBaseline,
     features: Mapping[int, Features],
     whole: Mapping[int, Mapping[str, FittedProbe]],
     noises: dict[str, Noise],
@@ -71,7 +71,7 @@ def report(
     Args:
         folder: Run directory.
         data: That it is scored on.
-        floor: Raw values, clean, and their probe.
+        baseline: Raw values, clean, and their probe.
         features: ``{seed: {split: {part: (N, d)}}}``, clean.
         whole: ``{seed: {task: probe}}``, fitted on them.
         noises: From :func:`noises_for`.
@@ -84,8 +84,8 @@ def report(
         if robustness is not None:
             objective = load_objective(folder, seed)
             stream = partial(generator, seed)
-            found.curves[seed] = score_noise(objective, data, whole[seed], floor, noises, robustness.levels, stream)
-    lowest = score_performance(data, floor.fitted, floor.features["test"])
+            found.curves[seed] = score_noise(objective, data, whole[seed], baseline, noises, robustness.levels, stream)
+    lowest = score_performance(data, baseline.fitted, baseline.features["test"])
     found.performance = {
         task: {REPRESENTATION: _spreads([each[task] for each in figures.values()]), RAW: _spreads([lowest[task]])}
         for task in lowest

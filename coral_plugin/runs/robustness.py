@@ -11,7 +11,7 @@ from typing import Any
 from coral_plugin.data import MultimodalData, Task
 from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION, Curves
 from coral_plugin.evaluation.robustness.curves import robustness_curves
-from coral_plugin.evaluation.metrics import Scores
+from coral_plugin.evaluation.metrics import Scores, metric_named
 from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, Source
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.robustness.measures import (
@@ -106,7 +106,7 @@ def _task(
     chance = {"chance": levels[task.metric]} if task.metric in levels else {}
     return {
         "metric": task.metric,
-        "higher_is_better": task.higher_is_better,
+        "higher_is_better": metric_named(task.metric).higher_is_better,
         **chance,
         "conditions": {name: _condition(run, task, name, settings, curves) for name in names},
     }
@@ -126,8 +126,8 @@ def _condition(
     found["raw_relative"] = spread([relative_robustness(curve, settings.levels) for curve in raw])
     found["effective"] = spread(
         [
-            effective_robustness(curve, floor, higher_is_better=task.higher_is_better)
-            for curve, floor in zip(mine, raw, strict=True)
+            effective_robustness(curve, raw_curve, higher_is_better=metric_named(task.metric).higher_is_better)
+            for curve, raw_curve in zip(mine, raw, strict=True)
         ]
     )
     published = _published(run, task, name, settings, found[REPRESENTATION])
@@ -160,7 +160,9 @@ def _published(
         return None
     seeds = curve["values"] if reference.metric == task.metric else curve["also"].get(reference.metric)
     figures = [
-        against_published(own, settings.levels, reference, higher_is_better=task.higher_is_better)
+        against_published(
+            own, settings.levels, reference, higher_is_better=metric_named(reference.metric).higher_is_better
+        )
         for own in seeds or []
     ]
     there = [each for each in figures if each is not None]

@@ -15,9 +15,16 @@ import torch
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.readings import readings
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.raw_baseline import score_floor
+from coral_plugin.evaluation.raw_baseline import score_raw_baseline
 from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.evaluation.scoring import Features, Scores, embed_data, score_matched, score_parts, separate
+from coral_plugin.evaluation.scoring import (
+    Features,
+    PartScores,
+    embed_data,
+    score_disentanglement,
+    score_matched,
+    score_parts,
+)
 from coral_plugin.runs.folder import (
     LOG,
     METRICS,
@@ -78,7 +85,7 @@ def run(
     resume: bool = False,
     quiet: bool = False,
     label: str = "",
-    floor: bool = True,
+    raw_baseline: bool = True,
     data: MultimodalData | None = None,
     encoders: Mapping[str, EncoderLike] | None = None,
     augmentations: Mapping[str, Callable[..., Any]] | None = None,
@@ -91,7 +98,7 @@ def run(
         resume: Go on with what the folder holds: finished seeds are read, an unfinished one continues.
         quiet: Nothing on standard error.
         label: Said in front of every line on standard error, where several runs share it.
-        floor: Probe the raw features too, which takes longer than the representation where they are wide.
+        raw_baseline: Probe the raw features too, which takes longer than the representation where they are wide.
         data: In place of what ``settings.dataset`` would load.
         encoders: Modules or functions from Python, by modality.
         augmentations: Functions from Python, by modality.
@@ -137,7 +144,7 @@ def run(
         elif folder is not None:
             holding.enter_context(held(folder))
             prepare_folder(folder, settings, data, resume)
-        raw = score_floor(data, settings.probe) if floor and _can_score(data) else {}
+        raw = score_raw_baseline(data, settings.probe) if raw_baseline and _can_score(data) else {}
         results, objectives = {}, {}
         for seed in settings.seeds:
             own = folder / f"seed-{seed}" if folder is not None else None
@@ -204,19 +211,19 @@ def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) 
 
 def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
     """Probe a trained seed, where there is something to score: the content of its ``result.json``."""
-    scores, matched, apart, width = {}, {}, {}, {}
+    scores, matched, disentangled, width = {}, {}, {}, {}
     if _can_score(data):
         features = embed_data(trained.objective, data)
         scores = score_parts(features, data, settings.probe)
         matched = matched_width(features, data, settings, settings.probe, scores)
-        apart = separate(trained.objective, data)
+        disentangled = score_disentanglement(trained.objective, data)
         width = {"width": sum(part.shape[1] for part in features["train"].values())}
     return {
         "seed": seed,
         "scores": scores,
         **width,
         **matched,
-        "disentanglement": apart,
+        "disentanglement": disentangled,
         "train": {
             "seconds": trained.seconds,
             "samples_per_second": trained.samples_per_second,
@@ -230,7 +237,7 @@ def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettin
 
 
 def matched_width(
-    features: Features, data: MultimodalData, settings: RunSettings, probe: ProbeSettings, scores: Scores
+    features: Features, data: MultimodalData, settings: RunSettings, probe: ProbeSettings, scores: PartScores
 ) -> dict[str, Any]:
     """``matched_width`` of a seed: scores at the width of the networks of this data set; empty where it is off."""
     if not probe.matched_width:

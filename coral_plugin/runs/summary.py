@@ -12,13 +12,13 @@ from coral_plugin.evaluation.metrics import Scores, chance_levels
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.registry import OBJECTIVES
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 def summarise(
-    settings: RunSettings, data: MultimodalData, results: Mapping[int, Mapping[str, Any]], floor: Mapping[str, Any]
+    settings: RunSettings, data: MultimodalData, results: Mapping[int, Mapping[str, Any]], raw: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The content of ``metrics.json`` (DESIGN.md; schema 1) from the results of the seeds."""
+    """The content of ``metrics.json`` (DESIGN.md; schema 2) from the results of the seeds."""
     seeds, levels = list(results), chances(data)
     parts = {
         part: {
@@ -43,9 +43,9 @@ def summarise(
         # of the representation that is probed, the same for all seeds; records of earlier versions lack it
         **({"width": results[seeds[0]]["width"]} if "width" in results[seeds[0]] else {}),
         **_matched(levels, results),
-        "floor": {
-            part: {task.name: _spread(levels[task.name], [floor[part][task.name]]) for task in data.tasks}
-            for part in floor
+        # "floor" in schema 1
+        "raw_features": {
+            part: {task.name: _spread(levels[task.name], [raw[part][task.name]]) for task in data.tasks} for part in raw
         },
         "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
         "train": {

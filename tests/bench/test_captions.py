@@ -6,7 +6,7 @@ import pytest
 
 from coral_plugin.bench.captions import shown_name, training_notes
 from coral_plugin.bench.cells import cell_tables
-from coral_plugin.evaluation.tables.results import ABSENT
+from coral_plugin.evaluation.tables.model import NO_VALUE
 from coral_plugin.reproduce.protocol import PaperNumbers
 
 VALUES = {"coral": (0.8, 0.7), "other": (0.7, 0.6), "floor": (0.1, 0.1), "ceiling": (0.9, 0.9)}
@@ -59,7 +59,7 @@ def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):
     assert table.head[:4] == ("method", "balanced accuracy, % ↑ (linear probe)", "at width 8", "width")
     assert {row[0].text: row[3].text for block in table.blocks for row in block}["coral"] == "12"
     cells = {row[0].text: row[2].text for block in table.blocks for row in block}
-    assert (cells["coral"], cells["other"], cells["chance"]) == ("55.0 ± 0.0", ABSENT, "")
+    assert (cells["coral"], cells["other"], cells["chance"]) == ("55.0 ± 0.0", NO_VALUE, "")
     assert cells["ceiling (with labels)"] == "80.0 ± 0.0 (4)"
     assert (
         "At width 8: the same probe on the first 8 principal components, fitted on train; a narrower representation "

@@ -14,7 +14,7 @@ from coral_plugin.bench.compare import compare
 from coral_plugin.bench.cost import measure, measure_costs, read_costs, with_costs
 from coral_plugin.bench.formats import as_json, latex, markdown, summary_csv
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, run_settings
-from coral_plugin.evaluation.tables.results import cell
+from coral_plugin.evaluation.tables.model import cell
 from coral_plugin.reproduce.protocol import PaperNumbers
 
 OWN = {"seconds": 2.5, "memory": 3 * 2**20, "parameters": 77, "batch_size": 64, "device": "cpu"}

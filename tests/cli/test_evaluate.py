@@ -46,7 +46,7 @@ def test_the_record_of_robustness(scored):
     conditions = record["tasks"]["label"]["conditions"]
     assert list(conditions) == ["table", "wave", "all"]
     for own in conditions.values():
-        for kind, clean in (("representation", evaluation["tasks"]), ("raw", evaluation["floor"]["all"])):
+        for kind, clean in (("representation", evaluation["tasks"]), ("raw", evaluation["raw_features"]["all"])):
             assert np.shape(own[kind]["values"]) == (len(record["seeds"]), 3)
             assert own[kind]["values"][0][0] == clean["label"]["values"][0]
             assert own[kind]["also"]["accuracy"][0][0] == clean["label"]["also"]["accuracy"]["values"][0]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from coral_plugin.evaluation.tables.results import missing_table
+from coral_plugin.evaluation.tables.run import missing_table
 
 
 def test_the_table_over_all_subsets(coral, run_folder):

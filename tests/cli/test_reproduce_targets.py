@@ -13,7 +13,7 @@ import torch
 from coral_plugin.bench import embeddings, fingerprints, report, runner, worker
 from coral_plugin.bench.engine import Outcome
 from coral_plugin.errors import CoralError
-from coral_plugin.evaluation.tables.results import ABSENT, cell
+from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 from coral_plugin.reproduce.targets import titles
 from coral_plugin.runs import finetune as finetuning
 from coral_plugin.runs import run as running
@@ -162,7 +162,7 @@ def test_ours_stands_beside_the_number_that_the_paper_prints(coral, files, outpu
             copied = (row["name"], column) in COPIED.get(name, ())
             beside = None if copied else numbers.get(row["name"])
             assert told[0].replace("<u>", "").replace("</u>", "") == shown
-            assert told[1:] == ([f"{beside} [1]" if beside else ABSENT] if numbers else [])
+            assert told[1:] == ([f"{beside} [1]" if beside else NO_VALUE] if numbers else [])
             assert row["published"].get(f"{column}/{score}") == (f"{beside} [1]" if beside else None)
     for row, text in AVERAGES.get(name, {}).items():
         assert f"{row}, published | " in tables[0]

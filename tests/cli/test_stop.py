@@ -22,7 +22,7 @@ from coral_plugin.training.step import TrainingStep
 PHASES = {
     "the data are read": (R, "load_data", 1, None),
     "the data are rendered": (R, "build_views", 1, None),
-    "the raw features are probed": (R, "score_floor", 1, "config.yaml"),
+    "the raw features are probed": (R, "score_raw_baseline", 1, "config.yaml"),
     "the networks are built": (T, "BatchLoader", 1, "config.yaml"),
     "the first step": (TrainingStep, "prepare", 1, "config.yaml"),
     "the second step": (TrainingStep, "prepare", 2, "seed-41/last.ckpt"),

@@ -197,7 +197,7 @@ def test_a_run_scores_what_was_measured_and_its_record_brings_it_back(tmp_path):
         quiet=True,
         **TINY,
     )
-    assert fitted.metrics["floor"]["clock"]["label"]["mean"] == 1.0
+    assert fitted.metrics["raw_features"]["clock"]["label"]["mean"] == 1.0
     saved = modalities_of(open_run(tmp_path / "run")[1])
     assert saved == fitted.run.data.modalities
     assert saved[0].offset[0] == pytest.approx(1.7e9, rel=1e-3)

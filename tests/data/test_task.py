@@ -1,4 +1,4 @@
-"""Tasks know their metric and its direction."""
+"""Tasks know their metric."""
 
 import pytest
 
@@ -7,12 +7,11 @@ from coral_plugin.errors import InputError
 
 
 @pytest.mark.parametrize(
-    ("kind", "metric", "higher"),
-    [("classification", "balanced_accuracy", True), ("multilabel", "weighted_f1", True), ("regression", "mse", False)],
+    ("kind", "metric"),
+    [("classification", "balanced_accuracy"), ("multilabel", "weighted_f1"), ("regression", "mse")],
 )
-def test_kinds(kind, metric, higher):
-    task = Task(name="label", kind=kind, classes=("a", "b", "c", "d"))
-    assert (task.metric, task.higher_is_better) == (metric, higher)
+def test_kinds(kind, metric):
+    assert Task(name="label", kind=kind, classes=("a", "b", "c", "d")).metric == metric
 
 
 def test_unknown_kind():

@@ -9,9 +9,28 @@ from coral_plugin.data.task import Task
 from coral_plugin.evaluation.metrics import (
     chance_levels,
     classification_scores,
+    metric_named,
     multilabel_scores,
     regression_scores,
 )
+
+
+@pytest.mark.parametrize(
+    ("name", "heading"),
+    [
+        ("balanced_accuracy", "balanced accuracy, % ↑"),
+        ("weighted_f1", "weighted F1, % ↑"),
+        ("mse", "MSE ↓"),
+        ("mae", "MAE ↓"),
+        ("r2", "R² ↑"),
+        ("f1_micro", "F1, micro, % ↑"),
+        ("not_listed", "not listed, % ↑"),
+    ],
+)
+def test_label_scale_and_direction(name, heading):
+    metric = metric_named(name)
+    assert metric.heading == heading
+    assert (metric.higher_is_better, metric.is_share) == (heading.endswith("↑"), ", %" in heading)
 
 
 def naive_balanced_accuracy(labels, predictions):

@@ -11,8 +11,8 @@ from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError, UnknownNameError
 from coral_plugin.evaluation.missing import count_missing, embed_subset, parse_subsets, score_missing, tell
 from coral_plugin.evaluation.probe import ProbeSettings, probe
-from coral_plugin.evaluation.raw_baseline import score_floor
-from coral_plugin.evaluation.scoring import complete, probing_splits, separate
+from coral_plugin.evaluation.raw_baseline import score_raw_baseline
+from coral_plugin.evaluation.scoring import complete_samples, probing_splits, score_disentanglement
 from coral_plugin.objectives import Objective
 
 
@@ -123,7 +123,7 @@ def flagged(arrays):
     return out
 
 
-def test_the_floor_fills_absent_rows_with_the_mean_of_those_that_are_there(arrays):
+def test_the_raw_baseline_fills_absent_rows_with_the_mean_of_those_that_are_there(arrays):
     lacks = flagged(arrays)
     filled = {key: value for key, value in arrays.items() if key in arrays}
     for split in ("train", "valid", "test"):
@@ -136,18 +136,18 @@ def test_the_floor_fills_absent_rows_with_the_mean_of_those_that_are_there(array
                 lacks[f"{split}/{name}/present"][:, None], arrays[f"{split}/{name}"], np.nan
             )
     settings = ProbeSettings(kind="ridge")
-    assert score_floor(from_arrays(lacks), settings) == score_floor(from_arrays(filled), settings)
+    assert score_raw_baseline(from_arrays(lacks), settings) == score_raw_baseline(from_arrays(filled), settings)
 
 
 def test_disentanglement_is_measured_where_everything_is_there(arrays):
     data = from_arrays(flagged(arrays))
     rows = [i for i in range(45) if i % 5 and i % 4 != 1]
     kept = {key: value[rows] if key.startswith("test/") else value for key, value in arrays.items()}
-    assert complete(data.test).batch(torch.arange(3)).index.tolist() == [0, 1, 2]
-    assert len(complete(data.test)) == len(rows)
-    assert separate(Sums(), data) == separate(Sums(), from_arrays(kept))
+    assert complete_samples(data.test).batch(torch.arange(3)).index.tolist() == [0, 1, 2]
+    assert len(complete_samples(data.test)) == len(rows)
+    assert score_disentanglement(Sums(), data) == score_disentanglement(Sums(), from_arrays(kept))
     nowhere = flagged(arrays) | {"test/c/present": np.arange(45) % 5 == 0}
-    assert separate(Sums(), from_arrays(nowhere)) == {}
+    assert score_disentanglement(Sums(), from_arrays(nowhere)) == {}
 
 
 def test_what_is_said(arrays):

@@ -11,7 +11,7 @@ from sklearn.metrics import balanced_accuracy_score
 
 from coral_plugin.data import from_arrays
 from coral_plugin.evaluation.probe import ProbeSettings, fit_probe, probe
-from coral_plugin.evaluation.raw_baseline import score_floor
+from coral_plugin.evaluation.raw_baseline import score_raw_baseline
 from coral_plugin.evaluation.scoring import score_matched, score_parts
 
 
@@ -43,7 +43,7 @@ def test_settings_are_chosen_on_valid_and_test_changes_none(data, kind):
     def chosen(own):
         features = features_of(own)
         scores = score_parts(features, own, settings)
-        ways = [*scores.values(), *score_floor(own, settings).values()]
+        ways = [*scores.values(), *score_raw_baseline(own, settings).values()]
         ways.append(score_matched(features, own, settings, 3, scores)["scores"])
         return [way["label"]["setting"] for way in ways]
 

@@ -1,4 +1,4 @@
-"""The floor: values as they are, whatever the batch; and a run without training."""
+"""The raw-feature baseline: values as they are, whatever the batch; and a run without training."""
 
 from dataclasses import replace
 
@@ -99,15 +99,15 @@ def arrays():
     return out
 
 
-def test_the_floor_of_every_run_and_the_objective_are_one_code():
+def test_the_raw_baseline_of_every_run_and_the_objective_are_one_code():
     data = from_arrays(arrays(), kinds={"wave": "sequence"})
-    floor = raw_features(data.test, data.modalities)
+    raw = raw_features(data.test, data.modalities)
     batch = data.test.batch(torch.arange(20))
     for modality in data.modalities:
-        assert np.array_equal(floor[modality.name], raw_values(modality, batch).numpy())
+        assert np.array_equal(raw[modality.name], raw_values(modality, batch).numpy())
 
 
-def test_a_run_scores_it_like_the_floor_and_leaves_no_log_of_a_training(tmp_path, monkeypatch):
+def test_a_run_scores_it_like_the_raw_baseline_and_leaves_no_log_of_a_training(tmp_path, monkeypatch):
     def never(*arguments, **options):
         raise AssertionError("trained")
 
@@ -118,9 +118,9 @@ def test_a_run_scores_it_like_the_floor_and_leaves_no_log_of_a_training(tmp_path
     assert done.histories == {41: [], 42: []}
     assert not (tmp_path / "run" / "metrics.csv").exists()
     assert [done.metrics["train"][key] for key in ("epochs", "parameters", "seconds")] == [0, 0, 0]
-    floor = done.metrics["floor"]
-    assert done.metrics["tasks"]["label"]["values"] == floor["all"]["label"]["values"] * 2
+    raw = done.metrics["raw_features"]
+    assert done.metrics["tasks"]["label"]["values"] == raw["all"]["label"]["values"] * 2
     for name, part in done.metrics["parts"].items():
-        assert part["label"]["values"] == floor[name]["label"]["values"] * 2
+        assert part["label"]["values"] == raw[name]["label"]["values"] * 2
     again = runs.run(settings, folder=tmp_path / "run", data=data, quiet=True, resume=True)
     assert again.metrics["tasks"] == done.metrics["tasks"]

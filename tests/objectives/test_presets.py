@@ -77,6 +77,6 @@ def test_a_run_says_what_a_preset_has_on_this_data_set_alone(capsys):
         "training__epochs": 1,
         "training__batch_size": 8,
     }
-    run(make_settings("coral", "trifeature", preset="released", **chosen), floor=False)
+    run(make_settings("coral", "trifeature", preset="released", **chosen), raw_baseline=False)
     said = "coral: preset released has method.orthogonality_weight=1.0 on trifeature (released_trifeature)"
     assert said in capsys.readouterr().err.splitlines()

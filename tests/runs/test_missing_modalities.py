@@ -49,7 +49,7 @@ def test_the_probe_beats_chance_with_thirty_percent_missing(fitted):
 def test_what_absent_rows_hold_changes_no_weight_and_no_score(fitted):
     one, other = fitted[1]
     assert one.run.data.fingerprint == other.run.data.fingerprint
-    for key in ("tasks", "parts", "floor", "disentanglement"):
+    for key in ("tasks", "parts", "raw_features", "disentanglement"):
         assert one.metrics[key] == other.metrics[key]
     states = one.objective.state_dict(), other.objective.state_dict()
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])

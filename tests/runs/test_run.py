@@ -33,14 +33,14 @@ def test_the_run_directory_is_complete(settings, data, tmp_path):
     }  # fmt: skip
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics == json.loads(json.dumps(finished.metrics))
-    assert (metrics["schema"], metrics["objective"], metrics["modalities"]) == (1, "coral", ["table", "wave"])
+    assert (metrics["schema"], metrics["objective"], metrics["modalities"]) == (2, "coral", ["table", "wave"])
     task = metrics["tasks"]["label"]
     assert (task["metric"], task["chance"], len(task["values"])) == ("balanced_accuracy", pytest.approx(1 / 3), 2)
     assert task["mean"] == pytest.approx(np.mean(task["values"]))
     assert task["std"] == pytest.approx(np.std(task["values"], ddof=1))
     assert {"accuracy", "macro_f1", "auroc"} <= set(task["also"])
     assert set(metrics["parts"]) == {"shared", "unique/table", "unique/wave"}
-    assert set(metrics["floor"]) == {"all", "table", "wave"}
+    assert set(metrics["raw_features"]) == {"all", "table", "wave"}
     assert metrics["width"] == settings.network.width * 2  # of two modalities: (1 + 2 / 2) D
     matched = metrics["matched_width"]
     assert (matched["width"], set(matched["tasks"])) == (settings.network.width, {"label"})
@@ -64,7 +64,12 @@ def test_chance_is_over_the_classes_that_test_has(arrays):
     data = from_arrays(arrays | {"train/labels": train, "valid/labels": train[:30], "test/labels": np.arange(30) % 3})
     assert any("test has no sample of class 3, 4, 5, 6" in note for note in data.notes)
     metrics = run(make_settings("concat_raw", "arrays", network__width=4), data=data, quiet=True).metrics
-    rows = [metrics["tasks"], metrics["matched_width"]["tasks"], *metrics["parts"].values(), *metrics["floor"].values()]
+    rows = [
+        metrics["tasks"],
+        metrics["matched_width"]["tasks"],
+        *metrics["parts"].values(),
+        *metrics["raw_features"].values(),
+    ]
     assert [row["label"]["chance"] for row in rows] == [pytest.approx(1 / 3)] * len(rows)
     assert metrics["tasks"]["label"]["also"]["accuracy"]["chance"] == pytest.approx(1 / 3)
 
@@ -132,7 +137,7 @@ def test_resume_refuses_other_settings_and_other_data(settings, data, arrays, ti
 def test_labels_are_not_needed(settings, arrays, tmp_path):
     unlabelled = from_arrays({k: v for k, v in arrays.items() if k.startswith("train") and "labels" not in k})
     metrics = run(settings, folder=tmp_path, data=unlabelled, quiet=True).metrics
-    assert (metrics["tasks"], metrics["floor"]) == ({}, {})
+    assert (metrics["tasks"], metrics["raw_features"]) == ({}, {})
     assert (tmp_path / "seed-42" / "model.safetensors").exists()
 
 
@@ -176,7 +181,7 @@ def test_with_labels_trains_as_many_steps_as_without(tiny, tmp_path, capsys):
     for objective in ("coral", "supervised"):
         chosen = {**tiny, **{f"source__{key}": value for key, value in source.items()}, "training__epochs": 2}
         settings = make_settings(objective, "trifeature", seeds=(41,), **chosen)
-        run(settings, folder=tmp_path / objective, floor=False)
+        run(settings, folder=tmp_path / objective, raw_baseline=False)
         found[objective] = json.loads((tmp_path / objective / "metrics.json").read_text())
         result = json.loads((tmp_path / objective / "seed-41" / "result.json").read_text())["train"]
         weights[objective] = (result["steps"], result["samples"])

@@ -15,9 +15,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pictures.canvas import GREY, WIDTH, colour_of, hatch_of, label, new_figure, save, tidy
 from coral_plugin.evaluation.pictures.density import embedding_density
-from coral_plugin.evaluation.tables.results import cell, is_share, metric_name, score_rows
+from coral_plugin.evaluation.tables.model import cell
+from coral_plugin.evaluation.tables.run import score_rows
 
 Histories = Mapping[int, Sequence[Mapping[str, float]]]
 Embeddings = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
@@ -127,7 +129,7 @@ def part_heatmap(path: Path, metrics: Mapping[str, Any]) -> None:
     for i, (name, scores) in enumerate(rows.items()):
         for j, (task, summary) in enumerate(tasks.items()):
             values = scores[task]["values"] if task in scores else []
-            percent = is_share(summary["metric"])
+            percent = metric_named(summary["metric"]).is_share
             if values and percent:
                 chance = summary.get("chance") or 0.0
                 # with one class in test the same guess for all is perfect: there is no way to go
@@ -138,7 +140,7 @@ def part_heatmap(path: Path, metrics: Mapping[str, Any]) -> None:
             data.append([name, task, summary["metric"], fmean(values) if values else "", summary.get("chance", "")])
     axes.set_facecolor("#EEEEEE")
     image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1, aspect="auto")
-    heads = [f"{label(t, 22)}\n{metric_name(s['metric'])}{', %' * is_share(s['metric'])}" for t, s in tasks.items()]
+    heads = [f"{label(t, 22)}\n{metric_named(s['metric']).axis_label}" for t, s in tasks.items()]
     axes.set_xticks(range(len(tasks)), heads, fontsize=9)
     axes.set_yticks(range(len(rows)), [label(name) for name in rows], fontsize=10)
     axes.tick_params(length=0)
@@ -169,9 +171,9 @@ def write_run_plots(
         training_curves(folder / "training", histories)
         drawn.append("training")
     tasks = metrics["tasks"]
-    shares = {task: summary for task, summary in tasks.items() if is_share(summary["metric"])}
+    shares = {task: summary for task, summary in tasks.items() if metric_named(summary["metric"]).is_share}
     if shares:
-        names = {metric_name(summary["metric"]) for summary in shares.values()}
+        names = {metric_named(summary["metric"]).label for summary in shares.values()}
         bars(
             folder / "scores",
             {task: summary["values"] for task, summary in shares.items()},

@@ -82,6 +82,6 @@ def scaled(features: np.ndarray, scaling: Pair | None) -> np.ndarray:
     return ((features - mean) / scale).clip(-_FARTHEST, _FARTHEST).astype(features.dtype)
 
 
-def joined(first: Pair, second: Pair) -> Pair:
+def stack_samples(first: Pair, second: Pair) -> Pair:
     """The samples of both, one after the other."""
     return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])

@@ -15,7 +15,13 @@ import numpy as np
 
 from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.metrics import Scores, classification_scores, multilabel_scores, regression_scores
+from coral_plugin.evaluation.metrics import (
+    Scores,
+    classification_scores,
+    metric_named,
+    multilabel_scores,
+    regression_scores,
+)
 from coral_plugin.evaluation.probe import reference
 from coral_plugin.evaluation.probe.estimators import (
     Family,
@@ -25,7 +31,7 @@ from coral_plugin.evaluation.probe.estimators import (
     one_thread,
     ridge_path,
 )
-from coral_plugin.evaluation.probe.inputs import Pair, check_widths, checked, joined, scaled, scaling_of
+from coral_plugin.evaluation.probe.inputs import Pair, check_widths, checked, scaled, scaling_of, stack_samples
 from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path
 
 ProbeKind = Literal["linear", "knn", "ridge", "reference"]
@@ -181,7 +187,7 @@ def fit_probe(
         valid = _along(directions, valid) if valid is not None else None
         chosen, chosen_on, unconverged = _choose(family, train, valid, task, settings)
         both = valid is not None and refit_on_valid
-        last = joined(train, valid) if valid is not None and both else train
+        last = stack_samples(train, valid) if valid is not None and both else train
         fitted = next(iter(family.path(last[0], _encode(last[1], task, family), [chosen])))
     setting = {
         family.setting: chosen,
@@ -248,7 +254,8 @@ def _choose(
         train, valid, said = _carve(train, task, published=settings.kind == "reference")
         if not len(valid[0]):
             return family.default, "nothing: too few samples, the default", []
-    metric, sign = _SELECTION[task.kind], 1 if task.higher_is_better else -1
+    metric = _SELECTION[task.kind]
+    sign = 1 if metric_named(metric).higher_is_better else -1
     x, y = train[0], _encode(train[1], task, family)
 
     def quality(predictor: Predictor) -> float:

@@ -12,9 +12,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pictures.canvas import GREY, colour_of, label, new_figure, save, tidy
 from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION
-from coral_plugin.evaluation.tables.results import is_share, metric_name
 
 _STYLE: dict[str, dict[str, Any]] = {
     REPRESENTATION: {"color": colour_of(0), "marker": "o", "markersize": 3.5, "linewidth": 1.8, "zorder": 3},
@@ -39,7 +39,8 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
     panels = summary.get("conditions", {})
     if not panels:
         raise InputError(f"There is no curve of {task} to draw.")
-    percent = is_share(summary["metric"])
+    metric = metric_named(summary["metric"])
+    percent = metric.is_share
     across = min(_ACROSS, len(panels))
     figure = new_figure(0.9 + 2.5 * math.ceil(len(panels) / across), 2.0 + 2.6 * across)
     grid = figure.subplots(math.ceil(len(panels) / across), across, sharex=True, sharey=True, squeeze=False)
@@ -57,7 +58,7 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
             axes.set_xlabel("level of noise", fontsize=10)
             axes.tick_params(labelbottom=True)
         if place % across == 0:
-            axes.set_ylabel(f"{metric_name(summary['metric'])}{', %' * percent}", fontsize=10)
+            axes.set_ylabel(metric.axis_label, fontsize=10)
     count = len(record["seeds"])
     figure.suptitle(
         label(f"{record['objective']} on {record['dataset']}, {task}: noise on test samples", 90), fontsize=13

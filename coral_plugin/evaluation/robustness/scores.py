@@ -12,7 +12,7 @@ from torch import Tensor
 from coral_plugin.data import Modality, MultimodalBatch, MultimodalData
 from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, frozen
 from coral_plugin.evaluation.probe import FittedProbe
-from coral_plugin.evaluation.raw_baseline import Floor
+from coral_plugin.evaluation.raw_baseline import RawBaseline
 from coral_plugin.evaluation.robustness.noise import Noise, noisy
 from coral_plugin.evaluation.scoring import probing_splits
 from coral_plugin.objectives import Objective
@@ -35,7 +35,7 @@ def score_noise(
     objective: Objective,
     data: MultimodalData,
     fitted: Mapping[str, FittedProbe],
-    floor: Floor,
+    baseline: RawBaseline,
     noises: Mapping[str, Noise],
     levels: Sequence[float],
     stream: Stream,
@@ -48,7 +48,7 @@ def score_noise(
         objective: Trained; embeds the noisy samples.
         data: With labels and a test split.
         fitted: Probes of the clean representation (:func:`coral_plugin.evaluation.scoring.fit_whole`).
-        floor: Probes of the clean raw values.
+        baseline: Probes of the clean raw values.
         noises: ``{modality: its noise}``.
         levels: From 0, clean, to 1.
         stream: Source of the noise.
@@ -63,8 +63,8 @@ def score_noise(
         kind: {name: {task: [] for task in targets} for name in names} for kind in (REPRESENTATION, RAW)
     }
     for level in levels:
-        collected = _features(objective, data, floor, noises, level, stream)
-        for kind, probes in ((REPRESENTATION, fitted), (RAW, floor.fitted)):
+        collected = _features(objective, data, baseline, noises, level, stream)
+        for kind, probes in ((REPRESENTATION, fitted), (RAW, baseline.fitted)):
             # the clean samples are the same whatever the noise would be on
             clean = _scores(probes, collected[kind][names[0]], targets) if level == 0 else None
             for name in names:
@@ -84,7 +84,7 @@ def _scores(
 def _features(
     objective: Objective,
     data: MultimodalData,
-    floor: Floor,
+    baseline: RawBaseline,
     noises: Mapping[str, Noise],
     level: float,
     stream: Stream,
@@ -106,16 +106,16 @@ def _features(
                 noised = batch.with_values({**batch.tensors, **own})
                 parts = {k: part.float().cpu().numpy() for k, part in objective.embed(noised.to(device)).items()}
                 collected[REPRESENTATION].setdefault(name, []).append(concatenate(parts))
-                collected[RAW].setdefault(name, []).append(_raw(data.modalities, noised, floor))
+                collected[RAW].setdefault(name, []).append(_raw(data.modalities, noised, baseline))
     return {kind: {name: np.concatenate(rows) for name, rows in own.items()} for kind, own in collected.items()}
 
 
-def _raw(modalities: Sequence[Modality], batch: MultimodalBatch, floor: Floor) -> np.ndarray:
+def _raw(modalities: Sequence[Modality], batch: MultimodalBatch, baseline: RawBaseline) -> np.ndarray:
     pieces = []
     for modality in modalities:
         part = raw_values(modality, batch).cpu().numpy()
         there: Tensor | None = batch.all_present(modality.name)
         if there is not None:
-            part[~there.cpu().numpy()] = floor.fill[modality.name]
+            part[~there.cpu().numpy()] = baseline.fill[modality.name]
         pieces.append(part)
     return np.concatenate(pieces, axis=1)

@@ -6,22 +6,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from coral_plugin.evaluation.features import ALL
+from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION
-from coral_plugin.evaluation.tables.results import Table, caption, cell, head, is_share, title
+from coral_plugin.evaluation.tables.model import Table, cell
+from coral_plugin.evaluation.tables.run import run_title, seeds_caption
 
-_NAMES = {
-    "f1_micro": "F1, micro",
-    "f1_macro": "F1, macro",
-    "auprc": "AUPRC",
-    "affect_accuracy": "positive or not, without zeros",
-    "affect_accuracy_with_zeros": "positive or not, with zeros",
-    "affect_f1": "F1 of positive, weighted, without zeros",
-    "accuracy_7": "accuracy of 7 classes",
-    "accuracy_5": "accuracy of 5 classes",
-    "mse": "MSE",
-    "mae": "MAE",
-}
-_UNSCALED = ("mse", "mae", "correlation")
 _MEANING = """\
 Noise reaches the test samples alone; the probe is fitted once, on clean ones, and level 0 is the clean score.
 Area: under the curve over the levels, MultiBench's relative robustness before it is scaled.
@@ -43,7 +32,7 @@ def robustness_tables(record: Mapping[str, Any]) -> list[Table]:
 
 
 def _robustness(record: Mapping[str, Any], task: str, summary: Mapping[str, Any]) -> Table:
-    percent = is_share(summary["metric"])
+    percent = metric_named(summary["metric"]).is_share
     found = [own["published"] for own in summary["conditions"].values() if "published" in own]
     rows: list[tuple[str, ...]] = []
     for name, own in summary["conditions"].items():
@@ -72,8 +61,8 @@ def _robustness(record: Mapping[str, Any], task: str, summary: Mapping[str, Any]
     if found:
         said.append(_PUBLISHED.format(metric=found[0]["metric"], keys=", ".join(each["key"] for each in found)))
     said += [f"Noise on {name}: {own['family']}, {own['origin']}." for name, own in record["noises"].items()]
-    said.append(caption(record))
-    heading = f"{title(record)}, {task} under noise: {head(summary['metric'])}"
+    said.append(seeds_caption(record))
+    heading = f"{run_title(record)}, {task} under noise: {metric_named(summary['metric']).heading}"
     return Table(columns, tuple(rows), heading, "\n".join(said))
 
 
@@ -91,9 +80,9 @@ def performance_table(metrics: Mapping[str, Any]) -> Table:
     names = dict.fromkeys(name for own in found.values() for name in own[REPRESENTATION])
     rows = [
         (
-            _figure(name),
+            metric_named(name).heading,
             *(
-                cell(own[kind].get(name, {}).get("values", []), percent=name not in _UNSCALED)
+                cell(own[kind].get(name, {}).get("values", []), percent=metric_named(name).is_share)
                 for own in found.values()
                 for kind in kinds
             ),
@@ -101,12 +90,9 @@ def performance_table(metrics: Mapping[str, Any]) -> Table:
         for name in names
     ]
     columns = tuple(f"{task}: {said}" for task in found for said in kinds.values())
-    return Table(("figure", *columns), tuple(rows), f"{title(metrics)}, MultiBench's figures", caption(metrics))
-
-
-def _figure(name: str) -> str:
-    unit = ", %" if name not in _UNSCALED else ""
-    return f"{_NAMES.get(name, name)}{unit} {'↓' if name in ('mse', 'mae') else '↑'}"
+    return Table(
+        ("figure", *columns), tuple(rows), f"{run_title(metrics)}, MultiBench's figures", seeds_caption(metrics)
+    )
 
 
 def training_table(cost: Mapping[str, Any]) -> Table:

@@ -40,7 +40,7 @@ def result(tasks):
         "seeds": [41, 42],
         "tasks": tasks,
         "parts": {"shared": tasks, "unique/a": {}},
-        "floor": {"all": tasks},
+        "raw_features": {"all": tasks},
     }
 
 

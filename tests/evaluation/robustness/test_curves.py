@@ -8,8 +8,8 @@ from PIL import Image
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.robustness.curves import robustness_curves
+from coral_plugin.evaluation.tables.model import NO_VALUE
 from coral_plugin.evaluation.tables.multibench import performance_table, robustness_tables, training_table
-from coral_plugin.evaluation.tables.results import ABSENT
 
 
 def spread(values):
@@ -79,7 +79,7 @@ def test_tables(record):
     text = label.rows[0]
     assert text[:6] == ("text", "85.0 ± 7.1", "45.0 ± 7.1", "67.5 ± 3.5", "50.0 ± 3.5", "-20.0 ± 14.1")
     assert text[6:] == ("0.50 ± 0.35", "1.00 ± 0.00")
-    assert label.rows[1][6:] == (ABSENT, ABSENT)
+    assert label.rows[1][6:] == (NO_VALUE, NO_VALUE)
     assert label.rows[2][0] == "all modalities"
     assert "Noise on text: text, own (because)." in label.caption
     assert "in accuracy, among its published curves of\nmosi text:" in label.caption
@@ -95,7 +95,7 @@ def test_performance_table(record):
     found = {"label": {"representation": figures, "raw": {"accuracy": {"values": [0.25]}}}}
     table = performance_table({**record, "performance": found})
     assert table.columns == ("figure", "label: all parts", "label: raw values")
-    assert table.rows == (("accuracy, % ↑", "60.0 ± 14.1", "25.0"), ("MSE ↓", "1.50 ± 0.71", ABSENT))
+    assert table.rows == (("accuracy, % ↑", "60.0 ± 14.1", "25.0"), ("MSE ↓", "1.50 ± 0.71", NO_VALUE))
 
 
 @pytest.mark.parametrize(("memory", "said"), [("process", "whole process"), ("device", "GPU's allocator")])

@@ -11,7 +11,7 @@ from torch import nn
 
 from coral_plugin.data import from_arrays
 from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.evaluation.raw_baseline import fit_floor, score_floor
+from coral_plugin.evaluation.raw_baseline import fit_raw_baseline, score_raw_baseline
 from coral_plugin.evaluation.robustness.noise import choose
 from coral_plugin.evaluation.robustness.scores import conditions, score_noise
 from coral_plugin.evaluation.scoring import embed_data, fit_whole, score_parts
@@ -64,13 +64,13 @@ def data():
 def curves(data):
     objective = Itself()
     features = embed_data(objective, data)
-    fitted, floor = fit_whole(features, data, RIDGE), fit_floor(data, RIDGE)
-    return score_noise(objective, data, fitted, floor, choose(data.modalities), LEVELS, partial(stream, 0))
+    fitted, baseline = fit_whole(features, data, RIDGE), fit_raw_baseline(data, RIDGE)
+    return score_noise(objective, data, fitted, baseline, choose(data.modalities), LEVELS, partial(stream, 0))
 
 
 def test_level_zero_is_the_clean_score_exactly(data, curves):
     clean = score_parts(embed_data(Itself(), data), data, RIDGE)["all"]["label"]
-    raw = score_floor(data, RIDGE)["all"]["label"]
+    raw = score_raw_baseline(data, RIDGE)["all"]["label"]
     for name in ("tells", "empty", "all"):
         assert curves["representation"][name]["label"][0] == {k: clean[k] for k in ("metric", "value", "also")}
         assert curves["raw"][name]["label"][0]["value"] == raw["value"]
@@ -91,9 +91,9 @@ def test_raw_values_that_are_the_representation_have_its_curve(curves):
 
 def test_a_modality_has_the_same_noise_alone_and_among_all(data):
     objective = Itself()
-    fitted, floor = fit_whole(embed_data(objective, data), data, RIDGE), fit_floor(data, RIDGE)
+    fitted, baseline = fit_whole(embed_data(objective, data), data, RIDGE), fit_raw_baseline(data, RIDGE)
     objective.seen.clear()
-    score_noise(objective, data, fitted, floor, choose(data.modalities), (0.0, 0.5), partial(stream, 1))
+    score_noise(objective, data, fitted, baseline, choose(data.modalities), (0.0, 0.5), partial(stream, 1))
     clean, noised = objective.seen[:2], objective.seen[2:]
     assert len(noised) == 2 * 3  # two batches, three conditions
     tells, empty, both = noised[:3]

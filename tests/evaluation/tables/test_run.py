@@ -1,21 +1,11 @@
-"""Tables, to the letter."""
+"""Tables of a run, to the letter."""
 # ruff: noqa: RUF001 - the dash of an empty cell is meant
-
-import csv
-import io
 
 import numpy as np
 import pytest
 
 from coral_plugin.evaluation.disentanglement import disentanglement
-from coral_plugin.evaluation.tables.results import (
-    Table,
-    also_table,
-    cell,
-    complexity_table,
-    disentanglement_table,
-    score_table,
-)
+from coral_plugin.evaluation.tables.run import also_table, complexity_table, disentanglement_table, score_table
 
 
 def summary(values, metric="balanced_accuracy", chance=None, also=None):
@@ -36,34 +26,11 @@ def metrics():
             "strength": summary([1.5, 1.7], "mse", also={"mae": [0.9, 1.1]}),
         },
         "parts": {"shared": {"label": summary([0.6, 0.62]), "strength": summary([2.0, 2.0], "mse")}},
-        "floor": {
+        "raw_features": {
             "all": {"label": summary([0.55]), "strength": summary([2.5], "mse")},
             "text": {"label": summary([0.5])},
         },
     }
-
-
-@pytest.mark.parametrize(
-    ("values", "how", "expected"),
-    [
-        ([], {}, "–"),
-        ([None], {}, "–"),
-        ([0.679], {}, "67.9"),
-        ([0.672, 0.686], {}, "67.9 ± 1.0"),
-        ([0.672, None, 0.686], {}, "67.9 ± 1.0"),
-        ([1.0, 1.0], {}, "100.0 ± 0.0"),
-        ([0.0], {"percent": False}, "0.0"),
-        ([0.012345], {"percent": False}, "0.0123"),
-        ([-0.5], {"percent": False}, "-0.500"),
-        ([1234.5, 1236.5], {"percent": False}, "1236 ± 1"),
-        ([1e-12], {"percent": False}, "0.000000"),
-        ([0.5, 0.7], {"percent": False, "decimals": 3}, "0.600 ± 0.141"),
-        ([float("nan"), 0.5], {}, "not finite"),
-        ([float("inf")], {"percent": False}, "not finite"),
-    ],
-)
-def test_cell(values, how, expected):
-    assert cell(values, **how) == expected
 
 
 def test_score_table(metrics):
@@ -80,6 +47,12 @@ def test_score_table(metrics):
     assert table.caption == "Mean ± sample deviation of 2 seeds (41, 42)."
 
 
+def test_a_record_of_schema_1_has_its_raw_features_under_another_key(metrics):
+    older = {**metrics, "floor": metrics["raw_features"]}
+    del older["raw_features"]
+    assert score_table(older) == score_table(metrics)
+
+
 def test_one_seed_has_no_deviation_to_explain(metrics):
     assert score_table({**metrics, "seeds": [41]}).caption == "Seed 41."
 
@@ -91,29 +64,10 @@ def test_also_table(metrics):
 
 
 def test_a_run_without_tasks_has_empty_tables(metrics):
-    bare = {**metrics, "tasks": {}, "parts": {}, "floor": {}}
+    bare = {**metrics, "tasks": {}, "parts": {}, "raw_features": {}}
     assert score_table(bare).rows == (("all parts",), ("chance",))
     assert also_table(bare).rows == ()
     assert also_table(bare).text()
-
-
-def test_markdown():
-    table = Table(("name", "score, %"), (("a|b\nc", "1.0"),), "A title", "A caption.")
-    assert table.markdown() == (
-        "**A title**\n\n| name | score, % |\n| :--- | ---: |\n| a\\|b c | 1.0 |\n\nA caption.\n"
-    )
-
-
-def test_csv_survives_commas_and_quotes():
-    rows = (('a, "b"', "1.0 ± 0.1"),)
-    assert list(csv.reader(io.StringIO(Table(("x", "y"), rows).csv()))) == [["x", "y"], list(rows[0])]
-
-
-def test_text_is_aligned_and_puts_long_heads_on_two_lines():
-    table = Table(("part", "label: MSE ↓", "b: F1"), (("shared", "1.5", "–"), ("all", "10.25", "3")), "T", "C.")
-    assert table.text() == (
-        "T\n\n        label   b\npart    MSE ↓  F1\n------  -----  --\nshared    1.5   –\nall     10.25   3\n\nC.\n"
-    )
 
 
 @pytest.mark.parametrize(("memory", "said"), [(None, "–"), (3 * 2**20, "3.0")])

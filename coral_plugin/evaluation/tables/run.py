@@ -1,0 +1,148 @@
+"""The tables of a run: scores, other metrics, disentanglement, missing modalities and cost, from ``metrics.json``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
+
+ALL_PARTS = "all parts"
+_MEASURES = {
+    "cosine": "mean |cos|",
+    "cka": "linear CKA",
+    "grassmann_distance": "Grassmann distance",
+    "canonical_angle": "canonical-correlation angle over samples",
+    "grassmann": "canonical-correlation angle over samples",  # its key in metrics.json of before
+    "r2_forward": "R² 1st → 2nd",
+    "r2_backward": "R² 2nd → 1st",
+}
+
+
+def score_rows(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The named rows of a result, ``{row: {task: summary}}``: the representation, its parts, the raw values."""
+    raw = metrics.get("raw_features", metrics.get("floor", {}))  # its key in schema 1
+    rows = {f"raw: {part}": scores for part, scores in raw.items()}
+    return {ALL_PARTS: metrics["tasks"], **metrics.get("parts", {}), **rows}
+
+
+def score_table(metrics: Mapping[str, Any]) -> Table:
+    """Every part of the representation, the raw values and chance, on every task.
+
+    Args:
+        metrics: Content of ``metrics.json``.
+    """
+    tasks = metrics["tasks"]
+    rows = [
+        (name, *(_score(scores.get(task), summary["metric"]) for task, summary in tasks.items()))
+        for name, scores in score_rows(metrics).items()
+    ]
+    rows.append(("chance", *(cell([summary.get("chance")]) for summary in tasks.values())))
+    columns = (
+        "representation",
+        *(f"{task}: {metric_named(summary['metric']).heading}" for task, summary in tasks.items()),
+    )
+    return Table(columns, tuple(rows), run_title(metrics), seeds_caption(metrics))
+
+
+def also_table(metrics: Mapping[str, Any]) -> Table:
+    """The other metrics of the whole representation, a row for each task."""
+    tasks = metrics["tasks"]
+    names = list(dict.fromkeys(name for summary in tasks.values() for name in summary.get("also", {})))
+    rows = tuple(
+        (task, *(_score(summary.get("also", {}).get(name), name) for name in names)) for task, summary in tasks.items()
+    )
+    return Table(
+        ("task", *(metric_named(name).heading for name in names)),
+        rows,
+        f"{run_title(metrics)}, {ALL_PARTS}",
+        seeds_caption(metrics),
+    )
+
+
+def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
+    """How far apart each two parts lie, as they are probed and behind their heads, over the seeds."""
+    runs = list(metrics.get("disentanglement", {}).values())
+    spaces = list(dict.fromkeys(space for run in runs for space in run))
+    pairs = {
+        (space, pair): [run.get(space, {}).get(pair, {}) for run in runs]
+        for space in spaces
+        for pair in dict.fromkeys(pair for run in runs for pair in run.get(space, {}))
+    }
+    found = dict.fromkeys(name for own in pairs.values() for record in own for name in record)
+    measures = [*(name for name in _MEASURES if name in found), *(name for name in found if name not in _MEASURES)]
+    rows = tuple(
+        (pair, space, *(cell([record.get(m) for record in own], percent=False, decimals=3) for m in measures))
+        for (space, pair), own in pairs.items()
+    )
+    columns = ("parts", "space", *(_MEASURES.get(name, name) for name in measures))
+    return Table(columns, rows, f"{run_title(metrics)}, parts against each other", seeds_caption(metrics))
+
+
+def missing_table(metrics: Mapping[str, Any]) -> Table:
+    """The whole representation with modalities missing, a row for each subset that is there.
+
+    Args:
+        metrics: Content of ``metrics.json`` with ``missing``
+            (:func:`coral_plugin.runs.summary.summarise_missing`).
+    """
+    tasks = metrics["tasks"]
+    kinds = {"complete": "probe of all", "refitted": "refitted"}
+    rows = [
+        (
+            " + ".join(entry["modalities"]) + (f" ({entry['lacking']} samples have none)" if entry["lacking"] else ""),
+            *(_score(entry[kind].get(task), tasks[task]["metric"]) for task in tasks for kind in kinds),
+        )
+        for entry in metrics["missing"]
+    ]
+    rows.append(("chance", *(cell([summary.get("chance")]) for summary in tasks.values() for _ in kinds)))
+    columns = tuple(
+        f"{task}, {said}: {metric_named(summary['metric']).heading}"
+        for task, summary in tasks.items()
+        for said in kinds.values()
+    )
+    said = (
+        "Test samples are embedded from these modalities alone; parts that tell of a missing one are zero.\n"
+        "Probe of all: fitted on features from all modalities. Refitted: on features from the same ones.\n"
+    )
+    return Table(
+        ("modalities", *columns), tuple(rows), f"{run_title(metrics)}, {ALL_PARTS}", said + seeds_caption(metrics)
+    )
+
+
+def complexity_table(cost: Mapping[str, Any]) -> Table:
+    """What embedding one sample costs, from :func:`coral_plugin.evaluation.complexity.inference_cost`."""
+    memory, test = cost.get("peak_memory_bytes"), cost.get("test")
+    rows: tuple[tuple[str, str], ...] = (
+        ("parameters", f"{cost['parameters']['total']:,}"),
+        ("of them trained", f"{cost['parameters']['trainable']:,}"),
+        ("MFLOPs a sample", f"{cost['flops_per_sample'] / 1e6:.2f}"),
+        ("milliseconds a sample", f"{cost['seconds_per_sample'] * 1e3:.3f}"),
+        ("peak memory, MiB", NO_VALUE if memory is None else f"{memory / 2**20:.1f}"),
+    )
+    if test:
+        rows += ((f"seconds for the {test['samples']:,} samples of test", f"{test['seconds']:.3f}"),)
+    said = f"Batches of {cost['batch_size']}; element-wise operations are not counted."
+    if memory is not None and cost.get("memory_of") == "process":
+        said += " Memory is that of the whole process."
+    return Table(("cost", "value"), rows, "Embedding, evaluation mode", said)
+
+
+def _score(summary: Mapping[str, Any] | None, metric: str) -> str:
+    return cell(summary["values"] if summary else [], percent=metric_named(metric).is_share)
+
+
+def run_title(metrics: Mapping[str, Any]) -> str:
+    """Method, preset and data set of a result."""
+    preset = f" ({metrics['preset']})" if metrics.get("preset") else ""
+    return f"{metrics['objective']}{preset} on {metrics['dataset']}"
+
+
+def seeds_caption(metrics: Mapping[str, Any]) -> str:
+    """What the figures of a result are over: one seed, or the mean of several."""
+    seeds = metrics["seeds"]
+    listed = ", ".join(map(str, seeds))
+    if len(seeds) < 2:
+        return f"Seed {listed}."
+    return f"Mean ± sample deviation of {len(seeds)} seeds ({listed})."
