@@ -14,7 +14,6 @@ from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
 NEEDED = {
     "torch": "torch",
     "pytorch-lightning": "pytorch_lightning",
-    "torchmetrics": "torchmetrics",
     "numpy": "numpy",
     "scikit-learn": "sklearn",
     "scipy": "scipy",

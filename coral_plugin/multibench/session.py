@@ -103,7 +103,6 @@ def _trainings(run: ScriptRun, scope: Scope, folder: Path, *, resume: bool, quie
 
 
 def _preload() -> None:
-    """Import what our trainings need while no stand-in for torchvision is there for it to find."""
+    """Import Lightning, with its torchmetrics, and scikit-learn before they could find a stand-in for torchvision."""
     import pytorch_lightning  # noqa: F401
     import sklearn.linear_model  # noqa: F401
-    import torchmetrics  # noqa: F401

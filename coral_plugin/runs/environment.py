@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("coral-multibench", "torch", "pytorch-lightning", "numpy", "scikit-learn", "torchmetrics")
+PACKAGES = ("coral-multibench", "torch", "pytorch-lightning", "numpy", "scikit-learn")
 
 
 def environment() -> dict[str, Any]:
