@@ -1,8 +1,10 @@
-"""The house of DESIGN.md: imports run downward, the package stays light, every name resolves."""
+"""The house of docs/design.md: imports run downward, the package stays light, every name resolves."""
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,20 @@ def test_imports_only_run_downward():
         text=True,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_picture_in_the_design_is_what_the_import_contracts_enforce():
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    floors = [re.findall(r"coral_plugin\.(\w+)", layer) for layer in layers]
+    picture = (ROOT / "docs" / "design.md").read_text().partition("```mermaid")[2].partition("```")[0]
+    drawn = [re.findall(r"^    (\w+)\[", block, re.MULTILINE) for block in picture.split("subgraph ")[1:]]
+    assert [sorted(floor) for floor in drawn] == [sorted(floor) for floor in floors]
+    rooms = {
+        path.stem
+        for path in (ROOT / "coral_plugin").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    assert {room for floor in floors for room in floor} == rooms - {"__init__"}
 
 
 def test_the_package_never_imports_the_adapters():
@@ -49,8 +65,6 @@ def test_every_registered_name_loads():
 
 
 def test_every_package_folder_is_installed():
-    import tomllib
-
     listed = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
     found = {".".join(p.parent.relative_to(ROOT).parts) for p in ROOT.glob("coral_plugin/**/__init__.py")}
     found |= {
@@ -61,8 +75,6 @@ def test_every_package_folder_is_installed():
 
 def test_the_lowest_versions_are_those_that_are_declared():
     """What ``make test-lowest`` installs is the minimum of every dependency but torch."""
-    import tomllib
-
     from packaging.requirements import Requirement
     from packaging.version import Version
 
