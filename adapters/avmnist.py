@@ -24,8 +24,8 @@ SIDE = {"image": 28, "audio": 112}
 # Chosen with one of the four training speakers of avmnist_mini.npz left out of pre-training and probe at a time. The
 # image of AV-MNIST is a few principal components: moved or turned it leaves their span, and gains nothing.
 RECIPE = {
-    "views": {"image": "noise", "audio": "spectrogram_warp+noise@1"},
-    "plain_views": "none",  # half of a digit or of a spoken word is another one
+    "augmentations": {"image": "noise", "audio": "spectrogram_warp+noise@1"},
+    "plain_augmentations": "none",  # half of a digit or of a spoken word is another one
     "network.encoders": {
         "image": "small_conv(channels=8, most=64)",
         "audio": "small_conv(channels=8, most=64, stride=4)",

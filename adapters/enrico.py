@@ -31,7 +31,7 @@ _PLACES = {"screenshot": ("screenshots", ".jpg"), "wireframe": ("wireframes", ".
 _DAMAGED = frozenset({"50105", "50109"})
 _SHARES, _SHUFFLE_SEED = (0.65, 0.15), 42  # MultiBench's
 # a mirrored screen is none, and half of one still tells its topic
-RECIPE = {"views": {"screenshot": "plain_crop+color_jitter+noise", "wireframe": "plain_crop+noise"}}
+RECIPE = {"augmentations": {"screenshot": "plain_crop+color_jitter+noise", "wireframe": "plain_crop+noise"}}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,7 @@ _SHUFFLE_SEED = 10  # MultiBench's
 RECIPE = {
     "network.width": 512,
     "network.encoders": {"static": "mlp(hidden=10, output=10)", "series": "gru"},
-    "views": {"static": "noise", "series": "drop+noise"},
+    "augmentations": {"static": "noise", "series": "drop+noise"},
 }
 
 

@@ -23,8 +23,13 @@ Target = Literal["all", "last"]
 Statistics = Literal["train", "multibench"]
 # a place that is turned or scaled, or a picture that is cropped, is that of another object
 RECIPE = {
-    "plain_views": "none",  # where the object lies in the picture is what is asked for
-    "views": {"gripper_pos": "drop+noise", "gripper_sensors": "drop+noise", "image": "noise", "control": "drop+noise"},
+    "plain_augmentations": "none",  # where the object lies in the picture is what is asked for
+    "augmentations": {
+        "gripper_pos": "drop+noise",
+        "gripper_sensors": "drop+noise",
+        "image": "noise",
+        "control": "drop+noise",
+    },
 }
 
 

@@ -29,7 +29,7 @@ _ALWAYS = ("image", "force", "proprio")
 _KINDS: dict[str, Any] = {"image": "image", "force": "timeseries", "proprio": "tabular", "depth": "image",
                           "action": "tabular"}  # fmt: skip
 # METHODS 1.8
-RECIPE = {"views": {"image": "simclr", "force": "noise+drop", "proprio": "noise"}}
+RECIPE = {"augmentations": {"image": "simclr", "force": "noise+drop", "proprio": "noise"}}
 
 
 @dataclass(frozen=True, kw_only=True)

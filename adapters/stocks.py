@@ -19,7 +19,7 @@ from .progress import shown
 from .stocks_layout import WHAT, files_of, is_stock, prices_of, together
 
 # how far prices move is what is predicted: they are not scaled
-RECIPE = {"views": "drop+noise"}
+RECIPE = {"augmentations": "drop+noise"}
 _CUTS = (3200, 3700)  # samples at which MultiBench ends train and valid
 _SHARES = (0.7, 0.8)  # where there are fewer
 

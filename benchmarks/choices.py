@@ -39,8 +39,8 @@ HELD_IMAGES = 100  # of each digit
 DEV_FOLDS = (0, 1)
 MODALITIES = ("vision", "audio", "text")
 
-_VIEWS = avmnist.RECIPE["views"]
-_LAST = {"views": "noise", "network__encoders": dict.fromkeys(MODALITIES, "gru(last=True)")}
+_AUGMENTATIONS = avmnist.RECIPE["augmentations"]
+_LAST = {"augmentations": "noise", "network__encoders": dict.fromkeys(MODALITIES, "gru(last=True)")}
 _RATE = {"training__learning_rate": 1e-3, "training__schedule": "cosine"}
 _HARD = {"method__mask_stages": (0.5, 0.75, 0.75, 0.9)}
 # {data: (cases, seeds, epochs, {name: (objective, settings)})}
@@ -53,8 +53,8 @@ GRIDS: dict[str, Any] = {
             "recipe": ("coral", {}),
             "rate 1e-3, cosine": ("coral", _RATE),
             "width 64": ("coral", {"network__width": 64}),
-            "spectrograms moved": ("coral", {"views": _VIEWS | {"audio": "shift(fraction=0.1)+noise"}}),
-            "images turned and moved": ("coral", {"views": _VIEWS | {"image": "pose+noise"}}),
+            "spectrograms moved": ("coral", {"augmentations": _AUGMENTATIONS | {"audio": "shift(fraction=0.1)+noise"}}),
+            "images turned and moved": ("coral", {"augmentations": _AUGMENTATIONS | {"image": "pose+noise"}}),
             "fifteen epochs": ("coral", {"training__epochs": 15}),
             "masks that hide more": ("coral", _HARD),
             "Cross+Self": ("cross_self", {}),
@@ -70,8 +70,8 @@ GRIDS: dict[str, Any] = {
             "default encoders and views": ("coral", {}),
             "width 16": ("coral", _LAST | {"network__width": 16}),
             "width 128": ("coral", _LAST | {"network__width": 128}),
-            "stronger noise": ("coral", _LAST | {"views": "noise(std=1.0)@1"}),
-            "steps dropped": ("coral", _LAST | {"views": "drop+noise"}),
+            "stronger noise": ("coral", _LAST | {"augmentations": "noise(std=1.0)@1"}),
+            "steps dropped": ("coral", _LAST | {"augmentations": "drop+noise"}),
             "rate 1e-3, cosine": ("coral", _LAST | _RATE),
             "30 epochs": ("coral", _LAST | {"training__epochs": 30}),
             "nearest neighbours": ("coral", _LAST | {"probe__kind": "knn"}),

@@ -65,8 +65,8 @@ MUTATIONS = (
     Mutation(
         "both views the same",
         STEP,
-        "first, second = self.views(batch, stream), self.views(batch, stream)",
-        "first = second = self.views(batch, stream)",
+        "first, second = self.augmenter(batch, stream), self.augmenter(batch, stream)",
+        "first = second = self.augmenter(batch, stream)",
         (VIEWS,),
     ),
     Mutation(

@@ -37,7 +37,7 @@ mosi) # every pair of modalities beside all three
     critics= heads=
     # The label is the last step's: its state is kept. Chosen on valid (seed 40), as views and epochs were, among GRUs
     # and convolutions; the default, a transformer without a code of place, cannot tell which step is the last.
-    set -- --datasets all=mosi,vision_text=mosi,audio_text=mosi,vision_audio=mosi --epochs 100 --set views=noise "$@"
+    set -- --datasets all=mosi,vision_text=mosi,audio_text=mosi,vision_audio=mosi --epochs 100 --set augmentations=noise "$@"
     for pair in vision_text audio_text vision_audio; do
         one=${pair%_*} other=${pair#*_}
         set -- "$@" --modalities "$pair=$one+$other" \

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from coral_plugin.augmentations import Views, build_views
+from coral_plugin.augmentations import Augmenter, build_augmenter
 from coral_plugin.data import Modality, ModalityColumn, MultimodalBatch, MultimodalData, Split, from_arrays
 from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
@@ -95,11 +95,11 @@ def measure(shape: str, steps: int, threads: int) -> dict[str, Any]:
     data, network, spec = SHAPES[shape]()
     torch.manual_seed(0)
     objective = Coral(data.modalities, network, CoralSettings())
-    views = build_views(spec, data.modalities)
+    augmenter = build_augmenter(spec, data.modalities)
     loader = BatchLoader(data.train, BATCH, seed=0)
     settings = TrainingSettings()
     optimiser = torch.optim.AdamW(objective.parameters(), lr=settings.learning_rate)
-    pipeline, model, flops = _timed(loader, views, objective, optimiser, 100 * len(loader), steps)
+    pipeline, model, flops = _timed(loader, augmenter, objective, optimiser, 100 * len(loader), steps)
     peak = matmul_peak()
     return {
         "shape": shape,
@@ -119,7 +119,7 @@ def measure(shape: str, steps: int, threads: int) -> dict[str, Any]:
 
 def _timed(
     loader: BatchLoader,
-    views: Views,
+    augmenter: Augmenter,
     objective: Objective,
     optimiser: torch.optim.Optimizer,
     total: int,
@@ -136,7 +136,7 @@ def _timed(
             if batch is None or batch.size < BATCH:
                 break
             stream = generator(0, "step", step)
-            first, second = views(batch, stream), views(batch, stream)
+            first, second = augmenter(batch, stream), augmenter(batch, stream)
             ready = time.perf_counter()
             _step(objective, optimiser, first, second, step / total, stream)
             end = time.perf_counter()

@@ -53,7 +53,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         batch_size: Samples a step; the preset's by default.
         learning_rate: The preset's by default.
         width: Token width D; chosen by the data by default.
-        views: Augmentation of all modalities, or by modality.
+        augmentations: Augmentation of all modalities, or by modality.
         encoders: ``{modality: registered name, module, or function of (modality, width)}``.
         kinds: ``{modality: kind}`` where the number of dimensions does not tell.
         settings: Any other setting, ``{"method.temperature": 0.2, "network.depth": 2}``.
@@ -86,7 +86,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         batch_size: int | None = None,
         learning_rate: float | None = None,
         width: int | None = None,
-        views: str | Mapping[str, Any] | None = None,
+        augmentations: str | Mapping[str, Any] | None = None,
         encoders: Mapping[str, EncoderLike] | None = None,
         kinds: Mapping[str, Kind] | None = None,
         settings: Mapping[str, Any] | None = None,
@@ -101,7 +101,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.width = width
-        self.views = views
+        self.augmentations = augmentations
         self.encoders = encoders
         self.kinds = kinds
         self.settings = settings
@@ -131,7 +131,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
             preset=self.preset,
             seeds=(seed,),
             encoders=self.encoders,
-            views=self.views,
+            augmentations=self.augmentations,
             kinds=self.kinds,
             quiet=not self.verbose,
             **self._chosen(),

@@ -35,6 +35,6 @@ labels = (3 * peak).long()
 arrays = {f"{split}/{name}": values[rows] for split, rows in (("train", slice(0, 400)), ("test", slice(400, 600)))
           for name, values in (("spectrum", spectrum), ("lab", lab_values), ("labels", labels))}  # fmt: skip
 
-fitted = fit(arrays, encoders={"spectrum": SpectrumEncoder()}, views={"spectrum": shift}, epochs=10)
+fitted = fit(arrays, encoders={"spectrum": SpectrumEncoder()}, augmentations={"spectrum": shift}, epochs=10)
 print("balanced accuracy:", round(fitted.metrics["tasks"]["label"]["mean"], 3))
 print("representation of two new samples:", fitted.embed({"spectrum": spectrum[:2], "lab": lab_values[:2]}).shape)

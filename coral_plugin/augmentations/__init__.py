@@ -1,6 +1,6 @@
 """Augmented views of multimodal batches."""
 
 from coral_plugin.augmentations.catalogue import names_for
-from coral_plugin.augmentations.pipeline import Augmentation, Views, build_views
+from coral_plugin.augmentations.pipeline import Augmentation, Augmenter, build_augmenter
 
-__all__ = ["Augmentation", "Views", "build_views", "names_for"]
+__all__ = ["Augmentation", "Augmenter", "build_augmenter", "names_for"]

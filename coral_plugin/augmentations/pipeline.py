@@ -1,4 +1,4 @@
-"""Views of whole batches, from a specification of augmentations."""
+"""Two-view augmentation of whole batches, from a specification of augmentations."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class _Group:
 
 
 @dataclass(frozen=True)
-class Views:
+class Augmenter:
     """Makes augmented views of batches. Every random number comes from the generator of the call.
 
     Attributes:
@@ -123,7 +123,7 @@ class Views:
 
     groups: tuple[_Group, ...]
     custom: dict[str, Augmentation] = field(default_factory=dict)
-    plain: Views | None = None
+    plain: Augmenter | None = None
 
     def unaugmented(self, batch: MultimodalBatch, generator: torch.Generator | None = None) -> MultimodalBatch:
         """The batch for un-augmented branches: images cropped a little, all else as it is, unless chosen otherwise."""
@@ -133,7 +133,7 @@ class Views:
         """One view of ``batch``; padding, targets and index stay, and the batch itself is not changed.
 
         Args:
-            batch: B samples with every modality that the views were built for.
+            batch: B samples with every modality that the augmenter was built for.
             generator: On the device of the batch; None draws from torch's global one.
 
         Raises:
@@ -141,7 +141,7 @@ class Views:
         """
         known = [m.name for group in self.groups for m in group.modalities] + list(self.custom)
         if set(known) != set(batch.tensors):
-            raise InputError(f"The views were built for {', '.join(known)}; the batch has {', '.join(batch)}.")
+            raise InputError(f"The augmentations were built for {', '.join(known)}; the batch has {', '.join(batch)}.")
         lengths = {name: (~mask).sum(dim=1) for name, mask in batch.padding.items()}
         result: dict[str, Tensor] = {}
         for group in self.groups:
@@ -172,10 +172,10 @@ class Views:
         return names_for(kind)
 
 
-def build_views(
+def build_augmenter(
     spec: Spec | Mapping[str, Spec], modalities: Sequence[Modality], plain: Spec | Mapping[str, Spec] = "auto"
-) -> Views:
-    """The views that ``spec`` describes.
+) -> Augmenter:
+    """The augmenter that ``spec`` describes.
 
     * ``"drop+noise"``: each element in turn, with its own coin for each sample; ``"drop|noise"``: one of them.
     * ``"noise(std=0.2)@0.8"``: with a setting, and with probability 0.8.
@@ -192,23 +192,23 @@ def build_views(
     Raises:
         InputError: an unknown name or setting, or an augmentation that does not apply to a modality.
     """
-    views = _views(spec, modalities, _automatic)
+    augmenter = _augmenter(spec, modalities, _automatic)
     untouched = isinstance(plain, str) and plain.strip() == "none"
-    return views if untouched else replace(views, plain=_views(plain, modalities, _automatic_plain))
+    return augmenter if untouched else replace(augmenter, plain=_augmenter(plain, modalities, _automatic_plain))
 
 
-def _views(
+def _augmenter(
     spec: Spec | Mapping[str, Spec],
     modalities: Sequence[Modality],
     automatic: Callable[[Sequence[Modality]], tuple[_Group, ...]],
-) -> Views:
+) -> Augmenter:
     if isinstance(spec, str):
-        return Views((_group(spec, modalities),) if spec.strip() != "auto" else automatic(modalities))
+        return Augmenter((_group(spec, modalities),) if spec.strip() != "auto" else automatic(modalities))
     if not isinstance(spec, Mapping):
-        raise InputError(f"Views need a text or a mapping from modality to text, got {type(spec).__name__}.")
+        raise InputError(f"Augmentations need a text or a mapping from modality to text, got {type(spec).__name__}.")
     names = [modality.name for modality in modalities]
     if unknown := [name for name in spec if name not in names]:
-        raise InputError(f"Views name the modality {', '.join(unknown)}, but there are {', '.join(names)}.")
+        raise InputError(f"Augmentations name the modality {', '.join(unknown)}, but there are {', '.join(names)}.")
     custom: dict[str, Augmentation] = {}
     groups: list[_Group] = []
     rest: list[Modality] = []
@@ -221,8 +221,8 @@ def _views(
         elif callable(part):
             custom[modality.name] = part
         else:
-            raise InputError(f"The view of modality {modality.name!r} must be a text or a function, got {part!r}.")
-    return Views((*groups, *automatic(rest)), custom)
+            raise InputError(f"The augmentation of {modality.name!r} must be a text or a function, got {part!r}.")
+    return Augmenter((*groups, *automatic(rest)), custom)
 
 
 def _alone(text: str, modality: Modality, count: int) -> _Group:

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.bench.comparison import Comparison, Cost
 from coral_plugin.bench.grid import Job
 from coral_plugin.errors import one_line
@@ -121,8 +121,8 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
     _warm_up()
     forget_peak()
     before = peak_memory()  # where nothing is forgotten the difference to it is a lower bound
-    views = build_views(settings.views, data.modalities, settings.plain_views)
-    trained = train(build, split, views, training, job.seed, quiet=True, after_epoch=clock)
+    augmenter = build_augmenter(settings.augmentations, data.modalities, settings.plain_augmentations)
+    trained = train(build, split, augmenter, training, job.seed, quiet=True, after_epoch=clock)
     wall, processor = clock.last_epoch()
     return {
         "seconds": 1000 / len(split) * (processor if device == "cpu" else wall),

@@ -97,7 +97,7 @@ def settings(arguments: Any) -> dict[str, dict[str, Any]]:
         who, colon, setting = key.rpartition(":")
         if colon and not who:
             raise InputError(f"--set needs [NAME:]KEY=VALUE, got '{key}={text}'.")
-        if setting.partition(".")[0] not in (*GROUPS, "views", "plain_views"):
+        if setting.partition(".")[0] not in (*GROUPS, "augmentations", "plain_augmentations"):
             setting = f"method.{setting}"
         found.setdefault(who, {})[setting] = _value(text)
     return found

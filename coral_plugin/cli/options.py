@@ -132,16 +132,18 @@ def _parser(names: argparse.Namespace, classes: dict[str, type]) -> ArgumentPars
     parser.add_argument("--device", type=str, metavar="auto|cpu|cuda", help="short for --training.device")
     parser.add_argument("--precision", type=str, metavar="FORMAT", help="short for --training.precision")
     parser.add_argument(
-        "--views", type=str | None, default=None, metavar="drop+noise", help="augmentation of all modalities"
+        "--augmentations", type=str | None, default=None, metavar="drop+noise", help="augmentation of all modalities"
     )
     parser.add_argument(
-        "--plain-views",
+        "--plain-augmentations",
         type=str | None,
         default=None,
         metavar="none",
         help="what un-augmented branches get: images plain_crop by default, with none the whole image",
     )
-    parser.add_argument("--view", type=str, metavar="MODALITY=VIEW", help="augmentation of one modality (repeatable)")
+    parser.add_argument(
+        "--augmentation", type=str, metavar="MODALITY=NAME", help="augmentation of one modality (repeatable)"
+    )
     parser.add_argument("--encoder", type=str, metavar="MODALITY=NAME", help="encoder of one modality (repeatable)")
     if any(field.name == "kinds" for field in dataclasses.fields(classes["source"])):
         text = f"what an array is: {', '.join(KINDS)} (repeatable)"
@@ -188,7 +190,7 @@ def _checked_defaults(
 def _expand(argv: list[str]) -> list[str]:
     """Short flags to long ones, ``--set key=value`` to ``--group.key=value``, repeated pairs to one mapping."""
     out: list[str] = []
-    pairs: dict[str, dict[str, str]] = {"--encoder": {}, "--kind": {}, "--view": {}}
+    pairs: dict[str, dict[str, str]] = {"--encoder": {}, "--kind": {}, "--augmentation": {}}
     rest = iter(argv)
     for item in rest:
         flag, equals, value = item.partition("=")
@@ -215,8 +217,8 @@ def _expand(argv: list[str]) -> list[str]:
             pairs[flag][key] = chosen
     for flag, setting in (("--encoder", "network.encoders"), ("--kind", "source.kinds")):
         out += [f"--{setting}.{key}={chosen}" for key, chosen in pairs[flag].items()]
-    if pairs["--view"]:
-        out += ["--view", yaml.safe_dump(pairs["--view"], default_flow_style=True)]
+    if pairs["--augmentation"]:
+        out += ["--augmentation", yaml.safe_dump(pairs["--augmentation"], default_flow_style=True)]
     return out
 
 
@@ -257,10 +259,13 @@ def _settings(
 ) -> RunSettings:
     plain = parsed.as_dict() if hasattr(parsed, "as_dict") else vars(parsed)
     groups = {group: build(cls, dict(plain.get(group) or {}), group) for group, cls in classes.items()}
-    views = parsed.views if parsed.views is not None else file.get("views") or standard.get("views", {})
-    if parsed.view:
-        views = {**(views if isinstance(views, dict) else {}), **yaml.safe_load(parsed.view)}
-    plain = parsed.plain_views if parsed.plain_views is not None else file.get("plain_views")
+    augmentations = parsed.augmentations
+    if augmentations is None:
+        augmentations = file.get("augmentations") or standard.get("augmentations", {})
+    if parsed.augmentation:
+        general = augmentations if isinstance(augmentations, dict) else {}
+        augmentations = {**general, **yaml.safe_load(parsed.augmentation)}
+    plain = parsed.plain_augmentations if parsed.plain_augmentations is not None else file.get("plain_augmentations")
     modalities = parsed.modalities.split(",") if parsed.modalities is not None else file.get("modalities")
     if not isinstance(modalities, list | None) or not all(isinstance(name, str) for name in modalities or ()):
         raise InputError(f"modalities in {names.config} must be a list of names, got {short(modalities)}.")
@@ -271,8 +276,8 @@ def _settings(
         data=parsed.data if parsed.data is not None else file.get("data"),
         modalities=tuple(name.strip() for name in modalities) if modalities else None,
         seeds=_seeds(parsed.seeds, file.get("seeds")),
-        views=views,
-        plain_views=plain or standard.get("plain_views", {}),
+        augmentations=augmentations,
+        plain_augmentations=plain or standard.get("plain_augmentations", {}),
         **groups,
     )
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from coral_plugin.augmentations import Views, build_views
+from coral_plugin.augmentations import Augmenter, build_augmenter
 from coral_plugin.data import Kind, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.encoders import MultiBenchEncoder, wrapped
@@ -53,7 +53,7 @@ class CoralObjective(nn.Module):
         steps: Batches of the whole training, which the mask ratio grows over.
         settings: Settings of COrAL.
         network: Width of the unique pathways, size of the projection heads.
-        views: Augmentations that make a view of a batch.
+        augmenter: Augmenter that makes the two views of a batch.
         seed: Seed of views and masks.
 
     Attributes:
@@ -73,11 +73,11 @@ class CoralObjective(nn.Module):
         steps: int,
         settings: CoralSettings,
         network: NetworkSettings,
-        views: Views,
+        augmenter: Augmenter,
         seed: int,
     ) -> None:
         super().__init__()
-        self.batches, self.settings, self.views, self.seed = batches, settings, views, seed
+        self.batches, self.settings, self.augmenter, self.seed = batches, settings, augmenter, seed
         self.criterion = None if criterion is None else ScriptTask("", criterion, ())
         self.weight, self.steps = weight, steps
         self.names = [modality.name for modality in batches.modalities]
@@ -141,7 +141,7 @@ class CoralObjective(nn.Module):
             stream: Source of what is drawn.
         """
         batch = self._batch(inputs, stream.device)
-        views = [self.views(batch, stream), self.views(batch, stream)]
+        views = [self.augmenter(batch, stream), self.augmenter(batch, stream)]
         masks = view_masks(self.settings, self.names, self.progress, stream) if self.training else ({}, {})
         projected = []
         with _statistics_kept(model):
@@ -189,7 +189,7 @@ def coral_objective(
     weight: float = 1.0,
     is_packed: bool = False,
     kinds: Mapping[str, Kind] | None = None,
-    views: Any = "auto",
+    augmentations: Any = "auto",
     network: NetworkSettings | None = None,
     seed: int = 0,
     **settings: Any,
@@ -226,7 +226,7 @@ def coral_objective(
         weight: Weight of the COrAL terms beside the criterion.
         is_packed: Whether series are packed, as it is given to ``train``.
         kinds: ``{"series_2": "tabular"}``, where the shapes do not tell the kind rightly.
-        views: Augmentation, as for :func:`coral_plugin.augmentations.build_views`.
+        augmentations: Augmentations, as for :func:`coral_plugin.augmentations.build_augmenter`.
         network: Width of the unique pathways, size of the projection heads.
         seed: Seed of views, masks and the weights of unique pathways and heads.
         settings: Settings of COrAL: ``temperature=0.2``, ``masking="constant"``, ...
@@ -256,7 +256,7 @@ def coral_objective(
             steps=epochs * _length(loader),
             settings=method,
             network=network or NetworkSettings(),
-            views=build_views(views, script.batches.modalities),
+            augmenter=build_augmenter(augmentations, script.batches.modalities),
             seed=seed,
         )
 

@@ -24,8 +24,8 @@ class Objective(nn.Module, ABC):
 
     Attributes:
         Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
-        presets: ``{preset: {"method.key" | "training.key" | "views" | ...: value}}``, defaults that flags win over.
-            Each states its whole training (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``, if
+        presets: ``{preset: {"method.key" | "training.key" | "augmentations" | ...: value}}``, defaults that flags win
+            over. Each states its whole training (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``, if
             there is one.
         needs_raw: Whether ``loss`` is given the un-augmented batch, too, as ``raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets; others are given none.
@@ -87,7 +87,8 @@ class Objective(nn.Module, ABC):
             progress: Share of the training that is over, in [0, 1]; drives schedules.
             generator: Source of the step's randomness, on the batch's device.
             raw: The samples without augmentation, where ``needs_raw`` is true: images through the plain crop of the
-                references, unless the run's ``plain_views`` say otherwise. ``first`` stands in where it is None.
+                references, unless the run's ``plain_augmentations`` say otherwise. ``first`` stands in where it
+                is None.
         """
 
     @abstractmethod

@@ -49,7 +49,7 @@ class FactorCL(Objective):
     Without labels: x is the un-augmented sample (images: the plain crop), x' one augmented copy of it. On Trifeature
     the published copy of the second image has the SimCLR recipe without the crop, which would take away what the
     images share; the preset ``trifeature`` has it, and on other images it is
-    ``--view NAME=color_jitter+grayscale+blur+flip``.
+    ``--augmentation NAME=color_jitter+grayscale+blur+flip``.
 
     Step A of the published alternation trains encoders, heads and NCE critics on the main loss and leaves the CLUB
     critics alone; step B trains only the CLUB critics, on the NCE bound of the same batch. Here both are one ``total``
@@ -84,7 +84,7 @@ class FactorCL(Objective):
         # Adam at 1e-4 without decay is the paper's, the batch COrAL's; the clipping is ours
         "paper": training_recipe(1e-4, 0.0, gradient_clip=1.0),
         "trifeature": training_recipe(1e-4, 0.0, epochs=150, gradient_clip=1.0)
-        | {"views": {"image1": "simclr", "image2": "color_jitter+grayscale+blur+flip"}},
+        | {"augmentations": {"image1": "simclr", "image2": "color_jitter+grayscale+blur+flip"}},
     }
 
     def __init__(

@@ -74,14 +74,14 @@ SMALL = Scale(
         "training.learning_rate": 3e-3,
         "training.schedule": "cosine",
         # SimCLR's crop to 8 % of so few pixels would leave nothing of a texture
-        "views": "resized_crop(scale=(0.6,1.0))+color_jitter@0.8+flip",
+        "augmentations": "resized_crop(scale=(0.6,1.0))+color_jitter@0.8+flip",
         # nor may un-augmented branches lose more than the views do: the references' crop goes down to 50 %
-        "plain_views": "plain_crop(scale=(0.6,1.0))",
+        "plain_augmentations": "plain_crop(scale=(0.6,1.0))",
     },
     by_pairing={
         "unbiased": {"source.probe_pairs": 12_000},  # redundancy and uniqueness gain from more; synergy does not
         # the colour of the second image is half of what synergy is about
-        "biased": {"views": "resized_crop(scale=(0.6,1.0))+color_jitter(hue=0.03)@0.8+flip"},
+        "biased": {"augmentations": "resized_crop(scale=(0.6,1.0))+color_jitter(hue=0.03)@0.8+flip"},
     },
 )
 

@@ -19,7 +19,7 @@ from coral_plugin.runs.settings import RunSettings
 from coral_plugin.io.files import read_json
 from coral_plugin.objectives import Objective
 from coral_plugin.training.step import TrainingStep
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 
 
 def embedding_cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, Any]:
@@ -58,8 +58,8 @@ def training_cost(
         return None
     split = data.train if objective.needs_labels else data.unlabelled
     size = min(settings.training.batch_size, len(split))
-    views = build_views(settings.views, data.modalities, settings.plain_views)
-    step = TrainingStep(copy.deepcopy(objective).train(), views, 0, 1)
+    augmenter = build_augmenter(settings.augmentations, data.modalities, settings.plain_augmentations)
+    step = TrainingStep(copy.deepcopy(objective).train(), augmenter, 0, 1)
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     batch = split.batch(torch.arange(size)).to(device)
     with torch.random.fork_rng():  # the step seeds torch's generator for dropout

@@ -37,7 +37,7 @@ from coral_plugin.objectives import Objective
 from coral_plugin.objectives.classifier import Classifier
 from coral_plugin.objectives.coral import Coral
 from coral_plugin.training.fit import check_machine, pick_device, train
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 
 RECORD, MARK = "finetune.json", "finetuned.json"
 
@@ -180,7 +180,7 @@ def _tuned_seed(
     finished = train(
         partial(_pretrained, folder, seed, tuned, data, task, settings.loss),
         data.train,
-        build_views(tuned.views, data.modalities, tuned.plain_views),
+        build_augmenter(tuned.augmentations, data.modalities, tuned.plain_augmentations),
         tuned.training,
         seed,
         quiet=quiet,

@@ -82,8 +82,8 @@ def fit(
     output: str | Path | None = None,
     resume: bool = False,
     encoders: Mapping[str, EncoderLike] | None = None,
-    views: str | Mapping[str, str | Callable[..., Any]] | None = None,
-    plain_views: str | Mapping[str, str] | None = None,
+    augmentations: str | Mapping[str, str | Callable[..., Any]] | None = None,
+    plain_augmentations: str | Mapping[str, str] | None = None,
     kinds: Mapping[str, Kind] | None = None,
     task: TaskKind | None = None,
     quiet: bool = False,
@@ -103,8 +103,8 @@ def fit(
         output: Run directory (``~`` is the home folder); None writes nothing.
         resume: Go on with the run in ``output``.
         encoders: ``{modality: registered name, nn.Module, or function of (modality, width)}``.
-        views: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
-        plain_views: The same of un-augmented branches; ``none`` leaves images whole that are cropped by default.
+        augmentations: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
+        plain_augmentations: The same of un-augmented branches; ``none`` leaves images whole that are cropped by default.
         kinds: ``{modality: kind}`` where the number of dimensions does not tell.
         task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell; needs labels.
         quiet: Nothing on standard error; ``embed`` still warns of values that lie far from those of train.
@@ -129,15 +129,15 @@ def fit(
         chosen["training__epochs"] = epochs
     if wrong := [key for key in chosen if key.partition("__")[0] not in GROUPS]:
         raise InputError(f"fit has no argument {wrong[0]!r}; settings are <group>__<key> with {', '.join(GROUPS)}.")
-    named, functions = _split_functions(views)
+    named, functions = _split_functions(augmentations)
     modules = {name: like for name, like in (encoders or {}).items() if not isinstance(like, str)}
     texts = {name: like for name, like in (encoders or {}).items() if isinstance(like, str)}
     if texts:
         chosen["network__encoders"] = texts
     if named is not None:
-        chosen["views"] = named
-    if plain_views is not None:
-        chosen["plain_views"] = plain_views if isinstance(plain_views, str) else dict(plain_views)
+        chosen["augmentations"] = named
+    if plain_augmentations is not None:
+        chosen["plain_augmentations"] = plain_augmentations if isinstance(plain_augmentations, str) else dict(plain_augmentations)
     settings = make_settings(objective, "arrays", preset=preset, seeds=seeds_of(seeds), **chosen)
     finished = run(
         settings,
@@ -168,11 +168,11 @@ def _check_types(data: Any, output: Any, encoders: Any, kinds: Any) -> None:
 
 
 def _split_functions(
-    views: str | Mapping[str, str | Callable[..., Any]] | None,
+    augmentations: str | Mapping[str, str | Callable[..., Any]] | None,
 ) -> tuple[str | dict[str, str] | None, dict[str, Callable[..., Any]]]:
-    if views is None or isinstance(views, str):
-        return views, {}
-    if not isinstance(views, Mapping):
-        raise InputError(f"views must be a text, or a mapping of modalities to texts or functions, got {short(views)}.")
-    texts = {name: view for name, view in views.items() if isinstance(view, str)}
-    return texts, {name: view for name, view in views.items() if not isinstance(view, str)}
+    if augmentations is None or isinstance(augmentations, str):
+        return augmentations, {}
+    if not isinstance(augmentations, Mapping):
+        raise InputError(f"augmentations must be a text, or a mapping of modalities to texts or functions, got {short(augmentations)}.")
+    texts = {name: value for name, value in augmentations.items() if isinstance(value, str)}
+    return texts, {name: value for name, value in augmentations.items() if not isinstance(value, str)}

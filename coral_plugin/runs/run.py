@@ -48,7 +48,7 @@ from coral_plugin.training.fit import Trained, check_machine, pick_device, train
 from coral_plugin.training.log import table
 from coral_plugin.training.memory import refuse_too_large
 from coral_plugin.training.randomness import fold
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def run(
         say(alone)
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
         say(f"{settings.objective}: {line}")
-    views = build_views(_views_spec(settings, augmentations), data.modalities, settings.plain_views)
+    augmenter = build_augmenter(_augmentation_specs(settings, augmentations), data.modalities, settings.plain_augmentations)
     method = _check(settings, data, encoders)
     for line in (*readings(data), *data.notes):
         say(f"{data.name}: {line}")
@@ -131,7 +131,7 @@ def run(
         train,
         build,
         data.train if method.needs_labels else data.unlabelled,
-        views,
+        augmenter,
         settings.training,
         quiet=quiet,
         label=label,
@@ -264,12 +264,12 @@ def _can_score(data: MultimodalData) -> bool:
     return bool(data.tasks) and data.test is not None
 
 
-def _views_spec(settings: RunSettings, augmentations: Mapping[str, Callable[..., Any]] | None) -> Any:
+def _augmentation_specs(settings: RunSettings, augmentations: Mapping[str, Callable[..., Any]] | None) -> Any:
     if not augmentations:
-        return settings.views
-    if isinstance(settings.views, str):
-        raise InputError("Give views by modality where one of them is a function.")
-    return {**settings.views, **augmentations}
+        return settings.augmentations
+    if isinstance(settings.augmentations, str):
+        raise InputError("Give augmentations by modality where one of them is a function.")
+    return {**settings.augmentations, **augmentations}
 
 
 def _say(label: str, line: str) -> None:

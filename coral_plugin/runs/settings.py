@@ -22,7 +22,7 @@ from coral_plugin.training.settings import TrainingSettings
 GROUPS = ("method", "source", "network", "training", "probe")
 SEEDS = (41,)
 # settings that are mappings from modalities
-BY_MODALITY = ("views", "plain_views", "network.encoders")
+BY_MODALITY = ("augmentations", "plain_augmentations", "network.encoders")
 _MOST_SEED = 2**32
 
 
@@ -38,8 +38,8 @@ class RunSettings:
         preset: Preset of the method that the defaults were taken from.
         seeds: Trainings of their own, scored together; a single number stands for itself, NumPy's numbers and ranges
             become plain ones.
-        views: Augmentation of all modalities, or ``{modality: augmentation}``.
-        plain_views: The same of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): a random crop of at
+        augmentations: Augmentation of all modalities, or ``{modality: augmentation}``.
+        plain_augmentations: The same of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): a random crop of at
             least half of an image by default, as in the references; ``none`` leaves images whole.
         method: Settings of the method (its ``Settings`` dataclass).
         source: Settings of the data set (its ``settings`` dataclass).
@@ -54,8 +54,8 @@ class RunSettings:
     modalities: tuple[str, ...] | None = None
     preset: str = "paper"
     seeds: tuple[int, ...] = SEEDS
-    views: str | dict[str, str] = field(default_factory=dict)
-    plain_views: str | dict[str, str] = field(default_factory=dict)
+    augmentations: str | dict[str, str] = field(default_factory=dict)
+    plain_augmentations: str | dict[str, str] = field(default_factory=dict)
     method: Any = None
     source: Any = None
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -74,7 +74,7 @@ class RunSettings:
             )
         if not all(is_text(name) for name in self.modalities or ()):
             raise InputError(f"modalities must be names, got {short(self.modalities)}.")
-        for name in ("views", "plain_views"):
+        for name in ("augmentations", "plain_augmentations"):
             if isinstance(spec := getattr(self, name), dict) and not all(isinstance(key, str) for key in spec):
                 raise InputError(f"{name} must name modalities, got {short(spec)}.")
         if self.data is not None:

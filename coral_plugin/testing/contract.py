@@ -45,7 +45,7 @@ def presets(subject: Subject) -> None:
         chosen: dict[str, dict[str, Any]] = {group: {} for group in groups}
         for key, value in values.items():
             group, _, name = key.partition(".")
-            if key in ("views", "plain_views"):
+            if key in ("augmentations", "plain_augmentations"):
                 expect(isinstance(value, str | Mapping), f"a text or a mapping as {key} of preset {preset!r}", value)
                 continue
             fields = {field.name for field in dataclasses.fields(groups[group])} if group in groups else set()

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from coral_plugin.augmentations import Views
+from coral_plugin.augmentations import Augmenter
 from coral_plugin.data import Split
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import InputError
@@ -85,7 +85,7 @@ def check_machine(settings: TrainingSettings) -> None:
 def train(
     build: Callable[[], Objective],
     split: Split,
-    views: Views,
+    augmenter: Augmenter,
     settings: TrainingSettings,
     seed: int,
     *,
@@ -105,7 +105,7 @@ def train(
     Args:
         build: Makes the objective; called once, under the seed. With several processes it must be picklable.
         split: Samples, with targets for an objective that needs labels.
-        views: What makes a view of a batch.
+        augmenter: Makes the two views of a batch.
         settings: Of the training.
         seed: Decides on initialisation, order, views, masks and dropout.
         folder: For ``metrics.csv``, the checkpoints and TensorBoard's log (where it is installed); None writes nothing.
@@ -128,24 +128,24 @@ def train(
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
     if settings.devices == 1 or world_size() > 1:
-        return _train_here(build, split, views, settings, seed, folder, resume, quiet, label, after_epoch, samples)
+        return _train_here(build, split, augmenter, settings, seed, folder, resume, quiet, label, after_epoch, samples)
     BatchLoader(
         split, settings.batch_size, seed, 0, settings.devices, samples
     )  # refuses what the processes would refuse
     with contextlib.ExitStack() as stack:
         at = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coral-")))
-        job = partial(_train_here, build, split, views, settings, seed, at, resume, quiet, label, samples=samples)
+        job = partial(_train_here, build, split, augmenter, settings, seed, at, resume, quiet, label, samples=samples)
         processes.train_in_processes(job, settings)
         # they have left a checkpoint of the finished training
         return _train_here(
-            build, split, views, settings, seed, at, resume=True, quiet=True, label=label, samples=samples
+            build, split, augmenter, settings, seed, at, resume=True, quiet=True, label=label, samples=samples
         )
 
 
 def _train_here(
     build: Callable[[], Objective],
     split: Split,
-    views: Views,
+    augmenter: Augmenter,
     settings: TrainingSettings,
     seed: int,
     folder: Path | None,
@@ -177,7 +177,7 @@ def _train_here(
         double = settings.precision == "64-true"
         log = EpochLog(folder / LOG if folder and first else None, progress, *_board(folder if first else None, stack))
         stack.enter_context(compiled(objective, settings.compile))
-        training = TrainingStep(objective, views, seed, steps, rank(), double=double)
+        training = TrainingStep(objective, augmenter, seed, steps, rank(), double=double)
         save = None if kept is None else partial(_keep, kept, fabric)
         engine = Engine(fabric, training, loader, settings, log, save, after_epoch)
         peak = 0

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.augmentations import Views
+from coral_plugin.augmentations import Augmenter
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.objectives import Objective
 from coral_plugin.training.randomness import fold, generator
@@ -49,7 +49,7 @@ class TrainingStep(nn.Module):
 
     Args:
         objective: What is trained.
-        views: What makes a view of a batch.
+        augmenter: Makes the two views of a batch.
         seed: Of the run.
         steps: Of the whole training.
         rank: Number of this process.
@@ -60,11 +60,11 @@ class TrainingStep(nn.Module):
     """
 
     def __init__(
-        self, objective: Objective, views: Views, seed: int, steps: int, rank: int = 0, *, double: bool = False
+        self, objective: Objective, augmenter: Augmenter, seed: int, steps: int, rank: int = 0, *, double: bool = False
     ) -> None:
         super().__init__()
         self.objective = objective
-        self.views = views
+        self.augmenter = augmenter
         self.seed, self.steps, self.rank, self.double_values = seed, steps, rank, double
         self.names: list[str] = []
 
@@ -75,12 +75,12 @@ class TrainingStep(nn.Module):
         if self.double_values:
             batch = replace(batch, tensors={name: value.double() for name, value in batch.items()})
         stream = generator(self.seed, "step", step, batch.device, self.rank)
-        first, second = self.views(batch, stream), self.views(batch, stream)
+        first, second = self.augmenter(batch, stream), self.augmenter(batch, stream)
         if not self.objective.needs_raw:
             return Prepared(step, batch, first, second, stream)
         # a stream of its own: views and masks of a step are the same whatever becomes of its un-augmented branch
         plain = generator(self.seed, "plain", step, batch.device, self.rank)
-        return Prepared(step, batch, first, second, stream, self.views.unaugmented(batch, plain))
+        return Prepared(step, batch, first, second, stream, self.augmenter.unaugmented(batch, plain))
 
     def forward(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
         """The total loss, and all terms ``(K,)`` in float32 without gradient."""

@@ -28,7 +28,7 @@ def test_it_is_registered_with_its_settings_and_recipe():
     assert DATASETS.get("avmnist") is load
     assert load.settings is AvmnistSettings
     settings = make_settings("coral", "avmnist")
-    assert settings.views == {"image": "noise", "audio": "spectrogram_warp+noise@1"}
+    assert settings.augmentations == {"image": "noise", "audio": "spectrogram_warp+noise@1"}
     assert settings.network.encoders["audio"] == "small_conv(channels=8, most=64, stride=4)"
     assert (settings.training.learning_rate, settings.training.schedule) == (1e-4, "constant")  # the method's
 

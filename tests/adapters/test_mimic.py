@@ -26,7 +26,7 @@ def test_it_is_registered_with_its_recipe():
     settings = make_settings("coral", "mimic")
     assert settings.network.width == 512
     assert settings.network.encoders == {"static": "mlp(hidden=10, output=10)", "series": "gru"}
-    assert settings.views == {"static": "noise", "series": "drop+noise"}
+    assert settings.augmentations == {"static": "noise", "series": "drop+noise"}
 
 
 def test_values_and_split(path):

@@ -7,7 +7,7 @@ import torch
 
 from coral_plugin.adapters.push import PushSettings, load
 from coral_plugin.adapters.push_layout import MEANS, STDS
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.registry import DATASETS
 from coral_plugin.runs.settings import make_settings
@@ -49,10 +49,10 @@ def test_the_windows(folder):
 
 @pytest.mark.parametrize("frames", ["series", "channels"])
 def test_the_recipe_fits_both_forms_of_frames(folder, frames):
-    views = make_settings("coral", "push").views
+    augmentations = make_settings("coral", "push").augmentations
     data = load(str(folder), PushSettings(frames=frames))
     batch = data.train.batch(torch.arange(4))
-    assert set(build_views(views, data.modalities)(batch)) == set(batch)
+    assert set(build_augmenter(augmentations, data.modalities)(batch)) == set(batch)
 
 
 def test_plain_names_frames_and_last_step(tmp_path):

@@ -27,8 +27,8 @@ def held(folder, **settings):
 
 def test_it_is_registered_with_its_recipe():
     assert DATASETS.get("robotics") is load
-    views = make_settings("coral", "robotics", modalities=("image", "force")).views
-    assert views == {"image": "simclr", "force": "noise+drop"}
+    augmentations = make_settings("coral", "robotics", modalities=("image", "force")).augmentations
+    assert augmentations == {"image": "simclr", "force": "noise+drop"}
 
 
 def test_steps_and_their_next_ones(folder):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.augmentations.grammar import parse
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError, UnknownNameError
@@ -60,7 +60,7 @@ def test_one_number_stands_for_both_ends():
 )
 def test_wrong_specifications(spec, message):
     with pytest.raises(InputError, match=message):
-        build_views(spec, [VISION, TEXT])
+        build_augmenter(spec, [VISION, TEXT])
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_wrong_specifications(spec, message):
 )
 def test_wrong_specifications_of_images(spec, message):
     with pytest.raises(InputError, match=message):
-        build_views(spec, [PHOTO])
+        build_augmenter(spec, [PHOTO])
 
 
 def test_unknown_name_suggests_one():
     with pytest.raises(UnknownNameError, match=r"Unknown augmentation 'nois'\. Did you mean 'noise'\?"):
-        build_views("nois", [VISION])
+        build_augmenter("nois", [VISION])

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from coral_plugin.augmentations import build_views, names_for
+from coral_plugin.augmentations import build_augmenter, names_for
 from coral_plugin.augmentations.catalogue import _IMAGES, _STEPS, operations
-from coral_plugin.augmentations.pipeline import Views
+from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 
@@ -40,7 +40,7 @@ def changed(view, batch, name):
 
 
 def test_default_by_kind():
-    described = build_views({}, ALL).describe()
+    described = build_augmenter({}, ALL).describe()
     assert described == {
         "vision": "drop@0.5+noise@0.5 (coins shared with text)",
         "text": "drop@0.5+noise@0.5 (coins shared with vision)",
@@ -50,8 +50,8 @@ def test_default_by_kind():
         "photo": "simclr@1",
         "gray": "simclr@1",
     }
-    assert build_views("auto", ALL).describe() == described
-    mixed = build_views({"vision": "noise", "text": "auto"}, [VISION, TEXT]).describe()
+    assert build_augmenter("auto", ALL).describe() == described
+    mixed = build_augmenter({"vision": "noise", "text": "auto"}, [VISION, TEXT]).describe()
     assert mixed == {"vision": "noise@0.5", "text": "drop@0.5+noise@0.5"}
 
 
@@ -59,8 +59,8 @@ def test_default_by_kind():
 def test_everything_but_the_values_stays(spec):
     batch = make(ALL, padded=True)
     before = {name: value.clone() for name, value in batch.items()}
-    views = build_views(spec, ALL)
-    one, two = views(batch, gen(1)), views(batch, gen(1))
+    augmenter = build_augmenter(spec, ALL)
+    one, two = augmenter(batch, gen(1)), augmenter(batch, gen(1))
     assert all(torch.equal(batch[name], value) for name, value in before.items())
     assert all(torch.equal(one[name], two[name]) for name in batch)
     assert list(one) == list(batch)
@@ -79,24 +79,24 @@ def test_the_global_generator_is_left_alone():
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    build_views({}, ALL)(make(ALL), gen())
+    build_augmenter({}, ALL)(make(ALL), gen())
     assert torch.equal(torch.rand(3), expected)
     torch.manual_seed(5)
-    one = build_views({}, ALL)(make(ALL))
+    one = build_augmenter({}, ALL)(make(ALL))
     torch.manual_seed(5)
-    assert torch.equal(one["imu"], build_views({}, ALL)(make(ALL))["imu"])
+    assert torch.equal(one["imu"], build_augmenter({}, ALL)(make(ALL))["imu"])
 
 
 def test_two_views_differ():
-    batch, stream, views = make(ALL), gen(), build_views({"vision": "noise@1"}, ALL)
-    first, second = views(batch, stream), views(batch, stream)
+    batch, stream, augmenter = make(ALL), gen(), build_augmenter({"vision": "noise@1"}, ALL)
+    first, second = augmenter(batch, stream), augmenter(batch, stream)
     assert changed(first, second, "vision").all()
 
 
 def test_a_batch_of_one_with_one_step():
     short = [Modality(name="s", kind="sequence", shape=(1, 3)), Modality(name="t", kind="tabular", shape=(1,))]
     for name in set(names_for("tabular")):
-        view = build_views(f"{name}@1", short)(make(short, size=1), gen())
+        view = build_augmenter(f"{name}@1", short)(make(short, size=1), gen())
         assert all(torch.isfinite(value).all() for value in view.values())
 
 
@@ -107,11 +107,11 @@ def test_every_name_runs_or_says_what_does(modality):
     for name in {*_STEPS, *_IMAGES}:
         if name in operations(modality):
             assert name in known
-            view = build_views(name, [modality])(batch, gen())
+            view = build_augmenter(name, [modality])(batch, gen())
             assert torch.isfinite(view[modality.name]).all()
         else:
             with pytest.raises(InputError, match=f"modality {modality.name!r}.*these do: none, "):
-                build_views(name, [modality])
+                build_augmenter(name, [modality])
 
 
 @pytest.mark.parametrize("modality", ALL, ids=lambda m: m.name)
@@ -119,37 +119,37 @@ def test_everything_stays_on_the_device_of_the_batch(modality):
     # a tensor without data cannot meet one of the CPU, nor be read: neither mixed devices nor a wait for the device
     batch = make([modality], padded=True).to("meta")
     for name in operations(modality):
-        assert build_views(name, [modality])(batch)[modality.name].device.type == "meta"
+        assert build_augmenter(name, [modality])(batch)[modality.name].device.type == "meta"
 
 
 @pytest.mark.parametrize("name", ["shift", "pose", "spectrogram_warp"])
 def test_what_moves_an_image_moves_every_one(name):
-    views = build_views(name, [GRAY])
-    assert views.describe() == {"gray": f"{name}@1"}
+    augmenter = build_augmenter(name, [GRAY])
+    assert augmenter.describe() == {"gray": f"{name}@1"}
     batch = make([GRAY], 200)
-    assert changed(views(batch, gen()), batch, "gray").all()
+    assert changed(augmenter(batch, gen()), batch, "gray").all()
 
 
 def test_each_element_applies_to_half_of_the_samples():
     size = 4000
     batch = make([VISION], size)
-    view = build_views("drop+noise", [VISION])(batch, gen())
+    view = build_augmenter("drop+noise", [VISION])(batch, gen())
     share = 1 - changed(view, batch, "vision").float().mean().item()
     # a quarter by the coins, and drops whose share rounds to no step at all
     assert share == pytest.approx(0.25 + 0.25 * 0.5 / 20 / 0.8, abs=0.03)
-    noisy = build_views("noise", [VISION])(batch, gen())
+    noisy = build_augmenter("noise", [VISION])(batch, gen())
     assert changed(noisy, batch, "vision").float().mean().item() == pytest.approx(0.5, abs=0.03)
-    rare = build_views("noise@0.1", [VISION])(batch, gen())
+    rare = build_augmenter("noise@0.1", [VISION])(batch, gen())
     assert changed(rare, batch, "vision").float().mean().item() == pytest.approx(0.1, abs=0.02)
-    assert not changed(build_views("noise@0", [VISION])(batch, gen()), batch, "vision").any()
-    assert changed(build_views("noise@1", [VISION])(batch, gen()), batch, "vision").all()
+    assert not changed(build_augmenter("noise@0", [VISION])(batch, gen()), batch, "vision").any()
+    assert changed(build_augmenter("noise@1", [VISION])(batch, gen()), batch, "vision").all()
 
 
 def test_elements_compose_from_left_to_right():
     batch = make([VISION], 50)
-    hidden = build_views("noise@1+drop(fraction=0.5)@1", [VISION])(batch, gen())["vision"]
+    hidden = build_augmenter("noise@1+drop(fraction=0.5)@1", [VISION])(batch, gen())["vision"]
     assert ((hidden == 0).all(dim=2).sum(dim=1) == 10).all()
-    covered = build_views("drop(fraction=0.5)@1+noise@1", [VISION])(batch, gen())["vision"]
+    covered = build_augmenter("drop(fraction=0.5)@1+noise@1", [VISION])(batch, gen())["vision"]
     assert not (covered == 0).any()
     assert ((covered.abs() < 0.5).all(dim=2).sum(dim=1) >= 10).all()
 
@@ -157,15 +157,15 @@ def test_elements_compose_from_left_to_right():
 def test_joint_coins_are_shared_and_mapped_ones_are_not():
     both = [VISION, TEXT, TABLE]
     batch = make(both, 2000)
-    joint = build_views("noise", both)(batch, gen())
+    joint = build_augmenter("noise", both)(batch, gen())
     coins = [changed(joint, batch, m.name) for m in both]
     assert torch.equal(coins[0], coins[1])
     assert torch.equal(coins[0], coins[2])
-    apart = build_views({"vision": "noise", "text": "noise", "table": "noise"}, both)(batch, gen())
+    apart = build_augmenter({"vision": "noise", "text": "noise", "table": "noise"}, both)(batch, gen())
     agree = changed(apart, batch, "vision") == changed(apart, batch, "text")
     assert agree.float().mean().item() == pytest.approx(0.5, abs=0.04)
     # the default shares between sequences alone
-    auto = build_views({}, both)(batch, gen())
+    auto = build_augmenter({}, both)(batch, gen())
     assert (changed(auto, batch, "vision") == changed(auto, batch, "text")).float().mean() > 0.95
     assert (changed(auto, batch, "vision") == changed(auto, batch, "table")).float().mean() < 0.6
 
@@ -178,14 +178,14 @@ def test_drop_draws_its_steps_for_each_modality_and_multi_drop_once():
     twin = Modality(name="twin", kind="sequence", shape=(20, 9))
     batch = make([VISION, twin], 100)
     for spec, same in (("drop@1", False), ("multi_drop@1", True), ("multi_drop@1+noise(std=0.001)@1", True)):
-        view = build_views(spec, [VISION, twin])(batch, gen())
+        view = build_augmenter(spec, [VISION, twin])(batch, gen())
         assert gone(view, "vision").any()
         assert torch.equal(gone(view, "vision"), gone(view, "twin")) is same
 
 
 def test_multi_drop_with_other_lengths_keeps_to_the_share():
     batch = make([VISION, TEXT], 40, padded=True)
-    view = build_views("multi_drop(fraction=0.5)@1", [VISION, TEXT])(batch, gen())
+    view = build_augmenter("multi_drop(fraction=0.5)@1", [VISION, TEXT])(batch, gen())
     for name, mask in batch.padding.items():
         lost = (gone(view, name) & ~mask).sum(dim=1)
         expected = torch.tensor([round(0.5 * n) for n in (~mask).sum(dim=1).tolist()])
@@ -194,7 +194,7 @@ def test_multi_drop_with_other_lengths_keeps_to_the_share():
 
 def test_a_choice_takes_exactly_one():
     batch = make([VISION, TEXT], 3000)
-    view = build_views("none|drop(fraction=0.5)|flip", [VISION, TEXT])(batch, gen())
+    view = build_augmenter("none|drop(fraction=0.5)|flip", [VISION, TEXT])(batch, gen())
     same = ~changed(view, batch, "vision")
     turned = (view["vision"] == -batch["vision"]).flatten(1).all(dim=1)
     dropped = (gone(view, "vision").sum(dim=1) == 10) & (
@@ -212,24 +212,24 @@ def test_amplitudes_are_in_units_of_the_modality():
     table = Modality(name="t", kind="tabular", shape=(3,), mean=mean, std=std)
     values = torch.randn(400, 50, 3, generator=gen()) * torch.tensor(std) + torch.tensor(mean)
     batch = MultimodalBatch({"s": values, "t": values[:, 0]})
-    view = build_views("noise@1", [series, table])(batch, gen())
+    view = build_augmenter("noise@1", [series, table])(batch, gen())
     torch.testing.assert_close(
         (view["s"] - batch["s"]).std(dim=(0, 1)) / torch.tensor(std), torch.full((3,), 0.1), rtol=0.05, atol=0
     )
     torch.testing.assert_close(
         (view["t"] - batch["t"]).std(dim=0) / torch.tensor(std), torch.full((3,), 0.1), rtol=0.2, atol=0
     )
-    filled = build_views("drop(fraction=1.0)@1", [series, table])(batch, gen())
+    filled = build_augmenter("drop(fraction=1.0)@1", [series, table])(batch, gen())
     torch.testing.assert_close(filled["s"], torch.tensor(mean).expand(400, 50, 3))
     # a rotation happens in space, not among scaled axes
-    turned = build_views("rotate@1", [series])(batch.select(["s"]), gen())["s"]
+    turned = build_augmenter("rotate@1", [series])(batch.select(["s"]), gen())["s"]
     torch.testing.assert_close(turned.norm(dim=2), values.norm(dim=2))
 
 
 def test_padding_of_a_scaled_sequence_stays_zero():
     modality = Modality(name="vision", kind="sequence", shape=(20, 4), mean=(3.0,) * 4, std=(2.0,) * 4)
     batch = make([modality], padded=True)
-    view = build_views("drop@1+noise@1+slice@1", [modality])(batch, gen())
+    view = build_augmenter("drop@1+noise@1+slice@1", [modality])(batch, gen())
     assert not view["vision"][batch.padding["vision"]].any()
     assert view["vision"][~batch.padding["vision"]].abs().min() > 0
 
@@ -243,39 +243,39 @@ def test_own_function_gets_values_lengths_and_generator():
 
     batch, stream = make([VISION, TEXT], padded=True), gen()
     before = batch["vision"].clone()
-    views = build_views({"vision": double}, [VISION, TEXT])
-    view = views(batch, stream)
+    augmenter = build_augmenter({"vision": double}, [VISION, TEXT])
+    view = augmenter(batch, stream)
     assert torch.equal(view["vision"], before * 2)
     assert torch.equal(batch["vision"], before)
     assert torch.equal(seen[0][0], (~batch.padding["vision"]).sum(dim=1))
     assert seen[0][1] is stream
-    assert "double" in views.describe()["vision"]
-    assert build_views({"table": lambda v, lengths, g: v}, [TABLE])(make([TABLE]), None)["table"].shape == (6, 7)
-    cut = build_views({"vision": lambda v, lengths, g: v[:, 1:]}, [VISION])
+    assert "double" in augmenter.describe()["vision"]
+    assert build_augmenter({"table": lambda v, lengths, g: v}, [TABLE])(make([TABLE]), None)["table"].shape == (6, 7)
+    cut = build_augmenter({"vision": lambda v, lengths, g: v[:, 1:]}, [VISION])
     with pytest.raises(InputError, match="must keep the shape"):
         cut(make([VISION]), gen())
 
 
 def test_colour_on_gray_images_is_refused_by_name():
     with pytest.raises(InputError, match="'grayscale' does not apply to modality 'gray'"):
-        build_views("resized_crop+grayscale", [PHOTO, GRAY])
+        build_augmenter("resized_crop+grayscale", [PHOTO, GRAY])
 
 
 def test_batch_of_other_modalities_is_refused():
     with pytest.raises(InputError, match="built for vision; the batch has text"):
-        build_views("noise", [VISION])(make([TEXT]), gen())
+        build_augmenter("noise", [VISION])(make([TEXT]), gen())
 
 
 def test_settings_reach_the_operation():
     batch = make([VISION], 500)
-    view = build_views("noise( std = 1e+1 )@1", [VISION])(batch, gen())
+    view = build_augmenter("noise( std = 1e+1 )@1", [VISION])(batch, gen())
     assert (view["vision"] - batch["vision"]).std().item() == pytest.approx(10, rel=0.02)
-    described = build_views("drop(fraction=(0.1, 0.2))@0.3+noise", [VISION]).describe()
+    described = build_augmenter("drop(fraction=(0.1, 0.2))@0.3+noise", [VISION]).describe()
     assert described == {"vision": "drop(fraction=(0.1, 0.2))@0.3+noise@0.5"}
 
 
 def test_names_by_kind():
-    assert Views.names_for("tabular") == [
+    assert Augmenter.names_for("tabular") == [
         "none",
         "noise",
         "drop",

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 
@@ -33,7 +33,7 @@ def changed(view, batch, name):
 def test_unaugmented_images_are_cropped_as_in_the_references_and_nothing_else_changes():
     """RandomResizedCrop of 0.5 to 1 of the area (METHODS 1.8)."""
     batch = make(ALL, size=400)
-    plain = build_views("auto", ALL).unaugmented(batch, gen(5))
+    plain = build_augmenter("auto", ALL).unaugmented(batch, gen(5))
     for modality in ALL:
         if modality.kind == "image":
             assert changed(plain, batch, modality.name).double().mean() > 0.75
@@ -47,7 +47,7 @@ def test_the_share_that_an_unaugmented_image_keeps():
     ramp = torch.linspace(0, 1, 64).expand(300, 1, 64, 64)
     modality = Modality(name="ramp", kind="image", shape=(1, 64, 64))
     batch = MultimodalBatch({"ramp": ramp})
-    left = build_views("auto", [modality]).unaugmented(batch, gen())["ramp"]
+    left = build_augmenter("auto", [modality]).unaugmented(batch, gen())["ramp"]
     width = (left.amax(dim=(1, 2, 3)) - left.amin(dim=(1, 2, 3))).double()
     # area >= 0.5 and aspect >= 3 / 4: no narrower than sqrt(3 / 8)
     assert width.min() > (3 / 8) ** 0.5 - 0.04
@@ -57,12 +57,12 @@ def test_the_share_that_an_unaugmented_image_keeps():
 
 def test_unaugmented_branches_by_choice():
     batch = make([PHOTO, SERIES])
-    whole = build_views("auto", [PHOTO, SERIES], plain="none").unaugmented(batch, gen())
+    whole = build_augmenter("auto", [PHOTO, SERIES], plain="none").unaugmented(batch, gen())
     assert whole is batch
-    chosen = build_views("auto", [PHOTO, SERIES], plain={"photo": "none", "vision": "noise@1"}).unaugmented(
+    chosen = build_augmenter("auto", [PHOTO, SERIES], plain={"photo": "none", "vision": "noise@1"}).unaugmented(
         batch, gen()
     )
     assert torch.equal(chosen["photo"], batch["photo"])
     assert changed(chosen, batch, "vision").all()
     with pytest.raises(InputError, match="resized_cropp"):
-        build_views("auto", [PHOTO], plain="resized_cropp")
+        build_augmenter("auto", [PHOTO], plain="resized_cropp")

@@ -37,14 +37,14 @@ def test_flags_reach_their_settings():
     settings = settings_of(
         "--dataset", "digits", "--epochs", "7", "--batch-size=32", "--seeds", "1,2", "--modalities", "bottom,top",
         "--set", "temperature=0.2", "--set", "training.learning_rate=0.01", "--method.masking", "none",
-        "--encoder", "top=small_conv(channels=8)", "--view", "top=noise", "--source.parts", "halves",
+        "--encoder", "top=small_conv(channels=8)", "--augmentation", "top=noise", "--source.parts", "halves",
     )  # fmt: skip
     assert (settings.training.epochs, settings.training.batch_size, settings.seeds) == (7, 32, (1, 2))
     assert (settings.method.temperature, settings.method.masking) == (0.2, "none")
     assert settings.training.learning_rate == 0.01
     assert settings.modalities == ("bottom", "top")
     assert settings.network.encoders == {"top": "small_conv(channels=8)"}
-    assert settings.views == {"top": "noise"}
+    assert settings.augmentations == {"top": "noise"}
 
 
 def test_kinds_have_a_short_flag():
@@ -86,7 +86,7 @@ WRONG = [
     (["--dataset", "digits", "--encoder", "left=small_conv"], "given for left"),
     (["--dataset", "digits", "--encoder", "top=gru"], "gru encodes series"),
     (["--dataset", "digits", "--encoder", "top=small_conv(chanels=3)"], "chanels"),
-    (["--dataset", "digits", "--views", "dropp"], "dropp"),
+    (["--dataset", "digits", "--augmentations", "dropp"], "dropp"),
     (["--dataset", "digits", "--modalities", "top,left"], "no modality left"),
     (["--dataset", "digits", "--modalities", "top"], "at least two modalities"),
     (["--dataset", "digits", "--device", "tpu"], "tpu"),
@@ -179,7 +179,7 @@ def test_seeds_on_the_command_line_win_over_a_file_even_where_they_are_the_defau
         ("modalities: 3", []),
         ("modalities: table", []),
         ("modalities: [1, 2]", []),
-        ("views: {1: a}", []),
+        ("augmentations: {1: a}", []),
         ("data: 5", []),
         ("seeds: [1.5]", []),
         ("seeds: '12'", []),

@@ -138,8 +138,8 @@ GRAMMAR_WORDS = (
 FLAG_WORDS = (
     b"\n",
     b"--set\n",
-    b"--view\n",
-    b"--views\n",
+    b"--augmentation\n",
+    b"--augmentations\n",
     b"--encoder\n",
     b"--seeds\n",
     b"--training.",

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from coral_plugin import fit
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import Modality
 
 from .runner import Case
@@ -126,16 +126,16 @@ CASES = [
     _fit("Unknown objective", "an objective that is a number", objective=5),
     _fit("Unknown objective", "an objective that is a path", objective="../../etc/passwd"),
     _fit("preset", "a preset that is a list", preset=["paper"]),
-    _fit("views", "views that are a number", views=5),
-    _fit("Cannot read", "a view that is a sentence", views="import os"),
-    _fit("modality left", "a view for a stranger", views={"left": "noise"}),
+    _fit("augmentations", "augmentations that are a number", augmentations=5),
+    _fit("Cannot read", "a view that is a sentence", augmentations="import os"),
+    _fit("modality left", "a view for a stranger", augmentations={"left": "noise"}),
     _fit("kind", "a kind that nobody knows", kinds={"table": "hologram"}),
     _fit("kind", "a kind for a stranger", kinds={"left": "image"}),
     _fit("kind", "kinds as a number", kinds=5),
     _fit("output", "an output that is a number", output=5),
     _fit("output", "an output with a null character", output="a\0b"),
     _fit("precision", "a precision that nobody knows", training__precision="8-bit"),
-    _call("characters", "a view specification of 100,000 signs", lambda: build_views("noise+" * 20_000, [WAVE])),
+    _call("characters", "a view specification of 100,000 signs", lambda: build_augmenter("noise+" * 20_000, [WAVE])),
     _call("plain text", "a modality named with a slash", _modality("a/b")),
     _call("plain text", "a modality named with a line break", _modality("a\nb")),
     _call("plain text", "a modality named with a null character", _modality("a\0b")),

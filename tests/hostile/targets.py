@@ -20,7 +20,7 @@ from pathlib import Path
 import yaml
 from safetensors.numpy import save
 
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.cli.options import parse_run
 from coral_plugin.data import Modality, Task, from_arrays
 from coral_plugin.errors import CoralError, InputError
@@ -158,9 +158,9 @@ def read_weights(content: bytes) -> None:
     restore(settings, modalities, tasks, path, None)
 
 
-def read_views(content: bytes) -> None:
+def read_augmentations(content: bytes) -> None:
     """A specification of augmentations."""
-    build_views(content.decode("utf-8", "surrogateescape"), MODALITIES[:2])
+    build_augmenter(content.decode("utf-8", "surrogateescape"), MODALITIES[:2])
 
 
 def read_encoder(content: bytes) -> None:
@@ -204,8 +204,8 @@ TARGETS = {
         Target("result.json", read_seed, (RESULT_TEXT,), JSON_WORDS),
         Target("weights", read_weights, (_weights(),), WEIGHT_WORDS),
         Target(
-            "views",
-            read_views,
+            "augmentations",
+            read_augmentations,
             (b"drop(fraction=0.2)@0.8+noise", b"noise|drop", b"drop(fraction=(0.1, 0.2))", b"none"),
             GRAMMAR_WORDS,
         ),
@@ -221,7 +221,7 @@ TARGETS = {
             read_flags,
             (
                 b"--dataset\ndigits\n--epochs\n3\n--set\ntemperature=0.2",
-                b"--dataset\ndigits\n--view\ntop=noise\n--encoder\ntop=small_conv(channels=4)",
+                b"--dataset\ndigits\n--augmentation\ntop=noise\n--encoder\ntop=small_conv(channels=4)",
                 b"--seeds\n1,2\n--modalities=top,bottom\n--dataset=digits\n--quiet",
             ),
             FLAG_WORDS,

@@ -43,7 +43,7 @@ def test_only_our_errors_escape(name):
 
 
 def test_mutants_repeat_with_their_seed():
-    target = TARGETS["views"]
+    target = TARGETS["augmentations"]
     first, again = ([mutant(target.corpus, target.words, rng) for _ in range(20)] for rng in map(random.Random, (3, 3)))
     assert first == again
     assert len(set(first)) > 10

@@ -9,7 +9,7 @@ from coral_plugin.runs.settings import make_settings
 
 
 def test_what_we_write_is_read(tmp_path):
-    settings = make_settings("coral", "digits", views={"top": "noise"})
+    settings = make_settings("coral", "digits", augmentations={"top": "noise"})
     (tmp_path / "c.yaml").write_text(settings.to_yaml())
     assert read_yaml(tmp_path / "c.yaml") == settings.as_dict() == yaml.safe_load(settings.to_yaml())
 

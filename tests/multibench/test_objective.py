@@ -91,7 +91,7 @@ def test_positional_in_the_loop(bench, positional, shapes):
 
 def test_the_loss_is_the_criterion_and_the_terms_by_their_definition(opened, positional):
     loaders = positional((4,), (3,))
-    modules = tables(opened, loaders, weight=0.5, masking="none", views="none")
+    modules = tables(opened, loaders, weight=0.5, masking="none", augmentations="none")
     loss, _, args = called(opened, modules, loaders[0], packed=False)
     objective = modules[3]
     x = [value.float() for value in args["inputs"]]

@@ -6,7 +6,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
@@ -267,8 +267,8 @@ def test_the_copy_of_trifeatures_second_image_is_not_cropped():
     # black but for the frame, which a crop loses and a flip, a blur or a change of colour does not
     frame = torch.ones(200, 3, 32, 32)
     frame[:, :, 1:-1, 1:-1] = 0
-    views = build_views(settings.views, modalities)
-    view = views(MultimodalBatch({"image1": frame, "image2": frame}), torch.Generator().manual_seed(0))
+    augmenter = build_augmenter(settings.augmentations, modalities)
+    view = augmenter(MultimodalBatch({"image1": frame, "image2": frame}), torch.Generator().manual_seed(0))
 
     def has_frame(images):
         edges = [images[..., 0, :], images[..., -1, :], images[..., 0], images[..., -1]]

@@ -64,7 +64,7 @@ def test_factorcl_on_trifeature_is_the_published_one(name):
     for condition in grid.columns[0].conditions:
         settings = run_settings(grid.rows[0], grid.columns[0], condition, 41)
         assert settings.training.epochs == 150
-        assert settings.views == {"image1": "simclr", "image2": "color_jitter+grayscale+blur+flip"}
+        assert settings.augmentations == {"image1": "simclr", "image2": "color_jitter+grayscale+blur+flip"}
 
 
 def test_figure_4_is_the_papers_grid_on_the_data_that_are_here():

@@ -50,7 +50,7 @@ def test_own_encoder_and_own_augmentation(arrays, tiny):
         return values + 0.1 * torch.randn(values.shape, generator=generator)
 
     fitted = coral_plugin.fit(
-        arrays, epochs=1, quiet=True, encoders={"table": nn.Linear(4, 24)}, views={"table": augment}, **tiny
+        arrays, epochs=1, quiet=True, encoders={"table": nn.Linear(4, 24)}, augmentations={"table": augment}, **tiny
     )
     assert calls
     assert any(isinstance(m, nn.Linear) and m.out_features == 24 for m in fitted.objective.modules())
@@ -70,7 +70,7 @@ def test_embedding_a_sample_does_not_depend_on_its_batch(arrays, tiny):
         ({}, {"labels": [1]}, "Give labels inside the data"),
         ({}, {"objective": "corl"}, "Did you mean 'coral'"),
         ({}, {"encoders": {"vision": "mlp"}}, "given for vision"),
-        ({}, {"views": "dropp"}, "Did you mean 'drop'"),
+        ({}, {"augmentations": "dropp"}, "Did you mean 'drop'"),
         ({"train/table": np.full((60, 4), np.nan)}, {}, "not finite"),
     ],
 )

@@ -140,7 +140,7 @@ def test_a_kill_after_the_result_leaves_a_finished_seed(settings, data, tmp_path
         ({"training__batch_size": 16}, "training.batch_size: saved 32, asked 16"),
         ({"training__devices": 2}, "training.devices: saved 1, asked 2"),
         ({"training__compile": True}, "training.compile: saved False, asked True"),
-        ({"views": "noise"}, "views: saved .*asked 'noise'"),
+        ({"augmentations": "noise"}, "augmentations: saved .*asked 'noise'"),
     ],
 )
 def test_what_differs_is_listed(settings, data, tmp_path, change, said):

@@ -103,11 +103,11 @@ def test_resume_trains_only_what_is_missing(settings, data, tmp_path, monkeypatc
     trained = []
     original = module.train
 
-    def counting(build, split, views, training, seed, **options):
+    def counting(build, split, augmenter, training, seed, **options):
         trained.append(seed)
         if len(trained) == 2:
             raise KeyboardInterrupt
-        return original(build, split, views, training, seed, **options)
+        return original(build, split, augmenter, training, seed, **options)
 
     monkeypatch.setattr(module, "train", counting)
     with pytest.raises(KeyboardInterrupt):

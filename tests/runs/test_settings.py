@@ -31,7 +31,7 @@ def test_chosen_values_win_over_the_preset():
 
 def test_saved_settings_are_read_back_the_same():
     settings = make_settings(
-        "coral", "digits", seeds=(1, 2), views={"top": "noise"}, network__encoders={"top": "small_conv"}
+        "coral", "digits", seeds=(1, 2), augmentations={"top": "noise"}, network__encoders={"top": "small_conv"}
     )
     assert from_dict(yaml.safe_load(settings.to_yaml())) == settings
 
@@ -120,7 +120,7 @@ def test_a_recipe_says_nothing_of_modalities_that_are_left_out(monkeypatch):
 
     load.settings = Nothing
     load.recipe = {
-        "views": {"a": "noise", "b": "drop"},
+        "augmentations": {"a": "noise", "b": "drop"},
         "network.encoders": {"a": "gru", "b": "mlp"},
         "network.width": 16,
     }
@@ -130,19 +130,19 @@ def test_a_recipe_says_nothing_of_modalities_that_are_left_out(monkeypatch):
         everything = make_settings("coral", "with_recipe")
     finally:
         DATASETS.remove("with_recipe")
-    assert settings.views == {"b": "drop"}
+    assert settings.augmentations == {"b": "drop"}
     assert settings.network.encoders == {"b": "mlp"}
     assert settings.network.width == 16
-    assert everything.views == load.recipe["views"]
+    assert everything.augmentations == load.recipe["augmentations"]
 
 
 def test_unaugmented_branches_are_part_of_the_settings():
-    assert make_settings("clip", "trifeature").plain_views == {}
-    settings = make_settings("clip", "trifeature", plain_views={"image1": "none"})
+    assert make_settings("clip", "trifeature").plain_augmentations == {}
+    settings = make_settings("clip", "trifeature", plain_augmentations={"image1": "none"})
     assert from_dict(yaml.safe_load(settings.to_yaml())) == settings
-    assert make_settings("clip", "avmnist").plain_views == "none"
-    with pytest.raises(InputError, match="plain_views must name modalities"):
-        make_settings("clip", "digits", plain_views={1: "none"})
+    assert make_settings("clip", "avmnist").plain_augmentations == "none"
+    with pytest.raises(InputError, match="plain_augmentations must name modalities"):
+        make_settings("clip", "digits", plain_augmentations={1: "none"})
 
 
 def test_the_small_scales_unaugmented_branches_lose_no_more_than_its_views():
@@ -150,5 +150,5 @@ def test_the_small_scales_unaugmented_branches_lose_no_more_than_its_views():
 
     for condition in ({}, *SMALL.by_pairing.values()):
         chosen = {**SMALL.chosen, **condition}
-        assert "crop(scale=(0.6,1.0))" in chosen["views"]
-        assert chosen["plain_views"] == "plain_crop(scale=(0.6,1.0))"
+        assert "crop(scale=(0.6,1.0))" in chosen["augmentations"]
+        assert chosen["plain_augmentations"] == "plain_crop(scale=(0.6,1.0))"

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import Modality, ModalityColumn, Split
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings
@@ -133,9 +133,9 @@ def split():
 def run(split, build):
     """Train; keywords that are no arguments of ``train`` are settings."""
 
-    def call(folder=None, *, seed=41, resume=False, build=build, split=split, views="auto", quiet=True, **settings):
+    def call(folder=None, *, seed=41, resume=False, build=build, split=split, augmenter="auto", quiet=True, **settings):
         chosen = {"epochs": 4, "checkpoint_seconds": 0.0, "learning_rate": 1e-3, "batch_size": 16, "device": "cpu"}
-        made = build_views(views, MODALITIES) if isinstance(views, str) else views
+        made = build_augmenter(augmenter, MODALITIES) if isinstance(augmenter, str) else augmenter
         settings = TrainingSettings(**{**chosen, **settings})
         return train(build, split, made, settings, seed, folder=folder, resume=resume, quiet=quiet)
 

@@ -18,11 +18,11 @@ def objective():
     return Coral(MODALITIES, NetworkSettings(width=8, heads=2, head_hidden=8, head_output=8), CoralSettings())
 
 
-def prepared(objective, values=None, views=lambda batch, _: batch):
+def prepared(objective, values=None, augmenter=lambda batch, _: batch):
     columns = {m.name: torch.ones(6, 3) for m in MODALITIES}
     columns.update(values or {})
     split = Split({name: ModalityColumn(each) for name, each in columns.items()}, {})
-    return TrainingStep(objective, views, 0, 1).prepare(split.batch(torch.tensor([5, 1, 3])), 0)
+    return TrainingStep(objective, augmenter, 0, 1).prepare(split.batch(torch.tensor([5, 1, 3])), 0)
 
 
 def test_the_input_of_a_modality(objective):
@@ -32,10 +32,10 @@ def test_the_input_of_a_modality(objective):
 
 
 def test_a_view(objective):
-    def views(batch, _):
+    def augmenter(batch, _):
         return batch.with_values({**batch.tensors, "a": batch["a"] / 0 * 0})
 
-    found = find_cause(objective, prepared(objective, views=views))
+    found = find_cause(objective, prepared(objective, augmenter=augmenter))
     assert found == (0, "modality a: its view, samples [5, 1, 3]")
 
 

@@ -166,9 +166,9 @@ def test_half_precision_without_a_gpu_is_refused(run):
 
 
 def test_labels_of_progress_are_lines(split, build, capsys):
-    from coral_plugin.augmentations import build_views
+    from coral_plugin.augmentations import build_augmenter
 
     modalities = build().modalities
     settings = TrainingSettings(epochs=1, device="cpu", batch_size=16)
-    train(build, split, build_views("auto", modalities), settings, 41, label="here:")
+    train(build, split, build_augmenter("auto", modalities), settings, 41, label="here:")
     assert capsys.readouterr().err.startswith("here: seed 41  epoch 1/1  loss ")

@@ -28,7 +28,7 @@ def test_two_thousand_epochs(run, toy, split, tmp_path, monkeypatch):
     monkeypatch.setattr(fit, "EpochLog", lambda path, *tell: original(path, *tell, look))
     few = split.subset(split.columns["a"].values.new_tensor(range(8)).long())
     history = run(
-        tmp_path, build=toy, split=few, views=lambda b, _: b, epochs=EPOCHS, batch_size=8, checkpoint_seconds=1.0
+        tmp_path, build=toy, split=few, augmenter=lambda b, _: b, epochs=EPOCHS, batch_size=8, checkpoint_seconds=1.0
     ).history
     assert len(history) == EPOCHS
     files, memory, texts = zip(*seen, strict=True)

@@ -17,7 +17,7 @@ def first_step(run, still):
     """Terms of one step on all samples, without views, masks and dropout, which draw other numbers in other formats."""
 
     def terms(**settings):
-        row = run(build=still, views=lambda batch, _: batch, epochs=1, batch_size=40, **settings).history[0]
+        row = run(build=still, augmenter=lambda batch, _: batch, epochs=1, batch_size=40, **settings).history[0]
         return {name: value for name, value in row.items() if name.startswith("loss/")}
 
     return terms
@@ -96,7 +96,7 @@ def test_a_gradient_that_is_not_finite_stops(run, toy):
 def test_the_modality_and_its_samples_are_named(run, split):
     split.columns["b"].values[[7, 30]] = math.inf
     with pytest.raises(DivergedError, match=r"modality b: its (input|view), samples \[(7|30)(, (7|30))?\]"):
-        run(split=split, views=lambda batch, _: batch, batch_size=40)
+        run(split=split, augmenter=lambda batch, _: batch, batch_size=40)
 
 
 def test_skipping_counts_and_leaves_weights_and_statistics_alone(run, split, toy):
@@ -104,7 +104,7 @@ def test_skipping_counts_and_leaves_weights_and_statistics_alone(run, split, toy
     spoiled = rows.clone()
     spoiled[5] = math.nan
     split.columns["a"].__dict__["values"] = spoiled
-    trained = run(build=toy, split=split, views=lambda b, _: b, on_nonfinite="skip")
+    trained = run(build=toy, split=split, augmenter=lambda b, _: b, on_nonfinite="skip")
     assert [row["skipped"] for row in trained.history] == [1, 1, 1, 1]
     assert all(math.isfinite(row["loss/total"]) for row in trained.history)
     for name, value in trained.objective.state_dict().items():

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from coral_plugin.augmentations import build_views
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import Modality, ModalityColumn, Split
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings
@@ -33,7 +33,7 @@ def trained(run, monkeypatch):
     generator = torch.Generator().manual_seed(0)
     columns = {name: ModalityColumn(torch.randn(40, 6, generator=generator)) for name in NAMES}
     split = Split(columns, {"label": torch.arange(40) % 3})
-    views = build_views("noise@1", THREE)  # no view is the sample itself
+    augmenter = build_augmenter("noise@1", THREE)  # no view is the sample itself
 
     def call(build, **settings):
         prepared, given, prepare = [], [], TrainingStep.prepare
@@ -47,7 +47,7 @@ def trained(run, monkeypatch):
             objective.loss = lambda *args, **more: (given.append((args, more)), loss(*args, **more))[1]
             return objective
 
-        result = run(build=spied, split=split, views=views, **{"epochs": EPOCHS, **settings})
+        result = run(build=spied, split=split, augmenter=augmenter, **{"epochs": EPOCHS, **settings})
         return result, prepared, given
 
     return call
@@ -220,7 +220,7 @@ PAIR = tuple(Modality(name=name, kind="image", shape=(3, 16, 16)) for name in ("
 def pictures(objective, plain="auto", steps=3):
     """What is prepared of three batches of images for ``objective``."""
     split = Split({m.name: ModalityColumn(torch.rand(8, 3, 16, 16)) for m in PAIR}, {})
-    training = TrainingStep(objective, build_views("auto", PAIR, plain), 41, 3)
+    training = TrainingStep(objective, build_augmenter("auto", PAIR, plain), 41, 3)
     batch = split.batch(torch.arange(8))
     return batch, [training.prepare(batch, step) for step in range(steps)]
 
@@ -235,7 +235,7 @@ def test_methods_with_an_unaugmented_branch_get_it_with_the_plain_crop():
     again = pictures(clip)[1]
     torch.manual_seed(1)
     assert torch.equal(again[2].raw["left"], TrainingStep(
-        clip, build_views("auto", PAIR), 41, 3).prepare(again[2].batch, 2).raw["left"])  # fmt: skip
+        clip, build_augmenter("auto", PAIR), 41, 3).prepare(again[2].batch, 2).raw["left"])  # fmt: skip
 
 
 def test_the_unaugmented_branch_does_not_change_what_else_is_drawn():
@@ -263,7 +263,7 @@ def test_seeds_and_steps_have_views_of_their_own():
     rows = Split({name: ModalityColumn(torch.ones(4, 6)) for name in NAMES}, {}).batch(torch.arange(4))
 
     def first(seed, step):
-        return TrainingStep(three()(), build_views("noise@1", THREE), seed, STEPS).prepare(rows, step).first["x"]
+        return TrainingStep(three()(), build_augmenter("noise@1", THREE), seed, STEPS).prepare(rows, step).first["x"]
 
     assert torch.equal(first(1, 0), first(1, 0))
     assert not torch.equal(first(1, 0), first(2, 0))
