@@ -25,8 +25,8 @@ class Objective(nn.Module, ABC):
     Attributes:
         Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
         presets: ``{preset: {"method.key" | "training.key" | "augmentations" | ...: value}}``, defaults that flags win
-            over. Each states its whole training (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``, if
-            there is one.
+            over. Each states its whole training (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``,
+            if there is one.
         needs_raw: Whether ``loss`` is given the un-augmented batch, too, as ``raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets; others are given none.
         trains: Whether there is anything to train; False for raw features.
