@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import platform
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from filelock import FileLock
 
 from coral_plugin.bench.grid import Job
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_json, write_json
 from coral_plugin.runs.environment import commit
+from coral_plugin.runs.lock import locked
 from coral_plugin.runs.run import load_data, run
 from coral_plugin.runs.settings import from_dict
 
@@ -43,7 +40,8 @@ def execute(job: Job) -> dict[str, Any]:
     """
     if job.pretrained is not None:
         execute(job.pretrained)
-    with locked(job.folder):
+    # a second command on the same grid waits
+    with locked(job.folder, LOCK, wait=True):
         if (done := read_record(job)) is not None:
             return done
         metrics = _train(job) if job.pretrained is None else _finetune(job, job.pretrained.folder)
@@ -91,11 +89,3 @@ def epochs_done(job: Job) -> float:
     except OSError:
         return 0.0
     return min(1.0, max(0, rows) / job.settings["training"]["epochs"])
-
-
-@contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the run directory: a second command on the same grid waits, and the lock of a killed process is gone."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / LOCK):
-        yield

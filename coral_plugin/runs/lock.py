@@ -1,4 +1,8 @@
-"""One process at a time in a run directory."""
+"""One process at a time in a run directory.
+
+The package filelock does not serve here: its file stays behind, so that no run directory would be left as it was found,
+and it names no holder and refuses to work on network disks without locks.
+"""
 
 from __future__ import annotations
 
@@ -14,25 +18,30 @@ from coral_plugin.errors import InputError
 from coral_plugin.io.files import cannot_write
 
 LOCK = "run.lock"
-# network disks that know no locks: the run goes on without
+# network disks without locks: the run goes on unlocked
 _NO_LOCKS = {errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS}
-_MOST = 300  # bytes that a lock says
+_MOST_BYTES = 300  # of the text in a lock file
 
 
 @contextlib.contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, name: str = LOCK, *, wait: bool = False) -> Iterator[None]:
     """Hold ``folder``, which is made if need be, until the end of the block.
 
     The system keeps the lock for the process, not the file: that of a process that was killed holds nobody up.
+
+    Args:
+        folder: Run directory.
+        name: File name of the lock.
+        wait: Whether to wait until no other process holds it, instead of refusing.
 
     Raises:
         InputError: another process holds it, or there can be no folder.
         MachineError: the disk is full or read-only.
     """
     new = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
-    path = folder / LOCK
+    path = folder / name
     try:
-        handle = _acquire(path)
+        handle = _acquire(path, wait=wait)
     except OSError as error:
         _remove(new)
         raise cannot_write(error, folder) from error
@@ -56,7 +65,7 @@ def refuse_locked(folder: Path) -> None:
             pass
 
 
-def _acquire(path: Path) -> int:
+def _acquire(path: Path, *, wait: bool) -> int:
     while True:
         # no link is followed, and a pipe does not wait
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -66,8 +75,8 @@ def _acquire(path: Path) -> int:
         except FileNotFoundError:  # whoever made the folder has removed it again
             continue
         try:
-            _take(handle, path)
-            if _is_still(handle, path):
+            _take(handle, path, wait=wait)
+            if _is_current(handle, path):
                 os.ftruncate(handle, 0)
                 now = datetime.now(UTC).isoformat(timespec="seconds")
                 os.write(handle, f"process {os.getpid()} on {platform.node()}, since {now}\n".encode())
@@ -78,25 +87,25 @@ def _acquire(path: Path) -> int:
         os.close(handle)
 
 
-def _take(handle: int, path: Path) -> None:
-    """Take the lock of an open file, without waiting."""
+def _take(handle: int, path: Path, *, wait: bool) -> None:
+    """Take the lock of an open file."""
     try:
         import fcntl
     except ImportError:  # not on Windows
         return
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        said = os.pread(handle, _MOST, 0).decode(errors="replace").strip() or "another process"
+        holder = " ".join(os.pread(handle, _MOST_BYTES, 0).decode(errors="replace").split()) or "another process"
         raise InputError(
-            f"{path.parent} is in use by {' '.join(said.split())}. Wait for it, stop it, or choose another --output."
+            f"{path.parent} is in use by {holder}. Wait for it, stop it, or choose another --output."
         ) from error
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
 
 
-def _is_still(handle: int, path: Path) -> bool:
+def _is_current(handle: int, path: Path) -> bool:
     """Whether the file that was opened is the one that has the name; its holder may have removed it meanwhile."""
     try:
         return os.path.samestat(os.fstat(handle), path.stat(follow_symlinks=False))

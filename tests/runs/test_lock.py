@@ -76,8 +76,8 @@ def test_a_file_that_was_removed_meanwhile_is_no_lock(tmp_path, monkeypatch):
     """Its holder removed it between our opening and our locking; a third process may hold a new one by now."""
     taken, original = [], module._take
 
-    def slow(handle, path):
-        original(handle, path)
+    def slow(handle, path, *, wait):
+        original(handle, path, wait=wait)
         taken.append(handle)
         if len(taken) == 1:
             path.unlink()
@@ -110,6 +110,23 @@ def test_many_at_once_never_meet(tmp_path):
         thread.join()
     assert most == [1]
     assert refused[0] < 800
+    assert not (tmp_path / "run" / LOCK).exists()
+
+
+def test_who_waits_gets_in_when_the_holder_is_gone(holder, tmp_path):
+    entered = []
+
+    def work():
+        with locked(tmp_path / "run", wait=True):
+            entered.append("in")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    time.sleep(0.1)
+    assert entered == []
+    holder.kill()
+    thread.join(60)
+    assert entered == ["in"]
     assert not (tmp_path / "run" / LOCK).exists()
 
 
