@@ -37,7 +37,7 @@ import torch
 from coral_plugin.cli.main import main as coral
 from coral_plugin.io.files import write_json
 from coral_plugin.registry import OBJECTIVES
-from coral_plugin.runs import pictures
+from coral_plugin.runs import run as running
 from coral_plugin.runs.environment import environment
 from coral_plugin.training.log import TIMES
 
@@ -121,7 +121,7 @@ def preload() -> None:
         importlib.import_module(name)
     if importlib.util.find_spec("tensorboard"):
         importlib.import_module("tensorboard.summary.writer.event_file_writer")
-    pictures.draw_run = lambda _: []
+    running.draw_run = lambda _: []
 
 
 def child(argv: list[str], stderr: Path) -> None:

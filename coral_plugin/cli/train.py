@@ -31,8 +31,7 @@ def main(argv: list[str]) -> int:
 
 def _train(settings: RunSettings, folder: Path, flags: argparse.Namespace) -> int:
     from coral_plugin.evaluation.tables.run import also_table, score_table
-    from coral_plugin.runs.pictures import draw_run
-    from coral_plugin.runs.run import run
+    from coral_plugin.runs.run import draw_run, run
 
     finished = run(settings, folder=folder, resume=flags.resume, quiet=flags.quiet)
     if finished.metrics["tasks"]:

@@ -22,8 +22,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.runs.folder import CONFIG
 from coral_plugin.runs.lock import refuse_locked
-from coral_plugin.runs.pictures import draw_run
-from coral_plugin.runs.run import run
+from coral_plugin.runs.run import draw_run, run
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import pick_device
 from coral_plugin.training.signals import end_with_parent, stoppable

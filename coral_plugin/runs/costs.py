@@ -10,16 +10,16 @@ from typing import Any
 
 import torch
 
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.complexity import count_flops, inference_cost
 from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.scoring import probing_splits
-from coral_plugin.runs.folder import ENVIRONMENT, load_objective
-from coral_plugin.runs.settings import RunSettings
 from coral_plugin.io.files import read_json
 from coral_plugin.objectives import Objective
+from coral_plugin.runs.folder import ENVIRONMENT, load_objective
+from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.step import TrainingStep
-from coral_plugin.augmentations import build_augmenter
 
 
 def embedding_cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, Any]:

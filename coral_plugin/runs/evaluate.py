@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from coral_plugin.data import MultimodalData
-from coral_plugin.errors import InputError
-from coral_plugin.evaluation.pictures.density import require_umap
-from coral_plugin.evaluation.features import embed_split
-from coral_plugin.evaluation.raw_baseline import fit_raw_baseline, score_raw_baseline
+from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
+from coral_plugin.evaluation.performance import Figures, performance
+from coral_plugin.evaluation.pictures.density import require_umap
 from coral_plugin.evaluation.pictures.plots import embedding_density
 from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.raw_baseline import RawBaseline, fit_raw_baseline, score_raw_baseline
+from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION
 from coral_plugin.evaluation.scoring import (
     Features,
     embed_data,
@@ -24,15 +28,20 @@ from coral_plugin.evaluation.scoring import (
     score_disentanglement,
     score_parts,
 )
-from coral_plugin.runs.costs import embedding_cost, training_cost
-from coral_plugin.runs.folder import RESULT, load_objective, open_run, read_result
-from coral_plugin.runs.pictures import PLOTS
-from coral_plugin.runs.reports import Reports, noises_for, report
-from coral_plugin.runs.robustness import RobustnessSettings, draw_robustness, summarise_robustness
-from coral_plugin.runs.run import load_data, matched_width
-from coral_plugin.runs.settings import RunSettings
-from coral_plugin.runs.summary import summarise, summarise_missing
 from coral_plugin.io.files import write_json
+from coral_plugin.runs.costs import embedding_cost, training_cost
+from coral_plugin.runs.folder import PLOTS, load_objective, read_result
+from coral_plugin.runs.robustness import (
+    RobustnessSettings,
+    choose_noises,
+    curves_under_noise,
+    draw_robustness,
+    summarise_robustness,
+)
+from coral_plugin.runs.run import open_finished
+from coral_plugin.runs.seed import score_at_matched_width
+from coral_plugin.runs.settings import RunSettings
+from coral_plugin.runs.summary import mean_and_std, summarise, summarise_missing
 
 # more than four modalities have: worth a word before it begins
 MANY_SUBSETS = 15
@@ -96,8 +105,9 @@ def evaluate(
     extras = extras or Extras()
     if extras.umap:
         require_umap()
-    settings, data, seeds = _opened(folder, data_path)
-    subsets, noises = _subsets(extras.missing, data), noises_for(extras.robustness, data)
+    settings, data, seeds = open_finished(folder, data_path)
+    subsets = _subsets(extras.missing, data)
+    noises = choose_noises(extras.robustness, data) if extras.robustness is not None else {}
     baseline = fit_raw_baseline(data, probe)
     features, whole, results = _probed(folder, settings, data, probe, seeds)
     metrics = summarise(settings, data, results, score_raw_baseline(data, probe, baseline))
@@ -107,19 +117,16 @@ def evaluate(
             seed: score_missing(load_objective(folder, seed), data, probe, subsets, whole[seed]) for seed in seeds
         }
         test = probing_splits(data)["test"]
-        metrics["missing"] = summarise_missing(
-            data, partial, {subset: count_missing(test, subset) for subset in subsets}
-        )
-    found = Reports()
-    if extras.performance or extras.robustness is not None:
-        found = report(folder, data, baseline, features, whole, noises, extras.robustness)
+        missing = {subset: count_missing(test, subset) for subset in subsets}
+        metrics["missing"] = summarise_missing(data, partial, missing)
     if extras.performance:
-        metrics["performance"] = found.performance
+        metrics["performance"] = _performance(data, baseline, features, whole)
     cost = _cost(folder, settings, data, results, training=extras.training)
     write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
     record, pictures = None, []
     if extras.robustness is not None:
-        record = summarise_robustness(settings, data, probe, extras.robustness, found.noises, found.curves)
+        curves = curves_under_noise(folder, data, baseline, whole, noises, extras.robustness.levels)
+        record = summarise_robustness(settings, data, probe, extras.robustness, noises, curves)
         write_json(folder / ROBUSTNESS, record)
         pictures = draw_robustness(folder, record)
     if extras.umap:
@@ -128,7 +135,7 @@ def evaluate(
 
 
 def _probed(
-    folder: Path, settings: RunSettings, data: MultimodalData, probe: ProbeSettings, seeds: list[int]
+    folder: Path, settings: RunSettings, data: MultimodalData, probe: ProbeSettings, seeds: tuple[int, ...]
 ) -> tuple[dict[int, Features], dict[int, dict[str, FittedProbe]], dict[int, dict[str, Any]]]:
     """By seed: features, ``{task: probe}`` of all parts, results as in ``result.json`` with the scores of ``probe``."""
     features, whole, results = {}, {}, {}
@@ -140,7 +147,7 @@ def _probed(
         results[seed] = {
             **{key: value for key, value in read_result(folder / f"seed-{seed}").items() if key != "matched_width"},
             "scores": scores,
-            **matched_width(features[seed], data, settings, probe, scores),
+            **score_at_matched_width(features[seed], data, settings, probe, scores),
             "disentanglement": score_disentanglement(objective, data),
         }
     return features, whole, results
@@ -156,18 +163,38 @@ def _cost(
     return cost if trained is None else {**cost, "training": trained}
 
 
-def _opened(folder: Path, data_path: str | None) -> tuple[RunSettings, MultimodalData, list[int]]:
-    """Settings, data and finished seeds of a run."""
-    settings, record = open_run(folder)
-    if data_path is not None:
-        settings = dataclasses.replace(settings, data=data_path)
-    data = load_data(settings)
-    if data.fingerprint != record["fingerprint"]:
-        raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")
-    seeds = [seed for seed in settings.seeds if (folder / f"seed-{seed}" / RESULT).is_file()]
-    if not seeds:
-        raise InputError(f"{folder} has no finished seed; go on with coral train --resume.")
-    return settings, data, seeds
+def _performance(
+    data: MultimodalData,
+    baseline: RawBaseline,
+    features: Mapping[int, Features],
+    fitted: Mapping[int, Mapping[str, FittedProbe]],
+) -> dict[str, Any]:
+    """``{task: {"representation" | "raw": {figure: values of the seeds with mean and standard deviation}}}``."""
+    figures = [score_performance(data, fitted[seed], parts["test"]) for seed, parts in features.items()]
+    raw = score_performance(data, baseline.fitted, baseline.features["test"])
+    return {
+        task: {REPRESENTATION: _over_seeds([by_task[task] for by_task in figures]), RAW: _over_seeds([raw[task]])}
+        for task in raw
+    }
+
+
+def score_performance(
+    data: MultimodalData, fitted: Mapping[str, FittedProbe], test: Mapping[str, np.ndarray]
+) -> dict[str, Figures]:
+    """MultiBench's figures of each task from the features ``{part: (N, d)}`` of the test samples."""
+    targets = probing_splits(data)["test"].targets
+    figures = {}
+    for task in data.tasks:
+        truth = targets[task.name].cpu().numpy()
+        score = fitted[task.name].score((concatenate(dict(test)), truth))
+        figures[task.name] = performance(task, truth, score.predictions, score.outputs)
+    return figures
+
+
+def _over_seeds(figures: list[Figures]) -> dict[str, Any]:
+    """Mean and standard deviation of the figures that are defined for every seed."""
+    common = [name for name in figures[0] if all(name in by_name for by_name in figures)]
+    return {name: mean_and_std([by_name[name] for by_name in figures]) for name in common}
 
 
 def _subsets(missing: str | None, data: MultimodalData) -> tuple[Subset, ...]:

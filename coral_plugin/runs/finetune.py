@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import sys
@@ -12,11 +13,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import MultimodalData, Task
 from coral_plugin.errors import InputError, short
-from coral_plugin.evaluation.features import frozen
+from coral_plugin.evaluation.features import concatenate, embed_split, frozen
 from coral_plugin.evaluation.metrics import classification_scores
+from coral_plugin.evaluation.probe import ProbeSettings, probe
+from coral_plugin.io.files import read_json, write_json
+from coral_plugin.objectives import Objective
+from coral_plugin.objectives.classifier import Classifier
+from coral_plugin.objectives.coral import Coral
 from coral_plugin.runs.folder import (
     METRICS,
     RESULT,
@@ -24,20 +32,14 @@ from coral_plugin.runs.folder import (
     finish_seed,
     held,
     load_objective,
-    open_run,
     prepare_folder,
     read_result,
 )
-from coral_plugin.runs.run import load_data, score
+from coral_plugin.runs.run import open_finished
+from coral_plugin.runs.seed import score_seed
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.runs.summary import summarise
-from coral_plugin.runs.watch import Watch
-from coral_plugin.io.files import read_json, write_json
-from coral_plugin.objectives import Objective
-from coral_plugin.objectives.classifier import Classifier
-from coral_plugin.objectives.coral import Coral
 from coral_plugin.training.fit import check_machine, pick_device, train
-from coral_plugin.augmentations import build_augmenter
 
 RECORD, MARK = "finetune.json", "finetuned.json"
 
@@ -54,8 +56,8 @@ class FinetuneSettings:
         labels: Name of the classification task; the first one by default.
         mask_ratio: Of ``contrastive``; the paper's 20 %.
         orthogonality_weight: Of ``contrastive``; the paper's 1.
-        epochs: At most.
-        patience: Epochs without a better score on valid after which it stops.
+        epochs: Largest number of epochs.
+        patience: Number of epochs without a better score on valid before it stops.
         learning_rate: Of AdamW.
         batch_size: Samples a step.
     """
@@ -121,42 +123,35 @@ def finetune(
             method that has no such losses, or an output that holds another fine-tuning.
         Interrupted: SIGTERM or Ctrl-C came; ``resume`` goes on.
     """
-    trained, record = open_run(folder)
-    trained = trained if data_path is None else dataclasses.replace(trained, data=data_path)
-    data = load_data(trained)
-    if data.fingerprint != record["fingerprint"]:
-        raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")
-    seeds = tuple(seed for seed in trained.seeds if (folder / f"seed-{seed}" / RESULT).is_file())
-    if not seeds:
-        raise InputError(f"{folder} has no finished seed; go on with coral train --resume.")
+    trained, data, seeds = open_finished(folder, data_path)
     task = _task(data, settings)
     tuned = _tuned_settings(trained, settings, task, seeds)
-    here: dict[str, Any] = {"device": device or ("cpu" if tuned.training.device == "cpu" else "auto")}
-    here |= {"precision": precision} if precision else {}
-    tuned = dataclasses.replace(tuned, training=dataclasses.replace(tuned.training, **here))
+    machine: dict[str, Any] = {"device": device or ("cpu" if tuned.training.device == "cpu" else "auto")}
+    machine |= {"precision": precision} if precision else {}
+    tuned = dataclasses.replace(tuned, training=dataclasses.replace(tuned.training, **machine))
     check_machine(tuned.training)
     if trained.training.device == "cuda" != pick_device(tuned.training.device).type and not (device or quiet):
         sys.stderr.write("fine-tuning on the CPU: this machine has no GPU, which the run was trained on\n")
     output = output or folder / f"finetuned-{settings.loss}"
     with held(output):
         prepare_folder(output, tuned, data, resume)
-        done = {seed: _tuned_seed(folder, output, seed, settings, tuned, data, task, quiet=quiet) for seed in seeds}
-        results = {seed: result for seed, (result, _) in done.items()}
-        marks = {seed: mark for seed, (_, mark) in done.items()}
+        results, marks = {}, {}
+        for seed in seeds:
+            results[seed], marks[seed] = _tuned_seed(folder, output, seed, settings, tuned, data, task, quiet=quiet)
         metrics = summarise(tuned, data, results, {})
-        before = {seed: read_result(folder / f"seed-{seed}")["scores"]["all"][task.name]["value"] for seed in seeds}
-        found = {
+        before = [read_result(folder / f"seed-{seed}") for seed in seeds]
+        record = {
             "task": task.name,
             "settings": dataclasses.asdict(settings),
             "seeds": list(seeds),
-            "before": [before[seed] for seed in seeds],
-            "after": [results[seed]["scores"]["all"][task.name]["value"] for seed in seeds],
-            "classifier": None if settings.loss == "contrastive" else [marks[seed]["classifier"] for seed in seeds],
-            "best_epochs": [marks[seed]["best_epoch"] for seed in seeds],
+            "before": [result["scores"]["all"][task.name]["value"] for result in before],
+            "after": [result["scores"]["all"][task.name]["value"] for result in results.values()],
+            "classifier": None if settings.loss == "contrastive" else [m["classifier"] for m in marks.values()],
+            "best_epochs": [mark["best_epoch"] for mark in marks.values()],
         }
         write_json(output / METRICS, metrics)
-        write_json(output / RECORD, found)
-    return Finetuned(output, metrics, found)
+        write_json(output / RECORD, record)
+    return Finetuned(output, metrics, record)
 
 
 def _tuned_seed(
@@ -176,7 +171,7 @@ def _tuned_seed(
     mark: dict[str, Any] = {"settings": dataclasses.asdict(settings), "pretrained": weights}
     if (own / RESULT).exists():
         return read_result(own), _read_mark(own, mark)
-    watch = Watch(data, task, settings.patience)
+    stopping = EarlyStopping(data, task, settings.patience)
     finished = train(
         partial(_pretrained, folder, seed, tuned, data, task, settings.loss),
         data.train,
@@ -185,26 +180,48 @@ def _tuned_seed(
         seed,
         quiet=quiet,
         label="fine-tuning",
-        after_epoch=watch,
+        after_epoch=stopping,
     )
-    watch.restore(finished.objective)
+    stopping.restore(finished.objective)
     inner = finished.objective
-    mark |= {"best_epoch": watch.best_epoch, "classifier": None}
+    mark |= {"best_epoch": stopping.best_epoch, "classifier": None}
     if isinstance(inner, Classifier):
         mark["classifier"] = _accuracy(inner, data)
         inner = inner.pretrained
-    result = score(dataclasses.replace(finished, objective=inner), seed, data, tuned)
+    result = score_seed(dataclasses.replace(finished, objective=inner), seed, data, tuned)
     write_json(own / MARK, mark)
     finish_seed(own, inner, result)
     return result, mark
 
 
-def _read_mark(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """What a seed was fine-tuned with.
+class EarlyStopping:
+    """Keeps the weights with the best balanced accuracy of a nearest-neighbour probe on valid; it has no setting."""
 
-    Raises:
-        InputError: it is not what is asked for, or damaged.
-    """
+    def __init__(self, data: MultimodalData, task: Task, patience: int) -> None:
+        self.data, self.task, self.patience = data, task, patience
+        self.best_epoch, self.best = -1, -1.0
+        self._weights: Mapping[str, Tensor] = {}
+
+    def __call__(self, objective: Objective, epoch: int) -> bool:
+        """Score the objective after ``epoch``; True to stop."""
+        train, valid = self.data.train, self.data.valid
+        assert valid is not None  # noqa: S101 - checked by the caller
+        fitted_on, scored_on = (
+            (concatenate(embed_split(objective, s)), s.targets[self.task.name].cpu().numpy()) for s in (train, valid)
+        )
+        value = probe(fitted_on, None, scored_on, self.task, ProbeSettings(kind="knn")).value
+        if value > self.best:
+            self.best, self.best_epoch = value, epoch
+            self._weights = copy.deepcopy(objective.state_dict())
+        return epoch - self.best_epoch >= self.patience
+
+    def restore(self, objective: Objective) -> None:
+        """Load the best weights into ``objective``."""
+        objective.load_state_dict(self._weights)
+
+
+def _read_mark(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The saved mark of a fine-tuned seed; an InputError where it is damaged, or of other settings."""
     mark = read_json(folder / MARK)
     known = {*wanted, "best_epoch", "classifier"}
     if not isinstance(mark, dict) or set(mark) != known or not isinstance(mark["settings"], dict):

@@ -17,12 +17,12 @@ from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import tell
+from coral_plugin.io.paths import home_expanded
+from coral_plugin.networks import EncoderLike
+from coral_plugin.objectives import Objective
 from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.run import Run, run
 from coral_plugin.runs.settings import GROUPS, SEEDS, make_settings, seeds_of
-from coral_plugin.networks import EncoderLike
-from coral_plugin.objectives import Objective
-from coral_plugin.io.paths import home_expanded
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def fit(
         resume: Go on with the run in ``output``.
         encoders: ``{modality: registered name, nn.Module, or function of (modality, width)}``.
         augmentations: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
-        plain_augmentations: The same of un-augmented branches; ``none`` leaves images whole that are cropped by default.
+        plain_augmentations: Augmentation of un-augmented branches; ``none`` leaves images whole (default: cropped).
         kinds: ``{modality: kind}`` where the number of dimensions does not tell.
         task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell; needs labels.
         quiet: Nothing on standard error; ``embed`` still warns of values that lie far from those of train.
@@ -137,7 +137,9 @@ def fit(
     if named is not None:
         chosen["augmentations"] = named
     if plain_augmentations is not None:
-        chosen["plain_augmentations"] = plain_augmentations if isinstance(plain_augmentations, str) else dict(plain_augmentations)
+        chosen["plain_augmentations"] = (
+            plain_augmentations if isinstance(plain_augmentations, str) else dict(plain_augmentations)
+        )
     settings = make_settings(objective, "arrays", preset=preset, seeds=seeds_of(seeds), **chosen)
     finished = run(
         settings,
@@ -173,6 +175,9 @@ def _split_functions(
     if augmentations is None or isinstance(augmentations, str):
         return augmentations, {}
     if not isinstance(augmentations, Mapping):
-        raise InputError(f"augmentations must be a text, or a mapping of modalities to texts or functions, got {short(augmentations)}.")
+        raise InputError(
+            "augmentations must be a text, or a mapping of modalities to texts or functions, got "
+            f"{short(augmentations)}."
+        )
     texts = {name: value for name, value in augmentations.items() if isinstance(value, str)}
     return texts, {name: value for name, value in augmentations.items() if not isinstance(value, str)}

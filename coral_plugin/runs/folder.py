@@ -14,24 +14,24 @@ from safetensors.torch import load_file, save
 
 from coral_plugin.data import Modality, MultimodalData, Task
 from coral_plugin.errors import CoralError, InputError, one_line, short
-from coral_plugin.runs.environment import environment
-from coral_plugin.runs.lock import LOCK, locked
-from coral_plugin.runs.results import incomplete, misfit
-from coral_plugin.runs.settings import RunSettings, build, from_dict, network_for
-from coral_plugin.io.yamlfile import read_yaml
 from coral_plugin.io.files import read_json, write_aside, write_json, write_text
 from coral_plugin.io.safetensors import saved_shapes
+from coral_plugin.io.yamlfile import read_yaml
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.checks import incomplete, misfit
+from coral_plugin.runs.environment import environment
+from coral_plugin.runs.lock import LOCK, locked
+from coral_plugin.runs.settings import RunSettings, build, from_dict, network_for
 from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
 from coral_plugin.training.memory import shapes_of
 
 CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
-WEIGHTS, RESULT = "model.safetensors", "result.json"
+WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
 # what is written into a run directory
-_FOLDERS = ("plots", "tensorboard")
-_OURS = ("*.yaml", "*.json", "*.csv", "plots", "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*", LOCK)
+_FOLDERS = (PLOTS, "tensorboard")
+_OURS = ("*.yaml", "*.json", "*.csv", PLOTS, "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*", LOCK)
 # settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
 # step that is not finite (a run that was stopped there has had none)
 _FREE = {"seeds", "data", *(f"training.{key}" for key in ("device", "checkpoint_seconds", "timeout_seconds"))}

@@ -1,19 +1,20 @@
-"""Robustness of a run: curves of every seed under noise, and what ``evaluation-robustness.json`` says of them."""
+"""Robustness of a run: curves of every seed under noise, and the content of ``evaluation-robustness.json``."""
 
 from __future__ import annotations
 
 import statistics
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from coral_plugin.data import MultimodalData, Task
-from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION, Curves
-from coral_plugin.evaluation.robustness.curves import robustness_curves
 from coral_plugin.evaluation.metrics import Scores, metric_named
-from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, Source
-from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.raw_baseline import RawBaseline
+from coral_plugin.evaluation.robustness.curves import robustness_curves
 from coral_plugin.evaluation.robustness.measures import (
     LEVELS,
     References,
@@ -21,9 +22,13 @@ from coral_plugin.evaluation.robustness.measures import (
     effective_robustness,
     relative_robustness,
 )
-from coral_plugin.runs.pictures import PLOTS
+from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, Source, choose
+from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION, Curves, conditions, score_noise
+from coral_plugin.evaluation.scoring import probing_splits
+from coral_plugin.runs.folder import PLOTS, load_objective
 from coral_plugin.runs.settings import RunSettings
-from coral_plugin.runs.summary import chances, spread
+from coral_plugin.runs.summary import chances, mean_and_std
+from coral_plugin.training.randomness import generator
 
 SCHEMA = 1
 
@@ -45,6 +50,45 @@ class RobustnessSettings:
     source: Source | None = None
     references: References | None = None
     checkout: str | None = None
+
+
+def choose_noises(settings: RobustnessSettings, data: MultimodalData) -> dict[str, Noise]:
+    """The noise of each modality, with a line on standard error about the number of scores.
+
+    Raises:
+        InputError: a noise that does not fit, or nothing to score.
+    """
+    noises = choose(data.modalities, settings.noise, settings.source)
+    test = probing_splits(data)["test"]
+    count = 1 + (len(settings.levels) - 1) * len(conditions(data.modalities))
+    sys.stderr.write(f"noise: the {len(test)} samples of test are embedded and scored {count} times per seed\n")
+    return noises
+
+
+def curves_under_noise(
+    folder: Path,
+    data: MultimodalData,
+    baseline: RawBaseline,
+    fitted: Mapping[int, Mapping[str, FittedProbe]],
+    noises: Mapping[str, Noise],
+    levels: tuple[float, ...],
+) -> dict[int, dict[str, Curves]]:
+    """``{seed: {"representation" | "raw": {condition: {task: a score for each level}}}}``.
+
+    Args:
+        folder: Run directory.
+        data: Data set of the run.
+        baseline: Raw-feature baseline on clean samples.
+        fitted: ``{seed: {task: probe}}``, fitted on clean samples.
+        noises: ``{modality: its noise}``.
+        levels: Noise levels, rising from 0.
+    """
+    return {
+        seed: score_noise(
+            load_objective(folder, seed), data, probes, baseline, dict(noises), levels, partial(generator, seed)
+        )
+        for seed, probes in fitted.items()
+    }
 
 
 def summarise_robustness(
@@ -122,9 +166,9 @@ def _condition(
     scores = {kind: [own[kind][name][task.name] for own in curves.values()] for kind in (REPRESENTATION, RAW)}
     found: dict[str, Any] = {kind: _curve(own) for kind, own in scores.items()}
     mine, raw = (found[kind]["values"] for kind in (REPRESENTATION, RAW))
-    found["relative"] = spread([relative_robustness(curve, settings.levels) for curve in mine])
-    found["raw_relative"] = spread([relative_robustness(curve, settings.levels) for curve in raw])
-    found["effective"] = spread(
+    found["relative"] = mean_and_std([relative_robustness(curve, settings.levels) for curve in mine])
+    found["raw_relative"] = mean_and_std([relative_robustness(curve, settings.levels) for curve in raw])
+    found["effective"] = mean_and_std(
         [
             effective_robustness(curve, raw_curve, higher_is_better=metric_named(task.metric).higher_is_better)
             for curve, raw_curve in zip(mine, raw, strict=True)
@@ -172,5 +216,5 @@ def _published(
         "key": reference.key,
         "metric": reference.metric,
         "methods": list(reference.methods),
-        **{key: spread([each[key] for each in there]) for key in there[0] if all(key in each for each in there)},
+        **{key: mean_and_std([each[key] for each in there]) for key in there[0] if all(key in each for each in there)},
     }

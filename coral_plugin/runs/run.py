@@ -5,50 +5,46 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.readings import readings
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline
-from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.evaluation.scoring import (
-    Features,
-    PartScores,
-    embed_data,
-    score_disentanglement,
-    score_matched,
-    score_parts,
-)
+from coral_plugin.evaluation.scoring import complete_samples
+from coral_plugin.io.files import write_json, write_text
+from coral_plugin.networks import EncoderLike
+from coral_plugin.objectives import Objective
+from coral_plugin.registry import DATASETS
 from coral_plugin.runs.folder import (
     LOG,
     METRICS,
+    PLOTS,
     RESULT,
     WEIGHTS,
     build_objective,
     finish_seed,
     held,
+    open_run,
     prepare_folder,
     read_result,
     restore,
 )
+from coral_plugin.runs.seed import can_score, score_seed
 from coral_plugin.runs.settings import RunSettings, preset_note
 from coral_plugin.runs.summary import summarise
-from coral_plugin.io.files import write_json, write_text
-from coral_plugin.networks import EncoderLike, default_width
-from coral_plugin.objectives import Objective
-from coral_plugin.registry import DATASETS
 from coral_plugin.training import processes
 from coral_plugin.training.fit import Trained, check_machine, pick_device, train
 from coral_plugin.training.log import table
 from coral_plugin.training.memory import refuse_too_large
 from coral_plugin.training.randomness import fold
-from coral_plugin.augmentations import build_augmenter
 
 
 @dataclass(frozen=True)
@@ -76,6 +72,28 @@ def load_data(settings: RunSettings) -> MultimodalData:
     """The data set of a run, with the modalities that it names."""
     data: MultimodalData = DATASETS.get(settings.dataset)(settings.data, settings.source)
     return data if settings.modalities is None else data.select(settings.modalities)
+
+
+def open_finished(folder: Path, data_path: str | None) -> tuple[RunSettings, MultimodalData, tuple[int, ...]]:
+    """Settings, data and finished seeds of a run directory.
+
+    Args:
+        folder: Run directory.
+        data_path: New path of the data, if they were moved.
+
+    Raises:
+        InputError: no run, no finished seed, or other data than it was trained on.
+    """
+    settings, record = open_run(folder)
+    if data_path is not None:
+        settings = replace(settings, data=data_path)
+    data = load_data(settings)
+    if data.fingerprint != record["fingerprint"]:
+        raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")
+    seeds = tuple(seed for seed in settings.seeds if (folder / f"seed-{seed}" / RESULT).is_file())
+    if not seeds:
+        raise InputError(f"{folder} has no finished seed; go on with coral train --resume.")
+    return settings, data, seeds
 
 
 def run(
@@ -116,7 +134,9 @@ def run(
         say(alone)
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
         say(f"{settings.objective}: {line}")
-    augmenter = build_augmenter(_augmentation_specs(settings, augmentations), data.modalities, settings.plain_augmentations)
+    augmenter = build_augmenter(
+        _augmentation_specs(settings, augmentations), data.modalities, settings.plain_augmentations
+    )
     method = _check(settings, data, encoders)
     for line in (*readings(data), *data.notes):
         say(f"{data.name}: {line}")
@@ -144,7 +164,7 @@ def run(
         elif folder is not None:
             holding.enter_context(held(folder))
             prepare_folder(folder, settings, data, resume)
-        raw = score_raw_baseline(data, settings.probe) if raw_baseline and _can_score(data) else {}
+        raw = score_raw_baseline(data, settings.probe) if raw_baseline and can_score(data) else {}
         results, objectives = {}, {}
         for seed in settings.seeds:
             own = folder / f"seed-{seed}" if folder is not None else None
@@ -158,7 +178,7 @@ def run(
                 if method.trains
                 else _untrained(build, seed, pick_device(settings.training.device))
             )
-            results[seed], objectives[seed] = score(trained, seed, data, settings), trained.objective
+            results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
             if own is not None:
                 finish_seed(own, trained.objective, results[seed])
         histories = {seed: result["history"] for seed, result in results.items()}
@@ -166,6 +186,25 @@ def run(
         if folder is not None:
             _write(folder, metrics, histories, logged=method.trains)
     return Run(settings, data, metrics, objectives, histories, folder)
+
+
+def draw_run(finished: Run) -> list[Path]:
+    """Draw the training curves, the scores of the parts and the density of the embeddings of the first seed.
+
+    The pictures go into ``plots/`` of the run's folder. The density shows the samples that have every modality.
+    """
+    from coral_plugin.evaluation.pictures.plots import write_run_plots  # matplotlib, which fit() does not need
+
+    if finished.folder is None:
+        return []
+    objective = finished.objectives[finished.settings.seeds[0]]
+    test = None if finished.data.test is None else complete_samples(finished.data.test)
+    shown = complete_samples(finished.data.train)
+    embeddings = None
+    if test is not None and shown is not None:
+        train = embed_split(objective, shown, projected=True)
+        embeddings = (train, embed_split(objective, test, projected=True)) if train else None
+    return write_run_plots(finished.folder / PLOTS, finished.metrics, finished.histories, embeddings)
 
 
 def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], *, logged: bool) -> None:
@@ -209,43 +248,6 @@ def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) 
     return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
 
 
-def score(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
-    """Probe a trained seed, where there is something to score: the content of its ``result.json``."""
-    scores, matched, disentangled, width = {}, {}, {}, {}
-    if _can_score(data):
-        features = embed_data(trained.objective, data)
-        scores = score_parts(features, data, settings.probe)
-        matched = matched_width(features, data, settings, settings.probe, scores)
-        disentangled = score_disentanglement(trained.objective, data)
-        width = {"width": sum(part.shape[1] for part in features["train"].values())}
-    return {
-        "seed": seed,
-        "scores": scores,
-        **width,
-        **matched,
-        "disentanglement": disentangled,
-        "train": {
-            "seconds": trained.seconds,
-            "samples_per_second": trained.samples_per_second,
-            "peak_memory_bytes": trained.peak_memory_bytes,
-            "steps": trained.steps,
-            "samples": trained.samples,
-            "parameters": sum(p.numel() for p in trained.objective.parameters() if p.requires_grad),
-        },
-        "history": trained.history,
-    }
-
-
-def matched_width(
-    features: Features, data: MultimodalData, settings: RunSettings, probe: ProbeSettings, scores: PartScores
-) -> dict[str, Any]:
-    """``matched_width`` of a seed: scores at the width of the networks of this data set; empty where it is off."""
-    if not probe.matched_width:
-        return {}
-    width = settings.network.width or default_width(data.modalities)
-    return {"matched_width": score_matched(features, data, probe, width, scores)}
-
-
 def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> Objective:
     """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder.
 
@@ -258,10 +260,6 @@ def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, E
     refuse_too_large(build)
     with torch.random.fork_rng(devices=[]):
         return build()
-
-
-def _can_score(data: MultimodalData) -> bool:
-    return bool(data.tasks) and data.test is not None
 
 
 def _augmentation_specs(settings: RunSettings, augmentations: Mapping[str, Callable[..., Any]] | None) -> Any:

@@ -13,10 +13,10 @@ import yaml
 
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.runs.checks import check_fields, is_path, is_text
-from coral_plugin.networks import NetworkSettings
 from coral_plugin.io.paths import home_expanded
+from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
+from coral_plugin.runs.checks import check_fields, is_path, is_text
 from coral_plugin.training.settings import TrainingSettings
 
 GROUPS = ("method", "source", "network", "training", "probe")
@@ -39,8 +39,8 @@ class RunSettings:
         seeds: Trainings of their own, scored together; a single number stands for itself, NumPy's numbers and ranges
             become plain ones.
         augmentations: Augmentation of all modalities, or ``{modality: augmentation}``.
-        plain_augmentations: The same of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): a random crop of at
-            least half of an image by default, as in the references; ``none`` leaves images whole.
+        plain_augmentations: Augmentation of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): a random crop
+            of at least half of an image by default, as in the references; ``none`` leaves images whole.
         method: Settings of the method (its ``Settings`` dataclass).
         source: Settings of the data set (its ``settings`` dataclass).
         network: Settings of the networks.

@@ -9,8 +9,8 @@ from typing import Any
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import ALL
 from coral_plugin.evaluation.metrics import Scores, chance_levels
-from coral_plugin.runs.settings import RunSettings
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.settings import RunSettings
 
 SCHEMA = 2
 
@@ -22,7 +22,7 @@ def summarise(
     seeds, levels = list(results), chances(data)
     parts = {
         part: {
-            task.name: _spread(levels[task.name], [results[seed]["scores"][part][task.name] for seed in seeds])
+            task.name: _over_seeds(levels[task.name], [results[seed]["scores"][part][task.name] for seed in seeds])
             for task in data.tasks
         }
         for part in results[seeds[0]]["scores"]
@@ -45,7 +45,8 @@ def summarise(
         **_matched(levels, results),
         # "floor" in schema 1
         "raw_features": {
-            part: {task.name: _spread(levels[task.name], [raw[part][task.name]]) for task in data.tasks} for part in raw
+            part: {task.name: _over_seeds(levels[task.name], [raw[part][task.name]]) for task in data.tasks}
+            for part in raw
         },
         "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
         "train": {
@@ -79,7 +80,9 @@ def summarise_missing(
             "lacking": missing[subset],
             **{
                 kind: {
-                    task.name: _spread(levels[task.name], [results[seed][subset][kind][task.name] for seed in seeds])
+                    task.name: _over_seeds(
+                        levels[task.name], [results[seed][subset][kind][task.name] for seed in seeds]
+                    )
                     for task in data.tasks
                 }
                 for kind in ("complete", "refitted")
@@ -89,7 +92,7 @@ def summarise_missing(
     ]
 
 
-def spread(values: list[float]) -> dict[str, Any]:
+def mean_and_std(values: list[float]) -> dict[str, Any]:
     """Values of the seeds with mean and sample deviation, which is None for one seed."""
     std = statistics.stdev(values) if len(values) > 1 else None
     return {"values": values, "mean": statistics.mean(values), "std": std}
@@ -101,7 +104,7 @@ def _matched(levels: Mapping[str, Scores], results: Mapping[int, Mapping[str, An
     widths = {each["width"] for each in found if each}
     if not all(found) or len(widths) > 1:
         return {}
-    tasks = {task: _spread(levels[task], [each["scores"][task] for each in found if each]) for task in levels}
+    tasks = {task: _over_seeds(levels[task], [each["scores"][task] for each in found if each]) for task in levels}
     return {"matched_width": {"width": widths.pop(), "tasks": tasks}}
 
 
@@ -113,7 +116,7 @@ def chances(data: MultimodalData) -> dict[str, Scores]:
     )
 
 
-def _spread(levels: Scores, scores: list[dict[str, Any]]) -> dict[str, Any]:
+def _over_seeds(levels: Scores, scores: list[dict[str, Any]]) -> dict[str, Any]:
     """Values of the seeds with mean and sample deviation (null for one seed), other metrics beside them.
 
     The level of chance of each metric stands beside its values, where it has one.
@@ -121,7 +124,7 @@ def _spread(levels: Scores, scores: list[dict[str, Any]]) -> dict[str, Any]:
 
     def stated(metric: str, values: list[float]) -> dict[str, Any]:
         chance = {"chance": levels[metric]} if metric in levels else {}
-        return {**chance, **spread(values)}
+        return {**chance, **mean_and_std(values)}
 
     also = {
         name: stated(name, [score["also"][name] for score in scores if name in score["also"]])

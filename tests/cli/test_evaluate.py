@@ -94,7 +94,7 @@ def test_the_same_command_again_gives_the_same_curves(coral, run_folder, scored,
     status, out, err = coral(*command)
     assert (status, err.count("\n")) == (0, 1)
     assert len(fitted) == 1 + len(scored[2]["seeds"]), "raw values once, the whole representation once a seed"
-    assert err == "noise: the 30 samples of test are embedded and scored 7 times a seed\n"
+    assert err == "noise: the 30 samples of test are embedded and scored 7 times per seed\n"
     again = json.loads((run_folder / "evaluation-robustness.json").read_text())
     assert again == scored[2]  # no checkout is found, so the noise is our own without being asked for
     assert "MultiBench's figures" not in out

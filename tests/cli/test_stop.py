@@ -11,8 +11,8 @@ import time
 import pytest
 
 from coral_plugin.cli.main import main
-from coral_plugin.runs import pictures
 from coral_plugin.runs import run as R
+from coral_plugin.runs import seed as S
 from coral_plugin.runs.lock import LOCK
 from coral_plugin.training import fit as T
 from coral_plugin.training import signals
@@ -27,19 +27,19 @@ PHASES = {
     "the first step": (TrainingStep, "prepare", 1, "config.yaml"),
     "the second step": (TrainingStep, "prepare", 2, "seed-41/last.ckpt"),
     "a later epoch": (TrainingStep, "prepare", 3, "seed-41/last.ckpt"),
-    "the probe": (R, "score_parts", 1, "seed-41/last.ckpt"),
+    "the probe": (S, "score_parts", 1, "seed-41/last.ckpt"),
     "the end of a seed": (R, "finish_seed", 1, "seed-41/last.ckpt"),
     "between seeds": (T, "BatchLoader", 2, "seed-41/result.json"),
-    "the probe of the last seed": (R, "score_parts", 2, "seed-42/last.ckpt"),
+    "the probe of the last seed": (S, "score_parts", 2, "seed-42/last.ckpt"),
     "the summary": (R, "summarise", 1, "seed-42/result.json"),
-    "the pictures": (pictures, "draw_run", 1, "metrics.json"),
+    "the pictures": (R, "draw_run", 1, "metrics.json"),
 }
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """Pictures take most of the time, and have no part in this."""
-    monkeypatch.setattr(pictures, "draw_run", lambda _: [])
+    monkeypatch.setattr(R, "draw_run", lambda _: [])
     # on a machine that others load the rest may take longer, and what ends the process here is the process of the tests
     monkeypatch.setattr(signals, "GRACE", 120.0)
 
@@ -57,7 +57,7 @@ def argv(npz):
 def whole(argv, tmp_path_factory):
     folder = tmp_path_factory.mktemp("whole") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "draw_run", lambda _: [])
+        patch.setattr(R, "draw_run", lambda _: [])
         assert main([*argv, "--output", str(folder)]) == 0
     return folder
 

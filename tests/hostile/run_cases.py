@@ -93,7 +93,7 @@ def _claim(path: Any) -> bytes:
 
 def _no_pictures(_: World) -> contextlib.AbstractContextManager[object]:
     """They take most of the time of such a run, and have no part in it."""
-    return mock.patch("coral_plugin.runs.pictures.draw_run", return_value=[])
+    return mock.patch("coral_plugin.runs.run.draw_run", return_value=[])
 
 
 def _checkpoint(kind: str, content: Any, says: str = "is damaged") -> Case:

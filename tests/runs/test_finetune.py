@@ -14,7 +14,7 @@ from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.runs import finetune as F
-from coral_plugin.runs import watch as W
+from coral_plugin.runs import run as R
 from coral_plugin.runs.evaluate import evaluate
 from coral_plugin.runs.finetune import FinetuneSettings, finetune
 from coral_plugin.runs.folder import load_objective
@@ -94,14 +94,14 @@ def test_starts_from_the_trained_weights(pretrained, tmp_path, monkeypatch):
 def test_keeps_the_best_epoch_and_stops(pretrained, tmp_path, monkeypatch):
     scores = iter([0.5, 0.9, 0.6, 0.6, 0.6] * 2)
     states = []
-    original = F.Watch.__call__
+    original = F.EarlyStopping.__call__
 
     def scripted(self, objective, epoch):
         states.append({k: v.clone() for k, v in objective.state_dict().items()})
         return original(self, objective, epoch)
 
-    monkeypatch.setattr(F.Watch, "__call__", scripted)
-    monkeypatch.setattr(W, "probe", lambda *_: type("Score", (), {"value": next(scores)}))
+    monkeypatch.setattr(F.EarlyStopping, "__call__", scripted)
+    monkeypatch.setattr(F, "probe", lambda *_: type("Score", (), {"value": next(scores)}))
     settings = FinetuneSettings(**{**QUICK, "epochs": 30, "patience": 3})
     found = finetune(pretrained, settings, output=tmp_path / "tuned", quiet=True).record
     assert found["best_epochs"] == [1, 1]
@@ -121,14 +121,14 @@ def test_the_output_is_a_run(pretrained, tmp_path):
 def test_test_labels_are_not_looked_at_before_the_end(pretrained, tmp_path, monkeypatch):
     """Whatever the test split holds, the networks that come out are the same."""
     finetune(pretrained, FinetuneSettings(**QUICK), output=tmp_path / "one", quiet=True)
-    original = F.load_data
+    original = R.load_data
 
     def flipped(settings):
         data = original(settings)
         data.test.targets["label"].copy_(1 - data.test.targets["label"])
         return data
 
-    monkeypatch.setattr(F, "load_data", flipped)
+    monkeypatch.setattr(R, "load_data", flipped)
     finetune(pretrained, FinetuneSettings(**QUICK), output=tmp_path / "two", quiet=True)
     one, two = (load_objective(tmp_path / name, 41).state_dict() for name in ("one", "two"))
     assert all(torch.equal(one[name], two[name]) for name in one)

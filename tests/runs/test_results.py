@@ -4,7 +4,7 @@ import copy
 
 import pytest
 
-from coral_plugin.runs.results import incomplete, misfit
+from coral_plugin.runs.checks import incomplete, misfit
 
 GOOD = {
     "scores": {"all": {"label": {"metric": "mse", "value": 1, "also": {"r2": 0.5}}}},

@@ -1,0 +1,61 @@
+"""A trained seed of a run: its scores, as ``result.json`` holds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from coral_plugin.data import MultimodalData
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.scoring import (
+    Features,
+    PartScores,
+    embed_data,
+    score_disentanglement,
+    score_matched,
+    score_parts,
+)
+from coral_plugin.networks import default_width
+from coral_plugin.runs.settings import RunSettings
+from coral_plugin.training.fit import Trained
+
+
+def can_score(data: MultimodalData) -> bool:
+    """Whether there are labels and a test split."""
+    return bool(data.tasks) and data.test is not None
+
+
+def score_seed(trained: Trained, seed: int, data: MultimodalData, settings: RunSettings) -> dict[str, Any]:
+    """The content of ``result.json``: probe scores where there is something to score, and the training's record."""
+    scores, matched, apart, width = {}, {}, {}, {}
+    if can_score(data):
+        features = embed_data(trained.objective, data)
+        scores = score_parts(features, data, settings.probe)
+        matched = score_at_matched_width(features, data, settings, settings.probe, scores)
+        apart = score_disentanglement(trained.objective, data)
+        width = {"width": sum(part.shape[1] for part in features["train"].values())}
+    return {
+        "seed": seed,
+        "scores": scores,
+        **width,
+        **matched,
+        "disentanglement": apart,
+        "train": {
+            "seconds": trained.seconds,
+            "samples_per_second": trained.samples_per_second,
+            "peak_memory_bytes": trained.peak_memory_bytes,
+            "steps": trained.steps,
+            "samples": trained.samples,
+            "parameters": sum(p.numel() for p in trained.objective.parameters() if p.requires_grad),
+        },
+        "history": trained.history,
+    }
+
+
+def score_at_matched_width(
+    features: Features, data: MultimodalData, settings: RunSettings, probe: ProbeSettings, scores: PartScores
+) -> dict[str, Any]:
+    """``{"matched_width": scores at the width of the networks of this data set}``; empty where that is off."""
+    if not probe.matched_width:
+        return {}
+    width = settings.network.width or default_width(data.modalities)
+    return {"matched_width": score_matched(features, data, probe, width, scores)}
