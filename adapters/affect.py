@@ -14,8 +14,8 @@ from coral_plugin.data.columns import make_column
 from coral_plugin.data.inspection import Inspection, Source
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.padding import valid_steps
-from coral_plugin.data.statistics import with_offset_of, with_statistics
-from coral_plugin.data.tables import Table
+from coral_plugin.data.split_arrays import SplitArrays
+from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle
 from coral_plugin.io.sniff import require_kind
@@ -116,7 +116,7 @@ def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalDat
     )
 
 
-def _kept(table: Table, settings: AffectSettings, notes: list[str], label: str) -> np.ndarray:
+def _kept(table: SplitArrays, settings: AffectSettings, notes: list[str], label: str) -> np.ndarray:
     """``(N,)``, which samples stay."""
     keep = np.ones(len(table["labels"]), dtype=bool)
     if "text" in table:
@@ -129,7 +129,7 @@ def _kept(table: Table, settings: AffectSettings, notes: list[str], label: str) 
     return keep
 
 
-def _begins(table: Table, names: list[str], settings: AffectSettings, where: str) -> dict[str, Spans]:
+def _begins(table: SplitArrays, names: list[str], settings: AffectSettings, where: str) -> dict[str, Spans]:
     """First step and number of steps of the samples of each modality."""
     if not settings.align:
         return {name: spans(table[name]) for name in names}
@@ -146,7 +146,7 @@ def _modality(
 ) -> Modality:
     """The modality as it is held, of the greatest length so far."""
     modality = Modality(name=name, kind="sequence", shape=train.shape[1:])
-    return with_offset_of(modality, from_first_step(train, start), length) if settings.standardise else modality
+    return with_offset_from_array(modality, from_first_step(train, start), length) if settings.standardise else modality
 
 
 def _column(
@@ -191,7 +191,7 @@ def by_rule(
     return {label: positive(value, 0).astype(np.int64) for label, value in scores.items()}, classes
 
 
-def _notes(tables: dict[str, Table], infinite: int, name: str) -> list[str]:
+def _notes(tables: dict[str, SplitArrays], infinite: int, name: str) -> list[str]:
     notes = [f"{infinite} values of audio are minus infinity and become 0"] if infinite else []
     variant = VARIANTS.get(sizes(tables))
     if variant and name not in variant[1]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from coral_plugin.data import SPLITS
 from coral_plugin.data.padding import trailing_lengths
-from coral_plugin.data.tables import Table, settle
+from coral_plugin.data.split_arrays import SplitArrays, validate_split
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
 
@@ -28,7 +28,7 @@ VARIANTS: dict[tuple[int, ...], tuple[str, tuple[str, ...]]] = {
 _ALIASES = {"val": "valid", "dev": "valid"}
 
 
-def tables_of(content: Any, where: str) -> tuple[dict[str, Table], int]:
+def tables_of(content: Any, where: str) -> tuple[dict[str, SplitArrays], int]:
     """Arrays of each split, checked, and how many values of audio were minus infinity (they become 0).
 
     Raises:
@@ -46,7 +46,7 @@ def tables_of(content: Any, where: str) -> tuple[dict[str, Table], int]:
         if "audio" in table and (wild := np.isneginf(table["audio"])).any():
             infinite += int(wild.sum())
             table["audio"] = np.where(wild, 0, table["audio"])
-        tables[label] = settle(table, f"{label}/", where)
+        tables[label] = validate_split(table, f"{label}/", where)
     _same_shapes(tables, names, where)
     return tables, infinite
 
@@ -69,7 +69,7 @@ def from_first_step(array: np.ndarray, start: np.ndarray) -> np.ndarray:
     return np.take_along_axis(array, steps[:, :, None], axis=1)
 
 
-def sizes(tables: Mapping[str, Table]) -> tuple[int, ...]:
+def sizes(tables: Mapping[str, SplitArrays]) -> tuple[int, ...]:
     """Feature sizes, in the order of ``MODALITIES``."""
     return tuple(tables["train"][name].shape[2] for name in MODALITIES if name in tables["train"])
 
@@ -122,7 +122,7 @@ def _labels(value: Any, key: str, where: str) -> np.ndarray:
     return array.reshape(len(array), -1)[:, 0].astype(np.float64)
 
 
-def _same_shapes(tables: Mapping[str, Table], names: list[str], where: str) -> None:
+def _same_shapes(tables: Mapping[str, SplitArrays], names: list[str], where: str) -> None:
     for name in names:
         sizes = {label: table[name].shape[2] for label, table in tables.items()}
         if len(set(sizes.values())) > 1:

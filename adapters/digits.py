@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, Task, carve, fingerprint
+from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint, split_off
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.registry import suggest
@@ -71,8 +71,8 @@ def load(path: str | None = None, settings: DigitsSettings | None = None) -> Mul
         for name, (rows, across) in _CUTS[settings.parts].items()
     }
     everything = Split(columns, {TASK.name: torch.from_numpy(found.target.astype(np.int64))})
-    rest, test = carve(everything, TASK, _TEST, settings.seed)
-    train, valid = carve(rest, TASK, _VALID / (1 - _TEST), settings.seed)
+    rest, test = split_off(everything, TASK, _TEST, settings.seed)
+    train, valid = split_off(rest, TASK, _VALID / (1 - _TEST), settings.seed)
     modalities = tuple(
         with_statistics(Modality(name=name, kind="image", shape=tuple(column.values.shape[1:])), train.columns[name])
         for name, column in columns.items()

@@ -13,7 +13,7 @@ import torch
 from coral_plugin.data import SPLITS, Kind, Modality, MultimodalData, Split, Task, fingerprint
 from coral_plugin.data.columns import make_column
 from coral_plugin.data.inspection import Inspection, Source
-from coral_plugin.data.statistics import with_offset_of, with_statistics
+from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle
@@ -81,7 +81,7 @@ def load(path: str | None = None, settings: MimicSettings | None = None) -> Mult
         raise InputError(f"{path} has {len(arrays['y_icd9'])} samples; at least 10 are needed to split them.")
     kinds: dict[str, Kind] = {"static": "tabular", "series": "timeseries"}
     modalities = [
-        with_offset_of(Modality(name=name, kind=kinds[name], shape=own.shape[1:]), own[index["train"]])
+        with_offset_from_array(Modality(name=name, kind=kinds[name], shape=own.shape[1:]), own[index["train"]])
         for name, own in values.items()
     ]
     whole = {m.name: make_column(values[m.name], m, None, f"{path}: {_KEYS[m.name]}") for m in modalities}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coral_plugin.errors import InputError
-from coral_plugin.io.hdf5 import dataset_of, group_of, listed, open_hdf5
+from coral_plugin.io.hdf5 import dataset_of, group_of, member_names, open_hdf5
 from coral_plugin.machine import require_memory
 
 from .progress import shown
@@ -107,7 +107,7 @@ def trajectory_names(file: h5py.File, where: str) -> list[str]:
     """
     numbers = [match.group(1) for match in (re.fullmatch(r"trajectory(\d{1,9})", str(name)) for name in file) if match]
     if not numbers:
-        raise InputError(f"{where} has no group 'trajectory0', ...; it has {listed(file)}. Expected {WHAT}.")
+        raise InputError(f"{where} has no group 'trajectory0', ...; it has {member_names(file)}. Expected {WHAT}.")
     return [f"trajectory{number}" for number in sorted(numbers, key=int)]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from coral_plugin.errors import InputError
-from coral_plugin.io.hdf5 import dataset_of, group_of, listed, open_hdf5
+from coral_plugin.io.hdf5 import dataset_of, group_of, member_names, open_hdf5
 
 if TYPE_CHECKING:
     import h5py
@@ -120,7 +120,9 @@ def sequence_of(file: h5py.File, path: Path) -> Sequence:
     """
     roots = [str(name) for name in file]
     if len(roots) != 1:
-        raise InputError(f"{path} has {listed(file)} at its root, where a .csd has the name of its sequence alone.")
+        raise InputError(
+            f"{path} has {member_names(file)} at its root, where a .csd has the name of its sequence alone."
+        )
     where = f"{path}: {roots[0]}"
     root = group_of(file, roots[0], str(path))
     data = group_of(root, "data", where)

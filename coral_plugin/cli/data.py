@@ -99,7 +99,7 @@ def report(found: Inspection) -> Iterator[str]:
 
 def loaded(dataset: str, path: str, trust: bool) -> Iterator[str]:
     """What a training on ``dataset`` would see: every split, how every modality and the labels are read, and notes."""
-    from coral_plugin.data.readings import readings
+    from coral_plugin.data.dataset import describe_modalities
     from coral_plugin.registry import DATASETS
 
     loader = DATASETS.get(dataset)
@@ -108,7 +108,7 @@ def loaded(dataset: str, path: str, trust: bool) -> Iterator[str]:
     yield f"as {dataset}: fingerprint {data.fingerprint}"
     for label, split in data.splits().items():
         yield f"  {label}: {len(split)} samples"
-    for line in readings(data):
+    for line in describe_modalities(data):
         yield f"  {line}"
     for task in data.tasks:
         yield f"  {task.name}: {task.kind}, {', '.join(task.classes)}"

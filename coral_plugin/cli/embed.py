@@ -43,7 +43,7 @@ def embed(arguments: argparse.Namespace) -> int:
     """Embed as the parsed ``arguments`` say."""
     from coral_plugin.data import as_split
     from coral_plugin.data.scale import far_values
-    from coral_plugin.data.tables import PRESENT
+    from coral_plugin.data.split_arrays import PRESENT
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split
     from coral_plugin.evaluation.missing import tell
     from coral_plugin.io.npz import read_npz, write_npz

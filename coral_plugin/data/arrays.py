@@ -1,4 +1,4 @@
-"""From plain arrays to :class:`MultimodalData`: keys, checks, kinds, splits."""
+"""Data sets from plain arrays: keys, checks, kinds, splits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,28 @@ from typing import Any
 import numpy as np
 import torch
 
-from coral_plugin.data.axes import fitted
-from coral_plugin.data.columns import make_column, missing_column
+from coral_plugin.data.columns import ModalityColumn, make_column, missing_column
 from coral_plugin.data.dataset import MultimodalData, fingerprint
-from coral_plugin.data.kinds import lengths_of, modalities_of_tables, with_lengths
+from coral_plugin.data.kinds import lengths_of, modalities_of_splits, with_lengths
 from coral_plugin.data.labels import read_labels
+from coral_plugin.data.layouts import reshape_as
 from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.scale import far_values, refuse_other_scale
-from coral_plugin.data.split import ModalityColumn, Split
-from coral_plugin.data.statistics import with_offset_of, with_statistics
-from coral_plugin.data.tables import LENGTH, PRESENT, SPLITS, Table, by_split, listed, read_table, same_names, settle
+from coral_plugin.data.split import Split
+from coral_plugin.data.split_arrays import (
+    LENGTH,
+    PRESENT,
+    SPLITS,
+    SplitArrays,
+    arrays_by_split,
+    first_keys,
+    presence_of,
+    present_rows,
+    read_split,
+    require_same_names,
+    validate_split,
+)
+from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.data.values import column_names
 from coral_plugin.errors import InputError, one_line
@@ -42,7 +54,7 @@ def from_arrays(
     2-D arrays (N, d) are tabular, 3-D (N, T, d) series, 4-D (N, C, H, W) images (floats in [0, 1], or whole numbers
     from 0 to 255); channels that are last are moved, and whole numbers (N, H, W) that are pixels are gray images.
     ``kinds`` overrules the guess and reshapes: (N, T) to series of single numbers, (N, H, W) to gray images, anything
-    to tables. What is guessed is noted; see :func:`~coral_plugin.data.axes.recognise`.
+    to tables. What is guessed is noted; see :func:`~coral_plugin.data.layouts.recognise_layout`.
 
     ``<split>/<modality>/length`` (N,) says how many steps, from the first on, a series has. Without it rows of zeros at
     the end are padding where at least 5 % of train's samples have any (a note gives the counts), and rows of zeros at
@@ -51,37 +63,39 @@ def from_arrays(
 
     Labels: text and whole numbers of any coding (N,) are classes, floats (N,) or (N, L) are regression targets, rows
     (N, L) of 0/1 with one 1 each are classes, other 2-D integers of 0/1 are multilabel; see
-    :func:`~coral_plugin.data.labels.read_labels`. A missing ``valid`` is carved out of train, stratified by class.
+    :func:`~coral_plugin.data.labels.read_labels`. A missing ``valid`` is split off train, stratified by class.
 
     ``<split>/<modality>/present`` (N,) of bool says which samples have the modality. What the arrays hold for the
     others (NaN, zeros, anything) and their lengths are never looked at.
 
     Args:
         arrays: The arrays (NumPy, torch, anything ``np.asarray`` takes); ``train`` is needed, ``valid`` and
-            ``test`` are not; labels may be absent everywhere. ``classes``: names; ``meta/...``: ignored.
-        name: For records and messages.
-        standardise: Let the networks scale every feature (images: channel) with mean and deviation of the training
-            split. The values of the splits stay as they are, so that augmentations may work in physical units, but for
-            features whose differences a 32-bit float cannot tell: those are held relative to their mean in train.
+            ``test`` are not; labels may be missing everywhere. ``classes``: names; ``meta/...``: ignored.
+        name: Name of the data set, for records and messages.
+        standardise: Let the networks scale every feature (images: channel) with mean and standard deviation of the
+            training split. The values of the splits stay as they are, so that augmentations may work in physical units;
+            only features whose differences a 32-bit float cannot tell are held relative to their mean in train.
         kinds: ``{modality: kind}`` where the guess is wrong.
-        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell.
+        task: ``classification``, ``multilabel`` or ``regression`` where the labels would be read as another.
         valid_share: Share of train that becomes valid where valid is missing and there are labels.
-        seed: Of that split.
+        seed: Seed of that split.
 
     Raises:
         InputError: a key, shape, type or value is not as above, a sample has no modality, or no sample of train has
             one of them; the message names the array and the place.
     """
-    tables, notes = by_split(arrays, name)
-    known, axes = modalities_of_tables(tables, kinds or {}, name)
-    modalities, found, read = with_lengths(tables, known, kinds or {}, name)
-    modalities = [_named(m, column_names(arrays[f"train/{m.name}"])) for m in modalities]
+    tables, notes = arrays_by_split(arrays, name)
+    kinds = kinds or {}
+    modalities, layout_notes = modalities_of_splits(tables, kinds, name)
+    modalities, lengths, length_notes = with_lengths(tables, modalities, kinds, name)
+    train = tables["train"]
+    modalities = [_with_names(m, column_names(arrays[f"train/{m.name}"])) for m in modalities]
     modalities = [
-        with_offset_of(m, tables["train"][m.name], found["train"].get(m.name), _present(tables["train"], m.name))
+        with_offset_from_array(m, train[m.name], lengths["train"].get(m.name), presence_of(train, m.name))
         for m in modalities
     ]
     if not standardise:
-        read += [
+        length_notes += [
             f"{m.name} holds values whose differences a 32-bit float cannot tell; standardise it, or centre it"
             for m in modalities
             if m.offset is not None
@@ -91,76 +105,62 @@ def from_arrays(
     # the columns of pandas.get_dummies are called like the classes
     columns = column_names(arrays.get("train/labels"))
     classes = arrays.get("classes", columns if len(columns) > 1 else None)
-    target, targets, said = read_labels(labels, classes, list(tables), name, task)
+    target, targets, label_notes = read_labels(labels, classes, list(tables), name, task)
     splits = {
         label: Split(
-            {m.name: _column(table, m, found[label].get(m.name), f"{name}: {label}/{m.name}") for m in modalities},
+            {m.name: _column(table, m, lengths[label].get(m.name), f"{name}: {label}/{m.name}") for m in modalities},
             {target.name: targets[label]} if target else {},
         )
         for label, table in tables.items()
     }
-    notes += [*axes, *read, *doubts_of_values(splits, modalities), *said]
+    notes += [*layout_notes, *length_notes, *notes_on_values(splits, modalities), *label_notes]
     if target is not None and "valid" not in splits:
-        splits["train"], splits["valid"] = carve(splits["train"], target, valid_share, seed)
+        splits["train"], splits["valid"] = split_off(splits["train"], target, valid_share, seed)
         how = "stratified, " if target.kind == "classification" else ""
         notes.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})")
     for modality in modalities:
         if not splits["train"].columns[modality.name].presence().any():
             raise InputError(f"{name}: no sample of train has modality {modality.name}; leave it out.")
-    modalities = [with_statistics(m, splits["train"].columns[m.name], standardise=standardise) for m in modalities]
-    for label, split in splits.items():
-        notes += [f"{label}, {line}" for line in far_values(split, modalities) if label != "train"]
-    splits = {label: splits[label] for label in SPLITS if label in splits}
-    return MultimodalData(
-        name=name,
-        modalities=tuple(modalities),
-        tasks=(target,) if target else (),
-        notes=tuple(notes),
-        fingerprint=fingerprint(splits),
-        train=splits["train"],
-        valid=splits.get("valid"),
-        test=splits.get("test"),
-    )
+    return assemble(name, splits, modalities, target, notes, standardise=standardise)
 
 
 def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: str = "arrays") -> Split:
     """One split from ``{modality: (N, ...)}``, checked against the modalities that a run was trained on.
 
     Series may have another number of steps T; ``<modality>/length`` may come with those of varying length. Modalities
-    may be left out, and ``<modality>/present`` says which samples have one; ``Split.presence`` tells of both.
-    :func:`~coral_plugin.data.scale.far_values` tells of values that lie far from those of train.
+    may be left out, and ``<modality>/present`` says which samples have one; ``Split.presence`` covers both.
+    :func:`~coral_plugin.data.scale.far_values` reports values that lie far from those of train.
 
     Raises:
         InputError: no modality of the run, a shape that differs, images of another scale, a value that is not finite,
             or a sample that has no modality at all.
     """
-    there = [modality for modality in modalities if modality.name in arrays]
+    included = [modality for modality in modalities if modality.name in arrays]
     _check_names(arrays, modalities, name)
-    table: Table = {}
-    for modality in there:
+    table: SplitArrays = {}
+    for modality in included:
         keys = (modality.name, f"{modality.name}/{LENGTH}", f"{modality.name}/{PRESENT}")
-        table |= read_table({key: arrays[key] for key in keys if key in arrays}, "", name)
-        same_names(arrays[modality.name], modality.feature_names, f"{name}: {modality.name}")
-        table[modality.name] = fitted(table[modality.name], modality.shape, modality.kind)
+        table |= read_split({key: arrays[key] for key in keys if key in arrays}, "", name)
+        require_same_names(arrays[modality.name], modality.feature_names, f"{name}: {modality.name}")
+        table[modality.name] = reshape_as(table[modality.name], modality.shape, modality.kind)
         shape = table[modality.name].shape[1:]
         if shape != modality.shape and not (modality.temporal and len(shape) == 2 and shape[1] == modality.features):
             raise InputError(
                 f"{name}: {modality.name} has samples of shape {shape}, the run was trained on {modality.shape}."
             )
-    table = settle(table, "", name)
+    table = validate_split(table, "", name)
     columns = {}
     for modality in modalities:
-        where = f"{name}: {modality.name}"
+        source = f"{name}: {modality.name}"
         if modality.name in table:
-            there_too = table.get(f"{modality.name}/{PRESENT}", slice(None))
-            refuse_other_scale(table[modality.name][there_too], modality, where)
-            columns[modality.name] = _column(table, modality, lengths_of(table, modality, where), where)
+            refuse_other_scale(present_rows(table, modality.name), modality, source)
+            columns[modality.name] = _column(table, modality, lengths_of(table, modality, source), source)
         else:
-            columns[modality.name] = missing_column(modality, len(table[there[0].name]))
+            columns[modality.name] = missing_column(modality, len(table[included[0].name]))
     return Split(columns, {})
 
 
-def carve(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Split]:
+def split_off(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Split]:
     """``split`` in two, the second with ``share`` of the samples; stratified where the task has classes.
 
     Raises:
@@ -186,10 +186,10 @@ def carve(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Spl
 def _check_names(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: str) -> None:
     """Refuse arrays without any modality, and a key that is rather a slip of the pen than another array."""
     names = [modality.name for modality in modalities]
-    missing = [each for each in names if each not in arrays]
+    missing = [key for key in names if key not in arrays]
     if len(missing) == len(names):
-        raise InputError(f"{name} has no modality {', '.join(map(repr, missing))}; it has {listed(arrays)}.")
-    folded = {each.casefold(): each for each in missing}
+        raise InputError(f"{name} has no modality {', '.join(map(repr, missing))}; it has {first_keys(arrays)}.")
+    folded = {key.casefold(): key for key in missing}
     for key in map(str, arrays):
         stem = key.partition("/")[0]
         if stem not in names and (close := difflib.get_close_matches(stem.casefold(), folded, n=1)):
@@ -200,14 +200,14 @@ def _check_names(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], na
             raise InputError(f"{name}: {key} is given without {stem}; leave both out where no sample has it.")
 
 
-def _named(modality: Modality, names: tuple[str, ...]) -> Modality:
+def _with_names(modality: Modality, names: tuple[str, ...]) -> Modality:
     """``modality`` with the names of a table's columns; those of a series of single numbers are its steps."""
     return replace(modality, feature_names=names) if len(names) == modality.features else modality
 
 
-def _column(table: Table, modality: Modality, lengths: np.ndarray | None, where: str) -> ModalityColumn:
-    column = make_column(table[modality.name], modality, lengths, where)
-    if (present := _present(table, modality.name)) is None:
+def _column(table: SplitArrays, modality: Modality, lengths: np.ndarray | None, source: str) -> ModalityColumn:
+    column = make_column(table[modality.name], modality, lengths, source)
+    if (present := presence_of(table, modality.name)) is None:
         return column
     flags = torch.from_numpy(present)
     if modality.offset is not None:
@@ -215,13 +215,8 @@ def _column(table: Table, modality: Modality, lengths: np.ndarray | None, where:
     return replace(column, present=flags)
 
 
-def _present(table: Table, key: str) -> np.ndarray | None:
-    """``(N,)`` of bool, which samples have a modality; None where all have it."""
-    return table.get(f"{key}/{PRESENT}")
-
-
-def doubts_of_values(splits: Mapping[str, Split], modalities: Sequence[Modality]) -> list[str]:
-    """What the user should hear about data that can be read in two ways, and about what is missing."""
+def notes_on_values(splits: Mapping[str, Split], modalities: Sequence[Modality]) -> list[str]:
+    """Notes on images that are no shares of one, and on missing modalities."""
     notes = []
     train = splits["train"]
     for modality in modalities:
@@ -236,6 +231,31 @@ def doubts_of_values(splits: Mapping[str, Split], modalities: Sequence[Modality]
             )
     for label, split in splits.items():
         if presence := split.presence():
-            told = ", ".join(f"{name} in {int((~there).sum())}" for name, there in presence.items())
-            notes.append(f"of {len(split)} samples of {label} some lack a modality: {told}")
+            counts = ", ".join(f"{name} in {int((~flags).sum())}" for name, flags in presence.items())
+            notes.append(f"of {len(split)} samples of {label} some lack a modality: {counts}")
     return notes
+
+
+def assemble(
+    name: str,
+    splits: Mapping[str, Split],
+    modalities: Sequence[Modality],
+    task: Task | None,
+    notes: Sequence[str],
+    *,
+    standardise: bool,
+) -> MultimodalData:
+    """The data set of ``splits``, with the statistics of train and notes on values that lie far from them."""
+    ordered: dict[str, Any] = {label: splits[label] for label in SPLITS if label in splits}
+    train = splits["train"].columns
+    modalities = tuple(with_statistics(m, train[m.name], standardise=standardise) for m in modalities)
+    others = {label: split for label, split in splits.items() if label != "train"}
+    far = [f"{label}, {note}" for label, split in others.items() for note in far_values(split, modalities)]
+    return MultimodalData(
+        name=name,
+        modalities=modalities,
+        tasks=(task,) if task else (),
+        notes=(*notes, *far),
+        fingerprint=fingerprint(ordered),
+        **ordered,
+    )

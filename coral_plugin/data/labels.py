@@ -1,4 +1,4 @@
-"""From label arrays to a task and its targets."""
+"""Labels: which task they stand for, and its targets."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _LONGEST = 200  # characters of a name
 _MANY = 50  # whole numbers with more values may be quantities
 _LISTED = 8  # classes that a note lists
 
-Arrays = Mapping[str, np.ndarray]
+_Arrays = Mapping[str, np.ndarray]
 
 
 def read_labels(
-    arrays: Arrays, classes: Any, splits: list[str], name: str, kind: TaskKind | None = None
+    arrays: _Arrays, classes: Any, splits: list[str], name: str, kind: TaskKind | None = None
 ) -> tuple[Task | None, dict[str, Tensor], list[str]]:
     """The task that labels stand for, the targets of each split, and what was decided; None and nothing without labels.
 
@@ -39,8 +39,8 @@ def read_labels(
             among them are taken by name; whole numbers are else indices from 0 on, or, if as many as there are names,
             named in ascending order.
         splits: Names of all splits; each has labels or none has.
-        name: Of the data set, for messages.
-        kind: Which task it is; None tells by type and shape.
+        name: Name of the data set, for messages.
+        kind: Kind of the task; None decides by type and shape.
 
     Returns:
         Task, ``{split: targets}``, and notes, one line each.
@@ -63,17 +63,17 @@ def read_labels(
         raise InputError(f"{name}: labels need one type and shape in every split, (N,) or (N, L); got {seen}.")
     names = None if classes is None else _names(classes, name)
     train = arrays["train"]
-    found, notes = _kind_of(train, kind, name), []
-    if found == "regression":
+    task_kind, notes = _kind_of(train, kind, name), []
+    if task_kind == "regression":
         rounded = "labels differ by less than 32-bit floats can tell; subtract their mean, or give another unit"
         notes = [*([] if kind else _like_classes(train)), *([rounded] if loses_differences(train) else [])]
         return *_regression(arrays, names, name), notes
-    arrays = {label: _whole(value, label, found, name) for label, value in arrays.items()}
-    if found == "multilabel":
+    arrays = {label: _whole(value, label, task_kind, name) for label, value in arrays.items()}
+    if task_kind == "multilabel":
         return *_multilabel(arrays, names, name), notes
     if train.ndim == 2:
-        return _one_hot(arrays, names, name, asked=kind is not None)
-    return _classification(arrays, names, name, asked=kind is not None)
+        return _one_hot(arrays, names, name, known=kind is not None)
+    return _classification(arrays, names, name, known=kind is not None)
 
 
 def missing_classes(task: Task, targets: Mapping[str, Tensor]) -> list[str]:
@@ -90,11 +90,11 @@ def missing_classes(task: Task, targets: Mapping[str, Tensor]) -> list[str]:
     for split, target in targets.items():
         if split in ("train", "test"):
             occurring = target.nonzero()[:, -1] if task.kind == "multilabel" else target
-            found, often = occurring.unique(return_counts=True)
-            counts[split] = Counter(dict(zip(found.tolist(), often.tolist(), strict=True)))
+            values, repeats = occurring.unique(return_counts=True)
+            counts[split] = Counter(dict(zip(values.tolist(), repeats.tolist(), strict=True)))
     notes, what = [], "class" if task.kind == "classification" else "label"
-    for split, own in counts.items():
-        gone = [number for number in numbers if not own[number]]
+    for split, of_split in counts.items():
+        gone = [number for number in numbers if not of_split[number]]
         if not gone:
             continue
         left = len(task.classes) - len(gone)
@@ -124,12 +124,12 @@ def _kind_of(train: np.ndarray, kind: TaskKind | None, name: str) -> TaskKind:
                 f"for {'task ' + repr(kind) if kind else 'anything else'}."
             )
         return "classification"
-    own: TaskKind = "classification" if one_hot or not rows else "multilabel"
+    natural: TaskKind = "classification" if one_hot or not rows else "multilabel"
     if kind is None:
-        return "regression" if train.dtype.kind == "f" and not one_hot else own
+        return "regression" if train.dtype.kind == "f" and not one_hot else natural
     if (kind == "classification" and rows and not one_hot) or (kind == "multilabel" and not rows):
         shape = "(N, L)" if rows else "(N,)"
-        raise InputError(f"{name}: labels of shape {shape} are those of a {own}, not of task {kind!r}.")
+        raise InputError(f"{name}: labels of shape {shape} are those of a {natural}, not of task {kind!r}.")
     return kind
 
 
@@ -148,13 +148,13 @@ def _like_classes(train: np.ndarray) -> list[str]:
     if train.ndim == 2:
         if not ((train == 0) | (train == 1)).all():
             return []
-        what = _otherwise("several labels a sample", "multilabel")
+        what = _otherwise("several labels per sample", "multilabel")
         return [f"labels are 0 and 1 in {train.shape[1]} columns of floats: taken as regression; {what}"]
     seen = np.unique(train)
     if len(seen) > max(20, len(train) // 20):
         return []
-    told, what = _listing([_text(value) for value in seen]), _otherwise("classes", "classification")
-    return [f"labels are whole numbers saved as floats ({told}): taken as regression; save integers, or {what}"]
+    listed, what = _listing([_text(value) for value in seen]), _otherwise("classes", "classification")
+    return [f"labels are whole numbers saved as floats ({listed}): taken as regression; save integers, or {what}"]
 
 
 def _whole(value: np.ndarray, label: str, kind: TaskKind, name: str) -> np.ndarray:
@@ -167,7 +167,7 @@ def _whole(value: np.ndarray, label: str, kind: TaskKind, name: str) -> np.ndarr
     return value.astype(np.int64) if value.dtype.kind in "fb" else value
 
 
-def _regression(arrays: Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
+def _regression(arrays: _Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
     train = arrays["train"]
     outputs = 1 if train.ndim == 1 else train.shape[1]
     targets = {}
@@ -179,7 +179,7 @@ def _regression(arrays: Arrays, names: tuple[str, ...] | None, name: str) -> tup
     return Task(name="label", kind="regression", classes=_fitting(names, outputs, name)), targets
 
 
-def _multilabel(arrays: Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
+def _multilabel(arrays: _Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
     for label, value in arrays.items():
         if value.min() < 0 or value.max() > 1:
             raise InputError(
@@ -190,26 +190,26 @@ def _multilabel(arrays: Arrays, names: tuple[str, ...] | None, name: str) -> tup
 
 
 def _one_hot(
-    arrays: Arrays, names: tuple[str, ...] | None, name: str, *, asked: bool
+    arrays: _Arrays, names: tuple[str, ...] | None, name: str, *, known: bool
 ) -> tuple[Task, dict[str, Tensor], list[str]]:
     for label, value in arrays.items():
         if not _is_one_hot(value):
             raise InputError(
                 f"{name}: {label}/labels has rows without exactly one 1, while every row of train has one (one-hot "
-                f"classes); {_otherwise('several labels a sample', 'multilabel')}."
+                f"classes); {_otherwise('several labels per sample', 'multilabel')}."
             )
     count = arrays["train"].shape[1]
-    found = _fitting(names, count, name)
+    classes = _fitting(names, count, name)
     index = {label: value.argmax(axis=1) for label, value in arrays.items()}
     _two_classes(np.unique(index["train"]).tolist(), name)
-    what = _otherwise("several labels a sample", "multilabel")
-    notes = [] if asked else [f"labels are one-hot rows: taken as {count} classes; {what}"]
-    task = Task(name="label", kind="classification", classes=found)
+    what = _otherwise("several labels per sample", "multilabel")
+    notes = [] if known else [f"labels are one-hot rows: taken as {count} classes; {what}"]
+    task = Task(name="label", kind="classification", classes=classes)
     return task, {label: torch.from_numpy(value) for label, value in index.items()}, notes
 
 
 def _classification(
-    arrays: Arrays, names: tuple[str, ...] | None, name: str, *, asked: bool
+    arrays: _Arrays, names: tuple[str, ...] | None, name: str, *, known: bool
 ) -> tuple[Task, dict[str, Tensor], list[str]]:
     seen = [_text(value) for value in np.unique(arrays["train"])]
     _two_classes(seen, name)
@@ -220,21 +220,21 @@ def _classification(
     numbers = _otherwise("quantities", "regression")
     if len(seen) > _MOST_CLASSES:
         raise InputError(f"{name}: train/labels has {len(seen)} classes, more than {_MOST_CLASSES}; {numbers}.")
-    found, place, notes = _places(seen, names, arrays["train"].dtype.kind == "U", name)
-    if many and not asked:
+    classes, place, notes = _places(seen, names, arrays["train"].dtype.kind == "U", name)
+    if many and not known:
         notes.append(f"labels are {len(seen)} different whole numbers: taken as classes; {numbers}")
     index = {}
     for label, value in arrays.items():
-        own, inverse = np.unique(value, return_inverse=True)
-        at = np.array([place.get(_text(each), -1) for each in own])
+        values, inverse = np.unique(value, return_inverse=True)
+        at = np.array([place.get(_text(one), -1) for one in values])
         if (at < 0).any():
-            count, first = int((at[inverse] < 0).sum()), short(_text(own[at < 0][0]))
+            count, first = int((at[inverse] < 0).sum()), short(_text(values[at < 0][0]))
             raise InputError(
                 f"{name}: {label}/labels has {count} samples of classes that train lacks, the first {first}; leave "
                 f"them out, or list the names of all classes under 'classes'{'; ' + numbers if many else ''}."
             )
         index[label] = at[inverse].reshape(value.shape)
-    task = Task(name="label", kind="classification", classes=found)
+    task = Task(name="label", kind="classification", classes=classes)
     return task, {label: torch.from_numpy(value) for label, value in index.items()}, notes
 
 
@@ -278,11 +278,11 @@ def _listing(labels: list[str] | tuple[str, ...]) -> str:
 
 def _names(classes: Any, name: str) -> tuple[str, ...]:
     try:
-        found = np.asarray(classes).ravel()
+        items = np.asarray(classes).ravel()
     except ValueError as error:
         raise InputError(f"{name}: classes must be a list of names: {error}") from error
-    names = tuple(item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in found)
-    if odd := [each for each in names if not each.isprintable() or len(each) > _LONGEST]:
+    names = tuple(item.decode("utf-8", "replace") if isinstance(item, bytes) else str(item) for item in items)
+    if odd := [item for item in names if not item.isprintable() or len(item) > _LONGEST]:
         raise InputError(
             f"{name}: classes needs names in printable characters, at most {_LONGEST}, got {short(odd[0])}."
         )

@@ -1,4 +1,4 @@
-"""From data loaders to :class:`MultimodalData`: MultiBench's, and any others that give such batches."""
+"""Data sets from data loaders: MultiBench's, and any others that give such batches."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from coral_plugin.data.arrays import VALID_SHARE, carve, doubts_of_values
-from coral_plugin.data.dataset import MultimodalData, fingerprint
+from coral_plugin.data.arrays import VALID_SHARE, assemble, notes_on_values, split_off
+from coral_plugin.data.columns import ModalityColumn
+from coral_plugin.data.dataset import MultimodalData
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.layouts import Layout
+from coral_plugin.data.loader_batches import LoaderContent, ModalityBatches, in_order, read_batches
+from coral_plugin.data.loader_columns import columns_of, prepare_batches
 from coral_plugin.data.modality import Kind, Modality
-from coral_plugin.data.ordering import in_order
-from coral_plugin.data.piles import columns_of, prepare_pile
-from coral_plugin.data.reading import Gathered, Pile, gather
-from coral_plugin.data.scale import far_values
-from coral_plugin.data.split import ModalityColumn, Split
-from coral_plugin.data.statistics import with_statistics
+from coral_plugin.data.split import Split
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError
 
@@ -33,8 +31,8 @@ class Loaded:
     Attributes:
         data: The data set.
         layouts: ``{modality: Layout}``: how a batch of ours becomes one of theirs again.
-        truths: ``{split: (N, ...)}`` of the labels as they were collated, in the order of the samples; those of a
-            carved valid are among train's.
+        truths: ``{split: (N, ...)}`` labels as they were collated, in the order of the samples; those of a valid split
+            that was split off train are among train's.
         timed: Whether lengths came with the batches (MultiBench's ``is_packed``).
     """
 
@@ -85,57 +83,61 @@ def read_loaders(
     from 0 to 255 are held as bytes, and batches have them in [0, 1].
 
     Args:
-        train: The loader of the training samples.
-        valid: Of those on which settings are chosen; where it is None and there are labels, 15 % of train are set
-            aside.
-        test: Of those that are scored once; a dictionary of MultiBench's noisy loaders stands for the clean one, the
-            first of its first entry.
-        name: For records and messages.
-        modalities: Their names, in the order of the batches; ``modality0``, ... where none are given.
-        kinds: ``{modality: kind}`` where the shapes do not tell (:func:`~coral_plugin.data.layouts.layout_of`).
+        train: Loader of the training samples.
+        valid: Loader of the samples on which settings are chosen; where it is None and there are labels, 15 % of train
+            are set aside.
+        test: Loader of the samples that are scored once; of a dictionary of MultiBench's noisy loaders the first of its
+            first entry, the clean one.
+        name: Name of the data set, for records and messages.
+        modalities: Names of the modalities, in the order of the batches; ``modality0``, ... without.
+        kinds: ``{modality: kind}`` where the shapes do not say (:func:`~coral_plugin.data.layouts.layout_of`).
         prepare: ``{modality: function}`` of a batch's values (B, ...), for layouts that no kind fits.
-        task: What the labels are, where :func:`~coral_plugin.data.labels.read_labels` does not tell. ``none``: no task
-            is made of them.
+        task: Kind of the labels' task, where :func:`~coral_plugin.data.labels.read_labels` reads another. ``none``: no
+            task is made of them.
         classes: Names of the classes (or labels, or outputs).
-        standardise: Let the networks scale every feature with mean and deviation of the training split.
+        standardise: Let the networks scale every feature with mean and standard deviation of the training split.
         labels: Whether the last entry of a batch is its label; False for batches ``(x1, ..., xM)``.
 
     Raises:
         InputError: a loader without batches or end, batches of other forms, or labels that do not fit the task.
     """
     notes: list[str] = []
-    gathered: dict[str, Gathered] = {}
-    for label, loader in {"train": train, "valid": valid, "test": clean(test, f"{name}: test")}.items():
+    contents: dict[str, LoaderContent] = {}
+    for label, loader in {"train": train, "valid": valid, "test": clean_loader(test, f"{name}: test")}.items():
         if loader is not None or label == "train":
-            ordered, told = in_order(loader, label)
-            notes.extend(told)
-            gathered[label] = gather(ordered, f"{name}: {label}", labels=labels, single=not standardise)
-    timed = gathered["train"].timed
+            ordered, order_notes = in_order(loader, label)
+            notes += order_notes
+            contents[label] = read_batches(ordered, f"{name}: {label}", labelled=labels, single=not standardise)
+    timed = contents["train"].timed
     layouts: dict[str, Layout] = {}
-    found: list[Modality] = []
-    columns: dict[str, dict[str, ModalityColumn]] = {label: {} for label in gathered}
-    for each, piles in _piles(gathered, modalities, kinds or {}, prepare or {}, name).items():
-        layouts[each], modality, own, said = columns_of(
-            piles, each, kind=(kinds or {}).get(each), timed=timed, standardise=standardise, name=name
+    read: list[Modality] = []
+    columns: dict[str, dict[str, ModalityColumn]] = {label: {} for label in contents}
+    for key, batches in _batches_of(contents, modalities, kinds or {}, prepare or {}, name).items():
+        layouts[key], modality, by_label, column_notes = columns_of(
+            batches, key, kind=(kinds or {}).get(key), timed=timed, standardise=standardise, name=name
         )
-        found.append(modality)
-        notes += said
-        for label, column in own.items():
-            columns[label][each] = column
-        if layouts[each].kind == "timeseries" and len(layouts[each].shape) > 2:
-            notes.append(f"{each} is read as {layouts[each].shape[0]} steps of {layouts[each].shape[1:]} values each")
-    truths = {label: found.truth for label, found in gathered.items() if found.truth is not None}
-    words = {label: found.words for label, found in gathered.items() if found.words}
-    known, targets, said = targets_of(truths, task, classes, name, words)
-    notes += said
-    splits = {label: Split(own, {known.name: targets[label]} if known else {}) for label, own in columns.items()}
+        read.append(modality)
+        notes += column_notes
+        for label, column in by_label.items():
+            columns[label][key] = column
+        if layouts[key].kind == "timeseries" and len(layouts[key].shape) > 2:
+            notes.append(f"{key} is read as {layouts[key].shape[0]} steps of {layouts[key].shape[1:]} values each")
+    truths = {label: content.labels for label, content in contents.items() if content.labels is not None}
+    texts = {label: content.texts for label, content in contents.items() if content.texts}
+    known, targets, label_notes = targets_of(truths, task, classes, name, texts)
+    notes += label_notes
+    splits = {
+        label: Split(of_split, {known.name: targets[label]} if known else {}) for label, of_split in columns.items()
+    }
     if known is not None and valid is None:
-        splits["train"], splits["valid"] = carve(splits["train"], known, VALID_SHARE, 0)
+        splits["train"], splits["valid"] = split_off(splits["train"], known, VALID_SHARE, 0)
         notes.append(f"no valid loader: {len(splits['valid'])} of train's samples were set aside (seed 0)")
-    return Loaded(_data(name, found, splits, known, notes, standardise), layouts, truths, timed)
+    notes += notes_on_values(splits, read)
+    data = assemble(name, splits, read, known, notes, standardise=standardise)
+    return Loaded(data, layouts, truths, timed)
 
 
-def clean(test: Any, where: str) -> Any:
+def clean_loader(test: Any, source: str) -> Any:
     """The loader of clean samples among MultiBench's ``{noise: [loader of each level]}``; anything else as it is.
 
     Raises:
@@ -147,7 +149,7 @@ def clean(test: Any, where: str) -> Any:
     if isinstance(levels, list | tuple) and levels:
         levels = levels[0]
     if levels is None or (isinstance(levels, list | tuple) and not levels):
-        raise InputError(f"{where} is a dictionary without a loader; give {{noise: [loader of each level]}}.")
+        raise InputError(f"{source} is a dictionary without a loader; give {{noise: [loader of each level]}}.")
     return levels
 
 
@@ -156,16 +158,16 @@ def targets_of(
     kind: TaskKind | Literal["none"] | None,
     classes: Sequence[str] | None,
     name: str,
-    words: Mapping[str, tuple[str, ...]] | None = None,
+    texts: Mapping[str, tuple[str, ...]] | None = None,
 ) -> tuple[Task | None, dict[str, Tensor], list[str]]:
     """The task that collated labels stand for, the targets of each split and notes; labels of a series are outputs.
 
     Args:
         truths: ``{split: (N, ...)}``.
-        kind: Which task it is; None tells by their type and shape.
+        kind: Kind of the task; None decides by their type and shape.
         classes: Names of the classes, labels or outputs.
-        name: Of the data set, for messages.
-        words: ``{split: texts}`` where the labels are numbers of texts.
+        name: Name of the data set, for messages.
+        texts: ``{split: texts}`` where the labels are numbers of texts.
 
     Raises:
         InputError: labels that are none of the task.
@@ -173,58 +175,36 @@ def targets_of(
     if kind == "none":
         return None, {}, []
     arrays = {label: (truth.flatten(1) if truth.ndim > 2 else truth).numpy() for label, truth in truths.items()}
-    arrays |= {label: np.array(texts)[arrays[label]] for label, texts in (words or {}).items()}
+    arrays |= {label: np.array(names)[arrays[label]] for label, names in (texts or {}).items()}
     for label, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise InputError(f"{name}: labels of {label} are not all finite (NaN, infinite); clean them first.")
     return read_labels(arrays, classes, list(truths), name, kind)
 
 
-def _piles(
-    gathered: Mapping[str, Gathered],
-    given: Sequence[str] | None,
+def _batches_of(
+    contents: Mapping[str, LoaderContent],
+    modalities: Sequence[str] | None,
     kinds: Mapping[str, Kind],
     prepare: Prepare,
     name: str,
-) -> dict[str, dict[str, Pile]]:
-    """``{modality: {split: pile}}`` under their names, prepared."""
-    counts = {label: len(found.piles) for label, found in gathered.items()}
-    if len(set(counts.values())) > 1 or len({found.timed for found in gathered.values()}) > 1:
+) -> dict[str, dict[str, ModalityBatches]]:
+    """``{modality: {split: batches}}``, prepared."""
+    counts = {label: len(content.modalities) for label, content in contents.items()}
+    if len(set(counts.values())) > 1 or len({content.timed for content in contents.values()}) > 1:
         raise InputError(f"{name}: loaders give batches of different forms; modalities: {counts}.")
-    names = [f"modality{at}" for at in range(counts["train"])] if given is None else list(given)
+    names = [f"modality{at}" for at in range(counts["train"])] if modalities is None else list(modalities)
     if len(names) != counts["train"]:
         raise InputError(f"{name}: modalities names {len(names)} ({', '.join(names)}), batches have {counts['train']}.")
-    if twice := [each for each in names if names.count(each) > 1]:
+    if twice := [key for key in names if names.count(key) > 1]:
         raise InputError(f"{name}: modalities names {twice[0]!r} twice; each needs a name of its own.")
-    for what, held in (("kinds", kinds), ("prepare", prepare)):
-        if strange := [each for each in held if each not in names]:
-            raise InputError(f"{name}: {what} has {', '.join(strange)}, but the modalities are {', '.join(names)}.")
-    piles = {each: {label: found.piles[at] for label, found in gathered.items()} for at, each in enumerate(names)}
-    for each, function in prepare.items():
-        for label, pile in piles[each].items():
-            prepare_pile(pile, function, f"{name}: {label}/{each}")
-    return piles
-
-
-def _data(
-    name: str,
-    found: Sequence[Modality],
-    splits: dict[str, Split],
-    task: Task | None,
-    notes: list[str],
-    standardise: bool,
-) -> MultimodalData:
-    train = splits["train"].columns
-    modalities = tuple(with_statistics(each, train[each.name], standardise=standardise) for each in found)
-    notes += doubts_of_values(splits, found)
-    for label, split in splits.items():
-        notes += [f"{label}, {line}" for line in far_values(split, modalities) if label != "train"]
-    ordered: dict[str, Any] = {label: splits[label] for label in ("train", "valid", "test") if label in splits}
-    return MultimodalData(
-        name=name,
-        modalities=modalities,
-        tasks=(task,) if task else (),
-        notes=tuple(notes),
-        fingerprint=fingerprint(ordered),
-        **ordered,
-    )
+    for what, options in (("kinds", kinds), ("prepare", prepare)):
+        if unknown := [key for key in options if key not in names]:
+            raise InputError(f"{name}: {what} has {', '.join(unknown)}, but the modalities are {', '.join(names)}.")
+    batches = {
+        key: {label: content.modalities[at] for label, content in contents.items()} for at, key in enumerate(names)
+    }
+    for key, function in prepare.items():
+        for label, of_split in batches[key].items():
+            prepare_batches(of_split, function, f"{name}: {label}/{key}")
+    return batches

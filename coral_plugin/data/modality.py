@@ -22,17 +22,17 @@ class Modality:
     """One input of a multimodal sample.
 
     Attributes:
-        name: How it is addressed everywhere; no slash, comma or '=', no blank at either end.
+        name: Unique name everywhere; no slash, comma or '=', no blank at either end.
         kind: ``sequence`` (T, d) of varying length, ``timeseries`` (T, d) of one length, ``tabular`` (d,) or
             ``image`` (C, H, W) with values in [0, 1].
         shape: Shape of one sample; T is the greatest length.
-        mean: Per feature (images: per channel) of the training split, subtracted before the encoder sees a value.
-        std: Per feature (images: per channel), divided by; 1 for a feature that is constant in the training split.
+        mean: Mean per feature (images: per channel) of the training split, subtracted before the encoder sees a value.
+        std: Standard deviation per feature (images: per channel) of train, divided by; 1 for constant ones.
         constant: Numbers of the features (images: channels) that are constant in the training split.
-        offset: Per feature, subtracted in double precision before values are held as 32-bit floats, which could not
-            tell them apart (UNIX time, coordinates); None where values are held as they are.
-        unit: Per feature, divided by at the same place; 1 unless values are too small for a 32-bit float.
-        bounds: Least and greatest value in train, as they are held.
+        offset: Number per feature, subtracted in double precision before values are held as 32-bit floats, which could
+            not tell them apart (UNIX time, coordinates); None where values are held as they are.
+        unit: Number per feature, divided by at the same place; 1 unless values are too small for a 32-bit float.
+        bounds: Smallest and greatest value in train, as the column holds them.
         feature_names: Names of the features, where a data frame gave them; empty without.
     """
 
@@ -67,7 +67,7 @@ class Modality:
             raise InputError(f"Modality {self.name!r} is of unknown kind {self.kind!r}; known: {', '.join(KINDS)}.")
         if len(self.shape) != _NDIM[self.kind] or min(self.shape) < 1:
             raise InputError(
-                f"Modality {self.name!r} of kind {self.kind} needs {_NDIM[self.kind]} dimensions a sample, "
+                f"Modality {self.name!r} of kind {self.kind} needs {_NDIM[self.kind]} dimensions per sample, "
                 f"each at least 1, got {self.shape}."
             )
         for label in ("mean", "std", "offset", "unit"):
@@ -78,7 +78,7 @@ class Modality:
                 )
         for values in (self.std, self.unit):
             if values is not None and not all(0 < value < math.inf for value in values):
-                raise InputError(f"Modality {self.name!r} needs positive deviations to divide by, got {values}.")
+                raise InputError(f"Modality {self.name!r} needs positive numbers to divide by, got {values}.")
         for one, other in (("mean", "std"), ("offset", "unit")):
             if (getattr(self, one) is None) != (getattr(self, other) is None):
                 raise InputError(f"Modality {self.name!r} needs both {one} and {other}, or neither.")
@@ -108,25 +108,25 @@ class Modality:
         """``(values - mean) / std`` per feature, for ``(N, ..., d)`` or images ``(N, C, H, W)`` of a column."""
         if self.mean is None or self.std is None:
             return values
-        mean, std = self.centre_and_spread(values)
+        mean, std = self.mean_and_std(values)
         return (values - mean) / std
 
     def restore(self, values: Tensor) -> Tensor:
         """The inverse of :meth:`standardise`."""
         if self.mean is None or self.std is None:
             return values
-        mean, std = self.centre_and_spread(values)
+        mean, std = self.mean_and_std(values)
         return values * std + mean
 
     def measured(self, held: float, feature: int) -> float:
-        """The value that was given for one that a column holds."""
+        """The value as it was given, for one that a column holds."""
         return held if self.offset is None or self.unit is None else held * self.unit[feature] + self.offset[feature]
 
-    def centre_and_spread(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and deviation of the values as columns hold them: what ``offset`` and ``unit`` leave of them."""
+    def mean_and_std(self, target: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and standard deviation of the values as columns hold them, with device and type of ``target``."""
         mean, std = torch.tensor([self.mean, self.std], dtype=torch.float64)
         if self.offset is not None and self.unit is not None:
             offset, unit = torch.tensor([self.offset, self.unit], dtype=torch.float64)
             mean, std = (mean - offset) / unit, std / unit
         shape = (-1, 1, 1) if self.kind == "image" else (-1,)
-        return mean.to(like.device, like.dtype).view(shape), std.to(like.device, like.dtype).view(shape)
+        return mean.to(target.device, target.dtype).view(shape), std.to(target.device, target.dtype).view(shape)

@@ -49,33 +49,35 @@ def trailing_lengths(values: np.ndarray) -> np.ndarray:
 
 def is_padded(train: Series) -> bool:
     """Whether rows of zeros at the end are padding: where at least :data:`PADDED_SHARE` of train's samples have any."""
-    short, total = _short(train)
+    short, total = _count_short(train)
     return short > 0 and short >= PADDED_SHARE * total
 
 
-def padding_notes(name: str, splits: Mapping[str, Series], *, padded: bool, remedy: str, opposite: str) -> list[str]:
-    """What is said of rows of zeros at either end of a series, with counts; nothing where there are none.
+def padding_notes(
+    name: str, splits: Mapping[str, Series], *, padded: bool, as_values: str, as_padding: str
+) -> list[str]:
+    """Notes on rows of zeros at either end of a series, with counts; none where there are none.
 
     Args:
         name: Name of the modality.
-        splits: Splits of which no lengths are given.
-        padded: What was decided.
-        remedy: How to say that the rows at the end are values.
-        opposite: How to say that they are padding.
+        splits: Series of the splits that have no lengths.
+        padded: Whether the rows at the end were taken for padding.
+        as_values: Advice for a user whose rows at the end are values.
+        as_padding: Advice for a user whose rows at the end are padding.
     """
     notes = []
     for label, series in splits.items():
-        short, total = _short(series)
+        short, total = _count_short(series)
         if short and padded and (label == "train" or "train" not in splits):
             notes.append(
                 f"{name}: {short} of {total} samples of {label} end with rows of zeros, which are taken for padding; "
-                f"where they are values, say {remedy}"
+                f"where they are values, say {as_values}"
             )
         elif short and not padded:
             why = "too few to be padding" if label == "train" else "in train there is no padding"
             notes.append(
                 f"{name}: {short} of {total} samples of {label} end with rows of zeros, which are values ({why}); "
-                f"where they are padding, say {opposite}"
+                f"where they are padding, say {as_padding}"
             )
     if "train" in splits:
         train = splits["train"]
@@ -88,11 +90,11 @@ def padding_notes(name: str, splits: Mapping[str, Series], *, padded: bool, reme
     return notes
 
 
-def _short(series: Series) -> tuple[int, int]:
-    """How many samples end with rows of zeros, of how many."""
+def _count_short(series: Series) -> tuple[int, int]:
+    """Number of samples that end with rows of zeros, and number of samples."""
     return _count(series, trailing_lengths(series.values) < series.values.shape[1])
 
 
-def _count(series: Series, which: np.ndarray) -> tuple[int, int]:
-    there = which if series.present is None else which[series.present]
-    return int(there.sum()), len(there)
+def _count(series: Series, flags: np.ndarray) -> tuple[int, int]:
+    present = flags if series.present is None else flags[series.present]
+    return int(present.sum()), len(present)

@@ -1,4 +1,4 @@
-"""Whether values lie where those of the training did: another unit or scale is said or refused, never silently read."""
+"""Scale: values in another unit or scale than those of train are noted or refused, never silently read."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.modality import Modality
-from coral_plugin.data.split import ModalityColumn, Split
+from coral_plugin.data.split import Split
 from coral_plugin.errors import InputError
 
 FAR = 100.0  # standard deviations of train
@@ -25,7 +26,7 @@ def with_bounds(modality: Modality, column: ModalityColumn) -> Modality:
     return replace(modality, bounds=(low, high))
 
 
-def refuse_other_scale(array: np.ndarray, modality: Modality, where: str) -> None:
+def refuse_other_scale(array: np.ndarray, modality: Modality, source: str) -> None:
     """Refuse images (N, C, H, W) of another scale than those of the training: floats to 255 for a run on [0, 1].
 
     Whole numbers are pixels from 0 to 255, which are read as [0, 1].
@@ -40,12 +41,12 @@ def refuse_other_scale(array: np.ndarray, modality: Modality, where: str) -> Non
     trained = f"the run was trained on images of values from {low:.4g} to {high:.4g}"
     if array.dtype.kind != "f":
         if not 0 <= low <= high <= 1:
-            raise InputError(f"{where} holds whole numbers, which are read as pixels in [0, 1], but {trained}.")
+            raise InputError(f"{source} holds whole numbers, which are read as pixels in [0, 1], but {trained}.")
         return
     room = high - low
     if array.min() < low - room or array.max() > high + room:
         how = "give bytes (uint8), or divide by 255" if (low, high) == (0.0, 1.0) else "give them in that scale"
-        raise InputError(f"{where} holds floats from {array.min():.4g} to {array.max():.4g}, but {trained}; {how}.")
+        raise InputError(f"{source} holds floats from {array.min():.4g} to {array.max():.4g}, but {trained}; {how}.")
 
 
 def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:
@@ -59,9 +60,9 @@ def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:
     for modality in modalities:
         if narrow := _narrow(modality, split.columns[modality.name]):
             notes.append(narrow)
-        if (found := _farthest(modality, split.columns[modality.name])) is not None:
-            samples, feature, value = found
-            mean, std = (each[feature] for each in _scale(modality))
+        if (farthest := _farthest(modality, split.columns[modality.name])) is not None:
+            samples, feature, value = farthest
+            mean, std = (numbers[feature] for numbers in _scale(modality))
             notes.append(
                 f"{modality.name}: {samples} of {len(split)} samples hold values more than {FAR:.0f} standard "
                 f"deviations from the mean of train (feature {modality.feature(feature)}: {value:.4g}, in train "
@@ -72,9 +73,9 @@ def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:
 
 def _farthest(modality: Modality, column: ModalityColumn) -> tuple[int, int, float] | None:
     """Number of samples with values far from train, and feature and value of the farthest; None without any."""
-    mean, std = (torch.tensor(each, dtype=torch.float64) for each in _scale(modality))
+    mean, std = (torch.tensor(numbers, dtype=torch.float64) for numbers in _scale(modality))
     if modality.mean is not None:
-        mean, std = (each.flatten() for each in modality.centre_and_spread(mean))
+        mean, std = (numbers.flatten() for numbers in modality.mean_and_std(mean))
     samples: set[int] = set()
     most, place = FAR, (0, 0.0)
     for index, values in valid_values(modality, column):
@@ -111,7 +112,7 @@ def _extremes(modality: Modality, column: ModalityColumn) -> tuple[float, float]
 
 
 def _scale(modality: Modality) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each feature in train; without statistics middle and half width of the bounds."""
+    """Mean and standard deviation of each feature in train; without statistics middle and half width of the bounds."""
     if modality.mean is not None and modality.std is not None:
         return modality.mean, modality.std
     low, high = modality.bounds or (-np.inf, np.inf)
@@ -120,7 +121,7 @@ def _scale(modality: Modality) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 
 def valid_values(modality: Modality, column: ModalityColumn) -> Iterator[tuple[Tensor, Tensor]]:
-    """Sample index (n,) and values (n, features) of what is neither padding nor absent, in pieces."""
+    """Sample index (n,) and values (n, features) of what is neither padding nor missing, in pieces."""
     for index in column.presence().nonzero().squeeze(1).split(_CHUNK):
         values, padding = column.take(index)
         rows = index

@@ -1,4 +1,4 @@
-"""Mean and deviation of every feature in train, in double precision, and what 32-bit floats would lose of them."""
+"""Statistics of train: mean and standard deviation per feature, in double precision, and what 32-bit floats lose."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.padding import valid_steps
 from coral_plugin.data.scale import valid_values, with_bounds
-from coral_plugin.data.split import ModalityColumn
 
 _CHUNK = 1024  # samples that are held in double precision at a time
 _DOUBLE, _SINGLE = torch.finfo(torch.float64).eps, torch.finfo(torch.float32).eps
@@ -26,11 +26,11 @@ _LOST = 1e-3
 # Deviations below this are held as one: squares and quotients of such values leave the range of a 32-bit float.
 _SMALL = 1e-30
 
-Parts = Callable[[], Iterable[Tensor]]
+Chunks = Callable[[], Iterable[Tensor]]
 
 
 def with_statistics(modality: Modality, column: ModalityColumn, *, standardise: bool = True) -> Modality:
-    """``modality`` with mean and deviation of each feature (images: channel) over ``column``, and its bounds.
+    """``modality`` with mean and standard deviation of each feature (images: channel) over ``column``, and its bounds.
 
     Neither padding nor samples that lack the modality count. A feature is constant where its deviation is no more than
     rounding leaves of its own mean, in whatever unit it is; it is centred and keeps its scale.
@@ -38,7 +38,7 @@ def with_statistics(modality: Modality, column: ModalityColumn, *, standardise: 
     Args:
         modality: The modality, with the offset and unit by which ``column`` is held.
         column: Values of train.
-        standardise: Whether mean and deviation are kept; the constant features and the bounds are, always.
+        standardise: Whether mean and standard deviation are kept; the constant features and the bounds are, always.
     """
     modality = with_bounds(modality, column)
     if column.values.dtype == torch.uint8:
@@ -57,14 +57,14 @@ def with_statistics(modality: Modality, column: ModalityColumn, *, standardise: 
     return replace(modality, mean=tuple(mean.tolist()), std=tuple(torch.where(constant, 1.0, std).tolist()))
 
 
-def with_offset(modality: Modality, parts: Parts) -> Modality:
+def with_offset(modality: Modality, chunks: Chunks) -> Modality:
     """``modality`` with the offset and unit by which its values are held, where 32-bit floats would lose differences.
 
     Args:
         modality: A modality of any kind.
-        parts: Gives the valid values of train in pieces ``(n, features)``, twice.
+        chunks: Function that gives the valid values of train in pieces ``(n, features)``; called twice.
     """
-    mean, std = moments(parts)
+    mean, std = moments(chunks)
     varies = std > _ROUNDING * _DOUBLE * mean.abs()
     small = varies & (std < _SMALL)
     far = (varies & (std < _FAR * mean.abs())) | small
@@ -74,7 +74,7 @@ def with_offset(modality: Modality, parts: Parts) -> Modality:
     return replace(modality, offset=tuple(offset.tolist()), unit=tuple(unit.tolist()))
 
 
-def with_offset_of(
+def with_offset_from_array(
     modality: Modality, array: np.ndarray, lengths: np.ndarray | None = None, present: np.ndarray | None = None
 ) -> Modality:
     """:func:`with_offset` for the values of train ``(N, ...)``; what 32-bit floats hold exactly needs none.
@@ -91,7 +91,7 @@ def with_offset_of(
     if array.dtype == np.float32 and not _tiny(array):
         return modality
 
-    def parts() -> Iterator[Tensor]:
+    def chunks() -> Iterator[Tensor]:
         for at in range(0, len(array), _CHUNK):
             rows = slice(at, at + _CHUNK)
             values = np.asarray(array[rows], dtype=np.float64)
@@ -103,38 +103,38 @@ def with_offset_of(
                 values = values[valid_steps(values, torch.from_numpy(lengths[rows])).numpy() & keep[:, None]]
             yield torch.from_numpy(values.reshape(-1, values.shape[-1]))
 
-    return with_offset(modality, parts)
+    return with_offset(modality, chunks)
 
 
-def moments(parts: Parts) -> tuple[Tensor, Tensor]:
-    """Mean and deviation ``(features,)`` of pieces ``(n, features)``, which are gone through twice.
+def moments(chunks: Chunks) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation ``(features,)`` of pieces ``(n, features)``, which are gone through twice.
 
     Sums are of differences to the first row: a constant feature has a deviation of exactly 0, and one far from zero
     keeps its digits.
     """
     first, count, total = torch.zeros(0), 0, torch.zeros(0)
-    for part in parts():
+    for part in chunks():
         if not count and len(part):
             first, total = part[0].double(), torch.zeros(part.shape[1], dtype=torch.float64)
         if len(part):
             count, total = count + len(part), total + (part.double() - first).sum(0)
     shift = total / max(count, 1)
     squares = torch.zeros_like(total)
-    for part in parts():
+    for part in chunks():
         if len(part):
             squares += (part.double() - first - shift).square().sum(0)
     return first + shift, (squares / max(count, 1)).sqrt()
 
 
 def loses_differences(values: np.ndarray) -> bool:
-    """Whether 32-bit floats round a column of ``(N,)`` or ``(N, L)`` by more than a thousandth of its deviation."""
+    """Whether 32-bit floats round columns ``(N,)`` or ``(N, L)`` by over a thousandth of their standard deviation."""
     with np.errstate(over="ignore", invalid="ignore"):
         rounding = np.abs(values.astype(np.float64) - values.astype(np.float32)).max(axis=0)
     return bool((rounding > _LOST * values.std(axis=0, dtype=np.float64)).any())
 
 
 def _moments_of_bytes(modality: Modality, column: ModalityColumn) -> tuple[Tensor, Tensor]:
-    """Mean and deviation of each channel of bytes, which are counted: that takes a tenth of the time."""
+    """Mean and standard deviation of each channel of bytes, which are counted: that takes a tenth of the time."""
     rows = column.presence().nonzero().squeeze(1)
     rows = rows if column.rows is None else column.rows[rows]
     counts = torch.zeros(modality.features, 256, dtype=torch.float64)

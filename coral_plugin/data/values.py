@@ -18,8 +18,8 @@ _NUMBERS = "fiub"  # NumPy's kinds of types that are admitted
 def as_array(value: Any, key: str, name: str) -> np.ndarray:
     """``value`` as an array of numbers, finite or not.
 
-    Masked entries stay masked (``np.ma.MaskedArray``): :func:`~coral_plugin.data.tables.settle` refuses them as it
-    refuses NaN. A masked array without masked entries becomes a plain one.
+    Masked entries stay masked (``np.ma.MaskedArray``); :func:`~coral_plugin.data.split_arrays.validate_split` refuses
+    them as it refuses NaN. A masked array without masked entries becomes a plain one.
 
     Raises:
         InputError: it is empty, or holds anything else.
@@ -57,7 +57,7 @@ def as_labels(value: Any, key: str, name: str) -> np.ndarray:
     if _is_pandas(value, "DataFrame") and value.shape[1] == 1:
         value = value.iloc[:, 0]
     # a plain list of texts and NaN would become an array of texts, one of them "nan"
-    plain = isinstance(value, list | tuple) and not any(isinstance(each, Tensor) for each in value)
+    plain = isinstance(value, list | tuple) and not any(isinstance(item, Tensor) for item in value)
     array = np.array(value, dtype=object) if plain and not _ragged(value) else _numpy(value, key, name)
     array = array.astype(object) if array.dtype.kind == "T" else array  # NumPy's text of any length
     if (masked := int(np.ma.count_masked(array))) or array.dtype.kind == "O":
@@ -70,7 +70,7 @@ def as_labels(value: Any, key: str, name: str) -> np.ndarray:
     if array.dtype.kind not in _NUMBERS + "U":
         raise InputError(
             f"{name}: {key} is of type {array.dtype}; labels are text or whole numbers (classes), 0/1 in columns "
-            "(several labels a sample) or other numbers (regression)."
+            "(several labels per sample) or other numbers (regression)."
         )
     _not_empty(array, key, name)
     if array.dtype.kind == "U" and (empty := int((np.char.str_len(np.char.strip(array)) == 0).sum())):
@@ -85,9 +85,9 @@ def _numpy(value: Any, key: str, name: str) -> np.ndarray:
     try:
         if isinstance(value, Tensor):
             value = _of_tensor(value)
-        elif isinstance(value, list | tuple) and any(isinstance(each, Tensor) for each in value):
-            value = np.stack([_of_tensor(each) for each in value])
-        elif isinstance(value, list | tuple) and any(isinstance(each, np.ma.MaskedArray) for each in value):
+        elif isinstance(value, list | tuple) and any(isinstance(item, Tensor) for item in value):
+            value = np.stack([_of_tensor(item) for item in value])
+        elif isinstance(value, list | tuple) and any(isinstance(item, np.ma.MaskedArray) for item in value):
             value = np.ma.stack(value)
         # asanyarray: what a netCDF4 variable gives, too, keeps its mask
         array = np.asanyarray(value)
@@ -106,10 +106,10 @@ def _of_tensor(value: Any) -> np.ndarray:
 def _from_objects(array: np.ndarray) -> np.ndarray:
     """An array of Python's numbers or texts as one of NumPy's; anything else as it is."""
     items = array.ravel().tolist()
-    if all(isinstance(each, bool | int | float | np.number | np.bool_) for each in items):
+    if all(isinstance(item, bool | int | float | np.number | np.bool_) for item in items):
         plain = np.asarray(items).reshape(array.shape)
         return np.ma.masked_array(plain, array.mask) if isinstance(array, np.ma.MaskedArray) else plain
-    if all(isinstance(each, str) for each in items) or all(isinstance(each, bytes) for each in items):
+    if all(isinstance(item, str) for item in items) or all(isinstance(item, bytes) for item in items):
         return np.array(items).reshape(array.shape)
     return array
 
@@ -143,14 +143,14 @@ def _table_of(frame: Any, key: str, name: str) -> np.ndarray:
     """``(N, columns)`` of a data frame of numbers; missing values of pandas become NaN."""
     columns: list[np.ndarray] = []
     for label, dtype in zip(frame.columns, frame.dtypes, strict=True):
-        own = frame.iloc[:, len(columns)]
         if getattr(dtype, "kind", "O") not in _NUMBERS:
             raise InputError(
                 f"{name}: column {short(str(label))} of {key} is of type {dtype}; only numbers are admitted: leave it "
                 "out, or code it as numbers."
             )
         extension = not isinstance(dtype, np.dtype)
-        columns.append(own.to_numpy(dtype=np.float64, na_value=np.nan) if extension else own.to_numpy())
+        column = frame.iloc[:, len(columns)]
+        columns.append(column.to_numpy(dtype=np.float64, na_value=np.nan) if extension else column.to_numpy())
     return np.stack(columns, axis=1) if columns else np.zeros((len(frame), 0))
 
 
@@ -158,11 +158,11 @@ def column_names(value: Any) -> tuple[str, ...]:
     """Names of the columns of a data frame, in printable characters; empty for anything else, and for mere numbers."""
     if not _is_pandas(value, "DataFrame") or list(value.columns) == list(range(len(value.columns))):
         return ()
-    return tuple("".join(sign if sign.isprintable() else "?" for sign in str(each)) for each in value.columns)
+    return tuple("".join(sign if sign.isprintable() else "?" for sign in str(label)) for label in value.columns)
 
 
 def _samples(value: Any) -> Sequence[Any] | None:
-    """The samples of what holds one array a sample, of several lengths; None for everything else."""
+    """The samples of what holds one array per sample, of several lengths; None for everything else."""
     if _is_pandas(value, "Series"):
         value = value.to_numpy()
     if isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 1:
@@ -172,7 +172,7 @@ def _samples(value: Any) -> Sequence[Any] | None:
 
 def _ragged(value: Sequence[Any]) -> bool:
     """Whether the samples of a list are not of one length."""
-    return len(value) > 0 and all(map(_is_sample, value)) and len({len(each) for each in value}) > 1
+    return len(value) > 0 and all(map(_is_sample, value)) and len({len(item) for item in value}) > 1
 
 
 def _is_sample(item: Any) -> bool:
@@ -181,7 +181,7 @@ def _is_sample(item: Any) -> bool:
 
 def _padded(samples: Sequence[Any], key: str, name: str) -> tuple[np.ndarray, np.ndarray | None]:
     """Series of several lengths in one array (N, T, d), zeros behind, and their lengths."""
-    parts = [as_array(each, f"{key}[{number}]", name) for number, each in enumerate(samples)]
+    parts = [as_array(sample, f"{key}[{number}]", name) for number, sample in enumerate(samples)]
     lengths = np.array([len(part) for part in parts])
     if len({part.shape for part in parts}) == 1:
         return _stacked(parts), None
@@ -197,10 +197,10 @@ def _padded(samples: Sequence[Any], key: str, name: str) -> tuple[np.ndarray, np
             "series of several lengths (T, d) with one d."
         )
     steps = int(lengths.max())
-    return _stacked([filled_up(part[None], steps)[0] for part in parts]), lengths
+    return _stacked([pad_steps(part[None], steps)[0] for part in parts]), lengths
 
 
-def filled_up(series: np.ndarray, steps: int) -> np.ndarray:
+def pad_steps(series: np.ndarray, steps: int) -> np.ndarray:
     """``(N, T, d)`` with zeros behind, up to ``steps``; what is masked stays masked."""
     behind = np.zeros((len(series), steps - series.shape[1], *series.shape[2:]), dtype=series.dtype)
     join = np.ma.concatenate if np.ma.is_masked(series) else np.concatenate

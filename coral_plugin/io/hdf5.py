@@ -49,7 +49,7 @@ def open_hdf5(path: Path | str, what: str) -> Iterator[h5py.File]:
         raise InputError(f"{path} is cut off or damaged ({reason}); fetch it again.") from error
 
 
-def group_of(parent: h5py.Group, key: str, where: str) -> h5py.Group:
+def group_of(parent: h5py.Group, key: str, source: str) -> h5py.Group:
     """The group ``key`` of ``parent``.
 
     Raises:
@@ -57,16 +57,16 @@ def group_of(parent: h5py.Group, key: str, where: str) -> h5py.Group:
     """
     import h5py
 
-    found = _inside(parent, key, where)
+    found = _inside(parent, key, source)
     if not isinstance(found, h5py.Group):
-        raise InputError(f"{where} has no group {key!r}; it has {listed(parent)}.")
+        raise InputError(f"{source} has no group {key!r}; it has {member_names(parent)}.")
     return found
 
 
 def dataset_of(
     parent: h5py.Group,
     key: str,
-    where: str,
+    source: str,
     shape: tuple[int | None, ...] | None = None,
     *,
     kinds: str = "fiub",
@@ -77,7 +77,7 @@ def dataset_of(
     Args:
         parent: Group.
         key: Of the array.
-        where: File and group, for messages.
+        source: File and group, for messages.
         shape: That it must have; None stands for any number of entries.
         kinds: Of NumPy's types that are admitted.
         empty: Whether it may have no entry.
@@ -88,50 +88,50 @@ def dataset_of(
     """
     import h5py
 
-    found = _inside(parent, key, where)
+    found = _inside(parent, key, source)
     if not isinstance(found, h5py.Dataset):
-        raise InputError(f"{where} lacks {key}; it has {listed(parent)}.")
+        raise InputError(f"{source} lacks {key}; it has {member_names(parent)}.")
     if found.external or found.is_virtual:
-        raise InputError(f"{where}: {key} takes its values from other files, which are not read.")
+        raise InputError(f"{source}: {key} takes its values from other files, which are not read.")
     if found.dtype.kind not in kinds:
-        raise InputError(f"{where}: {key} is of type {found.dtype}; only numbers are admitted.")
+        raise InputError(f"{source}: {key} is of type {found.dtype}; only numbers are admitted.")
     held = found.shape or ()
     if shape is not None and (
         len(held) != len(shape) or any(w not in (None, h) for w, h in zip(shape, held, strict=True))
     ):
         wanted = " x ".join("any" if side is None else str(side) for side in shape)
-        raise InputError(f"{where}: {key} has shape {held}, expected {wanted}.")
+        raise InputError(f"{source}: {key} has shape {held}, expected {wanted}.")
     if math.prod(held) == 0 and not (empty and found.shape):
-        raise InputError(f"{where}: {key} is empty (shape {held}).")
+        raise InputError(f"{source}: {key} is empty (shape {held}).")
     claimed, stored = math.prod(held) * found.dtype.itemsize, found.id.get_storage_size()
     if claimed > _MAX_RATIO * stored:
         raise InputError(
-            f"{where}: {key} claims shape {held} of {found.dtype}, {claimed:,} bytes, but holds {stored:,}: "
+            f"{source}: {key} claims shape {held} of {found.dtype}, {claimed:,} bytes, but holds {stored:,}: "
             "it was not written to its end; fetch it again."
         )
     if found.dtype.kind in "fiub":
-        _refuse_missing(found, f"{where}: {key}")
+        _refuse_missing(found, f"{source}: {key}")
     return found
 
 
-def read_array(dataset: h5py.Dataset, where: str) -> np.ndarray:
+def read_array(dataset: h5py.Dataset, source: str) -> np.ndarray:
     """All values of an array.
 
     Raises:
         MachineError: they do not fit into memory.
     """
-    require_memory(dataset.size * dataset.dtype.itemsize, f"{where} of shape {dataset.shape}")
+    require_memory(dataset.size * dataset.dtype.itemsize, f"{source} of shape {dataset.shape}")
     values: np.ndarray = dataset[()]
     return values
 
 
-def listed(group: h5py.Group) -> str:
+def member_names(group: h5py.Group) -> str:
     """The first names in a group, for messages."""
     names = [str(name)[:60] for name, _ in zip(group, range(12), strict=False)]
     return ", ".join(names + ["..."] * (len(group) > len(names))) or "nothing"
 
 
-def _refuse_missing(dataset: h5py.Dataset, where: str) -> None:
+def _refuse_missing(dataset: h5py.Dataset, source: str) -> None:
     """Refuse values that the array's attributes say stand for missing ones; NaN is looked for where values are read."""
     for name in ("_FillValue", "missing_value"):
         if name not in dataset.attrs:
@@ -140,7 +140,7 @@ def _refuse_missing(dataset: h5py.Dataset, where: str) -> None:
         count = sum(int(np.isin(dataset[rows], marks).sum()) for rows in _pieces(dataset))
         if count:
             raise InputError(
-                f"{where} has {count} of {dataset.size} values that its attribute {name} ({marks[0]}) declares "
+                f"{source} has {count} of {dataset.size} values that its attribute {name} ({marks[0]}) declares "
                 "missing; fill them in, or leave those samples out."
             )
 
@@ -155,11 +155,11 @@ def _pieces(dataset: h5py.Dataset) -> Iterator[Any]:
         yield slice(start, start + rows)
 
 
-def _inside(parent: h5py.Group, key: str, where: str) -> Any:
+def _inside(parent: h5py.Group, key: str, source: str) -> Any:
     """The object that ``parent`` itself holds under ``key``; None where there is none."""
     import h5py
 
     link = parent.get(key, getlink=True)
     if link is not None and not isinstance(link, h5py.HardLink):
-        raise InputError(f"{where}: {key} is a link to somewhere else, which is not followed.")
+        raise InputError(f"{source}: {key} is a link to somewhere else, which is not followed.")
     return None if link is None else parent[key]

@@ -106,34 +106,34 @@ def _plain_name(name: str) -> bool:
     return name.isprintable() and "\\" not in name and not {"", ".", ".."} & set(name.split("/"))
 
 
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> np.ndarray:
+def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> np.ndarray:
     """One member, whose header is held against its size before memory is taken for it."""
     try:
         try:
-            _check_header(archive, info, where)
+            _check_header(archive, info, source)
         except MemoryError as error:  # Python's parser says so of brackets nested without end
-            raise InputError(f"{where} is damaged: its header is no description of an array.") from error
+            raise InputError(f"{source} is damaged: its header is no description of an array.") from error
         with archive.open(info) as member:
             array: np.ndarray = np.lib.format.read_array(member, allow_pickle=False)
     except MemoryError as error:
-        raise MachineError(f"{where} needs {info.file_size / 2**30:.1f} GiB of memory, which are not free.") from error
+        raise MachineError(f"{source} needs {info.file_size / 2**30:.1f} GiB of memory, which are not free.") from error
     except (CoralError, OSError):
         raise
     except Exception as error:  # damaged bytes make zipfile and numpy raise a dozen types
-        raise InputError(f"{where} is damaged ({one_line(error)}); fetch or write the file again.") from error
+        raise InputError(f"{source} is damaged ({one_line(error)}); fetch or write the file again.") from error
     return array
 
 
-def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, where: str) -> None:
+def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> None:
     with archive.open(info) as member:
         old = np.lib.format.read_magic(member) == (1, 0)
         shape, _, dtype = (np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0)(member)
         left = info.file_size - member.tell()
     if dtype.hasobject:
         raise InputError(
-            f"{where} holds Python objects, which can run code when loaded; save arrays of numbers (text as "
+            f"{source} holds Python objects, which can run code when loaded; save arrays of numbers (text as "
             "astype(str); series of several lengths filled up with zeros, their lengths under <key>/length)."
         )
     size = dtype.itemsize * math.prod(shape)
     if size != left or min(shape, default=0) < 0:
-        raise InputError(f"{where} claims shape {shape} of {dtype}, {size} bytes, but holds {left}; write it again.")
+        raise InputError(f"{source} claims shape {shape} of {dtype}, {size} bytes, but holds {left}; write it again.")

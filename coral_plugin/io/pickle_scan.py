@@ -38,35 +38,37 @@ class DamagedError(ValueError):
     """The opcodes do not follow each other as a pickle's do."""
 
 
-def scan(file: BinaryIO, size: int, refuse: Callable[[str, str], None], where: str) -> None:
+def scan(file: BinaryIO, size: int, refuse: Callable[[str, str], None], source: str) -> None:
     """Read every opcode up to STOP; nothing is built.
 
     Args:
         file: At the first byte of the pickle.
         size: Bytes of the file.
         refuse: Called with module and name of every global; raises what it does not admit.
-        where: Name of the file, for messages.
+        source: Name of the file, for messages.
 
     Raises:
         InputError: an opcode that builds objects, more of anything than arrays need, or damage; the message says which.
     """
-    machine = _Machine(refuse, where)
+    machine = _Machine(refuse, source)
     try:
         for number in range(MAX_OPCODES):
-            name, argument = _next(file, size, where)
+            name, argument = _next(file, size, source)
             if name == "STOP":
                 return
             machine.step(number, name, argument)
     except (DamagedError, IndexError, KeyError) as error:
-        raise InputError(f"{where} is no intact pickle (damage at byte {file.tell()}): fetch it again.") from error
-    raise InputError(f"{where} holds more than {MAX_OPCODES:,} Python objects; data sets hold few objects, but arrays.")
+        raise InputError(f"{source} is no intact pickle (damage at byte {file.tell()}): fetch it again.") from error
+    raise InputError(
+        f"{source} holds more than {MAX_OPCODES:,} Python objects; data sets hold few objects, but arrays."
+    )
 
 
 class _Machine:
     """The unpickler's stack, on which stands how deep tuples are nested, or a short text, instead of objects."""
 
-    def __init__(self, refuse: Callable[[str, str], None], where: str) -> None:
-        self.refuse, self.where = refuse, where
+    def __init__(self, refuse: Callable[[str, str], None], source: str) -> None:
+        self.refuse, self.source = refuse, source
         self.stack: list[int | str] = []
         self.marks: list[int] = []
         self.memo: dict[int, int | str] = {}
@@ -75,7 +77,7 @@ class _Machine:
         """Do what one opcode does to the stack."""
         if name in _REFUSED or name == "INST":
             what = f"{argument}" if name == "INST" else _REFUSED[name]
-            raise InputError(_wants(self.where, what, name))
+            raise InputError(_wants(self.source, what, name))
         if name in _NOTHING:
             return
         if name == "MARK":
@@ -120,12 +122,12 @@ class _Machine:
     def _tuple(self, items: list[int | str]) -> None:
         depth = 1 + max((item for item in items if isinstance(item, int)), default=0)
         if depth > MAX_TUPLES:
-            raise InputError(f"{self.where} nests tuples more than {MAX_TUPLES} deep, which no data set does.")
+            raise InputError(f"{self.source} nests tuples more than {MAX_TUPLES} deep, which no data set does.")
         self.stack.append(depth)
 
     def _put(self, index: int, number: int) -> None:
         if not 0 <= index <= number + 1:  # the unpickler's memo is an array as long as the greatest index
-            raise InputError(f"{self.where} claims to remember object {index:,} of {number:,}; it is not read.")
+            raise InputError(f"{self.source} claims to remember object {index:,} of {number:,}; it is not read.")
         self.memo[index] = self.stack[-1]
 
     def _global(self, opcode: str, argument: int | str) -> None:
@@ -133,24 +135,24 @@ class _Machine:
         if opcode == "STACK_GLOBAL":
             first, second = self._pop(2)
             if not (isinstance(first, str) and isinstance(second, str)):
-                raise InputError(_wants(self.where, "a global whose name is no plain text", opcode))
+                raise InputError(_wants(self.source, "a global whose name is no plain text", opcode))
             module, name = first, second
         self.refuse(module, name)
         self.stack.append(0)
 
 
-def _wants(where: str, what: str, opcode: str) -> str:
+def _wants(source: str, what: str, opcode: str) -> str:
     return (
-        f"{where} wants to build {what} (opcode {opcode}), which could run code; only NumPy arrays and plain "
+        f"{source} wants to build {what} (opcode {opcode}), which could run code; only NumPy arrays and plain "
         "containers are read from a pickle (--trust-pickle reads all, at your own risk)."
     )
 
 
-def _next(file: BinaryIO, size: int, where: str) -> tuple[str, int | str]:
+def _next(file: BinaryIO, size: int, source: str) -> tuple[str, int | str]:
     """Name and argument of the next opcode; long arguments are passed over."""
     code = file.read(1)
     if not code:
-        raise _cut(where, size)
+        raise _cut(source, size)
     if code[0] not in _OPCODES:
         raise DamagedError
     op = _OPCODES[code[0]]
@@ -159,18 +161,18 @@ def _next(file: BinaryIO, size: int, where: str) -> tuple[str, int | str]:
     if op.arg.n >= 0:
         raw = file.read(op.arg.n)
         if len(raw) < op.arg.n:
-            raise _cut(where, size)
+            raise _cut(source, size)
         number = int.from_bytes(raw, "little")
         if op.name == "FRAME":
-            _fits(file, size, number, where)
+            _fits(file, size, number, source)
         return op.name, number
     if op.arg.n == pickletools.UP_TO_NEWLINE:
-        return op.name, _text_argument(op.name, _lines(file, size, where, 2 if op.name in ("GLOBAL", "INST") else 1))
+        return op.name, _text_argument(op.name, _lines(file, size, source, 2 if op.name in ("GLOBAL", "INST") else 1))
     width, signed = _SIZED[op.arg.n]
     length = int.from_bytes(file.read(width), "little", signed=signed)
     if length < 0:
         raise DamagedError
-    _fits(file, size, length, where)
+    _fits(file, size, length, source)
     if length <= _SHORT and "UNICODE" in op.name:
         return op.name, file.read(length).decode("utf-8", "surrogatepass")
     file.seek(length, 1)
@@ -187,21 +189,21 @@ def _text_argument(name: str, lines: list[str]) -> int | str:
     return lines[0] if name == "UNICODE" and len(lines[0]) <= _SHORT else 0
 
 
-def _lines(file: BinaryIO, size: int, where: str, count: int) -> list[str]:
+def _lines(file: BinaryIO, size: int, source: str, count: int) -> list[str]:
     lines = []
     for _ in range(count):
         line = file.readline(_LINE)
         if not line.endswith(b"\n"):
-            raise _cut(where, size) if file.tell() >= size else DamagedError()
+            raise _cut(source, size) if file.tell() >= size else DamagedError()
         lines.append(line[:-1].decode("utf-8", "replace"))
     return lines
 
 
-def _fits(file: BinaryIO, size: int, length: int, where: str) -> None:
+def _fits(file: BinaryIO, size: int, length: int, source: str) -> None:
     if length > size - file.tell():
-        raise _cut(where, size, length)
+        raise _cut(source, size, length)
 
 
-def _cut(where: str, size: int, length: int = 0) -> InputError:
+def _cut(source: str, size: int, length: int = 0) -> InputError:
     claims = f", while its next piece claims {length:,} bytes" if length else ""
-    return InputError(f"{where} is cut off: a pickle that ends after {size:,} bytes{claims}; fetch it again.")
+    return InputError(f"{source} is cut off: a pickle that ends after {size:,} bytes{claims}; fetch it again.")

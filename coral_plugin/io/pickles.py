@@ -65,11 +65,11 @@ def array_globals() -> dict[str, Any]:
     return {**found, **{f"{__name__}.{each.__name__}": each for each in (_Type, _Array)}}
 
 
-def _known(module: str, name: str, where: str) -> Any:
+def _known(module: str, name: str, source: str) -> Any:
     if (module, name) not in _ADMITTED:
         wanted = f"{module}.{name}"
         raise InputError(
-            f"{where} wants {wanted[:100] if wanted.isprintable() else ascii(wanted)[:100]}, which is not read from a "
+            f"{source} wants {wanted[:100] if wanted.isprintable() else ascii(wanted)[:100]}, which is not read from a "
             "pickle because it could run code; only NumPy arrays and plain containers are (--trust-pickle reads all, "
             "at your own risk)."
         )
@@ -77,15 +77,15 @@ def _known(module: str, name: str, where: str) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, where: str) -> None:
+    def __init__(self, file: BinaryIO, source: str) -> None:
         super().__init__(file, encoding="latin1")
-        self.where = where
+        self.source = source
 
     def find_class(self, module: str, name: str) -> Any:
-        return _known(module, name, self.where)
+        return _known(module, name, self.source)
 
     def persistent_load(self, pid: Any) -> NoReturn:
-        raise InputError(f"{self.where} wants the persistent object {str(pid)[:100]!r}; there are none.")
+        raise InputError(f"{self.source} wants the persistent object {str(pid)[:100]!r}; there are none.")
 
 
 class _Callable:

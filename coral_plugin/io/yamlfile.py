@@ -27,53 +27,53 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     return values
 
 
-def parse_yaml(text: str, where: str) -> Any:
+def parse_yaml(text: str, source: str) -> Any:
     """The plain value that ``text`` stands for; Python objects are refused, and no code is run.
 
     Raises:
         InputError: no YAML, a key twice, or anchors that unfold to more than anyone writes.
     """
     if len(text) > _MOST_CHARACTERS:
-        raise InputError(f"{where} is not read: it has {len(text)} characters, {_MOST_CHARACTERS} are the most.")
+        raise InputError(f"{source} is not read: it has {len(text)} characters, {_MOST_CHARACTERS} are the most.")
     loader = yaml.SafeLoader("")
     try:
         loader = yaml.SafeLoader(text)
         node = loader.get_single_node()
         if node is None:
             return None
-        _measure(node, where, {}, 0)
+        _measure(node, source, {}, 0)
         return loader.construct_document(node)
     except InputError:
         raise
     except Exception as error:  # beside its own errors the loader raises what int(), datetime and re raise
         what = one_line(error, 300)
-        raise InputError(f"{where} is not valid YAML: {what}.") from error
+        raise InputError(f"{source} is not valid YAML: {what}.") from error
     finally:
         loader.dispose()
 
 
-def _measure(node: yaml.Node, where: str, sizes: dict[int, int], depth: int) -> int:
+def _measure(node: yaml.Node, source: str, sizes: dict[int, int], depth: int) -> int:
     """How many values ``node`` unfolds to; every anchor is measured once."""
     if depth > _MOST_DEPTH:
-        raise InputError(f"{where} is not read: it is nested more than {_MOST_DEPTH} deep.")
+        raise InputError(f"{source} is not read: it is nested more than {_MOST_DEPTH} deep.")
     if id(node) in sizes:
         return sizes[id(node)]
     sizes[id(node)] = _MOST_VALUES + 1  # what holds itself has no end
     size = 1
     if isinstance(node, yaml.MappingNode):
-        _refuse_twice(node, where)
-        size += sum(_measure(part, where, sizes, depth + 1) for pair in node.value for part in pair)
+        _refuse_twice(node, source)
+        size += sum(_measure(part, source, sizes, depth + 1) for pair in node.value for part in pair)
     elif isinstance(node, yaml.SequenceNode):
-        size += sum(_measure(part, where, sizes, depth + 1) for part in node.value)
+        size += sum(_measure(part, source, sizes, depth + 1) for part in node.value)
     if size > _MOST_VALUES:
-        raise InputError(f"{where} is not read: it unfolds to more than {_MOST_VALUES} values.")
+        raise InputError(f"{source} is not read: it unfolds to more than {_MOST_VALUES} values.")
     sizes[id(node)] = size
     return size
 
 
-def _refuse_twice(node: yaml.MappingNode, where: str) -> None:
+def _refuse_twice(node: yaml.MappingNode, source: str) -> None:
     seen: set[str] = set()
     for key in [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]:
         if key in seen:
-            raise InputError(f"{where} has {short(key)} twice in one mapping; leave one of them out.")
+            raise InputError(f"{source} has {short(key)} twice in one mapping; leave one of them out.")
         seen.add(key)

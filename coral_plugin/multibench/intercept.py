@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import WeightedRandomSampler
 
 from coral_plugin.data import MultimodalData, Split
-from coral_plugin.data.ordering import in_order
+from coral_plugin.data.loader_batches import in_order
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import EMBED_BATCH, frozen
 from coral_plugin.io.files import write_json

@@ -11,9 +11,8 @@ from torch import Tensor
 
 from coral_plugin.data import Kind, MultimodalData, fingerprint
 from coral_plugin.data.layouts import Layout, layout_of
+from coral_plugin.data.loader_batches import in_order, split_batch
 from coral_plugin.data.loaders import read_loaders
-from coral_plugin.data.ordering import in_order
-from coral_plugin.data.reading import split_batch
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.layout import Batches, Form

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from coral_plugin.data.tables import LENGTH
+from coral_plugin.data.split_arrays import LENGTH
 from coral_plugin.data.values import as_array, as_values
 from coral_plugin.errors import InputError
 

@@ -14,7 +14,7 @@ import torch
 
 from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import MultimodalData
-from coral_plugin.data.readings import readings
+from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline
@@ -138,7 +138,7 @@ def run(
         _augmentation_specs(settings, augmentations), data.modalities, settings.plain_augmentations
     )
     method = _check(settings, data, encoders)
-    for line in (*readings(data), *data.notes):
+    for line in (*describe_modalities(data), *data.notes):
         say(f"{data.name}: {line}")
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     samples = len(data.unlabelled)

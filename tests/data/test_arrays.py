@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coral_plugin.data import Modality, Task, as_split, carve, from_arrays
+from coral_plugin.data import Modality, Task, as_split, from_arrays, split_off
 from coral_plugin.errors import InputError
 
 
@@ -187,9 +187,9 @@ def test_carving_that_cannot_be():
     with pytest.raises(
         InputError, match=r"Cannot set a valid split aside from 4 training samples: .* Give a valid split"
     ):
-        carve(data.train, task, 0.5, 0)
+        split_off(data.train, task, 0.5, 0)
     with pytest.raises(InputError, match=r"must lie between 0 and 1, got 1\.5"):
-        carve(data.train, task, 1.5, 0)
+        split_off(data.train, task, 1.5, 0)
 
 
 TRAIN = np.ones((4, 3, 2), dtype=np.float32)

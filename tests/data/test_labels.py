@@ -108,7 +108,7 @@ def test_flags_saved_as_floats_are_said():
     flags = np.array([[1.0, 1.0, 0.0], [0.0, 1.0, 0.0]] * 8)
     data = read(flags, flags)
     assert data.tasks[0].kind == "regression"
-    assert "several labels a sample say task='multilabel'" in data.notes[0]
+    assert "several labels per sample say task='multilabel'" in data.notes[0]
 
 
 def test_many_whole_numbers_are_classes_and_said():

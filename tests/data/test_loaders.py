@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset, WeightedRandomSampler
 
-from coral_plugin.data import from_loaders, reading
+from coral_plugin.data import from_loaders, loader_batches
 from coral_plugin.data.loaders import read_loaders
 from coral_plugin.errors import InputError
 
@@ -278,7 +278,7 @@ def test_splits_of_different_forms():
 
 
 def test_a_loader_without_end_is_left(monkeypatch):
-    monkeypatch.setattr(reading, "memory", lambda: 100_000)
+    monkeypatch.setattr(loader_batches, "memory", lambda: 100_000)
     endless = itertools.repeat((torch.randn(100, 10), labels(100)))
     with pytest.raises(InputError, match=r"gave 1300 samples, 0\.0 GiB, and has not ended; half of this"):
         from_loaders(endless)

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from coral_plugin.adapters.arrays import load
 from coral_plugin.data import Modality, ModalityColumn, as_split, from_arrays, from_loaders
-from coral_plugin.data.statistics import moments, with_offset_of, with_statistics
+from coral_plugin.data.statistics import moments, with_offset_from_array, with_statistics
 from coral_plugin.estimator import CoralEncoder
 from coral_plugin.runs.fit import fit
 from coral_plugin.runs.folder import modalities_of, open_run
@@ -173,7 +173,7 @@ def test_statistics_without_standardising_are_the_constant_features_alone():
 
 def test_no_sample_no_offset():
     modality = Modality(name="a", kind="tabular", shape=(3,))
-    assert with_offset_of(modality, far(4), present=np.zeros(4, dtype=bool)) == modality
+    assert with_offset_from_array(modality, far(4), present=np.zeros(4, dtype=bool)) == modality
 
 
 def labelled(seed):

@@ -8,7 +8,7 @@ import torch
 import coral_plugin
 from coral_plugin import CoralEncoder
 from coral_plugin.data import as_split, from_arrays, from_loaders
-from coral_plugin.data.readings import readings
+from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.data.scale import far_values
 from coral_plugin.data.values import as_array, as_labels, as_values
 from coral_plugin.errors import InputError
@@ -245,7 +245,7 @@ def test_frames_name_their_features():
     frame = pd.DataFrame({"age": [31.0, 52, 43], "town": [7, 7, 7]})
     data = from_arrays({"train/a": frame, "train/b": frame["age"], "test/a": frame, "test/b": frame["age"]})
     assert [(m.shape, m.feature_names) for m in data.modalities] == [((2,), ("age", "town")), ((1,), ())]
-    assert readings(data)[0].endswith("constant in train: feature town")
+    assert describe_modalities(data)[0].endswith("constant in train: feature town")
     far = as_split({"a": frame * [1e6, 1]}, data.modalities)
     assert "(feature age: 5.2e+07, in train 42 +- " in far_values(far, data.modalities)[0]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from coral_plugin.errors import InputError, MachineError, PluginError
-from coral_plugin.io.hdf5 import dataset_of, group_of, listed, open_hdf5, read_array
+from coral_plugin.io.hdf5 import dataset_of, group_of, member_names, open_hdf5, read_array
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_numbers_are_read(path):
         found = dataset_of(file, "numbers", "x", (None, 4))
         np.testing.assert_array_equal(read_array(found, "x"), np.arange(12.0).reshape(3, 4))
         assert dataset_of(group_of(file, "group", "x"), "inner", "x").shape == (2,)
-        assert listed(file).startswith("empty, group, hole")
+        assert member_names(file).startswith("empty, group, hole")
         assert dataset_of(file, "words", "x", kinds="S").dtype.kind == "S"
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from coral_plugin.data import Modality, ModalityColumn, from_arrays
-from coral_plugin.data.readings import reading, readings
+from coral_plugin.data.dataset import describe_modalities, describe_modality
 from coral_plugin.runs.fit import fit
 
 
@@ -35,7 +35,7 @@ LINES = [
 
 
 def test_every_kind():
-    assert readings(from_arrays(arrays())) == LINES
+    assert describe_modalities(from_arrays(arrays())) == LINES
 
 
 def test_absent_and_padded_shares_are_those_of_trains_samples():
@@ -45,15 +45,17 @@ def test_absent_and_padded_shares_are_those_of_trains_samples():
     )  # fmt: skip
     modality = Modality(name="a", kind="sequence", shape=(8, 2))
     told = "series, up to 8 steps x 2 features, 33 % padded (kind sequence), float32, missing in 25 % of train"
-    assert reading(modality, column) == told
+    assert describe_modality(modality, column) == told
 
 
 def test_constant_features():
     column = ModalityColumn(torch.zeros(4, 30))
     some = Modality(name="a", kind="tabular", shape=(30,), constant=tuple(range(14)))
-    assert reading(some, column).endswith("constant in train: features 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 4 more")
+    assert describe_modality(some, column).endswith(
+        "constant in train: features 0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 4 more"
+    )
     every = Modality(name="a", kind="tabular", shape=(30,), constant=tuple(range(30)))
-    assert reading(every, column) == "table, 30 features, float32, every feature is constant in train"
+    assert describe_modality(every, column) == "table, 30 features, float32, every feature is constant in train"
 
 
 @pytest.mark.parametrize("quiet", [False, True])

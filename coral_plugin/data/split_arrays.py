@@ -1,0 +1,213 @@
+"""Arrays of one split by key: which keys there may be, what an array may hold, and which samples have a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from coral_plugin.data.values import as_array, as_labels, as_values, column_names, pad_steps
+from coral_plugin.errors import InputError, short
+
+SPLITS = ("train", "valid", "test")
+LENGTH, PRESENT = "length", "present"
+
+# "<modality>", "<modality>/length", "<modality>/present" and "labels" of one split
+SplitArrays = dict[str, np.ndarray]
+
+
+def arrays_by_split(arrays: Mapping[str, Any], name: str) -> tuple[dict[str, SplitArrays], list[str]]:
+    """``{split: arrays}`` in the order of ``SPLITS``, every split validated (:func:`validate_split`), and notes.
+
+    Raises:
+        InputError: a key, type, shape or value that is not admitted.
+    """
+    raw: dict[str, dict[str, Any]] = {}
+    for key, value in arrays.items():
+        split, _, rest = str(key).partition("/")
+        if key == "classes" or str(key).startswith("meta/"):
+            continue
+        part, _, last = rest.partition("/")
+        if (
+            split not in SPLITS
+            or not part
+            or last not in ("", LENGTH, PRESENT)
+            or (last and part == "labels")
+            or rest == f"{part}/"
+            or not rest.isprintable()
+        ):
+            raise InputError(
+                f"{name}: unknown key {short(str(key))}. Keys are <split>/<modality>, <split>/<modality>/length, "
+                f"<split>/<modality>/present, <split>/labels (splits: {', '.join(SPLITS)}), classes, meta/..."
+            )
+        raw.setdefault(split, {})[rest] = value
+    if "train" not in raw:
+        raise InputError(f"{name} has no train split: give arrays under train/<modality>. It has {first_keys(arrays)}.")
+    by_split = {label: read_split(raw[label], f"{label}/", name) for label in SPLITS if label in raw}
+    _require_same_columns(raw, name)
+    notes = _pad_lists(by_split, raw)
+    return {label: validate_split(table, f"{label}/", name) for label, table in by_split.items()}, notes
+
+
+def read_split(raw: Mapping[str, Any], prefix: str, name: str) -> SplitArrays:
+    """The arrays of one split as they are given, as NumPy's: lengths come with series of several lengths.
+
+    Raises:
+        InputError: one that cannot be read, or lengths both given and read.
+    """
+    table: SplitArrays = {}
+    for key, value in raw.items():
+        if key == "labels":
+            table[key] = as_labels(value, prefix + key, name)
+        elif "/" in key:
+            table[key] = as_array(value, prefix + key, name)
+        else:
+            table[key], lengths = as_values(value, prefix + key, name)
+            if lengths is not None:
+                if f"{key}/{LENGTH}" in raw:
+                    raise InputError(
+                        f"{name}: {prefix}{key} is a list of series, whose lengths are known; leave {prefix}{key}/"
+                        f"{LENGTH} out."
+                    )
+                table[f"{key}/{LENGTH}"] = lengths
+    return table
+
+
+def validate_split(table: SplitArrays, prefix: str, name: str) -> SplitArrays:
+    """The arrays with flags that are checked and values that are finite.
+
+    What rows hold that are flagged as missing is replaced, whatever it was (NaN, the row of another sample): values by
+    0, lengths by 1. Flags of a modality that no sample lacks are left out.
+
+    Args:
+        table: Arrays of one split.
+        prefix: ``train/``, or nothing for a single split.
+        name: Name of the data set, for messages.
+
+    Raises:
+        InputError: flags that are no flags, a length or flag without its modality, unequal numbers of samples, a value
+            that is not finite, or a sample that has no modality at all.
+    """
+    for key in table:
+        modality, _, last = key.partition("/")
+        if last and modality not in table:
+            what = "lengths" if last == LENGTH else "presence"
+            raise InputError(f"{name}: {prefix}{key} gives {what} for a modality that is not there.")
+    _require_same_count(table, prefix, name)
+    checked: SplitArrays = {}
+    for key, array in table.items():
+        modality, _, last = key.partition("/")
+        if last == PRESENT:
+            present = _flags(array, f"{name}: {prefix}{key}")
+            if not present.all():
+                checked[key] = present
+            continue
+        if (flags := presence_of(table, modality)) is not None:
+            missing = ~_flags(flags, f"{name}: {prefix}{modality}/{PRESENT}")
+            if missing.any():
+                array = array.copy()
+                array[missing] = 1 if last == LENGTH else 0
+        _require_finite(array, f"{name}: {prefix}{key}")
+        checked[key] = np.asarray(array)
+    _require_some_modality(checked, prefix, name)
+    return checked
+
+
+def modality_names(table: SplitArrays) -> list[str]:
+    """The modalities of a split, in its order."""
+    return [key for key in table if key != "labels" and "/" not in key]
+
+
+def presence_of(table: SplitArrays, modality: str) -> np.ndarray | None:
+    """``(N,)`` of bool, which samples have a modality; None where all have it."""
+    return table.get(f"{modality}/{PRESENT}")
+
+
+def present_rows(table: SplitArrays, modality: str) -> np.ndarray:
+    """Values of a modality in the samples that have it."""
+    present = presence_of(table, modality)
+    return table[modality] if present is None else table[modality][present]
+
+
+def first_keys(arrays: Mapping[str, Any]) -> str:
+    """The first keys, for messages."""
+    keys = [str(key) for key in arrays]
+    return ", ".join(keys[:12] + ["..."] * (len(keys) > 12)) or "nothing"
+
+
+def require_same_names(value: Any, wanted: tuple[str, ...], source: str) -> None:
+    """Refuse a data frame whose columns are not called as ``wanted``, where both have names."""
+    if wanted and (names := column_names(value)) and names != wanted:
+        raise InputError(
+            f"{source} has columns {short(list(names))}, those of train are {short(list(wanted))}; give the same "
+            "columns in the same order."
+        )
+
+
+def _require_same_columns(raw: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    """Refuse data frames whose columns are called or ordered otherwise than those of train."""
+    for label, split in raw.items():
+        for key, value in split.items():
+            require_same_names(value, column_names(raw["train"].get(key)), f"{name}: {label}/{key}")
+
+
+def _pad_lists(by_split: dict[str, SplitArrays], raw: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Fill series that came as lists up to one number of steps in all splits; notes, one per modality."""
+    notes = []
+    for key in modality_names(by_split["train"]):
+        lengths = f"{key}/{LENGTH}"
+        lists = [label for label, table in by_split.items() if lengths in table and lengths not in raw[label]]
+        if not lists or any(key not in table or table[key].ndim != 3 for table in by_split.values()):
+            continue
+        steps = max(table[key].shape[1] for table in by_split.values())
+        for table in by_split.values():
+            # lists of one length in a split have no other
+            table.setdefault(lengths, np.full(len(table[key]), table[key].shape[1]))
+            table[key] = pad_steps(table[key], steps)
+        shortest = min(int(table[lengths].min()) for table in by_split.values())
+        notes.append(f"series {key} came as lists of {shortest} to {steps} steps: filled up with zeros, lengths kept")
+    return notes
+
+
+def _flags(array: np.ndarray, source: str) -> np.ndarray:
+    if array.ndim != 1 or array.dtype.kind == "f" or np.ma.is_masked(array) or not ((array == 0) | (array == 1)).all():
+        raise InputError(
+            f"{source} must say for each sample whether it has the modality, True or False (N,); "
+            f"got {array.dtype} {array.shape}."
+        )
+    return array.astype(bool)
+
+
+def _require_finite(array: np.ndarray, source: str) -> None:
+    if np.ma.is_masked(array):
+        place = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(array))[0])
+        raise InputError(
+            f"{source} has {int(np.ma.count_masked(array))} of {array.size} values masked (missing), the first at "
+            f"{list(place)}: fill them in, or flag samples that lack the modality under <split>/<modality>/{PRESENT}."
+        )
+    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
+        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+        raise InputError(
+            f"{source} holds {int((~finite).sum())} values that are not finite, "
+            f"the first ({array[place]}) at {list(place)}: fill them in, or leave those samples out."
+        )
+
+
+def _require_same_count(table: SplitArrays, prefix: str, name: str) -> None:
+    counts = {prefix + key: len(value) for key, value in table.items()}
+    if len(set(counts.values())) > 1:
+        listed = ", ".join(f"{key} {count}" for key, count in counts.items())
+        raise InputError(f"{name}: unequal numbers of samples: {listed}.")
+
+
+def _require_some_modality(table: SplitArrays, prefix: str, name: str) -> None:
+    flags = [presence for key in modality_names(table) if (presence := presence_of(table, key)) is not None]
+    if not flags or len(flags) < len(modality_names(table)):
+        return
+    empty = ~np.any(np.stack(flags), axis=0)
+    if empty.any():
+        sample = f"sample {int(empty.argmax())}" + (f" of {prefix.rstrip('/')}" if prefix else "")
+        raise InputError(
+            f"{name}: {sample} has no modality at all, as {int(empty.sum())} of {len(empty)} there; leave them out."
+        )
