@@ -142,8 +142,8 @@ MUTATIONS = (
     Mutation(
         "probe scaling of test from test",
         PROBE,
-        "scaled(features, self.scaling), truth",
-        "scaled(features, self.scaling and scaling_of(features)), truth",
+        "scaled(features, self.scaling))",
+        "scaled(features, self.scaling and scaling_of(features)))",
         (OF_PROBE + "test_features_are_scaled_by_train_alone",),
     ),
     Mutation(
@@ -163,8 +163,8 @@ MUTATIONS = (
     Mutation(
         "a sweep that stops early",
         "coral_plugin/evaluation/probe/logistic.py",
-        "TOLERANCE = 1e-6",
-        "TOLERANCE = 1e-1",
+        "NEWTON_TOLERANCE = 1e-6",
+        "NEWTON_TOLERANCE = 1e-1",
         (OF_LOGISTIC + "test_every_c_of_a_sweep_on_real_features_is_the_converged_one",),
     ),
     Mutation(

@@ -28,7 +28,8 @@ from coral_plugin import fit
 from coral_plugin.evaluation.probe.estimators import one_thread
 from coral_plugin.evaluation.probe.inputs import scaled, scaling_of
 from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path
-from coral_plugin.evaluation.probe.probes import COSTS, ProbeSettings
+from coral_plugin.evaluation.probe.penalty import COSTS
+from coral_plugin.evaluation.probe.settings import ProbeSettings
 from coral_plugin.io.files import write_json
 from coral_plugin.runs.environment import environment
 

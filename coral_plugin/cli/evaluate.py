@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> CommandParser:
-    from coral_plugin.evaluation.probe.probes import ProbeKind, ProbeSettings
+    from coral_plugin.evaluation.probe.settings import ProbeKind, ProbeSettings
 
     parser = CommandParser(
         prog="coral evaluate",

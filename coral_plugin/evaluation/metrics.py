@@ -72,6 +72,31 @@ def metric_named(name: str) -> Metric:
     return _METRICS.get(name) or Metric(name.replace("_", " "))
 
 
+def score_outputs(
+    task: Task, targets: np.ndarray, outputs: np.ndarray, *, auroc: bool = True
+) -> tuple[np.ndarray, Scores]:
+    """Predictions that the outputs of a model stand for, and their scores.
+
+    Args:
+        task: The predicted task.
+        targets: Classes ``(N,)``, labels ``(N, L)``, or numbers ``(N,)`` or ``(N, L)``.
+        outputs: Numbers ``(N, K)``: the class with the greatest is predicted, each label above 0.5, or the numbers.
+        auroc: Whether the area under the curve is computed, which takes longer than all other scores together.
+
+    Returns:
+        Predictions of the shape of ``targets``, and the scores of :func:`classification_scores`,
+        :func:`multilabel_scores` or :func:`regression_scores`.
+    """
+    if task.kind == "classification":
+        predictions = outputs.argmax(axis=1)
+        return predictions, classification_scores(targets, predictions, outputs if auroc else None, len(task.classes))
+    if task.kind == "multilabel":
+        labels = (outputs > 0.5).astype(np.int64)
+        return labels, multilabel_scores(targets, labels)
+    numbers = outputs.reshape(targets.shape)
+    return numbers, regression_scores(targets, numbers)
+
+
 def classification_scores(
     labels: np.ndarray, predictions: np.ndarray, probabilities: np.ndarray | None, classes: int
 ) -> Scores:

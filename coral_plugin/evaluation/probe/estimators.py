@@ -1,4 +1,4 @@
-"""The models of the probes: each one fitted for every value of its one setting, on fixed features."""
+"""Ridge regression and nearest neighbours, fitted for a row of candidate values; the form of a fitted model."""
 
 from __future__ import annotations
 
@@ -33,27 +33,6 @@ class Predictor:
 
 
 Path = Callable[[np.ndarray, np.ndarray, Iterable[float]], Iterator[Predictor]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Family:
-    """Models that differ in one number.
-
-    Attributes:
-        setting: Its name.
-        values: What it is chosen from, in the order in which the first of equals wins.
-        default: What it is where nothing can choose.
-        path: Fits a model for each value.
-        standardise: Whether the features are standardised first.
-        search: Finds the value itself, given the score of one; in place of trying all ``values``.
-    """
-
-    setting: str
-    values: tuple[float, ...]
-    default: float
-    path: Path
-    standardise: bool = True
-    search: Callable[[Callable[[float], float]], float] | None = None
 
 
 def ridge_path(x: np.ndarray, y: np.ndarray, values: Iterable[float]) -> Iterator[Predictor]:

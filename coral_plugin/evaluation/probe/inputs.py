@@ -1,4 +1,4 @@
-"""Features and targets of a probe: checked, standardised, joined."""
+"""Features and targets of a probe: checked, standardised, stacked."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import numpy as np
 from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError
 
-Pair = tuple[np.ndarray, np.ndarray]
+LabelledFeatures = tuple[np.ndarray, np.ndarray]
+"""Features ``(N, d)`` and targets of N samples."""
+Scaling = tuple[np.ndarray, np.ndarray]
+"""Mean and standard deviation of each feature, ``(d,)``."""
 _FARTHEST = 1e6
 
 
-def checked(split: Pair, name: str, task: Task) -> Pair:
+def check_features(split: LabelledFeatures, name: str, task: Task) -> LabelledFeatures:
     """Features of float32 or float64 and targets of the task's type.
 
     Raises:
@@ -27,27 +30,27 @@ def checked(split: Pair, name: str, task: Task) -> Pair:
             f"The features of the {name} split are not finite in {wrong.sum()} of {len(x)} samples, "
             f"first in sample {int(wrong.argmax())}."
         )
-    return x, _checked_targets(y, name, task)
+    return x, _check_targets(y, name, task)
 
 
-def _checked_targets(y: np.ndarray, name: str, task: Task) -> np.ndarray:
-    where = f"Task {task.name!r}, {name} split:"
+def _check_targets(y: np.ndarray, name: str, task: Task) -> np.ndarray:
+    place = f"Task {task.name!r}, {name} split:"
     if not np.isfinite(y).all():
-        raise InputError(f"{where} the targets are not all finite.")
+        raise InputError(f"{place} the targets are not all finite.")
     if task.kind == "regression":
         if y.ndim not in (1, 2):
-            raise InputError(f"{where} numbers must be (N,) or (N, L), got {y.shape}.")
+            raise InputError(f"{place} numbers must be (N,) or (N, L), got {y.shape}.")
         return y.astype(np.float64)
     whole = y.astype(np.int64)
     if task.kind == "classification":
         if y.ndim != 1 or (whole != y).any() or whole.min() < 0 or whole.max() >= len(task.classes):
-            raise InputError(f"{where} classes must be (N,) integers from 0 to {len(task.classes) - 1}.")
+            raise InputError(f"{place} classes must be (N,) integers from 0 to {len(task.classes) - 1}.")
     elif y.ndim != 2 or y.shape[1] != len(task.classes) or ((y != 0) & (y != 1)).any():
-        raise InputError(f"{where} labels must be 0 or 1 in (N, {len(task.classes)}), got {y.shape}.")
+        raise InputError(f"{place} labels must be 0 or 1 in (N, {len(task.classes)}), got {y.shape}.")
     return whole
 
 
-def check_widths(train: Pair, valid: Pair | None, test: Pair) -> None:
+def check_widths(train: LabelledFeatures, valid: LabelledFeatures | None, test: LabelledFeatures) -> None:
     """Refuse splits whose features or targets differ in shape.
 
     Raises:
@@ -55,13 +58,13 @@ def check_widths(train: Pair, valid: Pair | None, test: Pair) -> None:
     """
     splits = {"train": train, "valid": valid, "test": test}
     shapes = {name: [array.shape[1:] for array in split] for name, split in splits.items() if split is not None}
-    if any(own != shapes["train"] for own in shapes.values()):
-        listed = "; ".join(f"{name} {own[0]} and {own[1]}" for name, own in shapes.items())
+    if any(shape != shapes["train"] for shape in shapes.values()):
+        listed = "; ".join(f"{name} {features} and {targets}" for name, (features, targets) in shapes.items())
         raise InputError(f"Features and targets of a sample must have one shape in every split, got {listed}.")
 
 
-def scaling_of(features: np.ndarray) -> Pair:
-    """Mean and deviation of each column ``(N, d)``; infinite where it is constant, so that it becomes 0."""
+def scaling_of(features: np.ndarray) -> Scaling:
+    """Mean and standard deviation of each column ``(N, d)``; infinite where it is constant, so that it becomes 0."""
     mean = features.mean(axis=0, dtype=np.float64)
     scale = features.std(axis=0, dtype=np.float64)
     # the rounding noise of a constant must not become a feature
@@ -70,11 +73,11 @@ def scaling_of(features: np.ndarray) -> Pair:
     return mean, scale
 
 
-def scaled(features: np.ndarray, scaling: Pair | None) -> np.ndarray:
-    """``features`` with mean 0 and deviation 1 by ``scaling``, cut to a million; as they are where it is None.
+def scaled(features: np.ndarray, scaling: Scaling | None) -> np.ndarray:
+    """``features`` standardised by ``scaling`` and clipped at a million; unchanged where it is None.
 
-    Of the samples that the scaling is from none lies so far off. Others do in what is all but constant there, and
-    would not be finite.
+    None of the samples that the scaling is from lies so far off. Others do in columns that are all but constant there,
+    and would not be finite.
     """
     if scaling is None:
         return features
@@ -82,6 +85,6 @@ def scaled(features: np.ndarray, scaling: Pair | None) -> np.ndarray:
     return ((features - mean) / scale).clip(-_FARTHEST, _FARTHEST).astype(features.dtype)
 
 
-def stack_samples(first: Pair, second: Pair) -> Pair:
+def stack_samples(first: LabelledFeatures, second: LabelledFeatures) -> LabelledFeatures:
     """The samples of both, one after the other."""
     return np.concatenate([first[0], second[0]]), np.concatenate([first[1], second[1]])

@@ -1,4 +1,4 @@
-"""Logistic regression with an L2 penalty for a row of penalties, each fitted until it has converged."""
+"""Logistic regression with an L2 penalty, fitted for a row of candidate penalties until each has converged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.special import log_softmax, softmax
 from coral_plugin.evaluation.probe.estimators import Predictor, affine
 
 # a fit has converged when the next Newton step would lower the loss by less than this share of it
-TOLERANCE = 1e-6
+NEWTON_TOLERANCE = 1e-6
 _REDUCTION = 0.1
 _SMALLEST_STEP = 1e-8
 _JITTER = 1e-6
@@ -34,7 +34,8 @@ def logistic_path(
         y: Classes ``(N,)``, integers below ``classes``.
         values: The C, best from small to great.
         classes: K, the width of the result.
-        max_iterations: Steps of the conjugate gradients in each fit; a fit that needs more is not ``converged``.
+        max_iterations: Greatest number of conjugate-gradient steps in each fit; one that needs more is not
+            ``converged``.
     """
     present, index = np.unique(y, return_inverse=True)
     if len(present) == 1:
@@ -51,7 +52,7 @@ def labels_path(x: np.ndarray, y: np.ndarray, values: Iterable[float], *, max_it
         x: Features ``(N, d)``.
         y: 0 or 1, ``(N, L)``.
         values: The C, best from small to great.
-        max_iterations: Most steps of each fit, as in :func:`logistic_path`.
+        max_iterations: Greatest number of steps in each fit, as in :func:`logistic_path`.
     """
     values, rows, both = list(values), _Rows(x), np.arange(2)
     paths = [
@@ -61,10 +62,10 @@ def labels_path(x: np.ndarray, y: np.ndarray, values: Iterable[float], *, max_it
         for label in y.T
     ]
     for predictors in zip(*paths, strict=True):
-        yield each_label(predictors)
+        yield stack_labels(predictors)
 
 
-def each_label(predictors: tuple[Predictor, ...]) -> Predictor:
+def stack_labels(predictors: tuple[Predictor, ...]) -> Predictor:
     """Probability of each label ``(M, L)``, from predictors of "no" and "yes"."""
     return Predictor(partial(_side_by_side, predictors), all(predict.converged for predict in predictors))
 
@@ -127,7 +128,7 @@ def _newton(
         direction, taken = _conjugate_gradients(rows.half, p, penalty, gradient, solve, max_iterations - steps)
         steps, spent = steps + taken, spent + taken
         decrease = -float((gradient * direction).sum())
-        converged, size, change = decrease <= TOLERANCE * loss, 1.0, rows.full @ direction
+        converged, size, change = decrease <= NEWTON_TOLERANCE * loss, 1.0, rows.full @ direction
         while size >= _SMALLEST_STEP:
             tried, q = _loss(logits + size * change, onehot, penalty, theta + size * direction)
             if tried <= loss - 1e-4 * size * decrease:
@@ -164,7 +165,7 @@ def _conjugate_gradients(
 ) -> tuple[np.ndarray, int]:
     """``-H⁻¹ gradient`` to a tenth, and the number of steps; at most ``most`` are taken."""
     p, penalty = p.astype(z.dtype), penalty.astype(z.dtype)
-    found = np.zeros_like(gradient)
+    solution = np.zeros_like(gradient)
     # a gradient of any size is one of size 1 to float32
     unit = float(np.abs(gradient).max()) or 1.0
     residual = (-gradient / unit).astype(z.dtype)
@@ -173,18 +174,18 @@ def _conjugate_gradients(
     enough = _REDUCTION**2 * length
     for step in range(most):
         if length <= enough:
-            return unit * found, step
+            return unit * solution, step
         logits = z @ towards.astype(z.dtype)
         curved = z.T @ (p * (logits - (p * logits).sum(axis=1, keepdims=True))) + penalty * towards
         curvature = float((towards * curved).sum())
         if curvature <= 0:  # of rounding: the loss does not change with a number added to every bias
-            return unit * found, step
+            return unit * solution, step
         size = length / curvature
-        found, residual = found + size * towards, residual - size * curved
+        solution, residual = solution + size * towards, residual - size * curved
         solved = cho_solve(factor, residual)
         length, before = float((residual * solved).sum()), length
         towards = solved + length / before * towards
-    return unit * found, most
+    return unit * solution, most
 
 
 def _span(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The probe of the published tables: CoMM's, which InfMasking's and COrAL's scripts use too.
+"""The probe of the published tables, with its sweep over penalties: CoMM's, which InfMasking and COrAL use too.
 
 A linear layer on raw features, with a penalty on the Frobenius norm itself, not on its square, chosen by a coarse
 and a fine sweep over its inverse strength. Kept to compare with published numbers; the probe of this package differs.
@@ -19,7 +19,7 @@ from torch import Tensor
 
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.evaluation.probe.estimators import Predictor, affine
-from coral_plugin.evaluation.probe.logistic import each_label
+from coral_plugin.evaluation.probe.logistic import stack_labels
 
 COARSE = (1e-6, 1e-4, 1e-2, 1.0, 1e2, 1e4, 1e6)
 MAX_ITERATIONS = 100
@@ -50,7 +50,8 @@ def fit_reference(
         y: Classes ``(N,)``, integers below ``classes``.
         cost: Inverse strength of the penalty.
         classes: K.
-        max_iterations: Of L-BFGS; far from an optimum where the penalty is weak, which is part of the protocol.
+        max_iterations: Number of L-BFGS iterations; where the penalty is weak they end far from the optimum, which is
+            part of the protocol.
     """
     weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device, requires_grad=True)
     bias = torch.zeros(classes, dtype=x.dtype, device=x.device, requires_grad=True)
@@ -86,7 +87,7 @@ def reference_labels_path(x: np.ndarray, y: np.ndarray, values: Iterable[float])
         values: The C, one for all labels.
     """
     for value in values:
-        yield each_label(tuple(_label(x, label, value) for label in y.T))
+        yield stack_labels(tuple(_label(x, label, value) for label in y.T))
 
 
 def _label(x: np.ndarray, y: np.ndarray, cost: float) -> Predictor:
@@ -108,7 +109,7 @@ def sweep_costs(score: Callable[[float], float]) -> float:
     at a quarter, a half and three quarters; the half that the best lies in goes on. Of equals, the first seen wins.
 
     Args:
-        score: Of a cost on the validation samples; more is better. Called once for each cost.
+        score: Function from a cost to its score on the validation samples, called once for each cost; more is better.
     """
     coarse = [score(cost) for cost in COARSE]
     best = COARSE[coarse.index(max(coarse))]

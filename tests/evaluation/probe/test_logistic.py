@@ -8,7 +8,9 @@ from sklearn.metrics import balanced_accuracy_score
 
 from coral_plugin.data.task import Task
 from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path
-from coral_plugin.evaluation.probe.probes import COSTS, ProbeSettings, fit_probe
+from coral_plugin.evaluation.probe.penalty import COSTS
+from coral_plugin.evaluation.probe.probes import fit_probe
+from coral_plugin.evaluation.probe.settings import ProbeSettings
 
 
 def blobs(n, d, classes, seed=0):

@@ -9,7 +9,9 @@ from sklearn.metrics import balanced_accuracy_score
 
 from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.probe.probes import COSTS, ProbeSettings, fit_probe, probe
+from coral_plugin.evaluation.probe.penalty import COSTS
+from coral_plugin.evaluation.probe.probes import fit_probe, probe
+from coral_plugin.evaluation.probe.settings import ProbeSettings
 
 KINDS = ["linear", "knn", "ridge", "reference"]
 
