@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, fingerprint
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split
 from coral_plugin.data.columns import make_column
-from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.padding import valid_steps
 from coral_plugin.data.split_arrays import SplitArrays
@@ -19,20 +19,11 @@ from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle
 from coral_plugin.io.sniff import require_kind
-from coral_plugin.registry import suggest
 
 from .affect_layout import MODALITIES, VARIANTS, WHAT, from_first_step, sizes, spans, tables_of
 
 Spans = tuple[np.ndarray, np.ndarray]
 LabelRule = Literal["positive", "nonnegative", "nonzero", "seven", "score"]
-CLASSES = {
-    "mosi": ("not positive", "positive"),
-    "mosei": ("not positive", "positive"),
-    "humor": ("serious", "humorous"),
-    "sarcasm": ("sincere", "sarcastic"),
-}
-# width and encoders of the papers (METHODS 1.6), blind to the order of the steps; their views are those of sequences
-RECIPE = {"network.width": 40, "network.encoders": dict.fromkeys(MODALITIES, "affect_transformer")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,61 +50,118 @@ class AffectSettings:
     trust_pickle: bool = False
 
     def __post_init__(self) -> None:
-        if self.labels not in get_args(LabelRule):
-            raise suggest(str(self.labels), list(get_args(LabelRule)), "label rule")
         if self.max_length < 1:
             raise InputError(f"max_length must be at least 1, got {self.max_length}.")
 
 
-def read(path: str | None, settings: AffectSettings, name: str) -> MultimodalData:
-    """Sequences of vision, audio and text, whichever the file has, with their padding as lengths.
+class Affect(DatasetAdapter):
+    """Sequences of vision, audio and text, as many of them as a pickle of MultiBench has, with padding as lengths.
 
-    Samples without any text are left out, as in MultiBench (there: whose text sums to 0).
-
-    Args:
-        path: Of the pickle.
-        settings: How it is read.
-        name: ``mosi``, ``mosei``, ``humor`` or ``sarcasm``: names classes, changes nothing else.
-
-    Raises:
-        InputError: no path, a file that is none of MultiBench's affect pickles, or settings that do not fit it.
+    Attributes:
+        classes: Names of the two classes.
     """
-    if path is None:
-        raise InputError(f"Data set {name!r} reads a file of yours: give --data FILE.pkl, {WHAT}.")
-    require_kind(path, "pickle", WHAT)
-    tables, infinite = tables_of(read_pickle(path, trust=settings.trust_pickle), path)
-    notes = _notes(tables, infinite, name)
-    names = [each for each in MODALITIES if each in tables["train"]]
-    modalities: dict[str, Modality] = {}
-    columns: dict[str, dict[str, ModalityColumn]] = {}
-    scores: dict[str, np.ndarray] = {}
-    for label in SPLITS:
-        table = tables.pop(label)  # MOSEI is large: let go of what is converted
-        keep = _kept(table, settings, notes, label)
-        if not keep.any():
-            raise InputError(f"{path}: no sample of {label} has any text (or score other than 0); nothing is left.")
-        if not keep.all():
-            table = {key: value[keep] for key, value in table.items()}
-        begins = _begins(table, names, settings, f"{path}: {label}")
-        if label == "train":
-            modalities = {each: _modality(each, table[each], *begins[each], settings) for each in names}
-        columns[label] = {
-            each: _column(table[each], modalities[each], *begins[each], settings, f"{path}: {label}/{each}")
-            for each in names
-        }
-        scores[label] = table["labels"]
-    task, targets, said = read_labels(*by_rule(scores, settings.labels, CLASSES[name]), list(SPLITS), path)
-    splits: dict[str, Any] = {
-        label: Split(columns[label], {task.name: targets[label]} if task else {}) for label in SPLITS
+
+    licence = "unknown; ask the authors"
+    Settings = AffectSettings
+    # width and encoders of the papers (docs/methods.md), blind to the order of the steps
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "network.width": 40,
+        "network.encoders": dict.fromkeys(MODALITIES, "affect_transformer"),
     }
-    return MultimodalData(
-        name=name,
-        modalities=tuple(_scaled(modalities[each], splits, settings) for each in names),
-        tasks=(task,) if task else (),
-        notes=(*notes, *said),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+    expects = WHAT
+    classes: ClassVar[tuple[str, str]]
+
+    @classmethod
+    def read(cls, path: str, settings: AffectSettings) -> MultimodalData:
+        """The sequences, each from its first step, and the labels by ``settings.labels``.
+
+        Samples without any text are left out, as in MultiBench (there: samples whose text sums to 0).
+
+        Raises:
+            InputError: a file that is none of MultiBench's affect pickles, or settings that do not fit it.
+        """
+        require_kind(path, "pickle", WHAT)
+        tables, infinite = tables_of(read_pickle(path, trust=settings.trust_pickle), path)
+        notes = _notes(tables, infinite, cls.name)
+        names = [name for name in MODALITIES if name in tables["train"]]
+        modalities: dict[str, Modality] = {}
+        columns: dict[str, dict[str, ModalityColumn]] = {}
+        scores: dict[str, np.ndarray] = {}
+        for label in SPLITS:
+            table = tables.pop(label)  # MOSEI is large: let go of what is converted
+            keep = _kept(table, settings, notes, label)
+            if not keep.any():
+                raise InputError(f"{path}: no sample of {label} has any text (or score other than 0); nothing is left.")
+            if not keep.all():
+                table = {key: value[keep] for key, value in table.items()}
+            begins = _begins(table, names, settings, f"{path}: {label}")
+            if label == "train":
+                modalities = {each: _modality(each, table[each], *begins[each], settings) for each in names}
+            columns[label] = {
+                each: _column(table[each], modalities[each], *begins[each], settings, f"{path}: {label}/{each}")
+                for each in names
+            }
+            scores[label] = table["labels"]
+        task, targets, label_notes = read_labels(*by_rule(scores, settings.labels, cls.classes), list(SPLITS), path)
+        splits = {label: Split(columns[label], {task.name: targets[label]} if task else {}) for label in SPLITS}
+        scaled = (_scaled(modalities[name], splits, settings) for name in names)
+        return cls.assemble(scaled, [task] if task else [], splits, (*notes, *label_notes), fit_statistics=False)
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of an affect pickle; None for anything else."""
+        content = candidate.content if candidate.kind == "pickle" else None
+        if not isinstance(content, dict) or not {"train", "test"} <= set(map(str, content)):
+            return None
+        tables, infinite = tables_of(content, str(candidate.path))
+        features = sizes(tables)
+        variant, datasets = VARIANTS.get(
+            features, ("of feature sizes that no released file has", ("mosi", "mosei", "humor", "sarcasm"))
+        )
+        present = ", ".join(name for name in MODALITIES if name in tables["train"])
+        notes = [f"{infinite} values of audio are minus infinity; they are read as 0"] if infinite else []
+        for label, table in tables.items():
+            if "text" in table and (empty := int((table["text"] == 0).all(axis=(1, 2)).sum())):
+                notes.append(f"{empty} samples of {label} have no text; they are left out")
+        return Inspection(
+            what=f"MultiBench's affect pickle, {present} {features}: {variant}",
+            datasets=datasets,
+            arrays={f"{label}/{key}": value for label, table in tables.items() for key, value in table.items()},
+            labels={label: table["labels"] for label, table in tables.items()},
+            notes=tuple(notes),
+        )
+
+
+class Mosi(Affect):
+    """CMU-MOSI: opinions in videos, from MultiBench's pickle."""
+
+    name = "mosi"
+    source = "Zadeh et al. 2016 (arXiv:1606.06259), prepared by MultiBench: https://github.com/pliang279/MultiBench#affective-computing"
+    classes = ("not positive", "positive")
+
+
+class Mosei(Affect):
+    """CMU-MOSEI: opinions in videos of many speakers, from MultiBench's pickle."""
+
+    name = "mosei"
+    source = "Zadeh et al. 2018, prepared by MultiBench: https://github.com/pliang279/MultiBench#affective-computing"
+    classes = ("not positive", "positive")
+
+
+class Humor(Affect):
+    """UR-FUNNY: punchlines of talks, from MultiBench's pickle."""
+
+    name = "humor"
+    source = "Hasan et al. 2019 (https://github.com/ROC-HCI/UR-FUNNY), prepared by MultiBench: https://github.com/pliang279/MultiBench"
+    classes = ("serious", "humorous")
+
+
+class Sarcasm(Affect):
+    """MUStARD: lines of television series, from MultiBench's pickle."""
+
+    name = "sarcasm"
+    source = "Castro et al. 2019 (https://github.com/soujanyaporia/MUStARD), prepared by MultiBench: https://github.com/pliang279/MultiBench"
+    classes = ("sincere", "sarcastic")
 
 
 def _kept(table: SplitArrays, settings: AffectSettings, notes: list[str], label: str) -> np.ndarray:
@@ -197,39 +245,3 @@ def _notes(tables: dict[str, SplitArrays], infinite: int, name: str) -> list[str
     if variant and name not in variant[1]:
         notes.append(f"features {sizes(tables)} are those of {variant[0]}, not of {name}")
     return notes
-
-
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of an affect pickle; None for anything else."""
-    content = source.content if source.kind == "pickle" else None
-    if not isinstance(content, dict) or not {"train", "test"} <= set(map(str, content)):
-        return None
-    tables, infinite = tables_of(content, str(source.path))
-    there = sizes(tables)
-    variant, datasets = VARIANTS.get(there, ("of feature sizes that no released file has", tuple(CLASSES)))
-    named = ", ".join(name for name in MODALITIES if name in tables["train"])
-    notes = [f"{infinite} values of audio are minus infinity; they are read as 0"] if infinite else []
-    for label, table in tables.items():
-        if "text" in table and (empty := int((table["text"] == 0).all(axis=(1, 2)).sum())):
-            notes.append(f"{empty} samples of {label} have no text; they are left out")
-    return Inspection(
-        what=f"MultiBench's affect pickle, {named} {there}: {variant}",
-        datasets=datasets,
-        arrays={f"{label}/{key}": value for label, table in tables.items() for key, value in table.items()},
-        labels={label: table["labels"] for label, table in tables.items()},
-        notes=tuple(notes),
-    )
-
-
-def _loader(name: str) -> Callable[..., MultimodalData]:
-    def load(path: str | None = None, settings: AffectSettings | None = None) -> MultimodalData:
-        return read(path, settings or AffectSettings(), name)
-
-    load.__name__ = load.__qualname__ = name
-    load.__doc__ = f"The data set {name!r}: :func:`read` with its class names."
-    load.settings, load.recipe = AffectSettings, RECIPE  # type: ignore[attr-defined]
-    return load
-
-
-mosi, mosei, humor, sarcasm = map(_loader, CLASSES)
-mosi.inspect = inspect  # type: ignore[attr-defined]  # once for all four

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from coral_plugin.data import KINDS, SPLITS, Kind, MultimodalData, from_arrays
-from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data import SPLITS, DatasetAdapter, Kind, MultimodalData, from_arrays
+from coral_plugin.data.adapter import check_seed
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError
 from coral_plugin.io.npz import read_npz
-from coral_plugin.registry import suggest
 
 LAYOUT = "keys train/<modality>, train/labels, and the same under test/ and, if you have it, valid/"
 
@@ -36,44 +36,44 @@ class ArraysSettings:
     def __post_init__(self) -> None:
         if not 0 < self.valid_share < 1:
             raise InputError(f"valid_share must lie between 0 and 1, got {self.valid_share}.")
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
-        for kind in self.kinds.values():
-            if kind not in KINDS:
-                raise suggest(str(kind), list(KINDS), "kind of modality")
+        check_seed(self.seed)
 
 
-def load(path: str | None = None, settings: ArraysSettings | None = None) -> MultimodalData:
-    """Read the data set of an ``.npz`` file; :func:`coral_plugin.data.from_arrays` describes its layout.
+class NpzArrays(DatasetAdapter):
+    """Your own arrays in one ``.npz`` file: any modalities, any number of them."""
 
-    Args:
-        path: Of the file; its stem becomes the name of the data set.
-        settings: How it is read.
+    name = "arrays"
+    source = "a file of yours"
+    licence = "the terms of your own data"
+    Settings = ArraysSettings
+    expects = f"an .npz file ({LAYOUT})"
 
-    Raises:
-        InputError: no path, a file that cannot be read, or arrays that do not fit the layout.
-    """
-    if path is None:
-        raise InputError(f"Data set 'arrays' reads a file of yours: give --data FILE.npz ({LAYOUT}).")
-    settings = settings or ArraysSettings()
-    return from_arrays(
-        read_npz(path),
-        name=Path(path).stem,
-        standardise=settings.standardise,
-        kinds=settings.kinds,
-        task=settings.task,
-        valid_share=settings.valid_share,
-        seed=settings.seed,
-    )
+    @classmethod
+    def read(cls, path: str, settings: ArraysSettings) -> MultimodalData:
+        """Read the data set of an ``.npz`` file; :func:`coral_plugin.data.from_arrays` describes its layout.
 
+        Args:
+            path: Of the file; its stem becomes the name of the data set.
+            settings: How it is read.
 
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of an ``.npz`` in this layout; None for anything else."""
-    if source.kind != "npz" or not any(key.startswith("train/") for key in source.content):
-        return None
-    arrays = {key: value for key, value in source.content.items() if key.partition("/")[0] in SPLITS}
-    labels = {key.removesuffix("/labels"): value for key, value in arrays.items() if key.endswith("/labels")}
-    return Inspection(f"arrays ({LAYOUT})", ("arrays",), arrays, labels)
+        Raises:
+            InputError: no path, a file that cannot be read, or arrays that do not fit the layout.
+        """
+        return from_arrays(
+            read_npz(path),
+            name=Path(path).stem,
+            standardise=settings.standardise,
+            kinds=settings.kinds,
+            task=settings.task,
+            valid_share=settings.valid_share,
+            seed=settings.seed,
+        )
 
-
-load.settings, load.inspect = ArraysSettings, inspect  # type: ignore[attr-defined]
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of an ``.npz`` in this layout; None for anything else."""
+        if candidate.kind != "npz" or not any(key.startswith("train/") for key in candidate.content):
+            return None
+        arrays = {key: value for key, value in candidate.content.items() if key.partition("/")[0] in SPLITS}
+        labels = {key.removesuffix("/labels"): value for key, value in arrays.items() if key.endswith("/labels")}
+        return Inspection(f"arrays ({LAYOUT})", ("arrays",), arrays, labels)

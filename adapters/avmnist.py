@@ -5,32 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.inspection import Inspection, Source
-from coral_plugin.data.statistics import with_statistics
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.errors import InputError
-from coral_plugin.registry import suggest
 
 from .avmnist_layout import FILES, WHAT, Parts, bank_of, folder_of, is_folder, tail
 
 Speakers = Literal["shared", "separate"]
 TASK = Task(name="label", kind="classification", classes=tuple("0123456789"))
 SIDE = {"image": 28, "audio": 112}
-# Chosen with one of the four training speakers of avmnist_mini.npz left out of pre-training and probe at a time. The
-# image of AV-MNIST is a few principal components: moved or turned it leaves their span, and gains nothing.
-RECIPE = {
-    "augmentations": {"image": "noise", "audio": "spectrogram_warp+noise@1"},
-    "plain_augmentations": "none",  # half of a digit or of a spoken word is another one
-    "network.encoders": {
-        "image": "small_conv(channels=8, most=64)",
-        "audio": "small_conv(channels=8, most=64, stride=4)",
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,54 +39,79 @@ class AvmnistSettings:
     valid_rows: int = 0
 
     def __post_init__(self) -> None:
-        if self.speakers not in get_args(Speakers):
-            raise suggest(str(self.speakers), list(get_args(Speakers)), "split of speakers")
         if not 0 < self.energy <= 1:
             raise InputError(f"energy is a share of variance in (0, 1], got {self.energy}.")
         if self.valid_rows < 0:
             raise InputError(f"valid_rows cannot be negative, got {self.valid_rows}.")
 
 
-def load(path: str | None = None, settings: AvmnistSettings | None = None) -> MultimodalData:
-    """Images 1 x 28 x 28 and spectrograms 1 x 112 x 112 in [0, 1] with the digit that both of them show.
+class Avmnist(DatasetAdapter):
+    """AV-MNIST, written and spoken digits: MultiBench's folder at any size, or a bank of images and recordings."""
 
-    Args:
-        path: A folder as MultiBench reads it, or a bank ``avmnist_mini.npz``, or the folder in which a bank lies.
-        settings: How it is split, and how much of the images is kept.
+    name = "avmnist"
+    source = "MultiBench, avmnist.tar.gz: https://github.com/pliang279/MultiBench#multimedia"
+    licence = "unknown; ask the authors"
+    Settings = AvmnistSettings
+    # Chosen by leaving out one of the four training speakers of avmnist_mini.npz at a time, of pre-training and probe.
+    # An image of AV-MNIST is a few principal components: moved or turned it leaves their span, and gains nothing.
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "augmentations": {"image": "noise", "audio": "spectrogram_warp+noise@1"},
+        "plain_augmentations": "none",  # half of a digit or of a spoken word is another one
+        "network.encoders": {
+            "image": "small_conv(channels=8, most=64)",
+            "audio": "small_conv(channels=8, most=64, stride=4)",
+        },
+    }
+    expects = WHAT
 
-    Raises:
-        InputError: no path, a file that is missing or damaged, or arrays that do not fit.
-    """
-    if path is None:
-        raise InputError(f"Data set 'avmnist' reads files of yours: give --data FOLDER, {WHAT}.")
-    settings = settings or AvmnistSettings()
-    place, notes = Path(path), []
-    if is_folder(place):
-        if settings.speakers == "separate":
-            raise InputError(f"{path} is split already; speakers=separate needs the bank (avmnist_mini.npz).")
-        parts, count = folder_of(place, settings.valid_rows)
-        notes.append(f"valid is the last {count} rows of train")
-    else:
-        parts = bank_of(place, settings.speakers)
-    if settings.energy < 1:
-        parts, kept = weaken(parts, settings.energy)
-        notes.append(f"images keep {kept} principal directions of train, {100 * settings.energy:g} % of the variance")
-    splits: dict[str, Any] = {label: _split(parts[label], f"{path}: {label}") for label in SPLITS}
-    modalities = tuple(
-        with_statistics(Modality(name=name, kind="image", shape=(1, side, side)), splits["train"].columns[name])
-        for name, side in SIDE.items()
-    )
-    return MultimodalData(
-        name="avmnist",
-        modalities=modalities,
-        tasks=(TASK,),
-        notes=tuple(notes),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+    @classmethod
+    def read(cls, path: str, settings: AvmnistSettings) -> MultimodalData:
+        """Images 1 x 28 x 28 and spectrograms 1 x 112 x 112 in [0, 1] with the digit that both of them show.
 
+        Args:
+            path: A folder as MultiBench reads it, or a bank ``avmnist_mini.npz``, or the folder in which a bank lies.
+            settings: How it is split, and how much of the images is kept.
 
-load.settings, load.recipe = AvmnistSettings, RECIPE  # type: ignore[attr-defined]
+        Raises:
+            InputError: no path, a file that is missing or damaged, or arrays that do not fit.
+        """
+        place, notes = Path(path), []
+        if is_folder(place):
+            if settings.speakers == "separate":
+                raise InputError(f"{path} is split already; speakers=separate needs the bank (avmnist_mini.npz).")
+            parts, count = folder_of(place, settings.valid_rows)
+            notes.append(f"valid is the last {count} rows of train")
+        else:
+            parts = bank_of(place, settings.speakers)
+        if settings.energy < 1:
+            parts, kept = weaken(parts, settings.energy)
+            notes.append(
+                f"images keep {kept} principal directions of train, {100 * settings.energy:g} % of the variance"
+            )
+        splits = {label: _split(parts[label], f"{path}: {label}") for label in SPLITS}
+        modalities = (Modality(name=name, kind="image", shape=(1, side, side)) for name, side in SIDE.items())
+        return cls.assemble(modalities, (TASK,), splits, notes)
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of an AV-MNIST folder or bank; None for anything else."""
+        if candidate.kind == "folder" and is_folder(candidate.path):
+            count = tail(candidate.path)
+            parts, _ = folder_of(candidate.path, 0)
+            what = f"MultiBench's AV-MNIST folder ({', '.join(FILES)})"
+            notes: tuple[str, ...] = (f"valid is the last {count} rows of train",)
+        elif candidate.kind == "npz" and "audio_bank" in candidate.content:
+            parts = bank_of(candidate.path, "shared")
+            what, notes = (
+                "a bank of AV-MNIST (images, and recordings by index)",
+                ("the split of speakers=shared is shown",),
+            )
+        else:
+            return None
+        arrays = {
+            f"{label}/{key}": value for label, part in parts.items() for key, value in part.items() if key != "rows"
+        }
+        return Inspection(what, ("avmnist",), arrays, {label: part["labels"] for label, part in parts.items()}, notes)
 
 
 def weaken(parts: Parts, energy: float) -> tuple[Parts, int]:
@@ -146,22 +159,3 @@ def _column(part: Mapping[str, np.ndarray], name: str, where: str) -> ModalityCo
         pixels = torch.from_numpy(shaped.astype(np.uint8))
     rows = torch.from_numpy(part["rows"]) if name == "audio" and "rows" in part else None
     return ModalityColumn(pixels, rows=rows)
-
-
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of an AV-MNIST folder or bank; None for anything else."""
-    if source.kind == "folder" and is_folder(source.path):
-        count = tail(source.path)
-        parts, _ = folder_of(source.path, 0)
-        what = f"MultiBench's AV-MNIST folder ({', '.join(FILES)})"
-        notes: tuple[str, ...] = (f"valid is the last {count} rows of train",)
-    elif source.kind == "npz" and "audio_bank" in source.content:
-        parts = bank_of(source.path, "shared")
-        what, notes = "a bank of AV-MNIST (images, and recordings by index)", ("the split of speakers=shared is shown",)
-    else:
-        return None
-    arrays = {f"{label}/{key}": value for label, part in parts.items() for key, value in part.items() if key != "rows"}
-    return Inspection(what, ("avmnist",), arrays, {label: part["labels"] for label, part in parts.items()}, notes)
-
-
-load.inspect = inspect  # type: ignore[attr-defined]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from coral_plugin.data import KINDS, Kind, MultimodalData
+from coral_plugin.data import DatasetAdapter, Kind, MultimodalData
 from coral_plugin.data.loaders import from_loaders, read_loaders
 from coral_plugin.errors import InputError
-from coral_plugin.registry import suggest
 
-__all__ = ["DataloadersSettings", "from_loaders", "load", "read_loaders"]
+__all__ = ["Dataloaders", "DataloadersSettings", "from_loaders", "read_loaders"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,27 +16,33 @@ class DataloadersSettings:
     """How a script's loaders are read under ``coral run``; in Python these are arguments of :func:`from_loaders`.
 
     Attributes:
-        kinds: ``{modality: sequence, timeseries, tabular or image}`` where the shapes do not tell.
+        kinds: ``{modality: sequence, timeseries, tabular or image}`` where the shapes are ambiguous.
     """
 
     kinds: dict[str, Kind] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        for kind in self.kinds.values():
-            if kind not in KINDS:
-                raise suggest(str(kind), list(KINDS), "kind of modality")
 
+class Dataloaders(DatasetAdapter):
+    """Data loaders of MultiBench, or of your own, from Python: :func:`from_loaders`."""
 
-def load(path: str | None = None, settings: DataloadersSettings | None = None) -> MultimodalData:  # noqa: ARG001
-    """Say how loaders are given, which a command line cannot.
+    name = "dataloaders"
+    source = "loaders of yours"
+    licence = "terms of your own data"
+    Settings = DataloadersSettings
 
-    Raises:
-        InputError: always.
-    """
-    raise InputError(
-        "Data set 'dataloaders' is for Python: fit(from_loaders(train, valid, test)), with from_loaders from "
-        "coral_plugin.data. A MultiBench script is run as it is with 'coral run SCRIPT'."
-    )
+    @classmethod
+    def load(cls, path: str | None = None, settings: DataloadersSettings | None = None) -> MultimodalData:
+        """The error of :meth:`read`, whatever the path."""
+        return cls.read(path or "", settings or DataloadersSettings())
 
+    @classmethod
+    def read(cls, path: str, settings: DataloadersSettings) -> MultimodalData:  # noqa: ARG003
+        """Explain how loaders are passed, which a command line cannot do.
 
-load.settings = DataloadersSettings  # type: ignore[attr-defined]
+        Raises:
+            InputError: always.
+        """
+        raise InputError(
+            "Data set 'dataloaders' is for Python: fit(from_loaders(train, valid, test)), with from_loaders from "
+            "coral_plugin.data. A MultiBench script is run as it is with 'coral run SCRIPT'."
+        )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
-from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint, split_off
-from coral_plugin.data.statistics import with_statistics
-from coral_plugin.errors import InputError
-from coral_plugin.registry import suggest
+from coral_plugin.data import DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task, split_off
+from coral_plugin.data.adapter import check_seed
 
 Parts = Literal["halves", "quarters"]
 TASK = Task(name="digit", kind="classification", classes=tuple("0123456789"))
@@ -40,52 +38,43 @@ class DigitsSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.parts not in get_args(Parts):
-            raise suggest(str(self.parts), list(get_args(Parts)), "cut of digits")
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
+        check_seed(self.seed)
 
 
-def load(path: str | None = None, settings: DigitsSettings | None = None) -> MultimodalData:
-    """1797 handwritten digits of 8 x 8 pixels (UCI, Alpaydin & Kaynak 1998), 60 / 15 / 25 % stratified by class.
+class Digits(DatasetAdapter):
+    """Handwritten digits that come with scikit-learn, cut into halves or quarters: real data without a download."""
 
-    Args:
-        path: Must be None: the digits come with scikit-learn.
-        settings: How they are cut and split.
+    name = "digits"
+    source = "UCI, Alpaydin & Kaynak 1998, as in scikit-learn: https://archive.ics.uci.edu/dataset/80"
+    licence = "CC BY 4.0"
+    Settings = DigitsSettings
 
-    Returns:
-        Modalities of one channel, values in [0, 1], with the training split's mean and deviation; task ``digit``.
+    @classmethod
+    def read(cls, path: str, settings: DigitsSettings) -> MultimodalData:  # noqa: ARG003
+        """1797 handwritten digits of 8 x 8 pixels (UCI, Alpaydin & Kaynak 1998), 60 / 15 / 25 % stratified by class.
 
-    Raises:
-        InputError: a path was given.
-    """
-    from sklearn.datasets import load_digits
+        Args:
+            path: Must be None: the digits come with scikit-learn.
+            settings: How they are cut and split.
 
-    if path is not None:
-        raise InputError(f"Data set 'digits' comes with scikit-learn and reads no file: leave out --data {path}.")
-    settings = settings or DigitsSettings()
-    found: Any = load_digits()
-    images = torch.from_numpy(found.images.astype(np.float32) / 16)[:, None]  # (1797, 1, 8, 8)
-    columns = {
-        name: ModalityColumn(images[:, :, rows, across].contiguous())
-        for name, (rows, across) in _CUTS[settings.parts].items()
-    }
-    everything = Split(columns, {TASK.name: torch.from_numpy(found.target.astype(np.int64))})
-    rest, test = split_off(everything, TASK, _TEST, settings.seed)
-    train, valid = split_off(rest, TASK, _VALID / (1 - _TEST), settings.seed)
-    modalities = tuple(
-        with_statistics(Modality(name=name, kind="image", shape=tuple(column.values.shape[1:])), train.columns[name])
-        for name, column in columns.items()
-    )
-    return MultimodalData(
-        name="digits",
-        modalities=modalities,
-        tasks=(TASK,),
-        train=train,
-        valid=valid,
-        test=test,
-        fingerprint=fingerprint({"train": train, "valid": valid, "test": test}),
-    )
+        Returns:
+            Modalities of one channel, values in [0, 1], with the training split's mean and deviation; task ``digit``.
 
+        Raises:
+            InputError: a path was given.
+        """
+        from sklearn.datasets import load_digits
 
-load.settings = DigitsSettings  # type: ignore[attr-defined]
+        found: Any = load_digits()
+        images = torch.from_numpy(found.images.astype(np.float32) / 16)[:, None]  # (1797, 1, 8, 8)
+        columns = {
+            name: ModalityColumn(images[:, :, rows, across].contiguous())
+            for name, (rows, across) in _CUTS[settings.parts].items()
+        }
+        everything = Split(columns, {TASK.name: torch.from_numpy(found.target.astype(np.int64))})
+        rest, test = split_off(everything, TASK, _TEST, settings.seed)
+        train, valid = split_off(rest, TASK, _VALID / (1 - _TEST), settings.seed)
+        modalities = (
+            Modality(name=name, kind="image", shape=tuple(column.values.shape[1:])) for name, column in columns.items()
+        )
+        return cls.assemble(modalities, (TASK,), {"train": train, "valid": valid, "test": test})

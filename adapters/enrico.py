@@ -6,17 +6,16 @@ import csv
 import random
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.inspection import Inspection, Source
-from coral_plugin.data.statistics import with_statistics
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_text
 from coral_plugin.io.sniff import FILE_KINDS, sniff
@@ -30,8 +29,6 @@ _PLACES = {"screenshot": ("screenshots", ".jpg"), "wireframe": ("wireframes", ".
 # their wireframes are damaged in the release
 _DAMAGED = frozenset({"50105", "50109"})
 _SHARES, _SHUFFLE_SEED = (0.65, 0.15), 42  # MultiBench's
-# a mirrored screen is none, and half of one still tells its topic
-RECIPE = {"augmentations": {"screenshot": "plain_crop+color_jitter+noise", "wireframe": "plain_crop+noise"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,54 +46,76 @@ class EnricoSettings:
             raise InputError(f"height must be an even number of pixels from 16 to 2048, got {self.height}.")
 
 
-def load(path: str | None = None, settings: EnricoSettings | None = None) -> MultimodalData:
-    """Screenshots and wireframes 3 x 256 x 128 with the topic of the screen, split as MultiBench splits them.
+class Enrico(DatasetAdapter):
+    """ENRICO: screens of mobile apps and their wireframes, by design topic (MultiBench's HCI data set)."""
 
-    The test split is that of MultiBench's data set; its loaders test on the training screens by mistake.
+    name = "enrico"
+    source = "Leiva, Hota & Oulasvirta 2020: https://github.com/luileito/enrico"
+    licence = "unknown; ask the authors"
+    Settings = EnricoSettings
+    # a mirrored screen is none, and half of one still tells its topic
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "augmentations": {"screenshot": "plain_crop+color_jitter+noise", "wireframe": "plain_crop+noise"}
+    }
+    expects = WHAT
 
-    Args:
-        path: Of the folder.
-        settings: How large the pictures become.
+    @classmethod
+    def read(cls, path: str, settings: EnricoSettings) -> MultimodalData:
+        """Screenshots and wireframes 3 x 256 x 128 with the topic of the screen, split as MultiBench splits them.
 
-    Raises:
-        InputError: no path, or a table or picture that is missing or damaged.
-        MachineError: the pictures do not fit into memory.
-    """
-    if path is None:
-        raise InputError(f"Data set 'enrico' reads files of yours: give --data FOLDER, {WHAT}.")
-    settings = settings or EnricoSettings()
-    folder, size = Path(path), (settings.height, settings.height // 2)
-    rows = screens(folder)
-    kept = [row for row in rows if row[0] not in _DAMAGED]
-    topics = sorted({topic for _, topic in kept})
-    if len(topics) < 2:
-        raise InputError(f"{folder / TABLE} has one topic only ({', '.join(topics)}); a probe needs two.")
-    index_of = split_rows(len(kept))
-    if not all(index_of.values()):
-        raise InputError(f"{folder / TABLE} has {len(kept)} screens, too few to split them.")
-    require_memory(6 * size[0] * size[1] * len(kept), f"{path}: {len(kept)} screens", "Set --source.height lower.")
-    task = Task(name="topic", kind="classification", classes=tuple(topics))
-    splits: dict[str, Any] = {}
-    for label, index in index_of.items():
-        own = [kept[at] for at in index]
-        columns = {
-            name: ModalityColumn(_pictures(folder, name, [screen for screen, _ in own], size)) for name in _PLACES
+        The test split is that of MultiBench's data set; its loaders test on the training screens by mistake.
+
+        Args:
+            path: Of the folder.
+            settings: How large the pictures become.
+
+        Raises:
+            InputError: no path, or a table or picture that is missing or damaged.
+            MachineError: the pictures do not fit into memory.
+        """
+        folder, size = Path(path), (settings.height, settings.height // 2)
+        rows = screens(folder)
+        kept = [row for row in rows if row[0] not in _DAMAGED]
+        topics = sorted({topic for _, topic in kept})
+        if len(topics) < 2:
+            raise InputError(f"{folder / TABLE} has one topic only ({', '.join(topics)}); a probe needs two.")
+        index_of = split_rows(len(kept))
+        if not all(index_of.values()):
+            raise InputError(f"{folder / TABLE} has {len(kept)} screens, too few to split them.")
+        require_memory(6 * size[0] * size[1] * len(kept), f"{path}: {len(kept)} screens", "Set --source.height lower.")
+        task = Task(name="topic", kind="classification", classes=tuple(topics))
+        splits: dict[str, Split] = {}
+        for label, index in index_of.items():
+            own = [kept[at] for at in index]
+            columns = {
+                name: ModalityColumn(_pictures(folder, name, [screen for screen, _ in own], size)) for name in _PLACES
+            }
+            splits[label] = Split(columns, {task.name: torch.tensor([topics.index(topic) for _, topic in own])})
+        notes = [f"screens {', '.join(sorted(gone))} are left out, their wireframes are damaged"] if (
+            gone := {screen for screen, _ in rows} & _DAMAGED
+        ) else []  # fmt: skip
+        modalities = (Modality(name=name, kind="image", shape=(3, *size)) for name in _PLACES)
+        return cls.assemble(modalities, (task,), splits, notes)
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of ENRICO's folder; None for anything else."""
+        if candidate.kind != "folder" or not (candidate.path / TABLE).exists():
+            return None
+        rows = screens(candidate.path)
+        kept = [row for row in rows if row[0] not in _DAMAGED]
+        topics = sorted({topic for _, topic in kept})
+        missing = {
+            place: [each for each, _ in kept if not (candidate.path / place / f"{each}{suffix}").is_file()]
+            for place, suffix in _PLACES.values()
         }
-        splits[label] = Split(columns, {task.name: torch.tensor([topics.index(topic) for _, topic in own])})
-    notes = [f"screens {', '.join(sorted(gone))} are left out, their wireframes are damaged"] if (
-        gone := {screen for screen, _ in rows} & _DAMAGED
-    ) else []  # fmt: skip
-    return MultimodalData(
-        name="enrico",
-        modalities=tuple(
-            with_statistics(Modality(name=name, kind="image", shape=(3, *size)), splits["train"].columns[name])
-            for name in _PLACES
-        ),
-        tasks=(task,),
-        notes=tuple(notes),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+        notes = [f"topics in this order: {', '.join(topics)}"]
+        notes += [f"{place} lacks {len(gone)}, the first {gone[0]}" for place, gone in missing.items() if gone]
+        labels = {
+            label: np.array([topics.index(kept[at][1]) for at in index])
+            for label, index in split_rows(len(kept)).items()
+        }
+        return Inspection(f"ENRICO, {len(kept)} screens of {len(topics)} topics", ("enrico",), {}, labels, tuple(notes))
 
 
 def screens(folder: Path) -> list[tuple[str, str]]:
@@ -160,25 +179,3 @@ def picture(path: Path, size: tuple[int, int]) -> np.ndarray:
         reason = " ".join(str(error).replace(str(path), "it").split())[:120]
         raise InputError(f"{path} is no picture that can be read ({reason}); fetch it again.") from error
     return np.asarray(whole).transpose(2, 0, 1)
-
-
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of ENRICO's folder; None for anything else."""
-    if source.kind != "folder" or not (source.path / TABLE).exists():
-        return None
-    rows = screens(source.path)
-    kept = [row for row in rows if row[0] not in _DAMAGED]
-    topics = sorted({topic for _, topic in kept})
-    missing = {
-        place: [each for each, _ in kept if not (source.path / place / f"{each}{suffix}").is_file()]
-        for place, suffix in _PLACES.values()
-    }
-    notes = [f"topics in this order: {', '.join(topics)}"]
-    notes += [f"{place} lacks {len(gone)}, the first {gone[0]}" for place, gone in missing.items() if gone]
-    labels = {
-        label: np.array([topics.index(kept[at][1]) for at in index]) for label, index in split_rows(len(kept)).items()
-    }
-    return Inspection(f"ENRICO, {len(kept)} screens of {len(topics)} topics", ("enrico",), {}, labels, tuple(notes))
-
-
-load.settings, load.recipe, load.inspect = EnricoSettings, RECIPE, inspect  # type: ignore[attr-defined]

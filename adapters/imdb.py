@@ -1,20 +1,19 @@
-"""MM-IMDb: plots and posters of films, with their genres, from the HDF5 file that MultiBench reads (METHODS 5.5)."""
+"""MM-IMDb: plots and posters of films, with their genres, from the HDF5 file that MultiBench reads."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.inspection import Inspection, Source
-from coral_plugin.data.statistics import with_statistics
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.errors import InputError
 from coral_plugin.io.hdf5 import dataset_of, open_hdf5, read_array
 from coral_plugin.machine import require_memory
-from coral_plugin.registry import suggest
 
 from .imdb_layout import WHAT, genres_of, posters, splits_of
 from .pictures import shrink, width_for
@@ -41,52 +40,74 @@ class ImdbSettings:
     height: int = 128
 
     def __post_init__(self) -> None:
-        if self.images not in get_args(Images):
-            raise suggest(str(self.images), list(get_args(Images)), "form of images")
         if not 8 <= self.height <= 1024:
             raise InputError(f"height must be from 8 to 1024 pixels, got {self.height}.")
 
 
-def load(path: str | None = None, settings: ImdbSettings | None = None) -> MultimodalData:
-    """Mean word vectors of the plots (300,), posters or their features, and the genres, several a film.
+class Imdb(DatasetAdapter):
+    """MM-IMDb: plots and posters of films, with their genres, from the HDF5 file that MultiBench reads."""
 
-    Args:
-        path: Of the file. Its attribute ``split`` says which rows are train, dev and test.
-        settings: How it is read.
+    name = "imdb"
+    source = "Arevalo et al. 2017: https://archive.org/download/mmimdb/multimodal_imdb.hdf5"
+    licence = "unknown; ask the authors"
+    Settings = ImdbSettings
+    expects = WHAT
 
-    Raises:
-        InputError: no path, or a file that is not MM-IMDb's.
-        MachineError: the posters do not fit into memory at this height.
-    """
-    if path is None:
-        raise InputError(f"Data set 'imdb' reads a file of yours: give --data multimodal_imdb.hdf5, {WHAT}.")
-    settings = settings or ImdbSettings()
-    notes: list[str] = []
-    with open_hdf5(path, WHAT) as file:
-        genres, names = genres_of(file, path)
-        rows = splits_of(file, len(genres), path)
-        columns = {"text": _vectors(file, "features", rows, path, notes)}
-        if settings.images == "vgg":
-            columns["image"] = _vectors(file, "vgg_features", rows, path, notes)
-        else:
-            columns["image"] = _posters(file, settings.height, rows, path)
-    task = Task(name="genres", kind="multilabel", classes=names)
-    splits: dict[str, Any] = {
-        label: Split(
-            {name: column[label] for name, column in columns.items()},
-            {task.name: torch.from_numpy(genres[rows[label]].astype(np.int64))},
-        )
-        for label in SPLITS
-    }
-    modalities = tuple(_modality(name, column["train"]) for name, column in columns.items())
-    return MultimodalData(
-        name="imdb",
-        modalities=modalities,
-        tasks=(task,),
-        notes=tuple(notes),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+    @classmethod
+    def read(cls, path: str, settings: ImdbSettings) -> MultimodalData:
+        """Mean word vectors of the plots (300,), posters or their features, and the genres, several a film.
+
+        Args:
+            path: Of the file. Its attribute ``split`` says which rows are train, dev and test.
+            settings: How it is read.
+
+        Raises:
+            InputError: no path, or a file that is not MM-IMDb's.
+            MachineError: the posters do not fit into memory at this height.
+        """
+        notes: list[str] = []
+        with open_hdf5(path, WHAT) as file:
+            genres, names = genres_of(file, path)
+            rows = splits_of(file, len(genres), path)
+            columns = {"text": _vectors(file, "features", rows, path, notes)}
+            if settings.images == "vgg":
+                columns["image"] = _vectors(file, "vgg_features", rows, path, notes)
+            else:
+                columns["image"] = _posters(file, settings.height, rows, path)
+        task = Task(name="genres", kind="multilabel", classes=names)
+        splits = {
+            label: Split(
+                {name: column[label] for name, column in columns.items()},
+                {task.name: torch.from_numpy(genres[rows[label]].astype(np.int64))},
+            )
+            for label in SPLITS
+        }
+        return cls.assemble([_modality(*named) for named in columns.items()], (task,), splits, notes)
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of MM-IMDb's file; None for anything else."""
+        if candidate.kind != "hdf5":
+            return None
+        where = str(candidate.path)
+        with open_hdf5(candidate.path, WHAT) as file:
+            if not {"features", "genres"} <= set(file):
+                return None
+            genres, names = genres_of(file, where)
+            rows = splits_of(file, len(genres), where)
+            arrays = {
+                key: read_array(dataset_of(file, key, where, (len(genres), None)), f"{where}: {key}")
+                for key in ("features", "vgg_features")
+                if key in file
+            }
+            notes = [f"genres in this order: {', '.join(names)}"]
+            if "images" in file:
+                images = dataset_of(file, "images", where)
+                notes.append(
+                    f"images {images.shape} of {images.dtype} are not looked at here (--candidate.images pixels)"
+                )
+        labels = {label: genres[span] for label, span in rows.items()}
+        return Inspection("MM-IMDb (multimodal_imdb.hdf5)", ("imdb",), arrays, labels, tuple(notes))
 
 
 def _vectors(
@@ -122,32 +143,6 @@ def _posters(file: h5py.File, height: int, rows: dict[str, slice], where: str) -
     return found
 
 
-def _modality(name: str, column: ModalityColumn) -> Modality:
-    shape = tuple(column.values.shape[1:])
-    return with_statistics(Modality(name=name, kind="tabular" if len(shape) == 1 else "image", shape=shape), column)
-
-
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of MM-IMDb's file; None for anything else."""
-    if source.kind != "hdf5":
-        return None
-    where = str(source.path)
-    with open_hdf5(source.path, WHAT) as file:
-        if not {"features", "genres"} <= set(file):
-            return None
-        genres, names = genres_of(file, where)
-        rows = splits_of(file, len(genres), where)
-        arrays = {
-            key: read_array(dataset_of(file, key, where, (len(genres), None)), f"{where}: {key}")
-            for key in ("features", "vgg_features")
-            if key in file
-        }
-        notes = [f"genres in this order: {', '.join(names)}"]
-        if "images" in file:
-            images = dataset_of(file, "images", where)
-            notes.append(f"images {images.shape} of {images.dtype} are not looked at here (--source.images pixels)")
-    labels = {label: genres[span] for label, span in rows.items()}
-    return Inspection("MM-IMDb (multimodal_imdb.hdf5)", ("imdb",), arrays, labels, tuple(notes))
-
-
-load.settings, load.inspect = ImdbSettings, inspect  # type: ignore[attr-defined]
+def _modality(name: str, columns: Mapping[str, ModalityColumn]) -> Modality:
+    shape = tuple(columns["train"].values.shape[1:])
+    return Modality(name=name, kind="tabular" if len(shape) == 1 else "image", shape=shape)

@@ -1,24 +1,23 @@
-"""MIMIC-III from MultiBench's ``im.pk``: five static features and a day of twelve series (METHODS 5.3)."""
+"""MIMIC-III from MultiBench's ``im.pk``: five static features and a day of twelve series."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Kind, Modality, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, DatasetAdapter, Kind, Modality, MultimodalData, Split, Task
 from coral_plugin.data.columns import make_column
-from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle
 from coral_plugin.io.sniff import require_kind
-from coral_plugin.registry import suggest
 
 Statistics = Literal["train", "all"]
 MORTALITY = -1
@@ -26,12 +25,6 @@ WHAT = "MultiBench's MIMIC pickle (im.pk: ep_tdata, adm_features_all, adm_labels
 _DAYS = ("later", "1 day", "2 days", "3 days", "1 week", "1 year")
 _KEYS = {"static": "adm_features_all", "series": "ep_tdata"}
 _SHUFFLE_SEED = 10  # MultiBench's
-# METHODS 1.6, 1.8: every state of one GRU layer is a token; the series loses steps, the static features only get noise
-RECIPE = {
-    "network.width": 512,
-    "network.encoders": {"static": "mlp(hidden=10, output=10)", "series": "gru"},
-    "augmentations": {"static": "noise", "series": "drop+noise"},
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,60 +46,79 @@ class MimicSettings:
     def __post_init__(self) -> None:
         if not self.tasks or len(set(self.tasks)) != len(self.tasks) or not all(-1 <= t <= 19 for t in self.tasks):
             raise InputError(f"tasks must be different numbers from -1 (mortality) to 19, got {list(self.tasks)}.")
-        if self.statistics not in get_args(Statistics):
-            raise suggest(str(self.statistics), list(get_args(Statistics)), "source of statistics")
 
 
-def load(path: str | None = None, settings: MimicSettings | None = None) -> MultimodalData:
-    """Static features (5,) and series (24, 12), split as MultiBench splits them: 80 / 10 / 10 % at random, seed 10.
+class Mimic(DatasetAdapter):
+    """MIMIC-III from MultiBench's ``im.pk``: five static features and a day of twelve series."""
 
-    What is no number becomes 0. Values stay as they are in the file; the networks scale them.
-
-    Args:
-        path: Of the pickle, which PhysioNet gives to credentialed users.
-        settings: How it is read.
-
-    Raises:
-        InputError: no path, a file that is not ``im.pk``, or a task that has one class in a split.
-    """
-    if path is None:
-        raise InputError(f"Data set 'mimic' reads a file of yours: give --data im.pk, {WHAT}.")
-    settings = settings or MimicSettings()
-    require_kind(path, "pickle", WHAT)
-    arrays = _arrays(read_pickle(path, trust=settings.trust_pickle), path)
-    notes: list[str] = []
-    values = {name: _numbers(arrays[key], name, notes) for name, key in _KEYS.items()}
-    index = split_rows(len(arrays["y_icd9"]))
-    if min(map(len, index.values())) < 1:
-        raise InputError(f"{path} has {len(arrays['y_icd9'])} samples; at least 10 are needed to split them.")
-    kinds: dict[str, Kind] = {"static": "tabular", "series": "timeseries"}
-    modalities = [
-        with_offset_from_array(Modality(name=name, kind=kinds[name], shape=own.shape[1:]), own[index["train"]])
-        for name, own in values.items()
-    ]
-    whole = {m.name: make_column(values[m.name], m, None, f"{path}: {_KEYS[m.name]}") for m in modalities}
-    known = [task_of(each, arrays, path) for each in settings.tasks]
-    splits: dict[str, Any] = {
-        label: Split(
-            {name: column.subset(torch.from_numpy(rows)) for name, column in whole.items()},
-            {task.name: torch.from_numpy(labels[rows]) for task, labels in known},
-        )
-        for label, rows in index.items()
+    name = "mimic"
+    source = "MIMIC-III as MultiBench's authors send it to credentialed users: https://physionet.org/content/mimiciii"
+    licence = "PhysioNet Credentialed Health Data License"
+    Settings = MimicSettings
+    # every state of one GRU layer is a token; the series loses steps, the static features only get noise
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "network.width": 512,
+        "network.encoders": {"static": "mlp(hidden=10, output=10)", "series": "gru"},
+        "augmentations": {"static": "noise", "series": "drop+noise"},
     }
-    for task, _ in known:
-        if len(splits["train"].targets[task.name].unique()) < 2:
-            raise InputError(f"{path}: every training sample has one class of {task.name}; choose another task.")
-    chosen = splits["train"].columns if settings.statistics == "train" else whole
-    if settings.statistics == "all":
-        notes.append("features are scaled with statistics of all samples, test included, as in the papers")
-    return MultimodalData(
-        name="mimic",
-        modalities=tuple(with_statistics(each, chosen[each.name]) for each in modalities),
-        tasks=tuple(task for task, _ in known),
-        notes=tuple(notes),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+    expects = WHAT
+
+    @classmethod
+    def read(cls, path: str, settings: MimicSettings) -> MultimodalData:
+        """Static features (5,) and series (24, 12), split as MultiBench splits them: 80 / 10 / 10 % at random, seed 10.
+
+        What is no number becomes 0. Values stay as they are in the file; the networks scale them.
+
+        Args:
+            path: Of the pickle, which PhysioNet gives to credentialed users.
+            settings: How it is read.
+
+        Raises:
+            InputError: no path, a file that is not ``im.pk``, or a task that has one class in a split.
+        """
+        require_kind(path, "pickle", WHAT)
+        arrays = _arrays(read_pickle(path, trust=settings.trust_pickle), path)
+        notes: list[str] = []
+        values = {name: _numbers(arrays[key], name, notes) for name, key in _KEYS.items()}
+        index = split_rows(len(arrays["y_icd9"]))
+        if min(map(len, index.values())) < 1:
+            raise InputError(f"{path} has {len(arrays['y_icd9'])} samples; at least 10 are needed to split them.")
+        kinds: dict[str, Kind] = {"static": "tabular", "series": "timeseries"}
+        modalities = [
+            with_offset_from_array(Modality(name=name, kind=kinds[name], shape=own.shape[1:]), own[index["train"]])
+            for name, own in values.items()
+        ]
+        whole = {m.name: make_column(values[m.name], m, None, f"{path}: {_KEYS[m.name]}") for m in modalities}
+        known = [task_of(each, arrays, path) for each in settings.tasks]
+        splits = {
+            label: Split(
+                {name: column.subset(torch.from_numpy(rows)) for name, column in whole.items()},
+                {task.name: torch.from_numpy(labels[rows]) for task, labels in known},
+            )
+            for label, rows in index.items()
+        }
+        for task, _ in known:
+            if len(splits["train"].targets[task.name].unique()) < 2:
+                raise InputError(f"{path}: every training sample has one class of {task.name}; choose another task.")
+        chosen = splits["train"].columns if settings.statistics == "train" else whole
+        if settings.statistics == "all":
+            notes.append("features are scaled with statistics of all samples, test included, as in the papers")
+        modalities = [with_statistics(modality, chosen[modality.name]) for modality in modalities]
+        return cls.assemble(modalities, (task for task, _ in known), splits, notes, fit_statistics=False)
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of ``im.pk``; None for anything else."""
+        content = candidate.content if candidate.kind == "pickle" else None
+        if not isinstance(content, Mapping) or not set(_KEYS.values()) <= set(map(str, content)):
+            return None
+        arrays = _arrays(content, str(candidate.path))
+        labels = {
+            f"{task.name} {label}": values[rows]
+            for task, values in (task_of(number, arrays, str(candidate.path)) for number in (7, MORTALITY))
+            for label, rows in split_rows(len(values)).items()
+        }
+        return Inspection("MultiBench's MIMIC pickle (im.pk)", ("mimic",), arrays, labels)
 
 
 def split_rows(count: int) -> dict[str, np.ndarray]:
@@ -161,20 +173,3 @@ def _numbers(array: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
         return array
     notes.append(f"{wild} values of {name} are not finite and become 0")
     return np.where(np.isfinite(array), array, 0)
-
-
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of ``im.pk``; None for anything else."""
-    content = source.content if source.kind == "pickle" else None
-    if not isinstance(content, Mapping) or not set(_KEYS.values()) <= set(map(str, content)):
-        return None
-    arrays = _arrays(content, str(source.path))
-    labels = {
-        f"{task.name} {label}": values[rows]
-        for task, values in (task_of(number, arrays, str(source.path)) for number in (7, MORTALITY))
-        for label, rows in split_rows(len(values)).items()
-    }
-    return Inspection("MultiBench's MIMIC pickle (im.pk)", ("mimic",), arrays, labels)
-
-
-load.settings, load.recipe, load.inspect = MimicSettings, RECIPE, inspect  # type: ignore[attr-defined]

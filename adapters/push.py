@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.inspection import Inspection, Source
-from coral_plugin.data.statistics import with_statistics
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.errors import InputError
 from coral_plugin.io.hdf5 import open_hdf5
-from coral_plugin.registry import suggest
 
 from .push_layout import FILES, MEANS, SHAPES, SIDE, STDS, WHAT, find_files, numbers_of, windows_of
 
 Frames = Literal["series", "channels"]
 Target = Literal["all", "last"]
 Statistics = Literal["train", "multibench"]
-# a place that is turned or scaled, or a picture that is cropped, is that of another object
-RECIPE = {
-    "plain_augmentations": "none",  # where the object lies in the picture is what is asked for
-    "augmentations": {
-        "gripper_pos": "drop+noise",
-        "gripper_sensors": "drop+noise",
-        "image": "noise",
-        "control": "drop+noise",
-    },
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,46 +43,74 @@ class PushSettings:
     def __post_init__(self) -> None:
         if self.length < 2:
             raise InputError(f"length must be at least 2 steps, got {self.length}.")
-        for value, kind, what in (
-            (self.target, Target, "target"),
-            (self.frames, Frames, "form of frames"),
-            (self.statistics, Statistics, "source of statistics"),
-        ):
-            if value not in get_args(kind):
-                raise suggest(str(value), list(get_args(kind)), what)
 
 
-def load(path: str | None = None, settings: PushSettings | None = None) -> MultimodalData:
-    """Windows of the gripper's place, of force and contact, of pictures 32 x 32 and of what the robot does.
+class Push(DatasetAdapter):
+    """Gentle push (MultiBench's MuJoCo Push): the place of an object that a robot pushes, sees and feels."""
 
-    Args:
-        path: Folder with the three files of the simulated pushes; fannypack's cache is one.
-        settings: How they are read.
-
-    Raises:
-        InputError: no path, a file that is missing or damaged, or trajectories shorter than a window.
-        MachineError: the windows do not fit into memory.
-    """
-    if path is None:
-        raise InputError(f"Data set 'push' reads files of yours: give --data FOLDER, {WHAT}.")
-    settings = settings or PushSettings()
-    files = _files(Path(path))
-    windows = {label: windows_of(files[label], settings.length) for label in SPLITS}
-    task = _task(settings)
-    splits: dict[str, Any] = {
-        label: Split(
-            {name: ModalityColumn(_shaped(own.pop(name), name, settings)) for name in SHAPES},
-            {task.name: _target(own["state"], settings)},
-        )
-        for label, own in windows.items()
+    name = "push"
+    source = "Lee et al. 2020, linked by MultiBench: https://github.com/pliang279/MultiBench#mujoco-push-gentle-push"
+    licence = "unknown; ask the authors"
+    Settings = PushSettings
+    # a place that is turned or scaled, or a picture that is cropped, is that of another object
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "plain_augmentations": "none",  # where the object lies in the picture is what is asked for
+        "augmentations": {
+            "gripper_pos": "drop+noise",
+            "gripper_sensors": "drop+noise",
+            "image": "noise",
+            "control": "drop+noise",
+        },
     }
-    return MultimodalData(
-        name="push",
-        modalities=tuple(_modality(name, splits["train"].columns[name], settings) for name in SHAPES),
-        tasks=(task,),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+    expects = WHAT
+
+    @classmethod
+    def read(cls, path: str, settings: PushSettings) -> MultimodalData:
+        """Windows of the gripper's place, of force and contact, of pictures 32 x 32 and of what the robot does.
+
+        Args:
+            path: Folder with the three files of the simulated pushes; fannypack's cache is one.
+            settings: How they are read.
+
+        Raises:
+            InputError: no path, a file that is missing or damaged, or trajectories shorter than a window.
+            MachineError: the windows do not fit into memory.
+        """
+        files = _files(Path(path))
+        windows = {label: windows_of(files[label], settings.length) for label in SPLITS}
+        task = _task(settings)
+        splits = {
+            label: Split(
+                {name: ModalityColumn(_shaped(own.pop(name), name, settings)) for name in SHAPES},
+                {task.name: _target(own["state"], settings)},
+            )
+            for label, own in windows.items()
+        }
+        modalities = (_modality(name, splits["train"].columns[name], settings) for name in SHAPES)
+        return cls.assemble(modalities, (task,), splits, fit_statistics=settings.statistics == "train")
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of a folder of trajectories, or of one such file; None for anything else."""
+        if candidate.kind == "folder":
+            files = find_files(candidate.path)
+        elif candidate.kind == "hdf5":
+            files = {"this file": candidate.path}
+        else:
+            return None
+        arrays: dict[str, np.ndarray] = {}
+        for label, path in files.items():
+            with open_hdf5(path, WHAT) as file:
+                if "trajectory0" not in file:
+                    return None
+                for key, values in numbers_of(file, str(path)).items():
+                    arrays[f"{label}/{key}"] = values
+        if not files:
+            return None
+        notes = [f"{FILES[label]} is missing" for label in SPLITS if candidate.kind == "folder" and label not in files]
+        if candidate.kind == "hdf5":
+            notes = ["--data takes the folder that has all of them"]
+        return Inspection("gentle push, trajectories", ("push",), arrays, notes=tuple(notes))
 
 
 def _files(folder: Path) -> dict[str, Path]:
@@ -128,32 +145,6 @@ def _shaped(values: np.ndarray, name: str, settings: PushSettings) -> torch.Tens
 def _modality(name: str, column: ModalityColumn, settings: PushSettings) -> Modality:
     kind = "image" if name == "image" and settings.frames == "channels" else "timeseries"
     modality = Modality(name=name, kind=kind, shape=tuple(column.values.shape[1:]))  # type: ignore[arg-type]
-    if settings.statistics == "train":
-        return with_statistics(modality, column)
-    return replace(modality, mean=MEANS[name], std=STDS[name]) if name in MEANS else modality
-
-
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of a folder of trajectories, or of one such file; None for anything else."""
-    if source.kind == "folder":
-        files = find_files(source.path)
-    elif source.kind == "hdf5":
-        files = {"this file": source.path}
-    else:
-        return None
-    arrays: dict[str, np.ndarray] = {}
-    for label, path in files.items():
-        with open_hdf5(path, WHAT) as file:
-            if "trajectory0" not in file:
-                return None
-            for key, values in numbers_of(file, str(path)).items():
-                arrays[f"{label}/{key}"] = values
-    if not files:
-        return None
-    notes = [f"{FILES[label]} is missing" for label in SPLITS if source.kind == "folder" and label not in files]
-    if source.kind == "hdf5":
-        notes = ["--data takes the folder that has all of them"]
-    return Inspection("gentle push, trajectories", ("push",), arrays, notes=tuple(notes))
-
-
-load.settings, load.recipe, load.inspect = PushSettings, RECIPE, inspect  # type: ignore[attr-defined]
+    if settings.statistics == "multibench" and name in MEANS:
+        return replace(modality, mean=MEANS[name], std=STDS[name])
+    return modality

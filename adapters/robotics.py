@@ -1,21 +1,21 @@
-"""Vision & Touch: a robot puts a peg into a hole, and sees and feels it (METHODS 5.4)."""
+"""Vision & Touch: a robot puts a peg into a hole, and sees and feels it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.inspection import Inspection, Source
-from coral_plugin.data.statistics import with_statistics
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data.adapter import check_seed
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.errors import InputError
 from coral_plugin.machine import require_memory
-from coral_plugin.registry import suggest
 
 from .robotics_layout import FORCE_STEPS, WHAT, chunks_of, files_of, split_trajectories, steps_of
 
@@ -28,8 +28,6 @@ TASKS = {
 _ALWAYS = ("image", "force", "proprio")
 _KINDS: dict[str, Any] = {"image": "image", "force": "timeseries", "proprio": "tabular", "depth": "image",
                           "action": "tabular"}  # fmt: skip
-# METHODS 1.8
-RECIPE = {"augmentations": {"image": "simclr", "force": "noise+drop", "proprio": "noise"}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,17 +54,14 @@ class RoboticsSettings:
     test_share: float = 0.2
 
     def __post_init__(self) -> None:
-        for what, chosen, known in (("extra", self.extras, get_args(Extra)), ("task", self.tasks, get_args(Target))):
-            if strange := [each for each in chosen if each not in known]:
-                raise suggest(strange[0], list(known), what)
-            if len(set(chosen)) != len(chosen):
-                raise InputError(f"{what}s must be different ones, got {', '.join(chosen)}.")
+        for name, values in (("extras", self.extras), ("tasks", self.tasks)):
+            if len(set(values)) != len(values):
+                raise InputError(f"{name} must be different ones, got {', '.join(values)}.")
         if not self.tasks:
             raise InputError(f"tasks must be one or both of {', '.join(get_args(Target))}.")
         if not 8 <= self.side <= 512:
             raise InputError(f"side must be from 8 to 512 pixels, got {self.side}.")
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
+        check_seed(self.seed)
         if min(self.valid_share, self.test_share) <= 0 or self.valid_share + self.test_share >= 1:
             raise InputError(
                 f"valid_share and test_share must be positive and leave some for train, got {self.valid_share} and "
@@ -78,52 +73,73 @@ def _inputs(settings: RoboticsSettings) -> tuple[str, ...]:
     return (*_ALWAYS, *settings.extras)
 
 
-def load(path: str | None = None, settings: RoboticsSettings | None = None) -> MultimodalData:
-    """Every step but the last of each file, with what the next step was.
+class Robotics(DatasetAdapter):
+    """Vision & Touch: a robot puts a peg into a hole, and sees and feels it."""
 
-    Trajectories are split, not files or steps: in MultiBench and in the papers' code neighbours of the tested steps are
-    trained on, and valid is test. No step is drawn at random in place of another, as MultiBench does with the last.
-
-    Args:
-        path: Of the folder.
-        settings: What is read, and how it is split.
-
-    Raises:
-        InputError: no path, a folder without such files, a file that is damaged, or fewer than 3 trajectories.
-        MachineError: it does not fit into memory.
-    """
-    if path is None:
-        raise InputError(f"Data set 'robotics' reads files of yours: give --data FOLDER, {WHAT}.")
-    settings = settings or RoboticsSettings()
-    files, inputs = _files(Path(path)), _inputs(settings)
-    counts = {file: steps_of(file) - 1 for chunks in files.values() for file in chunks}
-    sizes = {name: prod(_shape(name, settings.side)) * (1 if name == "image" else 4) for name in inputs}
-    require_memory(
-        sum(counts.values()) * sum(sizes.values()),
-        f"{path}: {sum(counts.values()):,} steps of {', '.join(inputs)}",
-        "Set --source.side lower.",
-    )
-    cut = split_trajectories(sorted(files), settings.seed, (settings.valid_share, settings.test_share))
-    splits: dict[str, Any] = {
-        label: _split([file for name in names for file in files[name]], counts, settings, label)
-        for label, names in cut.items()
+    name = "robotics"
+    source = "Lee et al. 2019: http://downloads.cs.stanford.edu/juno/triangle_real_data.zip"
+    licence = "unknown; ask the authors"
+    Settings = RoboticsSettings
+    recipe: ClassVar[Mapping[str, Any]] = {
+        "augmentations": {"image": "simclr", "force": "noise+drop", "proprio": "noise"}
     }
-    if "contact" in settings.tasks and len(splits["train"].targets["contact_next"].unique()) < 2:
-        raise InputError(f"{path}: every training sample has one class of contact_next; give --source.tasks [ee].")
-    told = ", ".join(f"{len(names)} {label}" for label, names in cut.items())
-    return MultimodalData(
-        name="robotics",
-        modalities=tuple(
-            with_statistics(
-                Modality(name=name, kind=_KINDS[name], shape=_shape(name, settings.side)), splits["train"].columns[name]
-            )
-            for name in inputs
-        ),
-        tasks=tuple(TASKS[each] for each in settings.tasks),
-        notes=(f"{len(files)} trajectories: {told} (seed {settings.seed})",),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+    expects = WHAT
+
+    @classmethod
+    def read(cls, path: str, settings: RoboticsSettings) -> MultimodalData:
+        """Every step but the last of each file, with what the next step was.
+
+        Trajectories are split, not files or steps: in MultiBench and in the papers' code neighbours of the tested steps
+        are in train, and valid is test. MultiBench replaces the last step by a random one; here it is left out.
+
+        Args:
+            path: Of the folder.
+            settings: What is read, and how it is split.
+
+        Raises:
+            InputError: no path, a folder without such files, a file that is damaged, or fewer than 3 trajectories.
+            MachineError: it does not fit into memory.
+        """
+        files, inputs = _files(Path(path)), _inputs(settings)
+        counts = {file: steps_of(file) - 1 for chunks in files.values() for file in chunks}
+        sizes = {name: prod(_shape(name, settings.side)) * (1 if name == "image" else 4) for name in inputs}
+        require_memory(
+            sum(counts.values()) * sum(sizes.values()),
+            f"{path}: {sum(counts.values()):,} steps of {', '.join(inputs)}",
+            "Set --source.side lower.",
+        )
+        cut = split_trajectories(sorted(files), settings.seed, (settings.valid_share, settings.test_share))
+        splits = {
+            label: _split([file for name in names for file in files[name]], counts, settings, label)
+            for label, names in cut.items()
+        }
+        if "contact" in settings.tasks and len(splits["train"].targets["contact_next"].unique()) < 2:
+            raise InputError(f"{path}: every training sample has one class of contact_next; give --source.tasks [ee].")
+        counted = ", ".join(f"{len(names)} {label}" for label, names in cut.items())
+        modalities = (Modality(name=name, kind=_KINDS[name], shape=_shape(name, settings.side)) for name in inputs)
+        notes = [f"{len(files)} trajectories: {counted} (seed {settings.seed})"]
+        return cls.assemble(modalities, (TASKS[target] for target in settings.tasks), splits, notes)
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """A folder of Vision & Touch, or one of its files."""
+        if candidate.kind not in ("folder", "hdf5"):
+            return None
+        found = files_of(candidate.path if candidate.kind == "folder" else candidate.path.parent)
+        paths = [path for chunks in found.values() for path in chunks if candidate.path in (path, path.parent)]
+        if not paths:
+            return None
+        numbers = ("force", "proprio", "action")
+        chunks = list(chunks_of(paths, numbers, 8, "files"))  # without the pictures, 2 KB a step
+        arrays = {"steps of each file": np.array([steps_of(path) for path in paths])}
+        for name in numbers:
+            arrays[name] = np.concatenate([chunk.inputs[name].numpy() for chunk in chunks])
+        trajectories = sum(any(path in paths for path in own) for own in found.values())
+        notes = [f"{len(paths)} files of {trajectories} trajectories; pictures are not looked at here"]
+        if candidate.kind == "hdf5":
+            notes.append("--data takes the folder, with 3 trajectories or more")
+        labels = {"contact": np.concatenate([chunk.contact.numpy() for chunk in chunks])}
+        return Inspection("Vision & Touch (triangle_real_data)", ("robotics",), arrays, labels, tuple(notes))
 
 
 def _files(folder: Path) -> dict[str, list[Path]]:
@@ -163,27 +179,3 @@ def _split(files: list[Path], counts: dict[Path, int], settings: RoboticsSetting
         {name: ModalityColumn(own) for name, own in values.items()},
         {TASKS[each].name: targets[each] for each in settings.tasks},
     )
-
-
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of a folder of Vision & Touch, or of one of its files; None for anything else."""
-    if source.kind not in ("folder", "hdf5"):
-        return None
-    found = files_of(source.path if source.kind == "folder" else source.path.parent)
-    paths = [path for chunks in found.values() for path in chunks if source.path in (path, path.parent)]
-    if not paths:
-        return None
-    numbers = ("force", "proprio", "action")
-    chunks = list(chunks_of(paths, numbers, 8, "files"))  # without the pictures, 2 KB a step
-    arrays = {"steps of each file": np.array([steps_of(path) for path in paths])}
-    for name in numbers:
-        arrays[name] = np.concatenate([chunk.inputs[name].numpy() for chunk in chunks])
-    trajectories = sum(any(path in paths for path in own) for own in found.values())
-    notes = [f"{len(paths)} files of {trajectories} trajectories; pictures are not looked at here"]
-    if source.kind == "hdf5":
-        notes.append("--data takes the folder, with 3 trajectories or more")
-    labels = {"contact": np.concatenate([chunk.contact.numpy() for chunk in chunks])}
-    return Inspection("Vision & Touch (triangle_real_data)", ("robotics",), arrays, labels, tuple(notes))
-
-
-load.settings, load.recipe, load.inspect = RoboticsSettings, RECIPE, inspect  # type: ignore[attr-defined]

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
-from coral_plugin.data.inspection import Inspection, Source
-from coral_plugin.data.statistics import with_statistics
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.errors import InputError
 from coral_plugin.registry import suggest
 
 from .progress import shown
 from .stocks_layout import WHAT, files_of, is_stock, prices_of, together
 
-# how far prices move is what is predicted: they are not scaled
-RECIPE = {"augmentations": "drop+noise"}
 _CUTS = (3200, 3700)  # samples at which MultiBench ends train and valid
 _SHARES = (0.7, 0.8)  # where there are fewer
 
@@ -58,52 +56,74 @@ class StocksSettings:
             raise InputError(f"valid_from must come before test_from, got {self.valid_from} and {self.test_from}.")
 
 
-def load(path: str | None = None, settings: StocksSettings | None = None) -> MultimodalData:
-    """Log returns of each stock (500, 1) and the square of the target's next one, in the order of time.
+class Stocks(DatasetAdapter):
+    """Stocks (MultiBench's finance data): how much one of them moves tomorrow, by the last 500 days of all of them."""
 
-    Returns are divided by their deviation over all stocks and all days that train sees, targets by theirs in train, as
-    in MultiBench. Windows overlap, and those of test begin in days of train; no day is predicted twice.
+    name = "stocks"
+    source = "daily prices of any provider, in MultiBench those of Yahoo: https://finance.yahoo.com"
+    licence = "terms of the provider"
+    Settings = StocksSettings
+    # how far prices move is what is predicted: they are not scaled
+    recipe: ClassVar[Mapping[str, Any]] = {"augmentations": "drop+noise"}
+    expects = WHAT
 
-    Args:
-        path: Of a folder with one CSV a symbol. Days that one of the stocks lacks are left out.
-        settings: Which stocks, and how they are cut.
+    @classmethod
+    def read(cls, path: str, settings: StocksSettings) -> MultimodalData:
+        """Log returns of each stock (500, 1) and the square of the target's next one, in the order of time.
 
-    Raises:
-        InputError: no path, a file that is missing or damaged, or too few days.
-    """
-    if path is None:
-        raise InputError(f"Data set 'stocks' reads files of yours: give --data FOLDER, {WHAT}.")
-    settings = settings or StocksSettings()
-    files = files_of(Path(path), settings.inputs)
-    symbols = list(files)
-    target = settings.target or symbols[0]
-    if target not in files:
-        raise suggest(target, symbols, "target among the inputs")
-    prices, lost = together({each: prices_of(files[each], settings.column) for each in shown(symbols, "stocks")}, path)
-    notes = [] if settings.target else [f"the volatility of {target} is predicted (--source.target)"]
-    if lost:
-        notes.append(f"{lost} days are left out, on which some of the stocks have no price")
-    single = torch.tensor(prices, dtype=torch.float32)
-    returns = torch.log(single[1:] / single[:-1])
-    cuts = _cuts(len(returns) - settings.window, settings, path)
-    values, squares = samples(returns, symbols.index(target), settings, cuts[0])
-    task = Task(name="volatility", kind="regression", classes=(target,))
-    splits: dict[str, Any] = {
-        label: Split(
-            {each: ModalityColumn(values[rows, :, at : at + 1].contiguous()) for at, each in enumerate(symbols)},
-            {task.name: squares[rows]},
+        Returns are divided by their standard deviation over all stocks and all days of train, targets by theirs in
+        train, as in MultiBench. Windows overlap, and those of test begin in days of train; no day is predicted twice.
+
+        Args:
+            path: Of a folder with one CSV a symbol. Days that one of the stocks lacks are left out.
+            settings: Which stocks, and how they are cut.
+
+        Raises:
+            InputError: no path, a file that is missing or damaged, or too few days.
+        """
+        files = files_of(Path(path), settings.inputs)
+        symbols = list(files)
+        target = settings.target or symbols[0]
+        if target not in files:
+            raise suggest(target, symbols, "target among the inputs")
+        prices, lost = together(
+            {each: prices_of(files[each], settings.column) for each in shown(symbols, "stocks")}, path
         )
-        for label, rows in zip(SPLITS, (slice(0, cuts[0]), slice(*cuts), slice(cuts[1], None)), strict=True)
-    }
-    modalities = (Modality(name=each, kind="timeseries", shape=(settings.window, 1)) for each in symbols)
-    return MultimodalData(
-        name="stocks",
-        modalities=tuple(with_statistics(each, splits["train"].columns[each.name]) for each in modalities),
-        tasks=(task,),
-        notes=(*notes, f"{len(values)} samples of {settings.window} days; valid from {cuts[0]}, test from {cuts[1]}"),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+        notes = [] if settings.target else [f"the volatility of {target} is predicted (--source.target)"]
+        if lost:
+            notes.append(f"{lost} days are left out, on which some of the stocks have no price")
+        single = torch.tensor(prices, dtype=torch.float32)
+        returns = torch.log(single[1:] / single[:-1])
+        cuts = _cuts(len(returns) - settings.window, settings, path)
+        values, squares = samples(returns, symbols.index(target), settings, cuts[0])
+        task = Task(name="volatility", kind="regression", classes=(target,))
+        splits = {
+            label: Split(
+                {each: ModalityColumn(values[rows, :, at : at + 1].contiguous()) for at, each in enumerate(symbols)},
+                {task.name: squares[rows]},
+            )
+            for label, rows in zip(SPLITS, (slice(0, cuts[0]), slice(*cuts), slice(cuts[1], None)), strict=True)
+        }
+        modalities = (Modality(name=each, kind="timeseries", shape=(settings.window, 1)) for each in symbols)
+        notes.append(f"{len(values)} samples of {settings.window} days; valid from {cuts[0]}, test from {cuts[1]}")
+        return cls.assemble(modalities, (task,), splits, notes)
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of a folder of stocks, or of one of them; None for anything else."""
+        if candidate.kind == "folder":
+            files = [path for path in sorted(candidate.path.iterdir()) if is_stock(path)]
+        else:
+            files = [candidate.path] if candidate.kind == "text" and is_stock(candidate.path) else []
+        if not files:
+            return None
+        prices = {path.stem: prices_of(path, "Open") for path in files}
+        whole, lost = together(prices, str(candidate.path))
+        notes = [f"{len(whole)} days are common to all, {lost} are not"] if len(files) > 1 else []
+        if candidate.kind == "text":
+            notes.append("--data takes the folder that has two of them or more")
+        arrays = {symbol: torch.tensor(list(own.values())).numpy() for symbol, own in prices.items()}
+        return Inspection(f"stocks ({', '.join(prices)})", ("stocks",), arrays, notes=tuple(notes))
 
 
 def samples(returns: Tensor, target: int, settings: StocksSettings, train: int) -> tuple[Tensor, Tensor]:
@@ -140,23 +160,3 @@ def _cuts(count: int, settings: StocksSettings, where: str) -> tuple[int, int]:
             f"{cuts[1]}; set --source.window lower, or give more days."
         )
     return cuts
-
-
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of a folder of stocks, or of one of them; None for anything else."""
-    if source.kind == "folder":
-        files = [path for path in sorted(source.path.iterdir()) if is_stock(path)]
-    else:
-        files = [source.path] if source.kind == "text" and is_stock(source.path) else []
-    if not files:
-        return None
-    prices = {path.stem: prices_of(path, "Open") for path in files}
-    whole, lost = together(prices, str(source.path))
-    notes = [f"{len(whole)} days are common to all, {lost} are not"] if len(files) > 1 else []
-    if source.kind == "text":
-        notes.append("--data takes the folder that has two of them or more")
-    arrays = {symbol: torch.tensor(list(own.values())).numpy() for symbol, own in prices.items()}
-    return Inspection(f"stocks ({', '.join(prices)})", ("stocks",), arrays, notes=tuple(notes))
-
-
-load.settings, load.recipe, load.inspect = StocksSettings, RECIPE, inspect  # type: ignore[attr-defined]

@@ -108,7 +108,7 @@ def without_speaker(held: str, seed: int = 0) -> MultimodalData:
         made[f"{part}_labels"], made[f"{part}_audio_index_spk"] = wanted, index
     with tempfile.TemporaryDirectory(prefix="choices-") as folder:
         np.savez(path := Path(folder) / "avmnist_mini.npz", **made)
-        return avmnist.load(str(path), avmnist.AvmnistSettings(speakers="separate", energy=0.25))
+        return avmnist.Avmnist.load(str(path), avmnist.AvmnistSettings(speakers="separate", energy=0.25))
 
 
 def first_folds() -> MultimodalData:

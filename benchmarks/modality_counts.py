@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from coral_plugin import fit
-from coral_plugin.adapters.digits import DigitsSettings, load
+from coral_plugin.adapters.digits import Digits, DigitsSettings
 from coral_plugin.data import MultimodalData, from_arrays
 from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.io.files import write_json, write_text
@@ -54,9 +54,9 @@ def six() -> dict[str, np.ndarray]:
 
 
 SETS: dict[str, tuple[Callable[[], MultimodalData], int]] = {
-    "digits, halves": (lambda: load(settings=DigitsSettings(parts="halves")), 20),
+    "digits, halves": (lambda: Digits.load(settings=DigitsSettings(parts="halves")), 20),
     "MOSI, utterances": (lambda: from_arrays(npz("mosi/mosi_utterance.npz")), 20),
-    "digits, quarters": (lambda: load(settings=DigitsSettings(parts="quarters")), 20),
+    "digits, quarters": (lambda: Digits.load(settings=DigitsSettings(parts="quarters")), 20),
     "wearables": (lambda: from_arrays(npz("wearables/wearables.npz")), 10),
     "wearables and spectra": (lambda: from_arrays(six()), 10),
 }

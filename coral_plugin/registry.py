@@ -104,7 +104,9 @@ class Registry:
                 f"{self.kind} {name!r} from {_owner(point)} ({point.value}) does not load: {reason}. "
                 f"Repair or uninstall {_owner(point)}."
             ) from error
-        if missing := [need for need in self.needs if not hasattr(value, need)]:
+        missing = [need for need in self.needs if not hasattr(value, need)]
+        missing += sorted(getattr(value, "__abstractmethods__", ()))
+        if missing:
             raise PluginError(
                 f"{self.kind} {name!r} from {_owner(point)} ({point.value}) is no {self.kind}: it has no "
                 f"{', '.join(missing)}. Repair or uninstall {_owner(point)}."
@@ -132,5 +134,6 @@ def _owner(point: EntryPoint) -> str:
 
 
 OBJECTIVES = Registry("multibench.objectives", "objective", needs=("__call__", "Settings", "presets"))
-DATASETS = Registry("multibench.datasets", "dataset", needs=("__call__", "settings"))
+_DATASET = ("name", "source", "licence", "Settings", "recipe", "load", "inspect")
+DATASETS = Registry("multibench.datasets", "dataset", needs=_DATASET)
 ENCODERS = Registry("multibench.encoders", "encoder", needs=("__call__",))

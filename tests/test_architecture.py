@@ -61,7 +61,8 @@ def test_every_registered_name_loads():
     for registry in (OBJECTIVES, DATASETS, ENCODERS):
         for name in registry.names():
             assert callable(registry.get(name))
-    assert all(hasattr(DATASETS.get(name), "settings") for name in DATASETS.names())
+    for name in DATASETS.names():
+        assert DATASETS.get(name).name == name
 
 
 def test_every_package_folder_is_installed():

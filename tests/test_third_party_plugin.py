@@ -46,7 +46,7 @@ def test_an_installed_plugin_is_listed_and_trains_end_to_end(site, tmp_path):
     assert listed.returncode == 0, listed.stderr
     for name, words in (
         ("barlow_twins", "Both views of a sample give the same vector"),
-        ("ripples", "ripples that a sensor sees as a wave"),
+        ("ripples", "Ripples that a sensor sees as a wave"),
         ("spectrum", "Absolute Fourier coefficients"),
     ):
         (line,) = [line for line in listed.stdout.splitlines() if line.startswith(f"  {name} ")]
@@ -140,7 +140,7 @@ def test_a_broken_plugin_is_named(install, capsys, source, reason):
 
 def test_a_broken_plugin_harms_nobody_else(install, capsys, npz, tmp_path):
     install("acme-losses", "objectives", {"acme": "strange_acme:Loss"}, strange_acme="1 / 0")
-    install("acme-data", "datasets", {"acme": "strange_none:load"})
+    install("acme-data", "datasets", {"acme": "strange_none:Data"})
     arguments = ["--objective", "coral", "--dataset", "arrays", "--data", npz, "--output", tmp_path / "run", *TINY]
     assert call(capsys, "train", *arguments)[0] == 0
     status, out, _ = call(capsys, "doctor")
@@ -149,13 +149,13 @@ def test_a_broken_plugin_harms_nobody_else(install, capsys, npz, tmp_path):
 
 
 def test_two_that_claim_one_name_are_reported_with_both(install, capsys):
-    module = "def load(path=None, settings=None): ...\nload.settings = type('S', (), {})"
-    install("one-data", "datasets", {"same": "strange_one:load", "other": "strange_one:load"}, strange_one=module)
-    install("two-data", "datasets", {"same": "strange_two:load", "arrays": "strange_two:load"}, strange_two=module)
+    module = "class Data:\n    name = Settings = recipe = source = licence = load = inspect = 1"
+    install("one-data", "datasets", {"same": "strange_one:Data", "other": "strange_one:Data"}, strange_one=module)
+    install("two-data", "datasets", {"same": "strange_two:Data", "arrays": "strange_two:Data"}, strange_two=module)
     status, out, _ = call(capsys, "list", "datasets")
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert status == 0
-    assert "other                strange_one:load  (one-data)" in out  # no docstring to describe it
+    assert "other                strange_one:Data  (one-data)" in out  # no docstring to describe it
     for name, owners in (("same", ("one-data", "two-data")), ("arrays", ("coral-multibench", "two-data"))):
         assert "BROKEN" in lines[name]
         assert "is claimed by" in lines[name]
@@ -163,8 +163,8 @@ def test_two_that_claim_one_name_are_reported_with_both(install, capsys):
     assert len(lines) == len(out.splitlines()), "a line a name"
     status, out, err = call(capsys, "train", "--dataset", "same")
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert "one-data (strange_one:load)" in err
-    assert "two-data (strange_two:load)" in err
+    assert "one-data (strange_one:Data)" in err
+    assert "two-data (strange_two:Data)" in err
 
 
 def test_faults_are_none_for_what_works(install):
@@ -173,5 +173,14 @@ def test_faults_are_none_for_what_works(install):
     assert OBJECTIVES.fault("coral") is None
     assert DATASETS.fault("arrays") is None
     install("bad", "datasets", {"bad": "strange_mine:Mine"})
-    with pytest.raises(PluginError, match=r"dataset 'bad' from bad .* is no dataset: it has no settings"):
+    with pytest.raises(
+        PluginError,
+        match=r"dataset 'bad' from bad .* is no dataset: it has no name, source, licence, recipe, load, inspect",
+    ):
         DATASETS.get("bad")
+    unfinished = (
+        "from coral_plugin.data import DatasetAdapter\nclass Data(DatasetAdapter):\n    name = licence = source = ''"
+    )
+    install("half", "datasets", {"half": "strange_half:Data"}, strange_half=unfinished)
+    with pytest.raises(PluginError, match=r"half:Data\) is no dataset: it has no Settings, read\. Repair"):
+        DATASETS.get("half")

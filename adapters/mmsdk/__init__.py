@@ -1,5 +1,5 @@
 """CMU-MultimodalSDK's computational sequences, from ``.csd`` files or from mmsdk's own objects."""
 
-from .dataset import MmsdkSettings, from_mmsdk, load
+from .dataset import Mmsdk, MmsdkSettings, from_mmsdk
 
-__all__ = ["MmsdkSettings", "from_mmsdk", "load"]
+__all__ = ["Mmsdk", "MmsdkSettings", "from_mmsdk"]

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data.adapter import check_seed
 from coral_plugin.data.columns import make_column
-from coral_plugin.data.inspection import Inspection, Source
+from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.labels import read_labels
-from coral_plugin.data.statistics import with_offset, with_statistics
+from coral_plugin.data.statistics import with_offset
 from coral_plugin.errors import InputError
 from coral_plugin.io.hdf5 import open_hdf5
 from coral_plugin.machine import require_memory
-from coral_plugin.registry import suggest
 
 from ..affect import LabelRule, by_rule
 from .align import Pooling
@@ -64,41 +64,52 @@ class MmsdkSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for value, kind, what in (
-            (self.label_rule, LabelRule, "label rule"),
-            (self.pooling, Pooling, "pooling"),
-            (self.missing, Missing, "way with missing modalities"),
-        ):
-            if value not in get_args(kind):
-                raise suggest(str(value), list(get_args(kind)), what)
         if self.max_length < 1 or self.label_column < 0:
             raise InputError(
                 f"max_length must be at least 1 and label_column at least 0, got {self.max_length} and "
                 f"{self.label_column}."
             )
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
+        check_seed(self.seed)
 
 
-def load(path: str | None = None, settings: MmsdkSettings | None = None) -> MultimodalData:
-    """Sequences of each modality at the steps of the reference, cut where the labels begin and end.
+class Mmsdk(DatasetAdapter):
+    """CMU-MultimodalSDK's computational sequences: modalities with clocks of their own, aligned to one of them."""
 
-    Args:
-        path: Of a folder of ``.csd`` files, one a modality and one of labels.
-        settings: How they are aligned, cut, labelled and split.
+    name = "mmsdk"
+    source = "CMU-MultimodalSDK: https://github.com/matsuolab/CMU-MultimodalSDK"
+    licence = "unknown; each data set has its own, ask its authors"
+    Settings = MmsdkSettings
+    expects = WHAT
 
-    Raises:
-        InputError: no path, a file that is missing or damaged, a sequence that is not there, or nothing left.
-        PluginError: h5py, or for standard folds mmsdk, is not installed.
-    """
-    if path is None:
-        raise InputError(f"Data set 'mmsdk' reads files of yours: give --data FOLDER, {WHAT}.")
-    settings = settings or MmsdkSettings()
-    with open_folder(Path(path)) as sequences:
-        samples = samples_of(choose(sequences, settings, path), settings, path)
-    videos = list(dict.fromkeys(sample.video for sample in samples.found))
-    folds, said = folds_of(settings.folds, Path(path), videos, settings.seed)
-    return _data(samples, folds, [*samples.notes, said], settings, path)
+    @classmethod
+    def read(cls, path: str, settings: MmsdkSettings) -> MultimodalData:
+        """Sequences of each modality at the steps of the reference, cut where the labels begin and end.
+
+        Args:
+            path: Of a folder of ``.csd`` files, one a modality and one of labels.
+            settings: How they are aligned, cut, labelled and split.
+
+        Raises:
+            InputError: no path, a file that is missing or damaged, a sequence that is not there, or nothing left.
+            PluginError: h5py, or for standard folds mmsdk, is not installed.
+        """
+        with open_folder(Path(path)) as sequences:
+            samples = samples_of(choose(sequences, settings, path), settings, path)
+        videos = list(dict.fromkeys(sample.video for sample in samples.found))
+        folds, said = folds_of(settings.folds, Path(path), videos, settings.seed)
+        return _data(samples, folds, [*samples.notes, said], settings, path)
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:
+        """What ``coral data check`` says of a folder of computational sequences, or of one; None for anything else."""
+        if candidate.kind == "folder" and next(candidate.path.glob("*.csd"), None):
+            with open_folder(candidate.path) as sequences:
+                return _inspection(sequences)
+        if candidate.kind == "hdf5" and candidate.path.suffix == ".csd":
+            with open_hdf5(candidate.path, WHAT) as file:
+                sequence = sequence_of(file, candidate.path)
+                return _inspection({sequence.name: sequence}, ("--data takes the folder with all of them",))
+        return None
 
 
 def from_mmsdk(
@@ -138,21 +149,14 @@ def _data(
     modalities = [
         _modality(name, (max(steps.values()), width), parts["train"], where) for name, width in samples.widths.items()
     ]
-    splits: dict[str, Any] = {
+    splits = {
         label: Split(
             {m.name: _column(own, m, f"{where}: {m.name}") for m in modalities},
             {task.name: targets[label]} if task else {},
         )
         for label, own in parts.items()
     }
-    return MultimodalData(
-        name="mmsdk",
-        modalities=tuple(with_statistics(m, splits["train"].columns[m.name]) for m in modalities),
-        tasks=(task,) if task else (),
-        notes=(*notes, *said),
-        fingerprint=fingerprint(splits),
-        **splits,
-    )
+    return Mmsdk.assemble(modalities, (task,) if task else (), splits, (*notes, *said))
 
 
 def _parts(
@@ -186,18 +190,6 @@ def _column(samples: list[Sample], modality: Modality, where: str) -> ModalityCo
     return ModalityColumn(values, lengths, present=None if there.all() else there)
 
 
-def inspect(source: Source) -> Inspection | None:
-    """What ``coral data check`` says of a folder of computational sequences, or of one; None for anything else."""
-    if source.kind == "folder" and next(source.path.glob("*.csd"), None):
-        with open_folder(source.path) as sequences:
-            return _inspection(sequences)
-    if source.kind == "hdf5" and source.path.suffix == ".csd":
-        with open_hdf5(source.path, WHAT) as file:
-            sequence = sequence_of(file, source.path)
-            return _inspection({sequence.name: sequence}, ("--data takes the folder with all of them",))
-    return None
-
-
 def _inspection(sequences: Mapping[str, Sequence], notes: tuple[str, ...] = ()) -> Inspection:
     arrays, said = {}, []
     for name, sequence in sequences.items():
@@ -208,6 +200,3 @@ def _inspection(sequences: Mapping[str, Sequence], notes: tuple[str, ...] = ()) 
         held = f"{numbers[0].shape[1]} features a step, {wild} values are not finite" if numbers else "text"
         said.append(f"{name}: {held} (of {sequence.about.get('dataset name', 'a data set without name')})")
     return Inspection("CMU-MultimodalSDK's computational sequences", ("mmsdk",), arrays, notes=(*said, *notes))
-
-
-load.settings, load.inspect = MmsdkSettings, inspect  # type: ignore[attr-defined]

@@ -1,5 +1,5 @@
 """Trifeature, generated: pairs of images whose shape is shared, whose textures are unique, whose map is synergy."""
 
-from .dataset import TrifeatureSettings, load
+from .dataset import Trifeature, TrifeatureSettings
 
-__all__ = ["TrifeatureSettings", "load"]
+__all__ = ["Trifeature", "TrifeatureSettings"]

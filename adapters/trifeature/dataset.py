@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data.adapter import check_seed
 from coral_plugin.errors import InputError, MachineError
-from coral_plugin.registry import suggest
 
 from .cache import cached_banks
 from .pairs import candidates, labels, sample, texture_to_colour
@@ -68,8 +68,6 @@ class TrifeatureSettings:
             raise InputError(f"image_size must be from 16 to 1024 pixels, got {self.image_size}.")
         if not 0.2 <= self.shape_share <= MOST_SHARE:
             raise InputError(f"shape_share must be from 0.2 to {MOST_SHARE}, got {self.shape_share}.")
-        if self.pairing not in get_args(Pairing):
-            raise suggest(str(self.pairing), list(get_args(Pairing)), "pairing of trifeature")
         if self.pairs < 1:
             raise InputError(f"pairs must be at least 1, got {self.pairs}.")
         if self.probe_pairs < 10:
@@ -80,71 +78,76 @@ class TrifeatureSettings:
             )
         if not 1 <= self.renders <= 50:
             raise InputError(f"renders must be from 1 to 50, got {self.renders}.")
-        if not 0 <= self.seed < 2**32:
-            raise InputError(f"seed must be from 0 to {2**32 - 1}, got {self.seed}.")
+        check_seed(self.seed)
 
 
-def load(path: str | None = None, settings: TrifeatureSettings | None = None) -> MultimodalData:
-    """Generate Trifeature pairs (Hermann & Lampinen 2020; as pairs: CoMM, arXiv:2409.07402; METHODS 5.1).
+class Trifeature(DatasetAdapter):
+    """Trifeature as a data set: pairs of images with known redundancy, uniqueness and synergy."""
 
-    ``pretrain`` holds the pairs of the chosen pairing; ``train`` and ``valid`` unbiased pairs of the same
-    training images;
-    ``test`` every unbiased pair of 200 images of combinations that are never trained on. The probe is refitted on
-    train and valid: both are pairs of training images, and the test stays untouched (METHODS 4.8b).
+    name = "trifeature"
+    source = "generated here after Hermann & Lampinen 2020: https://arxiv.org/abs/2006.12433"
+    licence = "MIT, as this package"
+    Settings = TrifeatureSettings
 
-    The fingerprint is taken over pairs, targets and the sha256 of each bank of images, which many columns share.
+    @classmethod
+    def read(cls, path: str, settings: TrifeatureSettings) -> MultimodalData:  # noqa: ARG003
+        """Generate Trifeature pairs (Hermann & Lampinen 2020; as pairs: CoMM, arXiv:2409.07402; docs/methods.md).
 
-    Args:
-        path: Must be None: nothing is read.
-        settings: What is generated.
+        ``pretrain`` holds the pairs of the chosen pairing; ``train`` and ``valid`` unbiased pairs of the same training
+        images; ``test`` every unbiased pair of 200 images of combinations that are in no other split. The probe is
+        refitted on train and valid: both are pairs of training images, and the test stays untouched.
 
-    Raises:
-        InputError: a path was given.
-        MachineError: the images do not fit into memory.
-    """
-    if path is not None:
-        raise InputError(f"Data set 'trifeature' is generated and reads no file: leave out --data {path}.")
-    settings = settings or TrifeatureSettings()
-    size, seed = settings.image_size, settings.seed
-    try:
-        (train, test), digests, notes = cached_banks(
-            size, seed, settings.texture_period or PERIOD, settings.cache, settings.renders, settings.shape_share
+        The fingerprint is taken over pairs, targets and the sha256 of each bank of images, which many columns share.
+
+        Args:
+            path: Must be None: nothing is read.
+            settings: What is generated.
+
+        Raises:
+            InputError: a path was given.
+            MachineError: the images do not fit into memory.
+        """
+        size, seed = settings.image_size, settings.seed
+        try:
+            (train, test), digests, notes = cached_banks(
+                size, seed, settings.texture_period or PERIOD, settings.cache, settings.renders, settings.shape_share
+            )
+        except MemoryError as error:
+            need = (800 * settings.renders + 200) * 3 * size**2 / 2**30
+            raise MachineError(
+                f"Trifeature at image_size {size} needs {need:.1f} GiB; choose a smaller one."
+            ) from error
+        colour_of = texture_to_colour(seed)
+        unbiased = candidates(train.attributes)
+        allowed = unbiased if settings.pairing == "unbiased" else candidates(train.attributes, colour_of)
+        for wanted, there, what in (
+            (settings.pairs, allowed, settings.pairing),
+            (settings.probe_pairs, unbiased, "probing"),
+        ):
+            if wanted > len(there):
+                notes.append(f"{wanted} {what} pairs were asked for; all {len(there)} that exist are used")
+        probing = sample(unbiased, settings.probe_pairs, seed, "probing pairs")
+        fitted = int(_TRAIN_SHARE * len(probing))  # already in random order
+        chosen = {
+            "pretrain": (sample(allowed, settings.pairs, seed, "training pairs"), train, digests[0]),
+            "train": (probing[:fitted], train, digests[0]),
+            "valid": (probing[fitted:], train, digests[0]),
+            "test": (candidates(test.attributes), test, digests[1]),
+        }
+        splits: dict[str, Any] = {label: _split(pairs, bank, colour_of) for label, (pairs, bank, _) in chosen.items()}
+        return MultimodalData(
+            name=cls.name,
+            modalities=tuple(
+                Modality(name=name, kind="image", shape=(3, size, size), mean=_MEAN, std=_STD) for name in MODALITIES
+            ),
+            tasks=TASKS,
+            refit_on_valid=True,
+            notes=tuple(notes),
+            fingerprint=fingerprint(
+                {label: _stand_in(splits[label], digest) for label, (_, _, digest) in chosen.items()}
+            ),
+            **splits,
         )
-    except MemoryError as error:
-        need = (800 * settings.renders + 200) * 3 * size**2 / 2**30
-        raise MachineError(f"Trifeature at image_size {size} needs {need:.1f} GiB; choose a smaller one.") from error
-    colour_of = texture_to_colour(seed)
-    unbiased = candidates(train.attributes)
-    allowed = unbiased if settings.pairing == "unbiased" else candidates(train.attributes, colour_of)
-    for wanted, there, what in (
-        (settings.pairs, allowed, settings.pairing),
-        (settings.probe_pairs, unbiased, "probing"),
-    ):
-        if wanted > len(there):
-            notes.append(f"{wanted} {what} pairs were asked for; all {len(there)} that exist are used")
-    probing = sample(unbiased, settings.probe_pairs, seed, "probing pairs")
-    fitted = int(_TRAIN_SHARE * len(probing))  # already in random order
-    chosen = {
-        "pretrain": (sample(allowed, settings.pairs, seed, "training pairs"), train, digests[0]),
-        "train": (probing[:fitted], train, digests[0]),
-        "valid": (probing[fitted:], train, digests[0]),
-        "test": (candidates(test.attributes), test, digests[1]),
-    }
-    splits: dict[str, Any] = {label: _split(pairs, bank, colour_of) for label, (pairs, bank, _) in chosen.items()}
-    return MultimodalData(
-        name="trifeature",
-        modalities=tuple(
-            Modality(name=name, kind="image", shape=(3, size, size), mean=_MEAN, std=_STD) for name in MODALITIES
-        ),
-        tasks=TASKS,
-        refit_on_valid=True,
-        notes=tuple(notes),
-        fingerprint=fingerprint({label: _stand_in(splits[label], digest) for label, (_, _, digest) in chosen.items()}),
-        **splits,
-    )
-
-
-load.settings = TrifeatureSettings  # type: ignore[attr-defined]
 
 
 def _split(pairs: Tensor, bank: Bank, colour_of: Tensor) -> Split:

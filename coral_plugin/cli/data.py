@@ -13,7 +13,7 @@ from coral_plugin.cli.parser import CommandParser
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
-    from coral_plugin.data.inspection import Inspection, Source
+    from coral_plugin.data.inspection import Candidate, Inspection
 
 _MOST_VALUES = 24  # different labels up to which each is counted; above, they are numbers in bins
 
@@ -34,17 +34,17 @@ def main(argv: list[str]) -> int:
         "--trust-pickle", action="store_true", help="load a pickle with Python's unpickler, which runs what it says"
     )
     arguments = parser.parse_args(argv)
-    from coral_plugin.data.inspection import Source
+    from coral_plugin.data.inspection import Candidate
     from coral_plugin.registry import DATASETS
 
     if arguments.dataset:
-        DATASETS.get(arguments.dataset)  # an unknown one is said before the report
-    source = Source(Path(arguments.path), trust_pickle=arguments.trust_pickle)
-    found = recognise(source)
-    for line in (*files(source.path), *report(found)):
+        DATASETS.get(arguments.dataset)  # an unknown name is refused before the report
+    candidate = Candidate(Path(arguments.path), trust_pickle=arguments.trust_pickle)
+    inspection = inspect(candidate)
+    for line in (*files(candidate.path), *report(inspection)):
         print(line)
-    dataset = arguments.dataset or found.datasets[0]
-    del source, found  # what training would see is read anew
+    dataset = arguments.dataset or inspection.datasets[0]
+    del candidate, inspection  # what training would see is read anew
     try:
         for line in loaded(dataset, arguments.path, arguments.trust_pickle):
             print(line)
@@ -55,45 +55,43 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def recognise(source: Source) -> Inspection:
-    """What the first registered data set that knows such files says of ``source``.
+def inspect(candidate: Candidate) -> Inspection:
+    """The report of the first registered data set that knows files of this format.
 
     Raises:
         InputError: the file is damaged, or no data set knows it; the message says what it is instead.
     """
-    from coral_plugin.data.inspection import unreadable
     from coral_plugin.io.sniff import FILE_KINDS
     from coral_plugin.registry import DATASETS
 
-    if source.kind not in ("pickle", "npz", "npy", "hdf5", "folder", "text"):
-        raise unreadable(source)
-    holds = source.content
-    readers = [DATASETS.get(name) for name in DATASETS.names()]
-    for reader in readers:
-        inspection: Inspection | None = reader.inspect(source) if hasattr(reader, "inspect") else None
+    if candidate.kind not in ("pickle", "npz", "npy", "hdf5", "folder", "text"):
+        raise InputError(f"{candidate.path} is {FILE_KINDS[candidate.kind]}.")
+    content = candidate.content
+    for dataset in [DATASETS.get(name) for name in DATASETS.names()]:
+        inspection: Inspection | None = dataset.inspect(candidate)
         if inspection is not None:
             return inspection
-    keys = f" with {', '.join(map(str, list(holds)[:8]))}" if isinstance(holds, Mapping) else ""
+    keys = f" with {', '.join(map(str, list(content)[:8]))}" if isinstance(content, Mapping) else ""
     raise InputError(
-        f"{source.path} is {FILE_KINDS[source.kind]}{keys}, which no data set of this package is kept in "
+        f"{candidate.path} is {FILE_KINDS[candidate.kind]}{keys}, which no data set of this package is kept in "
         "(coral list datasets)."
     )
 
 
 def files(path: Path) -> Iterator[str]:
     """Size and sha256 of a file, or of every file of a folder."""
-    for file in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
+    for file in sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]:
         yield f"{file}  {file.stat().st_size:,} bytes  sha256 {_sha256(file)}"
 
 
-def report(found: Inspection) -> Iterator[str]:
-    """The lines on one inspection."""
-    yield f"{found.what}: coral train --dataset {' or '.join(found.datasets)}"
-    for key, array in found.arrays.items():
+def report(inspection: Inspection) -> Iterator[str]:
+    """The lines of one inspection."""
+    yield f"{inspection.what}: coral train --dataset {' or '.join(inspection.datasets)}"
+    for key, array in inspection.arrays.items():
         yield f"  {key}  {array.dtype}  {' x '.join(map(str, array.shape))}{_values(array)}"
-    for label, values in found.labels.items():
+    for label, values in inspection.labels.items():
         yield f"  labels of {label}: {histogram(values)}"
-    for note in found.notes:
+    for note in inspection.notes:
         yield f"  note: {note}"
 
 
@@ -102,9 +100,9 @@ def loaded(dataset: str, path: str, trust: bool) -> Iterator[str]:
     from coral_plugin.data.dataset import describe_modalities
     from coral_plugin.registry import DATASETS
 
-    loader = DATASETS.get(dataset)
-    trusting = trust and any(field.name == "trust_pickle" for field in fields(loader.settings))
-    data = loader(path, loader.settings(trust_pickle=True) if trusting else loader.settings())
+    adapter = DATASETS.get(dataset)
+    trusting = trust and any(field.name == "trust_pickle" for field in fields(adapter.Settings))
+    data = adapter.load(path, adapter.Settings(trust_pickle=True) if trusting else None)
     yield f"as {dataset}: fingerprint {data.fingerprint}"
     for label, split in data.splits().items():
         yield f"  {label}: {len(split)} samples"

@@ -1,5 +1,6 @@
 """Modalities, batches, splits and tasks."""
 
+from coral_plugin.data.adapter import DatasetAdapter
 from coral_plugin.data.arrays import as_split, from_arrays, split_off
 from coral_plugin.data.batch import MultimodalBatch
 from coral_plugin.data.columns import ModalityColumn
@@ -13,6 +14,7 @@ from coral_plugin.data.task import Task
 __all__ = [
     "KINDS",
     "SPLITS",
+    "DatasetAdapter",
     "Kind",
     "Modality",
     "ModalityColumn",

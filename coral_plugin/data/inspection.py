@@ -1,4 +1,4 @@
-"""What ``coral data check`` tells of a file: what it is, what it holds, and as which data sets it can be read."""
+"""What ``coral data check`` reports about a file: its format, its content, and the data sets that read it."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.errors import InputError
 from coral_plugin.io.npz import read_npz
 from coral_plugin.io.pickles import read_pickle
-from coral_plugin.io.sniff import FILE_KINDS, sniff
+from coral_plugin.io.sniff import sniff
 
 
 @dataclass(frozen=True)
-class Source:
-    """A path of the user's, whose content is read once, however many data sets look at it.
+class Candidate:
+    """A file or folder that some data set may read; its content is read once, however many data sets look at it.
 
     Attributes:
-        path: Of a file or folder.
+        path: Path of the file or folder.
         trust_pickle: Whether a pickle may run code.
     """
 
@@ -47,14 +46,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What one data set recognises in a source.
+    """What one data set recognises in a candidate.
 
     Attributes:
-        what: One line: which format, which variant.
+        what: Format and variant, in one line.
         datasets: Names under which ``coral train --dataset`` reads it, the likeliest first.
-        arrays: ``{key: array}`` of what it holds.
+        arrays: Content as ``{key: array}``.
         labels: ``{split: labels}`` for the histogram.
-        notes: What the user should know, one line each.
+        notes: Remarks for the user, one line each.
     """
 
     what: str
@@ -62,8 +61,3 @@ class Inspection:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     labels: Mapping[str, np.ndarray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-
-
-def unreadable(source: Source) -> InputError:
-    """The error for a source of a kind that no data set is kept in."""
-    return InputError(f"{source.path} is {FILE_KINDS[source.kind]}.")

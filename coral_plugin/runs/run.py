@@ -70,7 +70,7 @@ class Run:
 
 def load_data(settings: RunSettings) -> MultimodalData:
     """The data set of a run, with the modalities that it names."""
-    data: MultimodalData = DATASETS.get(settings.dataset)(settings.data, settings.source)
+    data: MultimodalData = DATASETS.get(settings.dataset).load(settings.data, settings.source)
     return data if settings.modalities is None else data.select(settings.modalities)
 
 

@@ -42,7 +42,7 @@ class RunSettings:
         plain_augmentations: Augmentation of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): a random crop
             of at least half of an image by default, as in the references; ``none`` leaves images whole.
         method: Settings of the method (its ``Settings`` dataclass).
-        source: Settings of the data set (its ``settings`` dataclass).
+        source: Settings of the data set (its ``Settings`` dataclass).
         network: Settings of the networks.
         training: Settings of the training.
         probe: Settings of the probe.
@@ -121,7 +121,7 @@ def settings_classes(objective: str, dataset: str) -> dict[str, type]:
     """
     return {
         "method": OBJECTIVES.get(objective).Settings,
-        "source": DATASETS.get(dataset).settings,
+        "source": DATASETS.get(dataset).Settings,
         "network": NetworkSettings,
         "training": TrainingSettings,
         "probe": ProbeSettings,
@@ -141,7 +141,7 @@ def defaults(objective: str, dataset: str, preset: str, modalities: Iterable[str
         InputError: an unknown preset.
     """
     preset = preset_on(objective, dataset, preset)
-    found = {**getattr(DATASETS.get(dataset), "recipe", {}), **OBJECTIVES.get(objective).presets[preset]}
+    found = {**DATASETS.get(dataset).recipe, **OBJECTIVES.get(objective).presets[preset]}
     if modalities is not None:
         used = set(modalities)
         for key in BY_MODALITY:
@@ -182,7 +182,7 @@ def preset_note(objective: str, dataset: str, preset: str) -> str:
 
 def network_for(settings: RunSettings, names: Iterable[str]) -> NetworkSettings:
     """The networks for modalities ``names``: files may lack one whose encoder the data set's recipe names."""
-    recipe = getattr(DATASETS.get(settings.dataset), "recipe", {}).get("network.encoders", {})
+    recipe = DATASETS.get(settings.dataset).recipe.get("network.encoders", {})
     there, chosen = set(names), settings.network.encoders
     kept = {name: like for name, like in chosen.items() if name in there or recipe.get(name) != like}
     return dataclasses.replace(settings.network, encoders=kept)

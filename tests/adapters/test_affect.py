@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.affect import AffectSettings, humor, mosei, mosi, sarcasm
+from coral_plugin.adapters.affect import AffectSettings, Humor, Mosei, Mosi, Sarcasm
 from coral_plugin.cli.options import parse_run
+from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 
@@ -19,8 +20,8 @@ def content():
 
 @pytest.fixture
 def read(tmp_path, content):
-    def load(settings=None, loader=mosi, changed=None):
-        return loader(str(formats.save(tmp_path / "x.pkl", content if changed is None else changed)), settings)
+    def load(settings=None, dataset=Mosi, changed=None):
+        return dataset.load(str(formats.save(tmp_path / "x.pkl", content if changed is None else changed)), settings)
 
     return load
 
@@ -32,10 +33,10 @@ def valid_values(split, name, row):
 
 
 def test_all_four_are_registered():
-    for name, loader in {"mosi": mosi, "mosei": mosei, "humor": humor, "sarcasm": sarcasm}.items():
-        assert DATASETS.get(name) is loader
-        assert loader.settings is AffectSettings
-        assert loader.recipe["network.width"] == 40
+    for name, dataset in {"mosi": Mosi, "mosei": Mosei, "humor": Humor, "sarcasm": Sarcasm}.items():
+        assert DATASETS.get(name) is dataset
+        assert dataset.Settings is AffectSettings
+        assert dataset.recipe["network.width"] == 40
 
 
 def test_padding_in_front_becomes_lengths(read, content):
@@ -78,8 +79,8 @@ def test_longer_sequences_are_cut_at_their_end(read, content):
 
 def test_lists_are_the_same_as_arrays(read):
     """The layout of humor and sarcasm: one array a sample, and labels (N, 1)."""
-    lists = read(loader=humor, changed=formats.affect(layout="lists"))
-    arrays = read(loader=humor)
+    lists = read(dataset=Humor, changed=formats.affect(layout="lists"))
+    arrays = read(dataset=Humor)
     assert lists.fingerprint == arrays.fingerprint
     assert lists.tasks[0].classes == ("serious", "humorous")
 
@@ -163,7 +164,7 @@ def test_two_modalities(read, content):
 def test_features_of_another_data_set_are_said(read):
     large = formats.affect(sizes={"vision": 371, "audio": 81, "text": 300})
     assert read(changed=large).notes == ("features (371, 81, 300) are those of humor.pkl or sarcasm.pkl, not of mosi",)
-    assert read(changed=large, loader=sarcasm).notes == ()
+    assert read(changed=large, dataset=Sarcasm).notes == ()
 
 
 def test_trust_is_a_flag_of_its_own(tmp_path, coral, content):
@@ -176,7 +177,7 @@ def test_trust_is_a_flag_of_its_own(tmp_path, coral, content):
     assert "wants collections.Counter" in err
     settings = parse_run(["--dataset", "mosi", "--data", str(path), "--trust-pickle"])[0]
     assert settings.source == AffectSettings(trust_pickle=True)
-    assert len(mosi(str(path), settings.source).train) == 12
+    assert len(Mosi.load(str(path), settings.source).train) == 12
     with pytest.raises(InputError, match="trust_pickle"):
         parse_run(["--dataset", "digits", "--trust-pickle"])
 
@@ -184,11 +185,11 @@ def test_trust_is_a_flag_of_its_own(tmp_path, coral, content):
 @pytest.mark.parametrize("settings", [{"labels": "postive"}, {"max_length": 0}])
 def test_settings_out_of_range(settings):
     with pytest.raises(InputError):
-        AffectSettings(**settings)
+        check_choices(AffectSettings(**settings))
 
 
 def test_the_real_file(shared_data):
-    data = mosi(str(shared_data / "mosi" / "mosi_sequence.pkl"))
+    data = Mosi.load(str(shared_data / "mosi" / "mosi_sequence.pkl"))
     assert [(m.name, m.shape) for m in data.modalities] == [
         ("vision", (8, 100)),
         ("audio", (8, 73)),
@@ -206,7 +207,7 @@ def test_the_batches_are_multibenchs(shared_data, multibench, max_pad):
     loaders = multibench("datasets.affect.get_data").get_dataloader(
         path, max_seq_len=8, max_pad=max_pad, train_shuffle=False, num_workers=0, task="classification"
     )
-    data = mosi(path)
+    data = Mosi.load(path)
     for split, loader in zip(data.splits().values(), loaders, strict=True):
         for own, theirs in zip(split.batches(32), loader, strict=True):
             values, target = (theirs[:3], theirs[3]) if max_pad else (theirs[0], theirs[3])

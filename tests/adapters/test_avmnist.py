@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.avmnist import AvmnistSettings, load, weaken
+from coral_plugin.adapters.avmnist import Avmnist, AvmnistSettings, weaken
+from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 from coral_plugin.runs.run import run
@@ -25,8 +26,8 @@ def whole(split):
 
 
 def test_it_is_registered_with_its_settings_and_recipe():
-    assert DATASETS.get("avmnist") is load
-    assert load.settings is AvmnistSettings
+    assert DATASETS.get("avmnist") is Avmnist
+    assert Avmnist.Settings is AvmnistSettings
     settings = make_settings("coral", "avmnist")
     assert settings.augmentations == {"image": "noise", "audio": "spectrogram_warp+noise@1"}
     assert settings.network.encoders["audio"] == "small_conv(channels=8, most=64, stride=4)"
@@ -39,7 +40,7 @@ def test_the_recipe_trains(folder):
 
 
 def test_the_folder(folder):
-    data = load(str(folder))
+    data = Avmnist.load(str(folder))
     assert {label: len(split) for label, split in data.splits().items()} == {"train": 36, "valid": 4, "test": 10}
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
         ("image", "image", (1, 28, 28)), ("audio", "image", (1, 112, 112))
@@ -57,7 +58,7 @@ def test_the_folder(folder):
 @pytest.mark.parametrize("made", ["folder", "bank", "weak"])
 def test_statistics_are_those_of_train(tmp_path, folder, made):
     path = str(formats.bank(tmp_path / "avmnist_mini.npz") if made == "bank" else folder)
-    data = load(path, AvmnistSettings(energy=0.5 if made == "weak" else 1.0))
+    data = Avmnist.load(path, AvmnistSettings(energy=0.5 if made == "weak" else 1.0))
     for modality in data.modalities:
         values = whole(data.train)[modality.name].double()
         assert modality.mean == pytest.approx((values.mean().item(),), abs=1e-6)
@@ -65,16 +66,16 @@ def test_statistics_are_those_of_train(tmp_path, folder, made):
 
 
 def test_rows_of_valid_can_be_chosen(folder):
-    data = load(str(folder), AvmnistSettings(valid_rows=15))
+    data = Avmnist.load(str(folder), AvmnistSettings(valid_rows=15))
     assert (len(data.train), len(data.valid)) == (25, 15)
     with pytest.raises(InputError, match="40 of 40 rows of train cannot be valid"):
-        load(str(folder), AvmnistSettings(valid_rows=40))
+        Avmnist.load(str(folder), AvmnistSettings(valid_rows=40))
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.uint8])
 def test_audio_of_any_type(tmp_path, folder, kind):
     other = formats.avmnist(tmp_path / "other", audio=kind)
-    assert load(str(other)).fingerprint == load(str(folder)).fingerprint
+    assert Avmnist.load(str(other)).fingerprint == Avmnist.load(str(folder)).fingerprint
 
 
 @pytest.mark.parametrize(("speakers", "suffix"), [("shared", "rec"), ("separate", "spk")])
@@ -82,7 +83,7 @@ def test_the_bank(tmp_path, speakers, suffix):
     path = formats.bank(tmp_path / "avmnist_mini.npz")
     arrays = np.load(path)
     for place in (path, tmp_path):  # the file, or its folder
-        data = load(str(place), AvmnistSettings(speakers=speakers))
+        data = Avmnist.load(str(place), AvmnistSettings(speakers=speakers))
         for label, split in data.splits().items():
             audio = arrays["audio_bank"][arrays[f"{label}_audio_index_{suffix}"]]
             np.testing.assert_array_equal(whole(split)["audio"][:, 0].numpy(), audio.astype(np.float32) / 255)
@@ -108,18 +109,18 @@ def test_less_energy_keeps_the_leading_directions():
 @pytest.mark.parametrize("settings", [{"speakers": "spk"}, {"energy": 0.0}, {"energy": 1.5}, {"valid_rows": -1}])
 def test_settings_out_of_range(settings):
     with pytest.raises(InputError):
-        AvmnistSettings(**settings)
+        check_choices(AvmnistSettings(**settings))
 
 
 def test_separate_speakers_need_the_bank(folder):
     with pytest.raises(InputError, match=r"split already; speakers=separate needs the bank"):
-        load(str(folder), AvmnistSettings(speakers="separate"))
+        Avmnist.load(str(folder), AvmnistSettings(speakers="separate"))
 
 
 def test_the_real_bank(shared_data):
     """Speakers of test are in no sample of train: SOURCE.md names them."""
     place = shared_data / "avmnist_mini"
-    data = load(str(place), AvmnistSettings(speakers="separate"))
+    data = Avmnist.load(str(place), AvmnistSettings(speakers="separate"))
     assert {label: len(split) for label, split in data.splits().items()} == {"train": 4500, "valid": 500, "test": 1000}
     with np.load(place / "avmnist_mini.npz") as arrays:
         speaker, digit = arrays["bank_speaker"], arrays["bank_label"]
@@ -150,7 +151,7 @@ def equal(data, loaders):
 @pytest.mark.multibench
 def test_the_batches_are_multibenchs(folder, multibench):
     loaders = resized(multibench, 36, 4, 10)(str(folder), batch_size=8, num_workers=0, train_shuffle=False)
-    equal(load(str(folder)), loaders)
+    equal(Avmnist.load(str(folder)), loaders)
 
 
 @pytest.mark.multibench
@@ -171,9 +172,9 @@ def test_the_real_samples_are_multibenchs(shared_data, tmp_path, multibench):
             path = tmp_path / f"{name.format(label)}.npy"
             path.parent.mkdir(exist_ok=True)
             np.save(path, values)
-    data = load(str(tmp_path), AvmnistSettings(valid_rows=16))
+    data = Avmnist.load(str(tmp_path), AvmnistSettings(valid_rows=16))
     equal(data, resized(multibench, 48, 16, 24)(str(tmp_path), batch_size=8, num_workers=0, train_shuffle=False))
-    bank = load(str(shared_data / "avmnist_mini"))  # the same samples, whose recordings are kept once
+    bank = Avmnist.load(str(shared_data / "avmnist_mini"))  # the same samples, whose recordings are kept once
     for ours, theirs in zip(data.splits().values(), bank.splits().values(), strict=True):
         first = torch.arange(8)
         assert all(torch.equal(ours.batch(first)[name], theirs.batch(first)[name]) for name in ("image", "audio"))

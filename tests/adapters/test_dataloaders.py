@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from coral_plugin import fit
-from coral_plugin.adapters.dataloaders import from_loaders, load, read_loaders
+from coral_plugin.adapters.dataloaders import Dataloaders, from_loaders, read_loaders
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 
@@ -33,12 +33,12 @@ def equal(loaded, label, loader, size, places):
 
 
 def test_the_command_line_is_told_that_it_is_for_python(coral):
-    assert DATASETS.get("dataloaders") is load
+    assert DATASETS.get("dataloaders") is Dataloaders
     status, out, err = coral("train", "--dataset", "dataloaders", "--quiet")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "is for Python: fit(from_loaders(train, valid, test))" in err
     with pytest.raises(InputError, match="for Python"):
-        load("x.pkl")
+        Dataloaders.load("x.pkl")
 
 
 def test_a_training_on_loaders(tmp_path):

@@ -3,7 +3,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from coral_plugin.adapters.digits import DigitsSettings, load
+from coral_plugin.adapters.digits import Digits, DigitsSettings
+from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError, UnknownNameError
 from coral_plugin.registry import DATASETS
 
@@ -19,7 +20,7 @@ def whole(split, parts):
 
 @pytest.mark.parametrize(("parts", "shape"), [("halves", (1, 4, 8)), ("quarters", (1, 4, 4))])
 def test_parts_are_the_digits(parts, shape):
-    data = load(None, DigitsSettings(parts=parts))
+    data = Digits.load(None, DigitsSettings(parts=parts))
     assert {m.shape for m in data.modalities} == {shape}
     assert {m.kind for m in data.modalities} == {"image"}
     source = load_digits()
@@ -33,7 +34,7 @@ def test_parts_are_the_digits(parts, shape):
 
 
 def test_split_is_stratified_and_seeded():
-    data = load()
+    data = Digits.load()
     sizes = {label: len(split) for label, split in data.splits().items()}
     assert sum(sizes.values()) == 1797
     for label, share in (("train", 0.60), ("valid", 0.15), ("test", 0.25)):
@@ -41,12 +42,12 @@ def test_split_is_stratified_and_seeded():
         counts = torch.bincount(data.splits()[label].targets["digit"], minlength=10)
         wanted = share * np.bincount(load_digits().target)
         assert np.abs(counts.numpy() - wanted).max() < 2
-    assert load().fingerprint == data.fingerprint
-    assert load(None, DigitsSettings(seed=1)).fingerprint != data.fingerprint
+    assert Digits.load().fingerprint == data.fingerprint
+    assert Digits.load(None, DigitsSettings(seed=1)).fingerprint != data.fingerprint
 
 
 def test_statistics_are_those_of_train():
-    data = load()
+    data = Digits.load()
     values = data.train.batch(torch.arange(len(data.train)))["top"].double()
     top = data.modalities[0]
     assert top.mean == pytest.approx((float(values.mean()),))
@@ -56,15 +57,15 @@ def test_statistics_are_those_of_train():
 
 
 def test_registered():
-    assert DATASETS.get("digits") is load
-    assert load.settings is DigitsSettings
-    assert [(t.name, t.classes) for t in load().tasks] == [("digit", tuple("0123456789"))]
+    assert DATASETS.get("digits") is Digits
+    assert Digits.Settings is DigitsSettings
+    assert [(t.name, t.classes) for t in Digits.load().tasks] == [("digit", tuple("0123456789"))]
 
 
 def test_wrong_settings():
     with pytest.raises(InputError, match="reads no file"):
-        load("digits.npz")
+        Digits.load("digits.npz")
     with pytest.raises(UnknownNameError, match="Did you mean 'halves'"):
-        DigitsSettings(parts="half")
+        check_choices(DigitsSettings(parts="half"))
     with pytest.raises(InputError, match="seed must be"):
         DigitsSettings(seed=-1)

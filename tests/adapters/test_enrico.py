@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from coral_plugin.adapters.enrico import EnricoSettings, load, screens, split_rows
+from coral_plugin.adapters.enrico import Enrico, EnricoSettings, screens, split_rows
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.registry import DATASETS
 
@@ -20,8 +20,8 @@ def folder(tmp_path):
 
 
 def test_pictures_topics_and_split(folder):
-    assert DATASETS.get("enrico") is load
-    data = load(str(folder), EnricoSettings(height=64))
+    assert DATASETS.get("enrico") is Enrico
+    data = Enrico.load(str(folder), EnricoSettings(height=64))
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
         ("screenshot", "image", (3, 64, 32)), ("wireframe", "image", (3, 64, 32))
     ]  # fmt: skip
@@ -50,13 +50,13 @@ def test_settings_out_of_range(height):
 def test_too_large_is_refused_unread(folder, monkeypatch):
     monkeypatch.setattr("coral_plugin.machine.memory", lambda: 10_000)
     with pytest.raises(MachineError, match=r"40 screens: this takes .*Set --source.height lower"):
-        load(str(folder))
+        Enrico.load(str(folder))
 
 
 def test_a_picture_that_claims_more_pixels_than_any_screen(folder, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)  # a larger claim is refused before it is unpacked
     with pytest.raises(InputError, match=r"is no picture that can be read .*exceeds limit"):
-        load(str(folder), EnricoSettings(height=64))
+        Enrico.load(str(folder), EnricoSettings(height=64))
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_tables(folder, rows, message):
     with (folder / "design_topics.csv").open("w", newline="") as file:
         csv.writer(file).writerows(rows)
     with pytest.raises(InputError, match=message):
-        load(str(folder), EnricoSettings(height=64))
+        Enrico.load(str(folder), EnricoSettings(height=64))
 
 
 @pytest.mark.multibench
 def test_the_samples_are_multibenchs(folder, multibench):
     own = multibench("datasets.enrico.get_data").EnricoDataset
-    data = load(str(folder))
+    data = Enrico.load(str(folder))
     for split, mode in zip(data.splits().values(), ("train", "val", "test"), strict=True):
         theirs = own(str(folder), mode=mode)
         assert len(theirs) == len(split)

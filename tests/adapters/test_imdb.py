@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from coral_plugin.adapters import pictures
-from coral_plugin.adapters.imdb import ImdbSettings, load
+from coral_plugin.adapters.imdb import Imdb, ImdbSettings
+from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError, MachineError, PluginError
 from coral_plugin.registry import DATASETS
 
@@ -32,8 +33,8 @@ def change(path, **arrays):
 
 
 def test_values_splits_and_genres(path):
-    assert DATASETS.get("imdb") is load
-    data = load(path)
+    assert DATASETS.get("imdb") is Imdb
+    data = Imdb.load(path)
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
         ("text", "tabular", (300,)), ("image", "tabular", (64,))
     ]  # fmt: skip
@@ -48,7 +49,7 @@ def test_values_splits_and_genres(path):
 
 
 def test_posters_are_red_first_and_bytes(path):
-    data = load(path, ImdbSettings(images="pixels", height=32))
+    data = Imdb.load(path, ImdbSettings(images="pixels", height=32))
     assert [m.shape for m in data.modalities] == [(300,), (3, 32, 20)]
     pixels = data.valid.columns["image"].values
     assert pixels.dtype == torch.uint8
@@ -58,13 +59,13 @@ def test_posters_are_red_first_and_bytes(path):
 
 def test_plain_posters_are_taken_as_they_are(path):
     plain = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 20), dtype=np.uint8)
-    data = load(change(path, images=plain), ImdbSettings(images="pixels", height=32))
+    data = Imdb.load(change(path, images=plain), ImdbSettings(images="pixels", height=32))
     np.testing.assert_array_equal(data.test.columns["image"].values, plain[32:])
 
 
 def test_posters_shrink(path):
-    data = load(path, ImdbSettings(images="pixels", height=16))
-    whole = load(path, ImdbSettings(images="pixels", height=32)).train.columns["image"].values.float()
+    data = Imdb.load(path, ImdbSettings(images="pixels", height=16))
+    whole = Imdb.load(path, ImdbSettings(images="pixels", height=32)).train.columns["image"].values.float()
     small = data.train.columns["image"].values.float()
     assert small.shape == (24, 3, 16, 10)
     # means of a few neighbours: what is bright stays bright
@@ -83,7 +84,7 @@ def test_shrinking_by_two_is_the_weighted_mean_of_neighbours():
 def test_what_is_no_number_becomes_zero(path):
     with h5py.File(path, "a") as file:
         file["features"][3] = np.nan
-    data = load(path)
+    data = Imdb.load(path)
     assert data.notes == (
         "300 values of features are not finite and become 0",
         "test has no sample of label Documentary, Family (genres: 2 of 23); its F1 there is 0",
@@ -94,21 +95,21 @@ def test_what_is_no_number_becomes_zero(path):
 def test_splits_without_the_attribute(tmp_path):
     path = str(formats.imdb(tmp_path / "m.hdf5", split=False))
     with pytest.raises(InputError, match="has 40 rows, and no attribute 'split'"):
-        load(path)
+        Imdb.load(path)
     whole = str(formats.imdb(tmp_path / "whole.hdf5", formats.RELEASED, image=None, vgg=1, text=1, split=False))
-    assert tuple(len(split) for split in load(whole).splits().values()) == formats.RELEASED
+    assert tuple(len(split) for split in Imdb.load(whole).splits().values()) == formats.RELEASED
 
 
 def test_genres_without_names(path):
     with h5py.File(path, "a") as file:
         del file["genres"].attrs["target_names"]
-    assert load(path).tasks[0].classes == tuple(map(str, range(23)))
+    assert Imdb.load(path).tasks[0].classes == tuple(map(str, range(23)))
 
 
 @pytest.mark.parametrize("settings", [{"images": "jpeg"}, {"height": 4}, {"height": 5000}])
 def test_settings_out_of_range(settings):
     with pytest.raises(InputError):
-        ImdbSettings(**settings)
+        check_choices(ImdbSettings(**settings))
 
 
 def test_posters_that_do_not_fit_are_refused_unread(path, monkeypatch):
@@ -116,13 +117,13 @@ def test_posters_that_do_not_fit_are_refused_unread(path, monkeypatch):
     with pytest.raises(
         MachineError, match=r"40 posters of 32 x 20: this takes .*--source.height lower, or --source.images"
     ):
-        load(path, ImdbSettings(images="pixels", height=32))
+        Imdb.load(path, ImdbSettings(images="pixels", height=32))
 
 
 def test_without_h5py_its_extra_is_named(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(PluginError, match=r"read with h5py: pip install 'coral-multibench\[multibench\]'") as caught:
-        load(path)
+        Imdb.load(path)
     assert "\n" not in str(caught.value)
 
 
@@ -143,7 +144,7 @@ def test_the_batches_are_multibenchs(tmp_path, multibench, monkeypatch, vgg):
         path, "", num_workers=0, batch_size=4, vgg=vgg, no_robust=True, train_shuffle=False
     )
     monkeypatch.setattr("coral_plugin.io.hdf5._MAX_RATIO", 1e9)  # most of these rows were never written
-    data = load(path, ImdbSettings(images="vgg" if vgg else "pixels", height=32))
+    data = Imdb.load(path, ImdbSettings(images="vgg" if vgg else "pixels", height=32))
     for split, loader in zip(data.splits().values(), loaders, strict=True):
         ours, theirs = split.batch(torch.arange(4)), next(iter(loader))
         assert torch.equal(ours["text"], theirs[0])

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.mmsdk import MmsdkSettings, from_mmsdk, load
+from coral_plugin.adapters.mmsdk import Mmsdk, MmsdkSettings, from_mmsdk
 from coral_plugin.adapters.mmsdk.align import overlapping, pool
 from coral_plugin.adapters.mmsdk.folds import standard
+from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError, PluginError
 from coral_plugin.registry import DATASETS
 
@@ -63,8 +64,8 @@ def expected(folder, video, segment, pooling):
     ],
 )  # fmt: skip
 def test_alignment(folder, how, pooling):
-    assert DATASETS.get("mmsdk") is load
-    data = load(str(folder), MmsdkSettings(pooling=how))
+    assert DATASETS.get("mmsdk") is Mmsdk
+    data = Mmsdk.load(str(folder), MmsdkSettings(pooling=how))
     assert [(m.name, m.kind) for m in data.modalities] == [(name, "sequence") for name in NAMES]
     # video_08 has no face at all, and the second segment of video_00 has none
     assert [len(split) for split in data.splits().values()] == [19, 8, 4]
@@ -77,14 +78,14 @@ def test_alignment(folder, how, pooling):
 
 
 def test_a_feature_far_from_zero_keeps_its_digits(folder):
-    plain = load(str(folder))
+    plain = Mmsdk.load(str(folder))
     with h5py.File(folder / "CMU_MOSI_glove_vectors.csd", "r+") as file:
         for entry in file["glove_vectors"]["data"].values():
             features = entry["features"][()].astype(np.float64)
             features[:, 3] += 1.7e9
             del entry["features"]
             entry["features"] = features
-    far = load(str(folder))
+    far = Mmsdk.load(str(folder))
     at = [m.name for m in far.modalities].index("glove_vectors")
     assert far.modalities[at].offset is not None
     assert far.modalities[at].mean[3] == pytest.approx(plain.modalities[at].mean[3] + 1.7e9, rel=1e-12)
@@ -98,7 +99,7 @@ def test_a_feature_far_from_zero_keeps_its_digits(folder):
 
 
 def test_notes_say_what_was_decided(folder):
-    notes = load(str(folder)).notes
+    notes = Mmsdk.load(str(folder)).notes
     assert "labels are those of Opinion Segment Labels" in notes
     assert "all are brought to the steps of glove_vectors" in notes
     assert "1 of 9 videos lack one of the sequences and are left out" in notes
@@ -124,7 +125,7 @@ def test_overlap_of_intervals_that_overlap_each_other():
 
 
 def test_absent_modalities(folder):
-    data = load(str(folder), MmsdkSettings(missing="absent"))
+    data = Mmsdk.load(str(folder), MmsdkSettings(missing="absent"))
     assert [len(split) for split in data.splits().values()] == [20, 8, 8]
     face = data.train.columns["FACET_4.2"]
     assert face.presence().tolist() == [True, False] + [True] * 18
@@ -137,7 +138,7 @@ def test_a_video_without_any_step_of_a_modality(folder):
         for key, width in (("intervals", 2), ("features", 6)):
             del entry[key]
             entry[key] = np.zeros((0, width))
-    data = load(str(folder))
+    data = Mmsdk.load(str(folder))
     assert len(data.train) == 15
     assert "5 segments lack a modality and are left out" in data.notes
 
@@ -152,7 +153,7 @@ def test_other_label_columns_and_single_steps(folder):
             for at, (span, score) in enumerate(zip(intervals, scores, strict=True)):
                 entry = data.create_group(f"{video}[{at}]")
                 entry["intervals"], entry["features"] = span, np.array([0.0, score[0]])
-    again = load(str(folder), MmsdkSettings(label_column=1, label_rule="score"))
+    again = Mmsdk.load(str(folder), MmsdkSettings(label_column=1, label_rule="score"))
     assert again.train.targets["label"][:3].tolist() == [2.0, 0.5, -2.5]
 
 
@@ -161,7 +162,7 @@ def test_other_label_columns_and_single_steps(folder):
     [("positive", 2, 36), ("seven", 7, 36), ("score", 1, 36), ("nonzero", 2, 29), ("nonnegative", 2, 36)],
 )
 def test_label_rules(folder, rule, classes, count):
-    data = load(str(folder), MmsdkSettings(label_rule=rule, missing="absent"))
+    data = Mmsdk.load(str(folder), MmsdkSettings(label_rule=rule, missing="absent"))
     assert len(data.tasks[0].classes) == classes
     assert sum(len(split) for split in data.splits().values()) == count
     if rule == "score":
@@ -169,7 +170,9 @@ def test_label_rules(folder, rule, classes, count):
 
 
 def test_other_reference_inputs_and_lengths(folder):
-    data = load(str(folder), MmsdkSettings(reference="FACET_4.2", inputs=("glove_vectors", "COVAREP"), max_length=7))
+    data = Mmsdk.load(
+        str(folder), MmsdkSettings(reference="FACET_4.2", inputs=("glove_vectors", "COVAREP"), max_length=7)
+    )
     assert [m.name for m in data.modalities] == ["glove_vectors", "COVAREP"]
     assert max(m.shape[0] for m in data.modalities) == 7
     span = read(folder, formats.csd_hdf5.LABELS, "video_03")[0][0]
@@ -179,7 +182,7 @@ def test_other_reference_inputs_and_lengths(folder):
 
 def test_without_labels_a_video_is_a_sample(folder):
     (folder / "CMU_MOSI_Opinion_Segment_Labels.csd").unlink()
-    data = load(str(folder), MmsdkSettings(max_length=1000))
+    data = Mmsdk.load(str(folder), MmsdkSettings(max_length=1000))
     assert data.tasks == ()
     assert [len(split) for split in data.splits().values()] == [5, 2, 1]
     assert data.train.columns["glove_vectors"].lengths[0] == len(read(folder, "glove_vectors", "video_00")[0])
@@ -189,19 +192,19 @@ def test_words_are_a_clock_and_no_modality(folder):
     intervals = {f"video_{at:02d}": read(folder, "glove_vectors", f"video_{at:02d}")[0] for at in range(9)}
     words = {video: (times, np.full((len(times), 1), b"word", "S32")) for video, times in intervals.items()}
     formats.csd(folder / "words.csd", "words", words)
-    by_glove = load(str(folder))
-    by_words = load(str(folder), MmsdkSettings(reference="words"))
+    by_glove = Mmsdk.load(str(folder))
+    by_words = Mmsdk.load(str(folder), MmsdkSettings(reference="words"))
     assert [m.name for m in by_words.modalities] == list(NAMES)
     assert by_words.fingerprint == by_glove.fingerprint
     with pytest.raises(InputError, match="words holds text, and is no modality"):
-        load(str(folder), MmsdkSettings(inputs=("words",)))
+        Mmsdk.load(str(folder), MmsdkSettings(inputs=("words",)))
 
 
 def test_folds_are_dealt_out_where_none_are_given(folder):
     (folder / "folds.json").unlink()
-    data = load(str(folder))
+    data = Mmsdk.load(str(folder))
     assert "no folds.json: videos are dealt out 70 / 10 / 20 % (seed 0)" in data.notes
-    assert data.fingerprint != load(str(folder), MmsdkSettings(seed=1)).fingerprint
+    assert data.fingerprint != Mmsdk.load(str(folder), MmsdkSettings(seed=1)).fingerprint
 
 
 @pytest.mark.parametrize(
@@ -217,13 +220,13 @@ def test_folds_are_dealt_out_where_none_are_given(folder):
 def test_folds_that_are_none(folder, folds, message):
     (folder / "folds.json").write_text(json.dumps(folds))
     with pytest.raises(InputError, match=message):
-        load(str(folder))
+        Mmsdk.load(str(folder))
 
 
 def test_standard_folds_come_with_mmsdk(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "mmsdk.mmdatasdk", None)
     with pytest.raises(PluginError, match=r"come with mmsdk .*, which is not installed; write them into folds\.json"):
-        load(str(folder), MmsdkSettings(folds="cmu_mosi"))
+        Mmsdk.load(str(folder), MmsdkSettings(folds="cmu_mosi"))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +236,7 @@ def test_standard_folds_come_with_mmsdk(folder, monkeypatch):
 )  # fmt: skip
 def test_settings_out_of_range(settings):
     with pytest.raises(InputError):
-        MmsdkSettings(**settings)
+        check_choices(MmsdkSettings(**settings))
 
 
 @pytest.mark.parametrize(
@@ -246,7 +249,7 @@ def test_settings_out_of_range(settings):
 )
 def test_names_that_are_not_there(folder, settings, message):
     with pytest.raises(InputError, match=message):
-        load(str(folder), MmsdkSettings(**settings))
+        Mmsdk.load(str(folder), MmsdkSettings(**settings))
 
 
 class Held:
@@ -263,7 +266,7 @@ def test_objects_of_mmsdk(folder):
         for name in (*NAMES, formats.csd_hdf5.LABELS)
     }
     folds = {"train": videos[:5], "valid": videos[5:7], "test": videos[7:]}
-    assert from_mmsdk(dataset, folds).fingerprint == load(str(folder)).fingerprint
+    assert from_mmsdk(dataset, folds).fingerprint == Mmsdk.load(str(folder)).fingerprint
     with pytest.raises(InputError, match="'x' is no computational sequence of mmsdk"):
         from_mmsdk({"x": 3}, folds)
     with pytest.raises(InputError, match="Give an mmdataset of mmsdk"):

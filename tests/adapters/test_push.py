@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.push import PushSettings, load
+from coral_plugin.adapters.push import Push, PushSettings
 from coral_plugin.adapters.push_layout import MEANS, STDS
 from coral_plugin.augmentations import build_augmenter
+from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.registry import DATASETS
 from coral_plugin.runs.settings import make_settings
@@ -21,8 +22,8 @@ def folder(tmp_path):
 
 
 def test_the_windows(folder):
-    assert DATASETS.get("push") is load
-    data = load(str(folder))
+    assert DATASETS.get("push") is Push
+    data = Push.load(str(folder))
     # 44 steps: two windows of 16 from step 0 on, two from step 8 on
     assert [len(split) for split in data.splits().values()] == [16, 8, 8]
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
@@ -50,24 +51,24 @@ def test_the_windows(folder):
 @pytest.mark.parametrize("frames", ["series", "channels"])
 def test_the_recipe_fits_both_forms_of_frames(folder, frames):
     augmentations = make_settings("coral", "push").augmentations
-    data = load(str(folder), PushSettings(frames=frames))
+    data = Push.load(str(folder), PushSettings(frames=frames))
     batch = data.train.batch(torch.arange(4))
     assert set(build_augmenter(augmentations, data.modalities)(batch)) == set(batch)
 
 
 def test_plain_names_frames_and_last_step(tmp_path):
     folder = formats.push(tmp_path / "plain", counts=(2, 1, 1), cached=False)
-    data = load(str(folder), PushSettings(frames="channels", target="last", length=8))
+    data = Push.load(str(folder), PushSettings(frames="channels", target="last", length=8))
     assert [(m.kind, m.shape) for m in data.modalities][2] == ("image", (8, 32, 32))
     assert data.tasks[0].classes == ("x", "y")
-    every = load(str(folder), PushSettings(length=8))
+    every = Push.load(str(folder), PushSettings(length=8))
     assert torch.equal(data.test.targets["position"], every.test.targets["position"][:, -2:])
     assert every.tasks[0].classes[:3] == ("x 0", "y 0", "x 1")
 
 
 @pytest.mark.parametrize("statistics", ["train", "multibench"])
 def test_statistics(folder, statistics):
-    data = load(str(folder), PushSettings(statistics=statistics))
+    data = Push.load(str(folder), PushSettings(statistics=statistics))
     sensors = data.train.columns["gripper_sensors"].values
     expected = sensors.mean((0, 1)).tolist() if statistics == "train" else MEANS["gripper_sensors"]
     assert data.modalities[1].mean == pytest.approx(expected, abs=1e-5)
@@ -77,18 +78,18 @@ def test_statistics(folder, statistics):
 @pytest.mark.parametrize("settings", [{"length": 1}, {"target": "first"}, {"frames": "x"}, {"statistics": "all"}])
 def test_settings_out_of_range(settings):
     with pytest.raises(InputError):
-        PushSettings(**settings)
+        check_choices(PushSettings(**settings))
 
 
 def test_short_trajectories(folder):
     with pytest.raises(InputError, match=r"no trajectory of 100 steps; set --source.length lower"):
-        load(str(folder), PushSettings(length=100))
+        Push.load(str(folder), PushSettings(length=100))
 
 
 def test_too_large_is_refused_unread(folder, monkeypatch):
     monkeypatch.setattr("coral_plugin.machine.memory", lambda: 10_000)
     with pytest.raises(MachineError, match="with 176 steps: this takes"):
-        load(str(folder))
+        Push.load(str(folder))
 
 
 def test_it_trains_and_regresses(folder, tmp_path, coral):
@@ -107,7 +108,7 @@ def test_the_samples_are_multibenchs(folder, multibench):
     task = multibench("datasets.gentle_push.data_loader").PushTask
     multibench("fannypack").data.set_cache_path(str(folder))
     train, valid, test = task.get_dataloader(16, batch_size=4)
-    data = load(str(folder), PushSettings(statistics="multibench"))
+    data = Push.load(str(folder), PushSettings(statistics="multibench"))
     for split, loader in zip(data.splits().values(), (train, valid, test["image"][0]), strict=True):
         assert len(split) == len(loader.dataset)
         batch = split.batch(torch.arange(len(split)))

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.robotics import RoboticsSettings, load
+from coral_plugin.adapters.robotics import Robotics, RoboticsSettings
 from coral_plugin.adapters.robotics_layout import files_of, split_trajectories
+from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.registry import DATASETS
 from coral_plugin.runs.settings import make_settings
@@ -22,11 +23,11 @@ def folder(tmp_path):
 
 
 def held(folder, **settings):
-    return load(str(folder), RoboticsSettings(side=16, **settings))
+    return Robotics.load(str(folder), RoboticsSettings(side=16, **settings))
 
 
 def test_it_is_registered_with_its_recipe():
-    assert DATASETS.get("robotics") is load
+    assert DATASETS.get("robotics") is Robotics
     augmentations = make_settings("coral", "robotics", modalities=("image", "force")).augmentations
     assert augmentations == {"image": "simclr", "force": "noise+drop"}
 
@@ -85,7 +86,7 @@ def test_pictures_with_channels_first_are_turned(tmp_path, folder):
 
 
 def test_smaller_pictures_and_one_task(folder):
-    data = load(str(folder), RoboticsSettings(side=8, tasks=("contact",)))
+    data = Robotics.load(str(folder), RoboticsSettings(side=8, tasks=("contact",)))
     assert data.modalities[0].shape == (3, 8, 8)
     assert data.train.columns["image"].values.dtype == torch.uint8
     assert [task.name for task in data.tasks] == ["contact_next"]
@@ -110,7 +111,7 @@ def test_contact_of_one_class(folder):
 )  # fmt: skip
 def test_settings_out_of_range(settings):
     with pytest.raises(InputError):
-        RoboticsSettings(**settings)
+        check_choices(RoboticsSettings(**settings))
 
 
 def test_too_large_is_refused_unread(folder, monkeypatch):

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from coral_plugin.adapters.stocks import StocksSettings, load
+from coral_plugin.adapters.stocks import Stocks, StocksSettings
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
 
@@ -31,8 +31,8 @@ def edit(folder, symbol, change):
 
 
 def test_windows_and_their_next_day(folder):
-    assert DATASETS.get("stocks") is load
-    data = load(str(folder), StocksSettings(target="MCD", **SMALL))
+    assert DATASETS.get("stocks") is Stocks
+    data = Stocks.load(str(folder), StocksSettings(target="MCD", **SMALL))
     assert [(m.name, m.kind, m.shape) for m in data.modalities] == [
         (symbol, "timeseries", (20, 1)) for symbol in formats.FOOD
     ]
@@ -58,7 +58,7 @@ def test_windows_and_their_next_day(folder):
 
 
 def test_levels_of_a_sample(folder):
-    data = load(str(folder), StocksSettings(window=20, levels=5))
+    data = Stocks.load(str(folder), StocksSettings(window=20, levels=5))
     batch = data.train.batch(torch.arange(4))
     values = torch.cat([batch[symbol] for symbol in formats.FOOD], dim=2)
     assert all(len(torch.unique(sample.round(decimals=4))) <= 6 for sample in values)
@@ -66,7 +66,7 @@ def test_levels_of_a_sample(folder):
 
 
 def test_inputs_column_and_cuts(folder):
-    data = load(
+    data = Stocks.load(
         str(folder), StocksSettings(inputs=("SBUX", "HSY"), column="close", valid_from=50, test_from=60, **SMALL)
     )
     assert [m.name for m in data.modalities] == ["SBUX", "HSY"]
@@ -78,7 +78,7 @@ def test_days_that_some_lack_are_left_out_and_said(folder):
     edit(folder, "MCD", lambda rows: rows[:10] + rows[11:])
     edit(folder, "HSY", lambda rows: [*rows[:30], rows[30].split(",")[0] + ",null" * 6, *rows[31:]])
     edit(folder, "HRL", lambda rows: [rows[0], *reversed(rows[1:])])  # the newest first, as some give them
-    data = load(str(folder), StocksSettings(**SMALL))
+    data = Stocks.load(str(folder), StocksSettings(**SMALL))
     assert "2 days are left out, on which some of the stocks have no price" in data.notes
     assert sum(len(split) for split in data.splits().values()) == 97
 
@@ -103,17 +103,17 @@ def test_days_that_some_lack_are_left_out_and_said(folder):
 def test_broken_files(folder, change, message):
     edit(folder, "SBUX", change)
     with pytest.raises(InputError, match=message) as caught:
-        load(str(folder), StocksSettings(**SMALL))
+        Stocks.load(str(folder), StocksSettings(**SMALL))
     assert "\n" not in str(caught.value)
 
 
 def test_symbols_that_are_not_there(folder):
     with pytest.raises(InputError, match=r"has no AAPL.csv; it has HRL, HSY, MCD, SBUX"):
-        load(str(folder), StocksSettings(inputs=("HRL", "AAPL")))
+        Stocks.load(str(folder), StocksSettings(inputs=("HRL", "AAPL")))
     with pytest.raises(InputError, match="Unknown target among the inputs 'SBUX'"):
-        load(str(folder), StocksSettings(inputs=("HRL", "MCD"), target="SBUX", **SMALL))
+        Stocks.load(str(folder), StocksSettings(inputs=("HRL", "MCD"), target="SBUX", **SMALL))
     with pytest.raises(InputError, match="has 0 files of stocks; two are needed"):
-        load(str(folder.parent), StocksSettings())
+        Stocks.load(str(folder.parent), StocksSettings())
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_the_samples_are_multibenchs(tmp_path, multibench, monkeypatch):
     monkeypatch.setattr(multibench("requests"), "get", get)
     names = list(formats.FOOD)
     train, valid, test = multibench("datasets.stocks.get_data").get_dataloader(names, names, ["MCD"], cuda=False)
-    data = load(str(folder), StocksSettings(target="MCD"))
+    data = Stocks.load(str(folder), StocksSettings(target="MCD"))
     for split, loader in zip(data.splits().values(), (train, valid, test["timeseries"][0]), strict=True):
         assert len(split) == len(loader.dataset)
         for row in (0, 7, len(split) - 1):

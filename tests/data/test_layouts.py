@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.arrays import ArraysSettings, load
+from coral_plugin.adapters.arrays import ArraysSettings, NpzArrays
 from coral_plugin.data import as_split, from_arrays, from_loaders
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.layouts import layout_of, other_readings
@@ -116,7 +116,7 @@ def test_square_series_may_be_gray_images_and_become_them_when_that_is_said(tmp_
         "a is read as series of 8 steps of 8 features; for gray images say kinds={'a': 'image'} (--kind a=image)",
     )
     np.savez(tmp_path / "x.npz", **{"train/a": array})
-    data = load(str(tmp_path / "x.npz"), ArraysSettings(kinds={"a": "image"}))
+    data = NpzArrays.load(str(tmp_path / "x.npz"), ArraysSettings(kinds={"a": "image"}))
     assert data.modalities[0].shape == (1, 8, 8)
     assert torch.equal(data.train.columns["a"].values[:, 0], torch.from_numpy(array))
     soft = np.cumsum(np.cumsum(noise(20, 30), axis=1), axis=2)

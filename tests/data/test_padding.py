@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from coral_plugin.adapters.arrays import ArraysSettings, load
+from coral_plugin.adapters.arrays import ArraysSettings, NpzArrays
 from coral_plugin.data import as_split, from_arrays, from_loaders
 from coral_plugin.data.padding import trailing_lengths
 from coral_plugin.errors import InputError
@@ -26,7 +26,7 @@ def through_arrays(splits, _folder, kinds=None):
 
 def through_a_file(splits, folder, kinds=None):
     np.savez(folder / "x.npz", **{f"{label}/a": values for label, values in splits.items()})
-    return load(str(folder / "x.npz"), ArraysSettings(kinds=kinds or {}))
+    return NpzArrays.load(str(folder / "x.npz"), ArraysSettings(kinds=kinds or {}))
 
 
 def through_loaders(splits, _folder, kinds=None):

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, TensorDataset
 
-from coral_plugin.adapters.arrays import load
+from coral_plugin.adapters.arrays import NpzArrays
 from coral_plugin.data import Modality, ModalityColumn, as_split, from_arrays, from_loaders
 from coral_plugin.data.statistics import moments, with_offset_from_array, with_statistics
 from coral_plugin.estimator import CoralEncoder
@@ -68,7 +68,7 @@ def test_whole_seconds_and_a_file_and_loaders(tmp_path):
     loader = DataLoader(TensorDataset(torch.from_numpy(seconds), torch.from_numpy(labels)), batch_size=32)
     for data in (
         from_arrays({"train/a": seconds}),
-        load(str(tmp_path / "x.npz")),
+        NpzArrays.load(str(tmp_path / "x.npz")),
         from_loaders(loader, loader, modalities=["a"]),
         from_loaders([(seconds.astype(float), labels)], [(seconds.astype(float), labels)], modalities=["a"]),
     ):

@@ -62,12 +62,12 @@ def _stocks() -> dict[str, bytes]:
 
 def _load(dataset: str, files: dict[str, bytes], place: str) -> None:
     """What is in ``files`` as a data set; the folder is in memory, and gone afterwards."""
-    loader = DATASETS.get(dataset)
+    adapter = DATASETS.get(dataset)
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         for path, content in files.items():
             (Path(name) / path).parent.mkdir(parents=True, exist_ok=True)
             (Path(name) / path).write_bytes(content)
-        loader(str(Path(name) / place), loader.settings())
+        adapter.load(str(Path(name) / place))
 
 
 def reader(

@@ -57,7 +57,7 @@ def test_the_papers_networks_are_blind_to_it(objective, dataset):
 def test_only_the_papers_data_sets_name_the_encoder_without_position_codes():
     blind = [
         name for name in DATASETS.names()
-        if "affect_transformer" in getattr(DATASETS.get(name), "recipe", {}).get("network.encoders", {}).values()
+        if "affect_transformer" in DATASETS.get(name).recipe.get("network.encoders", {}).values()
     ]  # fmt: skip
     assert sorted(blind) == ["humor", "mosei", "mosi", "sarcasm"]
     assert default_encoder(PAIR[0]) == "affect_transformer(positions=True)"

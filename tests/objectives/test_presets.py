@@ -29,7 +29,7 @@ def test_every_preset_states_its_whole_training(name):
 )
 def test_no_data_set_says_how_a_method_is_trained(name):
     """Its rate would reach some methods, those whose preset says nothing, and no others."""
-    recipe = getattr(DATASETS.get(name), "recipe", {})
+    recipe = DATASETS.get(name).recipe
     assert not [key for key in recipe if key.startswith(("training.", "method.", "probe."))]
 
 

@@ -1,12 +1,14 @@
 """Settings of a run: defaults, presets, saving and reading back."""
 
 import dataclasses
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 import yaml
 
+from coral_plugin.data import DatasetAdapter
 from coral_plugin.errors import InputError, UnknownNameError
 from coral_plugin.registry import DATASETS
 from coral_plugin.runs.settings import from_dict, make_settings
@@ -111,20 +113,19 @@ def test_damaged_saved_settings_are_refused(saved, match):
 
 
 def test_a_recipe_says_nothing_of_modalities_that_are_left_out(monkeypatch):
-    def load(path=None, settings=None):
-        raise AssertionError("settings need no data")
-
     @dataclasses.dataclass(frozen=True)
     class Nothing:
         pass
 
-    load.settings = Nothing
-    load.recipe = {
-        "augmentations": {"a": "noise", "b": "drop"},
-        "network.encoders": {"a": "gru", "b": "mlp"},
-        "network.width": 16,
-    }
-    DATASETS.add("with_recipe", load)
+    class WithRecipe(DatasetAdapter):
+        name, source, licence, Settings = "with_recipe", "nowhere", "none", Nothing
+        recipe: ClassVar = {
+            "augmentations": {"a": "noise", "b": "drop"},
+            "network.encoders": {"a": "gru", "b": "mlp"},
+            "network.width": 16,
+        }
+
+    DATASETS.add("with_recipe", WithRecipe)
     try:
         settings = make_settings("coral", "with_recipe", modalities=("b",))
         everything = make_settings("coral", "with_recipe")
@@ -133,7 +134,7 @@ def test_a_recipe_says_nothing_of_modalities_that_are_left_out(monkeypatch):
     assert settings.augmentations == {"b": "drop"}
     assert settings.network.encoders == {"b": "mlp"}
     assert settings.network.width == 16
-    assert everything.augmentations == load.recipe["augmentations"]
+    assert everything.augmentations == WithRecipe.recipe["augmentations"]
 
 
 def test_unaugmented_branches_are_part_of_the_settings():

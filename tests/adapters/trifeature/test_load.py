@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.trifeature import TrifeatureSettings, load
+from coral_plugin.adapters.trifeature import Trifeature, TrifeatureSettings
 from coral_plugin.adapters.trifeature.pairs import texture_to_colour
 from coral_plugin.adapters.trifeature.render import render_banks
 from coral_plugin.adapters.trifeature.sheet import draw_sheet, main
@@ -20,7 +20,9 @@ def cache(tmp_path, monkeypatch):
 
 
 def small(**chosen):
-    return load(None, TrifeatureSettings(**{"image_size": SIZE, "pairs": 500, "probe_pairs": 1000, **chosen}))
+    return Trifeature.load(
+        None, TrifeatureSettings(**{"image_size": SIZE, "pairs": 500, "probe_pairs": 1000, **chosen})
+    )
 
 
 def attributes_of(data, split, number):
@@ -31,8 +33,8 @@ def attributes_of(data, split, number):
 
 
 def test_registered():
-    assert DATASETS.get("trifeature") is load
-    assert load.settings is TrifeatureSettings
+    assert DATASETS.get("trifeature") is Trifeature
+    assert Trifeature.Settings is TrifeatureSettings
 
 
 def test_contract():
@@ -194,7 +196,7 @@ def test_cache_that_cannot_be_written(tmp_path, monkeypatch):
 
 def test_a_path_is_refused():
     with pytest.raises(InputError, match="reads no file"):
-        load("mine.pkl")
+        Trifeature.load("mine.pkl")
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ def test_settings_out_of_range(chosen, message):
 
 def test_unknown_pairing():
     with pytest.raises(UnknownNameError, match="Did you mean 'unbiased'"):
-        TrifeatureSettings(pairing="unbaised")
+        Trifeature.load(None, TrifeatureSettings(pairing="unbaised"))
 
 
 def test_sheet(tmp_path):

@@ -1,0 +1,142 @@
+"""The contract of a data set: a class that says what it reads and under which terms, and that loads it."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from coral_plugin.data.dataset import MultimodalData, fingerprint
+from coral_plugin.data.inspection import Candidate, Inspection
+from coral_plugin.data.modality import Modality
+from coral_plugin.data.split import Split
+from coral_plugin.data.statistics import with_statistics
+from coral_plugin.data.task import Task
+from coral_plugin.errors import InputError
+from coral_plugin.registry import suggest
+
+
+class DatasetAdapter(ABC):
+    """A data set that ``--dataset NAME`` selects; never instantiated. docs/guides/dataset.md shows how to write one.
+
+    Attributes:
+        name: Name of the data set in messages and records, as in ``entry_points.txt``.
+        source: Origin of the files, in one line: authors or paper, and an address.
+        licence: Licence of the data, or whom to ask.
+        Settings: Frozen dataclass of what can be set as ``--source.KEY``; every field has a default.
+        recipe: Run settings that suit the data (``{"network.width": 512, "augmentations": "drop+noise"}``); presets and
+            flags win over them. Never a rate that was tuned for one method.
+        expects: Description of the file or folder that ``--data`` must name; empty for data that need none.
+    """
+
+    name: ClassVar[str]
+    source: ClassVar[str]
+    licence: ClassVar[str]
+    Settings: ClassVar[type]
+    recipe: ClassVar[Mapping[str, Any]] = {}
+    expects: ClassVar[str] = ""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, path: str, settings: Any) -> MultimodalData:
+        """Modalities, tasks and splits. The one method that a data set must write.
+
+        Args:
+            path: File or folder of the data; empty where the data set expects none.
+            settings: Instance of ``Settings``.
+
+        Raises:
+            InputError: files that cannot be read, or settings that do not fit them.
+        """
+
+    @classmethod
+    def inspect(cls, candidate: Candidate) -> Inspection | None:  # noqa: ARG003
+        """What ``coral data check`` reports about a file or folder; None for one of another format.
+
+        Args:
+            candidate: File or folder.
+
+        Raises:
+            InputError: it has the format of this data set, but is damaged.
+        """
+        return None
+
+    @classmethod
+    def load(cls, path: str | None = None, settings: Any = None) -> MultimodalData:
+        """The data set, as a run loads it: path and settings are checked, then :meth:`read`.
+
+        Args:
+            path: File or folder of the data; None where the data set expects none.
+            settings: Instance of ``Settings``; None takes the defaults.
+
+        Raises:
+            InputError: a missing or needless path, a setting outside its choices, or whatever :meth:`read` refuses.
+        """
+        if cls.expects and path is None:
+            raise InputError(f"Data set {cls.name!r} reads files of yours: give --data PATH, {cls.expects}.")
+        if path is not None and not cls.expects:
+            raise InputError(f"Data set {cls.name!r} reads no file: leave out --data {path}.")
+        settings = cls.Settings() if settings is None else settings
+        check_choices(settings)
+        return cls.read(path or "", settings)
+
+    @classmethod
+    def assemble(
+        cls,
+        modalities: Iterable[Modality],
+        tasks: Iterable[Task],
+        splits: Mapping[str, Split],
+        notes: Iterable[str] = (),
+        *,
+        fit_statistics: bool = True,
+    ) -> MultimodalData:
+        """The data set from its parts, with its fingerprint.
+
+        Args:
+            modalities: The modalities, in the order of the columns.
+            tasks: The tasks; none for data without labels.
+            splits: ``{"train": ..., "valid": ..., "test": ...}``.
+            notes: Decisions made for the user, one line each.
+            fit_statistics: Whether the modalities get mean, standard deviation and bounds of train; else they keep
+                what they have.
+        """
+        train = splits["train"].columns
+        parts: dict[str, Any] = dict(splits)
+        return MultimodalData(
+            name=cls.name,
+            modalities=tuple(with_statistics(m, train[m.name]) if fit_statistics else m for m in modalities),
+            tasks=tuple(tasks),
+            notes=tuple(notes),
+            fingerprint=fingerprint(splits),
+            **parts,
+        )
+
+
+def check_choices(settings: Any) -> None:
+    """Refuse a value that the ``Literal`` of its field does not list, alone or in a tuple or mapping.
+
+    Raises:
+        UnknownNameError: such a value; the message lists the choices.
+    """
+    hints = typing.get_type_hints(type(settings))
+    for field in dataclasses.fields(settings):
+        hint, value = hints[field.name], getattr(settings, field.name)
+        values = [value]
+        if typing.get_origin(hint) in (tuple, dict):
+            hint = [part for part in typing.get_args(hint) if part is not ...][-1]
+            values = list(value.values() if isinstance(value, Mapping) else value)
+        choices = typing.get_args(hint) if typing.get_origin(hint) is typing.Literal else values
+        if unknown := [value for value in values if value not in choices]:
+            raise suggest(unknown[0], [str(choice) for choice in choices], f"value of {field.name}")
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that NumPy's generators do not take.
+
+    Raises:
+        InputError: a number outside 0 ... 2**32 - 1.
+    """
+    if not 0 <= seed < 2**32:
+        raise InputError(f"seed must be from 0 to {2**32 - 1}, got {seed}.")
