@@ -27,7 +27,7 @@ from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.environment import environment
-from coral_plugin.testing.processes import Step
+from coral_plugin.testing.processes import StepOutcome
 from coral_plugin.testing.subject import without_dropout
 from coral_plugin.training import processes
 from coral_plugin.training.engine import Engine
@@ -78,16 +78,16 @@ def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
     return Engine(processes.fabric(SETTINGS, "cpu"), step, loader, SETTINGS, EpochLog(None))
 
 
-def one_step(made: Engine) -> tuple[Step, list[int]]:
+def one_step(made: Engine) -> tuple[StepOutcome, list[int]]:
     """The first step, and its samples."""
-    prepared = made.training.prepare(made.loader.batch(0), 0)
-    total, values = made.module(prepared)
+    batch = made.loader.batch(0)
+    total, values = made.module(made.training.prepare(batch, 0))
     made.fabric.backward(total)
     objective = made.training.objective
     gradient = {n: torch.zeros_like(p) if p.grad is None else p.grad.clone() for n, p in objective.named_parameters()}
     buffers = {n: b.clone() for n, b in objective.named_buffers() if b.is_floating_point()}
-    step = Step(dict(zip(made.training.names, values, strict=True)), gradient, buffers)
-    return step, prepared.batch.index.tolist()
+    step = StepOutcome(dict(zip(made.training.names, values, strict=True)), gradient, buffers)
+    return step, batch.index.tolist()
 
 
 def member(folder: Path, rank: int, world: int, names: Sequence[str]) -> None:

@@ -58,8 +58,8 @@ MUTATIONS = (
     Mutation(
         "progress fixed at 0",
         STEP,
-        "prepared.second, prepared.step / self.steps,",
-        "prepared.second, 0.0,",
+        "first, second, number / self.steps,",
+        "first, second, 0.0,",
         (VIEWS,),
     ),
     Mutation(
@@ -79,8 +79,8 @@ MUTATIONS = (
     Mutation(
         "masks of the first view for both",
         "coral_plugin/objectives/coral.py",
-        "zip((first, second), masks, strict=True)",
-        "zip((first, second), masks[:1] * 2, strict=True)",
+        "zip((step.first, step.second), masks, strict=True)",
+        "zip((step.first, step.second), masks[:1] * 2, strict=True)",
         MASKS,
     ),
     Mutation(

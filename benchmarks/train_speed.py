@@ -27,7 +27,7 @@ from coral_plugin.augmentations import Augmenter, build_augmenter
 from coral_plugin.data import Modality, ModalityColumn, MultimodalBatch, MultimodalData, Split, from_arrays
 from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import Objective
+from coral_plugin.objectives import Objective, Step
 from coral_plugin.objectives.coral import Coral, CoralSettings
 from coral_plugin.runs.environment import environment
 from coral_plugin.training.loader import BatchLoader
@@ -160,7 +160,7 @@ def _step(
     stream: torch.Generator,
 ) -> None:
     optimiser.zero_grad(set_to_none=True)
-    objective.loss(first, second, progress, stream)["total"].backward()
+    objective.loss(Step(first, second, progress, stream))["total"].backward()
     optimiser.step()
 
 

@@ -20,6 +20,7 @@ from coral_plugin.errors import one_line
 from coral_plugin.io.files import read_json, write_json
 from coral_plugin.machine import forget_peak, peak_memory
 from coral_plugin.objectives import Objective
+from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.folder import build_objective
 from coral_plugin.runs.run import load_data
 from coral_plugin.runs.settings import from_dict
@@ -105,12 +106,10 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
     settings = from_dict(job.settings)
     data = load_data(settings)
     build = partial(build_objective, settings, data.modalities, data.tasks, None)
-    with torch.random.fork_rng(devices=[]):
-        method = build()
+    method = OBJECTIVES.get(settings.objective)
     if not method.trains:
         return None
-    split = data.train if method.needs_labels else data.unlabelled
-    del method
+    split = data.train if method.trains_on_labels(settings.method) else data.unlabelled
     batch = settings.training.batch_size
     split = split.subset(torch.arange(min(len(split), steps * batch)))
     training = dataclasses.replace(settings.training, epochs=2, devices=1)

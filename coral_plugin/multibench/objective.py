@@ -20,8 +20,14 @@ from coral_plugin.multibench.layout import Batches
 from coral_plugin.multibench.masking import masked
 from coral_plugin.multibench.reading import first_batch, read_script
 from coral_plugin.multibench.task import ScriptTask, as_given, fuse, output_shape
-from coral_plugin.networks import NetworkSettings, TokenEncoder, UniquePathway, default_width, projection_head
-from coral_plugin.networks.pathways import safe
+from coral_plugin.networks import (
+    NetworkSettings,
+    TokenEncoder,
+    UniquePathway,
+    default_width,
+    module_key,
+    projection_head,
+)
 from coral_plugin.objectives.coral import CoralSettings
 from coral_plugin.objectives.coral_terms import coral_terms, view_masks
 from coral_plugin.runs.settings import build
@@ -87,7 +93,7 @@ class CoralObjective(nn.Module):
         def head(features: int) -> nn.Module:
             return projection_head(features, network.head_hidden, network.head_output)
 
-        keys = [safe(name) for name in self.names]
+        keys = [module_key(name) for name in self.names]
         tokens = [TokenEncoder(m, encoders[m.name], width) for m in batches.modalities]
         pathways = [UniquePathway(width, settings.unique_pathway) for _ in tokens]
         self.unique_encoders = nn.ModuleDict(dict(zip(keys, tokens, strict=True)))
@@ -162,8 +168,8 @@ class CoralObjective(nn.Module):
     def _unique(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         parts = {}
         for name in self.names:
-            tokens, padding = self.unique_encoders[safe(name)](batch[name], batch.padding.get(name))
-            parts[f"unique/{name}"] = self.unique[safe(name)](tokens, padding)
+            tokens, padding = self.unique_encoders[module_key(name)](batch[name], batch.padding.get(name))
+            parts[f"unique/{name}"] = self.unique[module_key(name)](tokens, padding)
         return parts
 
     def _shared(
@@ -174,7 +180,7 @@ class CoralObjective(nn.Module):
         encoded = [encoder(x) for encoder, x in zip(model.encoders, as_given(values, lengths), strict=False)]
         for number, name in enumerate(self.names):
             if name in mask:
-                unique_encoder: Any = self.unique_encoders[safe(name)]
+                unique_encoder: Any = self.unique_encoders[module_key(name)]
                 encoded[number] = masked(encoded[number], unique_encoder.encoder.output, mask[name], stream)
         return fuse(model.fuse, encoded, self.batches.packed)[0].flatten(1)
 

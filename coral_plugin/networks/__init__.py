@@ -1,11 +1,21 @@
 """Encoders, tokenizers, fusion, pathways and heads."""
 
-from coral_plugin.networks.factory import EncoderLike, NetworkSettings, default_width, resolve_encoders
+from coral_plugin.networks.factory import EncoderBuilders, EncoderLike, NetworkSettings, default_width, resolve_encoders
 from coral_plugin.networks.heads import project_present, projection_head
-from coral_plugin.networks.pathways import PooledEncoder, SharedPathway, TokenEncoder, pooled_encoders
+from coral_plugin.networks.pathways import (
+    PooledEncoder,
+    SharedPathway,
+    TokenEncoder,
+    module_key,
+    pooled_encoders,
+    scatter_rows,
+    token_encoders,
+    tokenise,
+)
 from coral_plugin.networks.unique import UniqueDesign, UniquePathway
 
 __all__ = [
+    "EncoderBuilders",
     "EncoderLike",
     "NetworkSettings",
     "PooledEncoder",
@@ -14,8 +24,12 @@ __all__ = [
     "UniqueDesign",
     "UniquePathway",
     "default_width",
+    "module_key",
     "pooled_encoders",
     "project_present",
     "projection_head",
     "resolve_encoders",
+    "scatter_rows",
+    "token_encoders",
+    "tokenise",
 ]

@@ -16,6 +16,8 @@ from coral_plugin.registry import ENCODERS
 
 # a registered name with or without arguments, a module (copied), or a function of modality and width
 EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
+# for each modality a function that makes a fresh encoder
+EncoderBuilders = Mapping[str, Callable[[], nn.Module]]
 
 ALEXNET_FROM = 128
 _DEEPEST, _WIDEST = 1000, 1_000_000
@@ -73,7 +75,7 @@ def default_encoder(modality: Modality) -> str:
 
 def resolve_encoders(
     modalities: tuple[Modality, ...], chosen: Mapping[str, EncoderLike], width: int
-) -> dict[str, Callable[[], nn.Module]]:
+) -> EncoderBuilders:
     """For each modality a function that builds a fresh encoder; called once for each pathway.
 
     Args:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coral_plugin.distributed import gather
-from coral_plugin.networks.pathways import spread
+from coral_plugin.networks.pathways import scatter_rows
 
 
 class ProjectionHead(nn.Sequential):
@@ -53,7 +53,7 @@ def project_present(head: nn.Module, vectors: Tensor, present: Tensor | None) ->
         projected: Tensor = head(vectors)
         return projected
     rows = present.nonzero().squeeze(1)
-    return spread(head(vectors[rows]), rows, len(vectors))
+    return scatter_rows(head(vectors[rows]), rows, len(vectors))
 
 
 def project_views(head: nn.Module, views: Sequence[Tensor], present: Tensor | None) -> list[Tensor]:
@@ -65,4 +65,4 @@ def project_views(head: nn.Module, views: Sequence[Tensor], present: Tensor | No
         return list(head(torch.cat(list(views)), count).unflatten(0, (count, len(views[0]))))
     rows = present.nonzero().squeeze(1)
     projected = head(torch.cat([view[rows] for view in views]), count).unflatten(0, (count, len(rows)))
-    return [spread(part, rows, len(view)) for part, view in zip(projected, views, strict=True)]
+    return [scatter_rows(part, rows, len(view)) for part, view in zip(projected, views, strict=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks.batchnorm import synchronises
+from coral_plugin.networks.factory import EncoderBuilders
 from coral_plugin.networks.fusion import FusionTransformer
 from coral_plugin.networks.masking import mask_tokens
 from coral_plugin.networks.tokenizers import tokenizer_for
@@ -85,14 +86,12 @@ class TokenEncoder(nn.Module):
         return tokenizer_for(tuple(output.shape[1:]), width)
 
 
-def token_encoders(
-    modalities: Iterable[Modality], builders: Mapping[str, Callable[[], nn.Module]], width: int
-) -> nn.ModuleDict:
+def token_encoders(modalities: Iterable[Modality], builders: EncoderBuilders, width: int) -> nn.ModuleDict:
     """A fresh :class:`TokenEncoder` for each modality."""
-    return nn.ModuleDict({safe(m.name): TokenEncoder(m, builders[m.name](), width) for m in modalities})
+    return nn.ModuleDict({module_key(m.name): TokenEncoder(m, builders[m.name](), width) for m in modalities})
 
 
-def safe(name: str) -> str:
+def module_key(name: str) -> str:
     """A modality's name as a key of ``nn.ModuleDict``, which admits no dots and none of its own attributes.
 
     Different names have different keys.
@@ -116,10 +115,10 @@ def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, T
     tokens, padding = encoder(batch[name][rows], None if padding is None else padding[rows])
     absent = present.new_ones(batch.size, tokens.shape[1])
     absent[rows] = False if padding is None else padding
-    return spread(tokens, rows, batch.size), absent
+    return scatter_rows(tokens, rows, batch.size), absent
 
 
-def spread(part: Tensor, rows: Tensor, size: int) -> Tensor:
+def scatter_rows(part: Tensor, rows: Tensor, size: int) -> Tensor:
     """``part`` (R, ...) at ``rows`` (R,) of ``size`` rows; the others are zero."""
     return part.new_zeros(size, *part.shape[1:]).index_copy(0, rows, part)
 
@@ -147,11 +146,9 @@ class PooledEncoder(nn.Module):
         return (tokens * valid).sum(dim=1) / valid.sum(dim=1).clamp(min=1)
 
 
-def pooled_encoders(
-    modalities: Iterable[Modality], builders: Mapping[str, Callable[[], nn.Module]], width: int
-) -> nn.ModuleDict:
+def pooled_encoders(modalities: Iterable[Modality], builders: EncoderBuilders, width: int) -> nn.ModuleDict:
     """A fresh :class:`PooledEncoder` for each modality."""
-    return nn.ModuleDict({safe(m.name): PooledEncoder(m, builders[m.name](), width) for m in modalities})
+    return nn.ModuleDict({module_key(m.name): PooledEncoder(m, builders[m.name](), width) for m in modalities})
 
 
 class SharedPathway(nn.Module):
@@ -168,7 +165,7 @@ class SharedPathway(nn.Module):
     def __init__(
         self,
         modalities: tuple[Modality, ...],
-        builders: Mapping[str, Callable[[], nn.Module]],
+        builders: EncoderBuilders,
         width: int,
         depth: int = 1,
         heads: int = 8,
@@ -193,5 +190,5 @@ class SharedPathway(nn.Module):
 
     def tokenise(self, batch: MultimodalBatch) -> tuple[dict[str, Tensor], dict[str, Tensor | None]]:
         """Tokens ``{modality: (B, T, D)}`` and their padding ``{modality: (B, T) or None}``, ready for ``fusion``."""
-        pairs = {name: tokenise(self.encoders[safe(name)], batch, name) for name in batch}
+        pairs = {name: tokenise(self.encoders[module_key(name)], batch, name) for name in batch}
         return {name: tokens for name, (tokens, _) in pairs.items()}, {name: mask for name, (_, mask) in pairs.items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -13,38 +14,95 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality, MultimodalBatch, Task
 from coral_plugin.distributed import gather
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.networks import EncoderBuilders, EncoderLike, NetworkSettings, default_width, resolve_encoders
+
+
+class Step:
+    """One training step, as :meth:`Objective.loss` is given it; it cannot be changed.
+
+    No dataclass: Lightning and DDP would copy one and convert its values, where they hand on an object as it is.
+
+    Args:
+        first: One view of the batch.
+        second: Another view of the same samples.
+        progress: Share of the training that is over, in [0, 1]; drives schedules.
+        generator: Source of the step's random numbers, on the batch's device; torch's global one if None.
+        raw: The samples without augmentation, for a method whose ``needs_raw`` is true: images through the plain crop
+            of the references, unless the run's ``plain_augmentations`` say otherwise. Without it, ``first``.
+    """
+
+    first: MultimodalBatch
+    second: MultimodalBatch
+    progress: float
+    generator: torch.Generator | None
+    raw: MultimodalBatch
+
+    def __init__(
+        self,
+        first: MultimodalBatch,
+        second: MultimodalBatch,
+        progress: float,
+        generator: torch.Generator | None = None,
+        raw: MultimodalBatch | None = None,
+    ) -> None:
+        raw = first if raw is None else raw
+        vars(self).update(first=first, second=second, progress=progress, generator=generator, raw=raw)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"A step cannot be changed; make another one with step.replace({name}=...).")
+
+    def replace(self, **changes: Any) -> Step:
+        """A step with other values for the given attributes, for a method that wraps another one."""
+        return Step(**{**vars(self), **changes})
+
+
+@dataclass(frozen=True)
+class NoSettings:
+    """Settings of a method that has none."""
 
 
 class Objective(nn.Module, ABC):
     """A self-supervised method. Training, probing, tables and plots use the calls below and nothing else.
 
-    A subclass is registered in the entry-point group ``multibench.objectives`` and is built as
-    ``Objective(modalities, network, settings, encoders)``.
+    A subclass says what it is built of (:meth:`build`), what it minimises (:meth:`loss`) and what it represents a
+    sample by (:meth:`embed`), and is registered in the entry-point group ``multibench.objectives``;
+    docs/guides/objective.md shows one in full.
+
+    Args:
+        modalities: Modalities to encode, in order.
+        network: Width, encoders by name, and sizes of fusion and heads.
+        settings: Instance of the method's ``Settings``.
+        encoders: Modules or functions from Python; they win over the names in ``network``.
 
     Attributes:
         Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
         presets: ``{preset: {"method.key" | "training.key" | "augmentations" | ...: value}}``, defaults that flags win
-            over. Each states its whole training (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``,
-            if there is one.
-        needs_raw: Whether ``loss`` is given the un-augmented batch, too, as ``raw``.
+            over. The first preset is the default one, and there may be none. Each states its whole training
+            (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``, if there is one.
+        min_modalities: Smallest number of modalities that it can be built for.
+        needs_raw: Whether ``loss`` reads ``step.raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets; others are given none.
         trains: Whether there is anything to train; False for raw features.
         deterministic: ``{setting: value}`` under which ``loss`` draws nothing, so that several processes can be
             compared with one, and longer padding with shorter.
+        modalities: Those of the arguments, as ``network`` and ``settings`` are.
+        width: Token width D: ``network.width``, or by the data where that is 0.
         used: What the last call of ``loss`` used of the method's schedules, ``{name: number}``, for the log; ``loss``
             itself writes it, so that the log cannot say anything else.
+
+    Raises:
+        InputError: fewer modalities than ``min_modalities``, or an unknown encoder.
     """
 
-    Settings: ClassVar[type]
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]]
+    Settings: ClassVar[type] = NoSettings
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    min_modalities: ClassVar[int] = 2
     needs_raw: ClassVar[bool] = False
     needs_labels: bool = False
     trains: ClassVar[bool] = True
     deterministic: ClassVar[Mapping[str, Any]] = {}
     used: Mapping[str, float] = MappingProxyType({})
 
-    @abstractmethod
     def __init__(
         self,
         modalities: tuple[Modality, ...],
@@ -53,6 +111,29 @@ class Objective(nn.Module, ABC):
         encoders: Mapping[str, EncoderLike] | None = None,
     ) -> None:
         super().__init__()
+        if len(modalities) < self.min_modalities:
+            needed = {1: "one modality", 2: "two modalities"}.get(
+                self.min_modalities, f"{self.min_modalities} modalities"
+            )
+            given = ", ".join(modality.name for modality in modalities) or "none"
+            raise InputError(f"{type(self).__name__} needs at least {needed}, got {len(modalities)} ({given}).")
+        self.modalities, self.network, self.settings = modalities, network, settings
+        self.width = network.width or default_width(modalities)
+        self.needs_labels = self.trains_on_labels(settings)
+        self.build(resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, self.width))
+
+    @classmethod
+    def trains_on_labels(cls, settings: Any) -> bool:
+        """Whether a training with these settings reads labels: ``needs_labels``, unless a setting decides on it."""
+        del settings
+        return cls.needs_labels
+
+    def build(self, builders: EncoderBuilders) -> None:
+        """Make the networks; called at the end of the constructor. Nothing by default.
+
+        Args:
+            builders: ``{modality: function}``; each call makes a fresh encoder of the modality.
+        """
 
     def prepare(self, tasks: tuple[Task, ...]) -> None:
         """Build what depends on the labels; called once, after construction and before training or loading weights.
@@ -67,28 +148,14 @@ class Objective(nn.Module, ABC):
             raise InputError("This objective trains on labels, but the data have none; give <split>/labels.")
 
     @abstractmethod
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Named scalar terms, unweighted, and their weighted sum ``"total"``.
 
         Under several processes each holds its share of the batch and the terms are those of the whole one
         (:func:`over_batch`).
 
         Args:
-            first: One view of the batch.
-            second: Another view of the same samples.
-            progress: Share of the training that is over, in [0, 1]; drives schedules.
-            generator: Source of the step's randomness, on the batch's device.
-            raw: The samples without augmentation, where ``needs_raw`` is true: images through the plain crop of the
-                references, unless the run's ``plain_augmentations`` say otherwise. ``first`` stands in where it
-                is None.
+            step: Two views of a batch, how far the training is, and the source of random numbers.
         """
 
     @abstractmethod

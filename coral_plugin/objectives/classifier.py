@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.data import MultimodalBatch, Task
 from coral_plugin.errors import InputError
-from coral_plugin.objectives.base import Objective, over_batch
+from coral_plugin.objectives.base import Objective, Step, over_batch
 
 
 class Classifier(Objective):
@@ -29,7 +26,6 @@ class Classifier(Objective):
     """
 
     needs_labels = True
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     def __init__(self, pretrained: Objective, task: Task, width: int) -> None:
         nn.Module.__init__(self)
@@ -48,18 +44,10 @@ class Classifier(Objective):
         scores: Tensor = self.head(torch.cat(list(self.embed(batch).values()), dim=1))
         return scores
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
-        *,
-        raw: MultimodalBatch | None = None,  # noqa: ARG002
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """``cross_entropy``, the mean of both views, and ``total``."""
-        targets = first.targets[self.task.name]
-        loss = over_batch(_both_views, self.logits(first), self.logits(second), targets, least=1)
+        targets = step.first.targets[self.task.name]
+        loss = over_batch(_both_views, self.logits(step.first), self.logits(step.second), targets, least=1)
         return {"cross_entropy": loss, "total": loss}
 
 

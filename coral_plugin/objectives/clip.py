@@ -11,10 +11,10 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import MultimodalBatch
 from coral_plugin.losses import clip_loss
-from coral_plugin.networks import EncoderLike, NetworkSettings
-from coral_plugin.objectives.base import training_recipe
+from coral_plugin.networks import EncoderBuilders, NetworkSettings
+from coral_plugin.objectives.base import Step, training_recipe
 from coral_plugin.objectives.pooled import PooledObjective, over_pairs
 from coral_plugin.registry import suggest
 
@@ -46,7 +46,6 @@ class Clip(PooledObjective):
     encoders (averaged over the grid here, flattened there), projections to 512.
     """
 
-    name = "clip"
     Settings = ClipSettings
     needs_raw = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -54,14 +53,9 @@ class Clip(PooledObjective):
         "trifeature": training_recipe(3e-4, 1e-4) | {"network.width": 256, "network.head_output": 512},
     }
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: ClipSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
+    def build(self, builders: EncoderBuilders) -> None:
+        """The networks of :class:`PooledObjective`, and a scale of the similarities."""
+        super().build(builders)
         self.logit_scale = nn.Parameter(torch.tensor(SCALE))  # no dimensions, hence no weight decay
 
     @staticmethod
@@ -75,18 +69,9 @@ class Clip(PooledObjective):
         """Of each modality that the batch has the projection (B, head_output) or the encoder's vector (B, D)."""
         return self.projected(batch) if self.settings.represent == "projected" else super().embed(batch)
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``cross`` and ``total``, which are the same, on ``raw`` (METHODS 1.2)."""
-        del second, progress, generator
-        cross = self.cross(first if raw is None else raw)
+        cross = self.cross(step.raw)
         return {"cross": cross, "total": cross}
 
     def cross(self, batch: MultimodalBatch) -> Tensor:

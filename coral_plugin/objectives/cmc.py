@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import MultimodalBatch
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives.base import training_recipe
+from coral_plugin.objectives.base import Step, training_recipe
 from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_pairs
 
 
@@ -39,7 +37,6 @@ class Cmc(PooledObjective):
     COrAL's.
     """
 
-    name = "cmc"
     Settings = CmcSettings
     needs_raw = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -52,18 +49,8 @@ class Cmc(PooledObjective):
         """A linear map without bias."""
         return nn.Linear(width, network.head_output, bias=False)
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``cross`` and ``total``, which are the same, on ``raw``."""
-        del second, progress, generator
-        plain = first if raw is None else raw
         contrast = partial(nt_xent, temperature=self.settings.temperature)
-        cross = over_pairs(contrast, self.projected(plain), plain)
+        cross = over_pairs(contrast, self.projected(step.raw), step.raw)
         return {"cross": cross, "total": cross}

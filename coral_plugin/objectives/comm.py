@@ -8,23 +8,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
-import torch
 from torch import Tensor
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.losses import nt_xent
 from coral_plugin.losses.comm import unimodal_joint, weighted_mean
 from coral_plugin.networks import (
-    EncoderLike,
-    NetworkSettings,
+    EncoderBuilders,
     SharedPathway,
-    default_width,
     project_present,
     projection_head,
-    resolve_encoders,
 )
-from coral_plugin.objectives.base import Objective, over_batch, training_recipe
+from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
 
 JOINT = "joint"
 
@@ -62,17 +58,7 @@ class CommSettings:
 
 
 class Comm(Objective):
-    """CoMM for n >= 2 modalities: each alone, and all together, through one fusion and one head.
-
-    Args:
-        modalities: What is encoded, in order.
-        network: Width, encoders by name, fusion and head.
-        settings: Of the method.
-        encoders: Modules or functions from Python; they win over the names in ``network``.
-
-    Raises:
-        InputError: fewer than two modalities, or settings that do not fit each other.
-    """
+    """CoMM for n >= 2 modalities: each alone, and all together, through one fusion and one head."""
 
     Settings = CommSettings
     # METHODS 3. Where the sources disagree on Vision&Touch (1e-3 or 1e-4) the command of the README is taken.
@@ -90,24 +76,10 @@ class Comm(Objective):
         "imdb": training_recipe(1e-4, 1e-2, schedule="cosine", warmup=0.1) | {"network.width": 768},
     }
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: CommSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        if len(modalities) < 2:
-            raise InputError(
-                f"{type(self).__name__.lower()} needs at least two modalities, got {len(modalities)} "
-                f"({', '.join(m.name for m in modalities) or 'none'})."
-            )
-        self.settings = settings
-        self.width = network.width or default_width(modalities)
-        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, self.width)
-        self.shared = SharedPathway(modalities, builders, self.width, network.depth, network.heads)
-        self.shared_head = projection_head(self.width, network.head_hidden, network.head_output)
+    def build(self, builders: EncoderBuilders) -> None:
+        """A shared pathway and one head."""
+        self.shared = SharedPathway(self.modalities, builders, self.width, self.network.depth, self.network.heads)
+        self.shared_head = projection_head(self.width, self.network.head_hidden, self.network.head_output)
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``shared`` (B, D): the fusion of all modalities that the batch has, before the head."""
@@ -117,21 +89,13 @@ class Comm(Objective):
         """The same part behind the head, (B, head_output)."""
         return {name: self.shared_head(part) for name, part in self.embed(batch).items()}
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
-        *,
-        raw: MultimodalBatch | None = None,  # noqa: ARG002
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``unimodal/<modality>``, ``joint`` and ``total``, their weighted mean (METHODS 2.2).
 
         A modality's term is over the samples that have it.
         """
-        one, two = (self._project(batch, *self.shared.tokenise(batch)) for batch in (first, second))
-        return self._with_total(self._contrast(first, one, two))
+        one, two = (self._project(batch, *self.shared.tokenise(batch)) for batch in (step.first, step.second))
+        return self._with_total(self._contrast(step.first, one, two))
 
     def _project(
         self, batch: MultimodalBatch, tokens: dict[str, Tensor], padding: dict[str, Tensor | None]

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderLike, NetworkSettings
-from coral_plugin.objectives.base import Objective
+from coral_plugin.objectives.base import Objective, Step
 
 MOST = 2048
 
@@ -37,53 +35,26 @@ class ConcatRaw(Objective):
     """Raw features: n >= 1 modalities as they are; a method that scores below it has lost information.
 
     Nothing is trained and there are no parameters, so every seed gives the same.
-
-    Args:
-        modalities: At least one.
-        network: Not used.
-        settings: How large images may be.
-        encoders: Not used.
-
-    Raises:
-        InputError: no modality.
     """
 
     Settings = ConcatRawSettings
+    min_modalities = 1
     trains = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}}
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: ConcatRawSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        if not modalities:
-            raise InputError("concat_raw needs at least one modality.")
-        self.settings = settings
-        self.modalities = {modality.name: modality for modality in modalities}
-
-    def loss(
-        self,
-        first: MultimodalBatch,  # noqa: ARG002
-        second: MultimodalBatch,  # noqa: ARG002
-        progress: float,  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
-        *,
-        raw: MultimodalBatch | None = None,  # noqa: ARG002
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """There is none.
 
         Raises:
             InputError: always.
         """
+        del step
         raise InputError("concat_raw has nothing to train; embed with it.")
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``{modality: (B, d)}``, :func:`raw_values` of each."""
-        return {name: raw_values(self.modalities[name], batch, most=self.settings.most) for name in batch}
+        modalities = {modality.name: modality for modality in self.modalities}
+        return {name: raw_values(modalities[name], batch, most=self.settings.most) for name in batch}
 
 
 def raw_values(modality: Modality, batch: MultimodalBatch, *, most: int = MOST) -> Tensor:

@@ -7,24 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch, Task
+from coral_plugin.data import MultimodalBatch, Task
 from coral_plugin.errors import InputError
 from coral_plugin.networks import (
-    EncoderLike,
-    NetworkSettings,
+    EncoderBuilders,
     SharedPathway,
     UniqueDesign,
     UniquePathway,
-    default_width,
+    module_key,
     project_present,
     projection_head,
-    resolve_encoders,
+    scatter_rows,
+    token_encoders,
+    tokenise,
 )
-from coral_plugin.networks.pathways import safe, spread, token_encoders, tokenise
-from coral_plugin.objectives.base import Objective, training_recipe
+from coral_plugin.objectives.base import Objective, Step, training_recipe
 from coral_plugin.objectives.coral_terms import coral_terms, view_masks
 
 
@@ -96,17 +95,7 @@ _RELEASED = {
 
 
 class Coral(Objective):
-    """COrAL for n >= 2 modalities: shared and unique pathways, orthogonal to each other, asymmetric masking.
-
-    Args:
-        modalities: What is encoded, in order.
-        network: Width, encoders by name, fusion and heads.
-        settings: Of the method.
-        encoders: Modules or functions from Python; they win over the names in ``network``.
-
-    Raises:
-        InputError: fewer than two modalities, or settings that do not fit each other.
-    """
+    """COrAL for n >= 2 modalities: shared and unique pathways, orthogonal to each other, asymmetric masking."""
 
     Settings = CoralSettings
     deterministic: ClassVar[Mapping[str, Any]] = {"masking": "none"}
@@ -117,35 +106,27 @@ class Coral(Objective):
         "released_trifeature": {**_RELEASED, "method.orthogonality_weight": 1.0},
     }
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: CoralSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        if len(modalities) < 2:
-            raise InputError(
-                f"coral needs at least two modalities, got {len(modalities)} "
-                f"({', '.join(m.name for m in modalities) or 'none'})."
-            )
-        self.settings = settings
-        self.modalities = modalities
-        self.needs_labels = settings.positives != "instance"
+    @classmethod
+    def trains_on_labels(cls, settings: CoralSettings) -> bool:
+        """Whether ``positives`` are samples of a class."""
+        return settings.positives != "instance"
+
+    def build(self, builders: EncoderBuilders) -> None:
+        """Shared and unique pathways, each with its projection head."""
+        settings, width = self.settings, self.width
         self.labels = settings.labels
-        width = network.width or default_width(modalities)
-        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, width)
-        self.shared = SharedPathway(modalities, builders, width, network.depth, network.heads)
-        self.shared_head = projection_head(width, network.head_hidden, network.head_output)
+        self.shared = SharedPathway(self.modalities, builders, width, self.network.depth, self.network.heads)
+        self.shared_head = projection_head(width, self.network.head_hidden, self.network.head_output)
         self.unique_encoders = (
-            copy.deepcopy(self.shared.encoders) if settings.copy_unique else token_encoders(modalities, builders, width)
+            copy.deepcopy(self.shared.encoders)
+            if settings.copy_unique
+            else token_encoders(self.modalities, builders, width)
         )
-        keys = [safe(m.name) for m in modalities]
+        keys = [module_key(m.name) for m in self.modalities]
         self.unique = nn.ModuleDict({key: UniquePathway(width, settings.unique_pathway) for key in keys})
         self.unique_heads = nn.ModuleDict(
             {
-                key: projection_head(self.unique[key].output_width, network.head_hidden, network.head_output)  # type: ignore[arg-type]
+                key: projection_head(self.unique[key].output_width, self.network.head_hidden, self.network.head_output)  # type: ignore[arg-type]
                 for key in keys
             }
         )
@@ -182,44 +163,36 @@ class Coral(Objective):
         """The same parts behind their projection heads, each (B, head_output)."""
         return self._project(self.embed(batch), batch)
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,  # noqa: ARG002
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8)."""
-        masks = view_masks(self.settings, [m.name for m in self.modalities], progress, generator)
+        masks = view_masks(self.settings, [m.name for m in self.modalities], step.progress, step.generator)
         self.used = {"mask_ratio": max(ratio for mask in masks for ratio in mask.values())}
         views = [
             self._project(
                 {
-                    "shared": self.shared(batch, mask, generator),
+                    "shared": self.shared(batch, mask, step.generator),
                     **{f"unique/{name}": self._unique(batch, name) for name in batch},
                 },
                 batch,
             )
-            for batch, mask in zip((first, second), masks, strict=True)
+            for batch, mask in zip((step.first, step.second), masks, strict=True)
         ]
-        present = {"shared": None, **{f"unique/{name}": first.all_present(name) for name in first}}
-        classes = first.targets[self.labels] if self.needs_labels else None
+        present = {"shared": None, **{f"unique/{name}": step.first.all_present(name) for name in step.first}}
+        classes = step.first.targets[self.labels] if self.needs_labels else None
         return coral_terms(*views, settings=self.settings, present=present, classes=classes)
 
     def _unique(self, batch: MultimodalBatch, name: str) -> Tensor:
-        tokens, padding = tokenise(self.unique_encoders[safe(name)], batch, name)
-        pathway = self.unique[safe(name)]
+        tokens, padding = tokenise(self.unique_encoders[module_key(name)], batch, name)
+        pathway = self.unique[module_key(name)]
         present = batch.all_present(name)
         if present is None:
             vector: Tensor = pathway(tokens, padding)
             return vector
         rows = present.nonzero().squeeze(1)
-        return spread(pathway(tokens[rows], padding[rows]), rows, batch.size)  # type: ignore[index]
+        return scatter_rows(pathway(tokens[rows], padding[rows]), rows, batch.size)  # type: ignore[index]
 
     def _project(self, parts: Mapping[str, Tensor], batch: MultimodalBatch) -> dict[str, Tensor]:
-        unique = {f"unique/{name}": (self.unique_heads[safe(name)], batch.all_present(name)) for name in batch}
+        unique = {f"unique/{name}": (self.unique_heads[module_key(name)], batch.all_present(name)) for name in batch}
         return {
             name: project_present(head, part, present)
             for name, part in parts.items()

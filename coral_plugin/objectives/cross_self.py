@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import MultimodalBatch
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings, projection_head
-from coral_plugin.objectives.base import training_recipe
+from coral_plugin.objectives.base import Step, training_recipe
 from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_modalities, over_pairs
 
 
@@ -41,7 +39,6 @@ class CrossSelf(PooledObjective):
     Trifeature, the only one that is known.
     """
 
-    name = "cross_self"
     Settings = CrossSelfSettings
     needs_raw = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
@@ -53,19 +50,9 @@ class CrossSelf(PooledObjective):
         """Three layers (METHODS 1.3)."""
         return projection_head(width, network.head_hidden, network.head_output)
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``cross`` (on ``raw``), ``self`` (on the views; unweighted) and ``total``."""
-        del progress, generator
         contrast = partial(nt_xent, temperature=self.settings.temperature)
-        plain = first if raw is None else raw
-        cross = over_pairs(contrast, self.projected(plain), plain)
-        own = over_modalities(contrast, *self.project_two(first, second, self.heads), first)
+        cross = over_pairs(contrast, self.projected(step.raw), step.raw)
+        own = over_modalities(contrast, *self.project_two(step.first, step.second, self.heads), step.first)
         return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}

@@ -10,13 +10,17 @@ from typing import Any, ClassVar, Literal, get_args
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.losses.factorised import club_bound, nce_bound
-from coral_plugin.networks import EncoderLike, NetworkSettings, PooledEncoder, default_width, resolve_encoders
+from coral_plugin.networks import (
+    EncoderBuilders,
+    PooledEncoder,
+    module_key,
+    tokenise,
+)
 from coral_plugin.networks.critics import ConcatCritic
-from coral_plugin.networks.pathways import safe, tokenise
-from coral_plugin.objectives.base import Objective, over_batch, training_recipe
+from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
 
 Pool = Literal["mean", "last"]
 _HEADS = ("shared", "unique", "conditional", "shared_bound", "conditional_bound")
@@ -67,15 +71,6 @@ class FactorCL(Objective):
     The paper has two modalities. For more, the loss is the sum of the two-modality loss over all pairs, each pair with
     heads and critics of its own, on one encoder a modality: our generalisation, equal to the paper's for two. A
     modality is then represented by its heads of all its pairs.
-
-    Args:
-        modalities: What is encoded, in order.
-        network: Width D and encoders by name; fusion and projection heads are not used.
-        settings: Of the method.
-        encoders: Modules or functions from Python; they win over the names in ``network``.
-
-    Raises:
-        InputError: fewer than two modalities.
     """
 
     Settings = FactorCLSettings
@@ -87,30 +82,19 @@ class FactorCL(Objective):
         | {"augmentations": {"image1": "simclr", "image2": "color_jitter+grayscale+blur+flip"}},
     }
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: FactorCLSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        if len(modalities) < 2:
-            raise InputError(
-                f"factorcl needs at least two modalities, got {len(modalities)} "
-                f"({', '.join(m.name for m in modalities) or 'none'})."
-            )
-        width = network.width or default_width(modalities)
-        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, width)
-        last = {m.name for m in modalities if m.temporal and settings.pool == "last"}
+    def build(self, builders: EncoderBuilders) -> None:
+        """An encoder for each modality, and heads and critics for each pair."""
+        last = {m.name for m in self.modalities if m.temporal and self.settings.pool == "last"}
         self.encoders = nn.ModuleDict(
             {
-                safe(m.name): (LastEncoder if m.name in last else PooledEncoder)(m, builders[m.name](), width)
-                for m in modalities
+                module_key(m.name): (LastEncoder if m.name in last else PooledEncoder)(
+                    m, builders[m.name](), self.width
+                )
+                for m in self.modalities
             }
         )
-        self.names = list(combinations([m.name for m in modalities], 2))
-        self.pairs = nn.ModuleList(_Pair(width, settings.critic_hidden) for _ in self.names)
+        self.names = list(combinations([m.name for m in self.modalities], 2))
+        self.pairs = nn.ModuleList(_Pair(self.width, self.settings.critic_hidden) for _ in self.names)
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``{modality: (B, 5 D)}``, its five heads side by side (for n modalities of all its pairs: 5 D (n - 1)).
@@ -119,23 +103,15 @@ class FactorCL(Objective):
         """
         return {name: self._part(batch, name) for name in batch}
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms of the main loss, with their signs, their sum ``main``, the critics' loss ``critics``, and ``total``.
 
         ``shared``, ``unique``, ``conditional`` are negative NCE bounds, ``shared_bound`` and ``conditional_bound`` CLUB
         bounds. ``critics`` is what the CLUB critics minimise; it says nothing of the representation.
         """
-        samples = first if raw is None else raw
-        plain = {name: self.encoders[safe(name)](samples) for name in samples}
-        copies = {name: self.encoders[safe(name)](second) for name in samples}
+        samples = step.raw
+        plain = {name: self.encoders[module_key(name)](samples) for name in samples}
+        copies = {name: self.encoders[module_key(name)](step.second) for name in samples}
         found = []
         for (a, b), pair in zip(self.names, self.pairs, strict=True):
             if a in plain and b in plain:
@@ -149,7 +125,7 @@ class FactorCL(Objective):
         return {**terms, "main": main, "critics": critics, "total": main + critics}
 
     def _part(self, batch: MultimodalBatch, name: str) -> Tensor:
-        vector = self.encoders[safe(name)](batch)
+        vector = self.encoders[module_key(name)](batch)
         heads = [
             pair.represent(vector, names.index(name))  # type: ignore[operator]
             for names, pair in zip(self.names, self.pairs, strict=True)

@@ -11,12 +11,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.losses.infmasking import masked_bound
-from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.networks import EncoderBuilders
 from coral_plugin.networks.mask_token import MaskToken
-from coral_plugin.objectives.base import over_batch, training_recipe
+from coral_plugin.objectives.base import Step, over_batch, training_recipe
 from coral_plugin.objectives.comm import Comm, CommSettings
 
 
@@ -78,15 +77,6 @@ class InfMasking(Comm):
     In all presets a modality that is one token for the fusion is hidden in a masked view with probability
     ``mask_ratio``, and one modality of a sample at least is seen; the released code hides such a modality always
     (:class:`MaskToken`).
-
-    Args:
-        modalities: What is encoded, in order.
-        network: Width, encoders by name, fusion and head.
-        settings: Of the method.
-        encoders: Modules or functions from Python; they win over the names in ``network``.
-
-    Raises:
-        InputError: fewer than two modalities, or settings that do not fit each other.
     """
 
     Settings = InfMaskingSettings
@@ -109,39 +99,28 @@ class InfMasking(Comm):
 
     settings: InfMaskingSettings
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: InfMaskingSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
+    def build(self, builders: EncoderBuilders) -> None:
+        """The networks of CoMM, and a mask token."""
+        super().build(builders)
         self.mask = MaskToken(self.width)
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,  # noqa: ARG002
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``masked/first``, ``masked/second``, those of CoMM, and ``total``, their weighted mean (METHODS 2.3).
 
         The weight of the covariance is :meth:`covariance_weight` of ``progress``.
         """
-        weight = self.covariance_weight(progress)
+        weight = self.covariance_weight(step.progress)
         self.used = {"covariance_weight": weight}
         bound = partial(masked_bound, temperature=self.settings.temperature, covariance_weight=weight)
         terms, views = {}, []
-        for name, batch in (("first", first), ("second", second)):
+        for name, batch in (("first", step.first), ("second", step.second)):
             tokens, padding = self.shared.tokenise(batch)
             view = self._project(batch, tokens, padding)
-            terms[f"masked/{name}"] = over_batch(bound, view.joint, self._project_masked(tokens, padding, generator))
+            terms[f"masked/{name}"] = over_batch(
+                bound, view.joint, self._project_masked(tokens, padding, step.generator)
+            )
             views.append(view)
-        return self._with_total({**terms, **self._contrast(first, *views)})
+        return self._with_total({**terms, **self._contrast(step.first, *views)})
 
     def covariance_weight(self, progress: float) -> float:
         """r, what the covariance is scaled by when ``progress`` of the training is over.

@@ -10,13 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderLike, NetworkSettings, SharedPathway, default_width, resolve_encoders
+from coral_plugin.networks import (
+    EncoderBuilders,
+    SharedPathway,
+    module_key,
+)
 from coral_plugin.networks.attention import FusionBlock
 from coral_plugin.networks.patches import Patches
-from coral_plugin.networks.pathways import safe
-from coral_plugin.objectives.base import Objective, over_batch, training_recipe
+from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,63 +64,38 @@ class Mae(Objective):
        and entries are standardised by the training set only, for a step of few features would lose its level.
 
     Padding and absent modalities are neither hidden nor reconstructed.
-
-    Args:
-        modalities: At least one.
-        network: Width, encoders by name and fusion.
-        settings: Of the method.
-        encoders: Modules or functions from Python; they win over the names in ``network``.
-
-    Raises:
-        InputError: no modality.
     """
 
     Settings = MaeSettings
+    min_modalities = 1
     deterministic: ClassVar[Mapping[str, Any]] = {"mask_ratio": 1.0}
     needs_raw = True
     # no paper has one; the name is the common default, the training COrAL's
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": training_recipe(1e-4, 1e-3)}
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: MaeSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        if not modalities:
-            raise InputError("mae needs at least one modality.")
-        self.settings = settings
-        width = network.width or default_width(modalities)
-        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, width)
-        self.shared = SharedPathway(modalities, builders, width, network.depth, network.heads)
-        self.patches = nn.ModuleDict({safe(m.name): Patches(self.shared.encoders[safe(m.name)]) for m in modalities})  # type: ignore[arg-type]
+    def build(self, builders: EncoderBuilders) -> None:
+        """A shared pathway, mask tokens, a decoder and an output layer for each modality."""
+        width, depth = self.width, self.settings.decoder_depth
+        self.shared = SharedPathway(self.modalities, builders, width, self.network.depth, self.network.heads)
+        self.patches = nn.ModuleDict({key: Patches(encoder) for key, encoder in self.shared.encoders.items()})  # type: ignore[arg-type]
         self.mask_tokens = nn.ParameterDict(
             {key: nn.Parameter(torch.randn(width) * 0.02) for key, patches in self.patches.items() if patches.aligned}
         )
-        depth = settings.decoder_depth
-        self.decoder = nn.ModuleList(FusionBlock(width, network.heads, depth) for _ in range(depth))
+        self.decoder = nn.ModuleList(FusionBlock(width, self.network.heads, depth) for _ in range(depth))
         self.norm = nn.LayerNorm(width)
-        self.outputs = nn.ModuleDict({safe(m.name): nn.Linear(width, self._outputs(m.name)) for m in modalities})
+        self.outputs = nn.ModuleDict(
+            {module_key(m.name): nn.Linear(width, self._outputs(m.name)) for m in self.modalities}
+        )
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``shared`` (B, D): the fused ``[CLS]`` of the modalities that the batch has, nothing hidden."""
         return {"shared": self.shared(batch)}
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,  # noqa: ARG002
-        progress: float,  # noqa: ARG002
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``reconstruction/<modality>``, mean squared errors of hidden values, and ``total``, their mean."""
-        samples = self._full_length(first if raw is None else raw)
+        samples = self._full_length(step.raw)
         valid = {name: self._patches(name).valid(samples[name], samples.padding.get(name)) for name in samples}
-        hidden = {name: self._draw(valid[name].any(dim=2), generator) for name in samples}
+        hidden = {name: self._draw(valid[name].any(dim=2), step.generator) for name in samples}
         decoded = self._reconstruct(samples, hidden)
         terms = {}
         for name in samples:
@@ -132,7 +110,7 @@ class Mae(Objective):
         return {**terms, "total": torch.stack(list(terms.values())).mean()}
 
     def _patches(self, name: str) -> Patches:
-        return self.patches[safe(name)]  # type: ignore[return-value]
+        return self.patches[module_key(name)]  # type: ignore[return-value]
 
     def _outputs(self, name: str) -> int:
         """Values that one decoded token stands for."""
@@ -165,7 +143,7 @@ class Mae(Objective):
             # where no sample has the modality there is one token that stands for nothing
             aligned = patches.aligned and token.shape[1] == patches.count
             if aligned:
-                mask_token = self.mask_tokens[safe(name)] + patches.position
+                mask_token = self.mask_tokens[module_key(name)] + patches.position
                 tokens[name] = torch.where(hidden[name].unsqueeze(2), mask_token.to(token.dtype), token)
             places.append(patches.position if aligned else token.new_zeros(token.shape[1:]))
         fused, mask = self.shared.fusion.all_tokens(tokens, padding)
@@ -176,7 +154,7 @@ class Mae(Objective):
         found = {}
         for name, output in zip(tokens, outputs, strict=True):
             patches = self._patches(name)
-            read = self.outputs[safe(name)](output if patches.aligned else cls)
+            read = self.outputs[module_key(name)](output if patches.aligned else cls)
             found[name] = (
                 read.expand(-1, patches.count, -1)
                 if patches.aligned

@@ -6,58 +6,30 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderLike, NetworkSettings, default_width, pooled_encoders, resolve_encoders
+from coral_plugin.networks import (
+    EncoderBuilders,
+    NetworkSettings,
+    module_key,
+    pooled_encoders,
+)
 from coral_plugin.networks.heads import project_present, project_views
-from coral_plugin.networks.pathways import safe
 from coral_plugin.objectives.base import Objective, over_batch
 
 
 class PooledObjective(Objective):
-    """Each modality has an encoder, whose valid tokens are averaged to a vector (B, D), and a head of its own.
+    """Each modality has an encoder, whose valid tokens are averaged to a vector (B, D), and a head of its own."""
 
-    Args:
-        modalities: What is encoded, in order.
-        network: Width, encoders by name and heads.
-        settings: Of the method.
-        encoders: Modules or functions from Python; they win over the names in ``network``.
-
-    Attributes:
-        name: Of the method, as registered.
-        least: Modalities that it needs.
-
-    Raises:
-        InputError: fewer modalities than the method needs.
-    """
-
-    name: ClassVar[str]
-    least: ClassVar[int] = 2
-
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: Any,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        if len(modalities) < self.least:
-            given = ", ".join(m.name for m in modalities) or "none"
-            needed = "one modality" if self.least == 1 else "two modalities"
-            hint = "" if self.least == 1 else "; simclr works with one"
-            raise InputError(f"{self.name} needs at least {needed}, got {len(modalities)} ({given}){hint}.")
-        self.settings = settings
-        self.modalities = modalities
-        self.width = network.width or default_width(modalities)
-        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, self.width)
-        self.encoders = pooled_encoders(modalities, builders, self.width)
-        self.heads = nn.ModuleDict({safe(m.name): self.head(self.width, network) for m in modalities})
+    def build(self, builders: EncoderBuilders) -> None:
+        """An encoder and a head for each modality."""
+        self.encoders = pooled_encoders(self.modalities, builders, self.width)
+        self.heads = nn.ModuleDict({module_key(m.name): self.head(self.width, self.network) for m in self.modalities})
 
     @staticmethod
     @abstractmethod
@@ -66,7 +38,7 @@ class PooledObjective(Objective):
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The vector (B, D) of each modality that the batch has; zero where a sample lacks it."""
-        return {name: self.encoders[safe(name)](batch) for name in batch}
+        return {name: self.encoders[module_key(name)](batch) for name in batch}
 
     def projected(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The vectors behind the heads, each (B, head_output); zero where a sample lacks the modality."""
@@ -75,7 +47,9 @@ class PooledObjective(Objective):
     def project(self, batch: MultimodalBatch, heads: nn.ModuleDict) -> dict[str, Tensor]:
         """The vectors behind ``heads``, ``{name: (B, head_output)}``."""
         return {
-            name: project_present(heads[safe(name)], self.encoders[safe(name)](batch), batch.all_present(name))
+            name: project_present(
+                heads[module_key(name)], self.encoders[module_key(name)](batch), batch.all_present(name)
+            )
             for name in batch
         }
 
@@ -85,9 +59,9 @@ class PooledObjective(Objective):
         """:meth:`project` of two views of the same samples, in one call of each head."""
         one, two = {}, {}
         for name in first:
-            encoder = self.encoders[safe(name)]
+            encoder = self.encoders[module_key(name)]
             vectors = (encoder(first), encoder(second))
-            one[name], two[name] = project_views(heads[safe(name)], vectors, first.all_present(name))
+            one[name], two[name] = project_views(heads[module_key(name)], vectors, first.all_present(name))
         return one, two
 
 

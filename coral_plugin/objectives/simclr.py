@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import MultimodalBatch
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings, projection_head
-from coral_plugin.objectives.base import training_recipe
+from coral_plugin.objectives.base import Step, training_recipe
 from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_modalities
 
 
@@ -39,8 +37,7 @@ class Simclr(PooledObjective):
     ``small_head`` are as wide as COrAL's. Its training is not known; theirs is COrAL's.
     """
 
-    name = "simclr"
-    least = 1
+    min_modalities = 1
     Settings = SimclrSettings
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": training_recipe(1e-4, 1e-3) | {"network.head_hidden": 4096, "network.head_output": 256},
@@ -52,17 +49,8 @@ class Simclr(PooledObjective):
         """Three layers (METHODS 1.3)."""
         return projection_head(width, network.head_hidden, network.head_output)
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``self`` and ``total``, which are the same, on the two views."""
-        del progress, generator, raw
         contrast = partial(nt_xent, temperature=self.settings.temperature)
-        own = over_modalities(contrast, *self.project_two(first, second, self.heads), first)
+        own = over_modalities(contrast, *self.project_two(step.first, step.second, self.heads), step.first)
         return {"self": own, "total": own}

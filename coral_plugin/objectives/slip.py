@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.losses import nt_xent
-from coral_plugin.networks import EncoderLike, NetworkSettings, projection_head
-from coral_plugin.networks.pathways import safe
-from coral_plugin.objectives.base import training_recipe
+from coral_plugin.networks import EncoderBuilders, module_key, projection_head
+from coral_plugin.objectives.base import Step, training_recipe
 from coral_plugin.objectives.clip import Clip, ClipSettings
 from coral_plugin.objectives.pooled import check_numbers, over_modalities
 from coral_plugin.registry import suggest
@@ -55,46 +52,36 @@ class Slip(Clip):
         InputError: fewer than two modalities, or a self term for a modality that is not there.
     """
 
-    name = "slip"
     Settings = SlipSettings
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": training_recipe(1e-4, 1e-3) | {"network.head_hidden": 4096, "network.head_output": 256},
         "small_head": training_recipe(1e-4, 1e-3) | {"network.head_hidden": 512, "network.head_output": 256},
     }
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: SlipSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        names = [m.name for m in modalities]
-        for name in settings.self_modalities:
+    def build(self, builders: EncoderBuilders) -> None:
+        """The networks of :class:`Clip`, and the heads of the self terms.
+
+        Raises:
+            InputError: a self term for a modality that is not there.
+        """
+        super().build(builders)
+        names = [m.name for m in self.modalities]
+        for name in self.settings.self_modalities:
             if name not in names:
                 raise suggest(name, names, "modality in method.self_modalities")
-        images = [m.name for m in modalities if m.kind == "image"]
-        self.self_names = list(dict.fromkeys(settings.self_modalities)) or images or names
+        images = [m.name for m in self.modalities if m.kind == "image"]
+        self.self_names = list(dict.fromkeys(self.settings.self_modalities)) or images or names
         self.self_heads = nn.ModuleDict(
             {
-                safe(name): projection_head(self.width, network.head_hidden, network.head_output)
+                module_key(name): projection_head(self.width, self.network.head_hidden, self.network.head_output)
                 for name in self.self_names
             }
         )
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``cross`` (on ``raw``), ``self`` (on the views; unweighted) and ``total``."""
-        del progress, generator
-        cross = self.cross(first if raw is None else raw)
-        one, two = self.project_two(first.select(self.self_names), second.select(self.self_names), self.self_heads)
-        own = over_modalities(partial(nt_xent, temperature=self.settings.temperature), one, two, first)
+        cross = self.cross(step.raw)
+        first, second = step.first.select(self.self_names), step.second.select(self.self_names)
+        one, two = self.project_two(first, second, self.self_heads)
+        own = over_modalities(partial(nt_xent, temperature=self.settings.temperature), one, two, step.first)
         return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar
 
@@ -11,16 +10,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch, Task
+from coral_plugin.data import MultimodalBatch, Task
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderLike, NetworkSettings, SharedPathway, default_width, resolve_encoders
-from coral_plugin.networks.pathways import safe
-from coral_plugin.objectives.base import Objective, over_batch, training_recipe
-
-
-@dataclass(frozen=True, kw_only=True)
-class SupervisedSettings:
-    """There is nothing to set but networks and training."""
+from coral_plugin.networks import (
+    EncoderBuilders,
+    SharedPathway,
+    module_key,
+)
+from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
 
 
 class Supervised(Objective):
@@ -30,34 +27,15 @@ class Supervised(Objective):
     for regression; of both augmented views, averaged, and averaged over the tasks. It is probed like every other
     method, on the fused ``[CLS]``; the heads are for training only. No published row: a bound of our own on what these
     networks can reach with this data, views and optimiser.
-
-    Args:
-        modalities: At least one.
-        network: Width, encoders by name and fusion.
-        settings: None.
-        encoders: Modules or functions from Python; they win over the names in ``network``.
-
-    Raises:
-        InputError: no modality.
     """
 
-    Settings = SupervisedSettings
+    min_modalities = 1
     needs_labels = True
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": training_recipe(1e-4, 1e-3)}  # COrAL's
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: SupervisedSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        if not modalities:
-            raise InputError("supervised needs at least one modality.")
-        self.width = network.width or default_width(modalities)
-        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, self.width)
-        self.shared = SharedPathway(modalities, builders, self.width, network.depth, network.heads)
+    def build(self, builders: EncoderBuilders) -> None:
+        """COrAL's shared pathway; :meth:`prepare` adds the heads."""
+        self.shared = SharedPathway(self.modalities, builders, self.width, self.network.depth, self.network.heads)
         self.heads = nn.ModuleDict()
         self.scales = nn.ModuleDict()
         self.tasks: tuple[Task, ...] = ()
@@ -70,24 +48,16 @@ class Supervised(Objective):
         """
         super().prepare(tasks)
         self.tasks = tasks
-        self.heads = nn.ModuleDict({safe(task.name): nn.Linear(self.width, len(task.classes)) for task in tasks})
+        self.heads = nn.ModuleDict({module_key(task.name): nn.Linear(self.width, len(task.classes)) for task in tasks})
         self.scales = nn.ModuleDict(
-            {safe(task.name): TargetScale(len(task.classes)) for task in tasks if task.kind == "regression"}
+            {module_key(task.name): TargetScale(len(task.classes)) for task in tasks if task.kind == "regression"}
         )
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``shared`` (B, D): the fused ``[CLS]`` of the modalities that the batch has."""
         return {"shared": self.shared(batch)}
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,  # noqa: ARG002
-        generator: torch.Generator | None = None,  # noqa: ARG002
-        *,
-        raw: MultimodalBatch | None = None,  # noqa: ARG002
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``task/<name>``, each the mean over both views, and ``total``, their mean.
 
         Raises:
@@ -95,14 +65,14 @@ class Supervised(Objective):
         """
         if not self.tasks:
             raise InputError("supervised has no heads yet: call prepare(tasks) with the tasks of the data.")
-        if missing := [task.name for task in self.tasks if task.name not in first.targets]:
+        if missing := [task.name for task in self.tasks if task.name not in step.first.targets]:
             raise InputError(f"supervised needs the targets of {', '.join(missing)}, but the batch lacks them.")
-        one, two = self.shared(first), self.shared(second)
+        one, two = self.shared(step.first), self.shared(step.second)
         terms = {}
         for task in self.tasks:
-            head = self.heads[safe(task.name)]
+            head = self.heads[module_key(task.name)]
             loss = partial(self._both_views, task)
-            terms[f"task/{task.name}"] = over_batch(loss, head(one), head(two), first.targets[task.name], least=1)
+            terms[f"task/{task.name}"] = over_batch(loss, head(one), head(two), step.first.targets[task.name], least=1)
         return {**terms, "total": torch.stack(list(terms.values())).mean()}
 
     def _both_views(self, task: Task, one: Tensor, two: Tensor, targets: Tensor) -> Tensor:
@@ -115,7 +85,7 @@ class Supervised(Objective):
         if task.kind == "multilabel":
             error = F.binary_cross_entropy_with_logits
             return (error(one, wanted) + error(two, wanted)) / 2
-        wanted = self.scales[safe(task.name)](wanted)
+        wanted = self.scales[module_key(task.name)](wanted)
         return (F.mse_loss(one, wanted) + F.mse_loss(two, wanted)) / 2
 
 

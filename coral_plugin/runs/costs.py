@@ -59,12 +59,12 @@ def training_cost(
     split = data.train if objective.needs_labels else data.unlabelled
     size = min(settings.training.batch_size, len(split))
     augmenter = build_augmenter(settings.augmentations, data.modalities, settings.plain_augmentations)
-    step = TrainingStep(copy.deepcopy(objective).train(), augmenter, 0, 1)
+    training_step = TrainingStep(copy.deepcopy(objective).train(), augmenter, 0, 1)
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     batch = split.batch(torch.arange(size)).to(device)
     with torch.random.fork_rng():  # the step seeds torch's generator for dropout
-        prepared = step.prepare(batch, 0)
-        flops = count_flops(lambda: step(prepared)[0].backward(), gradients=True)
+        step = training_step.prepare(batch, 0)
+        flops = count_flops(lambda: training_step(step)[0].backward(), gradients=True)
     training = [result["train"] for result in results.values()]
     return {
         "parameters": training[0]["parameters"],

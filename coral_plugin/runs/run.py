@@ -22,7 +22,7 @@ from coral_plugin.evaluation.scoring import complete_samples
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.registry import DATASETS
+from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.runs.folder import (
     LOG,
     METRICS,
@@ -137,12 +137,14 @@ def run(
     augmenter = build_augmenter(
         _augmentation_specs(settings, augmentations), data.modalities, settings.plain_augmentations
     )
-    method = _check(settings, data, encoders)
+    _check(settings, data, encoders)
+    method = OBJECTIVES.get(settings.objective)
+    on_labels = method.trains_on_labels(settings.method)
     for line in (*describe_modalities(data), *data.notes):
         say(f"{data.name}: {line}")
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     samples = len(data.unlabelled)
-    if method.needs_labels and samples != len(data.train):
+    if on_labels and samples != len(data.train):
         say(
             f"{settings.objective} trains on the {len(data.train)} labelled samples, as many steps as on the {samples} "
             f"unlabelled ones"
@@ -150,7 +152,7 @@ def run(
     train_seed = partial(
         train,
         build,
-        data.train if method.needs_labels else data.unlabelled,
+        data.train if on_labels else data.unlabelled,
         augmenter,
         settings.training,
         quiet=quiet,
@@ -248,18 +250,15 @@ def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) 
     return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
 
 
-def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> Objective:
-    """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder.
-
-    Returns the objective that it has built for it, which knows whether it trains and on labels.
-    """
+def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> None:
+    """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder."""
     check_machine(settings.training)
     if len(data.unlabelled) < 2:
         raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     refuse_too_large(build)
     with torch.random.fork_rng(devices=[]):
-        return build()
+        build()
 
 
 def _augmentation_specs(settings: RunSettings, augmentations: Mapping[str, Callable[..., Any]] | None) -> Any:

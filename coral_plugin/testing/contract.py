@@ -70,9 +70,9 @@ def construction(subject: Subject) -> None:
 
 def labels(subject: Subject) -> None:
     """An objective that needs labels refuses data that have none."""
-    made = subject.build(subject.claimed[0])
-    if not made.needs_labels:
+    if not subject.kind.trains_on_labels(subject.made_settings()):
         return
+    made = subject.build(subject.claimed[0])
     try:
         made.prepare(())
     except InputError:

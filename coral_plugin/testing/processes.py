@@ -32,7 +32,7 @@ _TOGETHER = TrainingSettings(device="cpu", devices=WORLD, timeout_seconds=60)
 
 
 @dataclass(frozen=True)
-class Step:
+class StepOutcome:
     """What one step leaves.
 
     Attributes:
@@ -50,7 +50,7 @@ class Step:
         """How far it may be from the step of one process."""
         return max(TOLERANCE.get(term.dtype, 0.0) for term in self.terms.values())
 
-    def difference(self, wanted: Step) -> dict[str, float]:
+    def difference(self, wanted: StepOutcome) -> dict[str, float]:
         """Greatest relative difference of the terms, the gradient (to its greatest entry) and the statistics."""
         largest = max((float(g.abs().max()) for g in wanted.gradient.values() if g.numel()), default=0.0)
         return {
@@ -102,7 +102,7 @@ def cases(subject: Subject) -> list[Case]:
 
 
 def together(every: Sequence[Case]) -> list[tuple[dict[str, float], float]]:
-    """Of each case the greatest differences (:meth:`Step.difference`) between the processes and one, and the tolerance.
+    """Greatest differences between the processes and one (:meth:`StepOutcome.difference`), and the tolerance, by case.
 
     Raises:
         AssertionError: a process failed, or an objective cannot be sent to one.
@@ -117,12 +117,12 @@ def together(every: Sequence[Case]) -> list[tuple[dict[str, float], float]]:
         found = [torch.load(folder / f"{number}.pt", weights_only=True) for number in range(WORLD)]
     out = []
     for place, wanted in enumerate(alone):
-        each = [Step(**steps[place]).difference(wanted) for steps in found]
+        each = [StepOutcome(**steps[place]).difference(wanted) for steps in found]
         out.append(({key: max(one[key] for one in each) for key in each[0]}, wanted.tolerance))
     return out
 
 
-def one_step(objective: Objective, views: tuple[MultimodalBatch, MultimodalBatch, MultimodalBatch]) -> Step:
+def one_step(objective: Objective, views: tuple[MultimodalBatch, MultimodalBatch, MultimodalBatch]) -> StepOutcome:
     """Loss and gradient in training mode; of several processes, the mean of their gradients, as DDP takes it."""
     first, second, batch = views
     found = terms(objective.train(), batch, views=(first, second))
@@ -135,7 +135,7 @@ def one_step(objective: Objective, views: tuple[MultimodalBatch, MultimodalBatch
     pieces = flat.split([p.numel() for p in parameters.values()])
     gradient = {name: piece.view_as(p) for (name, p), piece in zip(parameters.items(), pieces, strict=True)}
     buffers = {name: each.clone() for name, each in objective.named_buffers() if each.is_floating_point()}
-    return Step(values_of(found), gradient, buffers)
+    return StepOutcome(values_of(found), gradient, buffers)
 
 
 def _member(folder: Path, every: Sequence[Case]) -> None:

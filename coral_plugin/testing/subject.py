@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import EncoderLike, NetworkSettings
-from coral_plugin.objectives import Objective
+from coral_plugin.objectives import Objective, Step
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.testing.expect import expect
 from coral_plugin.testing.samples import TASK, made_up, samples, tiny_encoder, view
@@ -132,8 +132,7 @@ def terms(
     first, second = views or (view(batch, 1), view(batch, 2))
     torch.manual_seed(dropout_seed)
     generator = torch.Generator().manual_seed(seed)
-    raw = {"raw": batch} if objective.needs_raw else {}
-    return objective.loss(first, second, progress, generator, **raw)
+    return objective.loss(Step(first, second, progress, generator, batch))
 
 
 def values_of(found: Mapping[str, Tensor]) -> dict[str, Tensor]:

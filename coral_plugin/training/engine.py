@@ -11,15 +11,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
+from coral_plugin.data import MultimodalBatch
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import DivergedError
-from coral_plugin.objectives import Objective, parameter_groups
+from coral_plugin.objectives import Objective, Step, parameter_groups
 from coral_plugin.training.finite import find_cause, nonfinite_terms
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import EpochLog
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.training.signals import Interrupted, StopRequest
-from coral_plugin.training.step import Prepared, TrainingStep, learning_rate, set_learning_rate
+from coral_plugin.training.step import TrainingStep, learning_rate, set_learning_rate
 
 
 @dataclass
@@ -90,13 +91,14 @@ class Engine:
             if stopped:
                 raise Interrupted(stopped, self.place())
 
-    def _take_step(self, step: int, request: StopRequest) -> int:
+    def _take_step(self, number: int, request: StopRequest) -> int:
         """Take one step; returns the number of the signal that came to any process."""
-        set_learning_rate(self.optimiser, learning_rate(self.settings, step, self.steps))
-        prepared = self.training.prepare(self.loader.batch(step), step)
+        set_learning_rate(self.optimiser, learning_rate(self.settings, number, self.steps))
+        batch = self.loader.batch(number)
+        step = self.training.prepare(batch, number)
         before = self._buffers()
         self.optimiser.zero_grad(set_to_none=True)
-        total, values = self.module(prepared)
+        total, values = self.module(step)
         self.fabric.backward(total)
         norm = self.fabric.clip_gradients(
             self.module,
@@ -108,7 +110,7 @@ class Engine:
         loss_is_finite, finite, stopped = self._agree(loss_is_finite, finite, request.number)
         if finite:
             self.stepper.step()
-            self.log.add(self.training.names, values, self.loader.size(step))
+            self.log.add(self.training.names, values, self.loader.size(number))
         elif loss_is_finite and self._scaler is not None and self._scaler.get_scale() >= 1:
             # in half precision a gradient overflows now and then: its scaler skips the step and lowers the scale
             self.stepper.step()
@@ -116,7 +118,7 @@ class Engine:
         elif self.settings.on_nonfinite == "skip":
             self._skip(before)
         else:
-            self._refuse(prepared, values)
+            self._refuse(batch, step, values)
         return stopped
 
     def _agree(self, loss_is_finite: bool, finite: bool, signal: int) -> tuple[bool, bool, int]:
@@ -142,11 +144,11 @@ class Engine:
             return {}
         return {name: value.clone() for name, value in self.training.named_buffers()}
 
-    def _refuse(self, prepared: Prepared, values: Tensor) -> None:
+    def _refuse(self, batch: MultimodalBatch, step: Step, values: Tensor) -> None:
         what, terms = nonfinite_terms(self.training.names, values)
-        _, cause = _surest(find_cause(self.training.objective, prepared))
+        _, cause = _surest(find_cause(self.training.objective, batch, step))
         raise DivergedError(
-            f"The {what} is not finite at step {prepared.step} of epoch {prepared.step // len(self.loader)} "
+            f"The {what} is not finite at step {self.step} of epoch {self.step // len(self.loader)} "
             f"({terms}{cause}). Lower training.learning_rate, set training.gradient_clip, or leave such steps out "
             f"with training.on_nonfinite=skip."
         )

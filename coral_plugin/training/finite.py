@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from coral_plugin.networks.pathways import safe
-from coral_plugin.objectives import Objective
-from coral_plugin.training.step import Prepared
+from coral_plugin.data import MultimodalBatch
+from coral_plugin.networks import module_key
+from coral_plugin.objectives import Objective, Step
 
 _SHOWN = 8
 
@@ -22,31 +22,31 @@ def nonfinite_terms(names: list[str], values: Tensor) -> tuple[str, str]:
     return ("loss", f"terms: {', '.join(bad)}; ") if bad else ("gradient", "")
 
 
-def find_cause(objective: Objective, prepared: Prepared) -> tuple[int, str]:
+def find_cause(objective: Objective, batch: MultimodalBatch, step: Step) -> tuple[int, str]:
     """How sure the cause is (less is surer), and what it is: modality, place, sample indices.
 
     Looks at weights, then at the values of each modality, its views, and its embedding alone; gradients last. Changes
     running statistics, so the training must end here.
     """
     broken = [name for name, p in objective.named_parameters() if not torch.isfinite(p).all()]
-    for place, batch in (("input", prepared.batch), ("view", prepared.first), ("view", prepared.second)):
-        for name in batch:
-            if (rows := _rows(batch[name], batch.present.get(name))) is not None:
-                return 0, f"modality {name}: its {place}, samples {_samples(prepared, rows)}"
+    for place, values in (("input", batch), ("view", step.first), ("view", step.second)):
+        for name in values:
+            if (rows := _rows(values[name], values.present.get(name))) is not None:
+                return 0, f"modality {name}: its {place}, samples {_samples(batch, rows)}"
     if broken:
-        return 1, f"weights: {_few(broken)}; samples {_samples(prepared, None)}"
+        return 1, f"weights: {_few(broken)}; samples {_samples(batch, None)}"
     with torch.no_grad():
-        for batch in (prepared.first, prepared.second):
-            for name in batch:
-                for part in objective.embed(batch.select([name])).values():
-                    if (rows := _rows(part, batch.present.get(name))) is not None:
-                        return 2, f"modality {name}: its embedding, samples {_samples(prepared, rows)}"
+        for view in (step.first, step.second):
+            for name in view:
+                for part in objective.embed(view.select([name])).values():
+                    if (rows := _rows(part, view.present.get(name))) is not None:
+                        return 2, f"modality {name}: its embedding, samples {_samples(batch, rows)}"
     found = [n for n, p in objective.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
     if not found:
-        return 4, f"samples {_samples(prepared, None)}"
-    touched = [name for name in prepared.batch if any(safe(name) in parameter.split(".") for parameter in found)]
+        return 4, f"samples {_samples(batch, None)}"
+    touched = [name for name in batch if any(module_key(name) in parameter.split(".") for parameter in found)]
     modality = f"modality {', '.join(touched)}; " if touched else ""
-    return 3, f"{modality}gradients: {_few(found)}; samples {_samples(prepared, None)}"
+    return 3, f"{modality}gradients: {_few(found)}; samples {_samples(batch, None)}"
 
 
 def _rows(values: Tensor, present: Tensor | None) -> Tensor | None:
@@ -57,10 +57,10 @@ def _rows(values: Tensor, present: Tensor | None) -> Tensor | None:
     return bad if bad.any() else None
 
 
-def _samples(prepared: Prepared, rows: Tensor | None) -> str:
-    index = prepared.batch.index
+def _samples(batch: MultimodalBatch, rows: Tensor | None) -> str:
+    index = batch.index
     if index is None:
-        index = torch.arange(prepared.batch.size)
+        index = torch.arange(batch.size)
     found = (index if rows is None else index[rows]).tolist()
     return f"{found[:_SHOWN]}{'...' if len(found) > _SHOWN else ''}"
 

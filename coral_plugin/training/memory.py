@@ -15,7 +15,7 @@ from coral_plugin import machine
 from coral_plugin.data import MultimodalBatch, Split
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.networks.recompute import as_if_whole
-from coral_plugin.objectives import Objective
+from coral_plugin.objectives import Objective, Step
 from coral_plugin.training.settings import TrainingSettings
 
 # an encoder that keeps fewer numbers than this for each number of a batch, and for each pair of steps, is not measured
@@ -245,10 +245,9 @@ class _Measure:
             return tensor
 
         stream = torch.Generator(batch.device).manual_seed(0)
-        raw = {"raw": batch} if self.objective.needs_raw else {}
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
         with hooks, self.autocast, as_if_whole(min(1.0, samples / self.whole)):
-            terms = self.objective.loss(batch, batch, 0.0, stream, **raw)
+            terms = self.objective.loss(Step(batch, batch, 0.0, stream))
         size = sum(kept.values())
         del terms
         return size

@@ -11,34 +11,9 @@ from torch import Tensor, nn
 
 from coral_plugin.augmentations import Augmenter
 from coral_plugin.data import MultimodalBatch
-from coral_plugin.objectives import Objective
+from coral_plugin.objectives import Objective, Step
 from coral_plugin.training.randomness import fold, generator
 from coral_plugin.training.settings import TrainingSettings
-
-
-class Prepared:
-    """The views of one step. No container that Lightning or DDP knows, so they hand it on as it is.
-
-    Attributes:
-        step: Its number in the training.
-        batch: Samples without augmentation.
-        first: One view of them.
-        second: Another view.
-        stream: Source of what is drawn next in this step.
-        raw: The samples for un-augmented branches, of an objective that needs them.
-    """
-
-    def __init__(
-        self,
-        step: int,
-        batch: MultimodalBatch,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        stream: torch.Generator,
-        raw: MultimodalBatch | None = None,
-    ) -> None:
-        self.step, self.batch, self.first, self.second, self.stream = step, batch, first, second, stream
-        self.raw = raw
 
 
 class TrainingStep(nn.Module):
@@ -68,26 +43,29 @@ class TrainingStep(nn.Module):
         self.seed, self.steps, self.rank, self.double_values = seed, steps, rank, double
         self.names: list[str] = []
 
-    def prepare(self, batch: MultimodalBatch, step: int) -> Prepared:
-        """Two views of ``batch``, outside the half precision of the networks; labels only where they are needed."""
+    def prepare(self, batch: MultimodalBatch, number: int) -> Step:
+        """The step of this ``number`` in the training: two views of ``batch``, with labels only where they are needed.
+
+        Made outside the half precision of the networks.
+        """
         if not self.objective.needs_labels:
             batch = replace(batch, targets={})
         if self.double_values:
             batch = replace(batch, tensors={name: value.double() for name, value in batch.items()})
-        stream = generator(self.seed, "step", step, batch.device, self.rank)
+        stream = generator(self.seed, "step", number, batch.device, self.rank)
         first, second = self.augmenter(batch, stream), self.augmenter(batch, stream)
-        if not self.objective.needs_raw:
-            return Prepared(step, batch, first, second, stream)
-        # a stream of its own: views and masks of a step are the same whatever becomes of its un-augmented branch
-        plain = generator(self.seed, "plain", step, batch.device, self.rank)
-        return Prepared(step, batch, first, second, stream, self.augmenter.unaugmented(batch, plain))
-
-    def forward(self, prepared: Prepared) -> tuple[Tensor, Tensor]:
-        """The total loss, and all terms ``(K,)`` in float32 without gradient."""
+        raw = None
+        if self.objective.needs_raw:
+            # a stream of its own: views and masks of a step are the same whatever becomes of its un-augmented branch
+            plain = generator(self.seed, "plain", number, batch.device, self.rank)
+            raw = self.augmenter.unaugmented(batch, plain)
         # dropout draws from the global generator; everything else from the step's own
-        torch.manual_seed(fold(self.seed, "dropout", prepared.step, self.rank))
-        raw = {"raw": prepared.raw} if self.objective.needs_raw else {}
-        terms = self.objective.loss(prepared.first, prepared.second, prepared.step / self.steps, prepared.stream, **raw)
+        torch.manual_seed(fold(self.seed, "dropout", number, self.rank))
+        return Step(first, second, number / self.steps, stream, raw)
+
+    def forward(self, step: Step) -> tuple[Tensor, Tensor]:
+        """The total loss, and all terms ``(K,)`` in float32 without gradient."""
+        terms = self.objective.loss(step)
         self.names = list(terms)
         return terms["total"], torch.stack([term.detach().float() for term in terms.values()])
 

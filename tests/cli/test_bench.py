@@ -25,20 +25,20 @@ from coral_plugin.objectives.coral import Coral
 class Halting(Coral):
     '''Where BENCH_HALT names the folder of a grid: as soon as one run is complete, the next waits in its last epoch.'''
 
-    def loss(self, first, second, progress, *arguments, **options):
+    def loss(self, step):
         folder = os.environ.get("BENCH_HALT")
-        if folder and progress > 0.5 and any(pathlib.Path(folder).glob("runs/*/record.json")):
+        if folder and step.progress > 0.5 and any(pathlib.Path(folder).glob("runs/*/record.json")):
             pathlib.Path(folder, "halted").write_text(f"{os.getpid()}\\n")
             while True:
                 time.sleep(0.05)
-        return super().loss(first, second, progress, *arguments, **options)
+        return super().loss(step)
 
 class Failing(Clip):
-    def loss(self, *arguments, **options):
+    def loss(self, step):
         raise RuntimeError("no luck")
 
 class Killed(Clip):
-    def loss(self, *arguments, **options):
+    def loss(self, step):
         with open(os.path.join(os.path.dirname(__file__), "tries"), "a") as file:
             file.write("x")
         os.kill(os.getpid(), signal.SIGKILL)

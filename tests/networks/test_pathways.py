@@ -6,8 +6,7 @@ from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.networks import SharedPathway, TokenEncoder
-from coral_plugin.networks.pathways import safe
+from coral_plugin.networks import SharedPathway, TokenEncoder, module_key
 from coral_plugin.networks.tokenizers import FeatureTokenizer, PatchTokenizer, SequenceTokenizer, VectorTokenizer
 
 TABLE = Modality(name="table", kind="tabular", shape=(5,))
@@ -139,12 +138,12 @@ def test_padding_is_dropped_when_the_encoder_pools_the_steps(steps):
 
 @pytest.mark.parametrize("name", ["a.b", "keys", "type", "forward", "training", "ünï code", "a%2Eb", "m_a"])
 def test_any_name_is_a_key_of_a_module_dict(name):
-    assert safe(name) in nn.ModuleDict({safe(name): nn.Identity()})
+    assert module_key(name) in nn.ModuleDict({module_key(name): nn.Identity()})
 
 
 def test_different_names_have_different_keys():
     names = ["a.b", "a_dot_b", "a%2Eb", "a%252Eb", "a_b", "ab"]
-    assert len({safe(name) for name in names}) == len(names)
+    assert len({module_key(name) for name in names}) == len(names)
 
 
 def a_pathway(depth=1):
@@ -170,7 +169,7 @@ def test_shared_pathway_is_encoders_then_masks_then_fusion(monkeypatch):
     assert torch.equal(padding["series"], batch.padding["series"])
     assert torch.equal(masked["table"], plain["table"])
     assert (masked["series"] == 0).all()
-    encoder = pathway.encoders[safe("series")]
+    encoder = pathway.encoders[module_key("series")]
     assert torch.equal(plain["series"], encoder(batch["series"], batch.padding["series"])[0])
 
 

@@ -1,13 +1,18 @@
 """Weight decay by METHODS 1.7, and the contract."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
 
-from coral_plugin.data import Modality
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import Objective, parameter_groups
+from coral_plugin.networks.encoders.affect import AffectTransformer
+from coral_plugin.objectives import Objective, Step, parameter_groups
 from coral_plugin.objectives.coral import Coral, CoralSettings
+from coral_plugin.objectives.supervised import Supervised
 
 MODALITIES = (
     Modality(name="bias", kind="sequence", shape=(6, 4)),
@@ -82,15 +87,47 @@ def test_objective_is_abstract_and_its_defaults_are_empty():
         Objective(MODALITIES, NETWORK, None)
 
     class Nothing(Objective):
-        Settings, presets = object, {}
-
-        def __init__(self):
-            super().__init__(MODALITIES, NETWORK, None)
-
-        def loss(self, first, second, progress, generator=None):
+        def loss(self, step):
             return {}
 
         def embed(self, batch):
             return {}
 
-    assert (Nothing().projected(None), Nothing().used) == ({}, {})
+    nothing = Nothing(MODALITIES, NETWORK, Nothing.Settings())
+    assert (nothing.projected(None), nothing.used, nothing.presets) == ({}, {}, {})
+    assert (nothing.modalities, nothing.network, nothing.width) == (MODALITIES, NETWORK, 16)
+    with pytest.raises(InputError, match=r"^Nothing needs at least two modalities, got 1 \(bias\)\.$"):
+        Nothing(MODALITIES[:1], NETWORK, None)
+
+
+def test_builders_make_the_encoders_that_are_named_by_settings_or_given_from_python():
+    made = {}
+
+    class Built(Coral):
+        def build(self, builders):
+            made.update({name: builder() for name, builder in builders.items()})
+
+    given = nn.Linear(5, 5)
+    Built(MODALITIES, NETWORK, CoralSettings(), {"table": given})
+    assert list(made) == [modality.name for modality in MODALITIES]
+    assert torch.equal(made["table"].weight, given.weight)
+    assert made["table"] is not given
+    assert isinstance(made["bias"], AffectTransformer)
+
+
+def test_whether_labels_are_read_is_known_without_building():
+    assert Coral.trains_on_labels(CoralSettings(positives="class"))
+    assert not Coral.trains_on_labels(CoralSettings())
+    assert Supervised.trains_on_labels(Supervised.Settings())
+    assert Coral(MODALITIES, NETWORK, CoralSettings(positives="class")).needs_labels
+
+
+def test_a_step_cannot_be_changed_and_is_replaced_by_another():
+    one, two = (MultimodalBatch({"table": torch.full((2, 5), value)}) for value in (1.0, 2.0))
+    step = Step(one, two, 0.5)
+    with pytest.raises(AttributeError, match=r"step\.replace\(progress=\.\.\.\)"):
+        step.progress = 0.0
+    other = step.replace(progress=0.75, raw=two)
+    assert (step.first, step.second, step.raw, step.progress, step.generator) == (one, two, one, 0.5, None)
+    assert (other.first, other.second, other.raw, other.progress, other.generator) == (one, two, two, 0.75, None)
+    assert vars(copy.deepcopy(other)).keys() == vars(other).keys()

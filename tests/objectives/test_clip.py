@@ -8,7 +8,7 @@ import torch
 
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.objectives import parameter_groups
+from coral_plugin.objectives import Step, parameter_groups
 from coral_plugin.objectives.clip import Clip, ClipSettings
 
 
@@ -16,7 +16,7 @@ def test_conformance(vectors, monkeypatch):
     clip = vectors.build(Clip)
     clip.logit_scale.data.fill_(math.log(1 / 0.07))  # in float64, to all digits
     monkeypatch.setattr(clip, "projected", lambda batch: {"m0": vectors.a[0], "m1": vectors.b[0]})
-    terms = clip.loss(vectors.batch(size=4), vectors.batch(size=4), 0.0)
+    terms = clip.loss(Step(vectors.batch(size=4), vectors.batch(size=4), 0.0))
     assert terms["total"].item() == pytest.approx(2.89281077, abs=1e-8)
 
 
@@ -27,7 +27,7 @@ def test_loss_is_the_mean_over_all_pairs_of_the_raw_samples(vectors, n, missing)
     clip.logit_scale.data.fill_(1.3)
     raw = vectors.batch(n, seed=3)
     raw = vectors.with_missing(raw) if missing else raw
-    terms = clip.loss(vectors.batch(n), vectors.batch(n, seed=2), 0.5, raw=raw)
+    terms = clip.loss(Step(vectors.batch(n), vectors.batch(n, seed=2), 0.5, raw=raw))
     expected = vectors.pairs(partial(vectors.clip, scale=math.exp(1.3)), clip.projected(raw), raw)
     assert list(terms) == ["cross", "total"]
     assert torch.allclose(terms["total"], expected, atol=1e-10)
@@ -36,8 +36,8 @@ def test_loss_is_the_mean_over_all_pairs_of_the_raw_samples(vectors, n, missing)
 
 def test_the_first_view_stands_in_for_raw(vectors):
     clip, first = vectors.build(Clip), vectors.batch()
-    alone = clip.loss(first, vectors.batch(seed=2), 0.0)["total"]
-    assert torch.equal(alone, clip.loss(vectors.batch(seed=5), vectors.batch(seed=6), 0.0, raw=first)["total"])
+    alone = clip.loss(Step(first, vectors.batch(seed=2), 0.0))["total"]
+    assert torch.equal(alone, clip.loss(Step(vectors.batch(seed=5), vectors.batch(seed=6), 0.0, raw=first))["total"])
     assert Clip.needs_raw
 
 
@@ -76,7 +76,7 @@ def test_the_scale_starts_at_one_over_007_without_weight_decay(vectors):
 def test_a_scale_outside_its_range_is_put_back_where_it_is_used(vectors, outside, scale):
     clip, raw = vectors.build(Clip).eval(), vectors.batch()
     clip.logit_scale.data.fill_(outside)
-    total = clip.loss(raw, raw, 0.0)["total"]
+    total = clip.loss(Step(raw, raw, 0.0))["total"]
     assert torch.allclose(total, vectors.clip(*clip.projected(raw).values(), scale=scale), atol=1e-9)
     assert clip.logit_scale.exp().item() == pytest.approx(scale)
 
@@ -89,7 +89,7 @@ def test_the_scale_neither_sticks_at_its_edge_nor_wanders_off(vectors, monkeypat
     def step(shift):
         monkeypatch.setattr(clip, "projected", lambda given: {"m0": rows, "m1": rows.roll(shift, 0)})
         clip.logit_scale.grad = None
-        clip.loss(batch, batch, 0.0)["total"].backward()
+        clip.loss(Step(batch, batch, 0.0))["total"].backward()
         clip.logit_scale.data -= rate * clip.logit_scale.grad
         return clip.logit_scale.grad.item()
 
@@ -112,4 +112,4 @@ def test_a_batch_with_one_modality_has_no_pairs(vectors):
     clip = vectors.build(Clip)
     one = MultimodalBatch({"m0": vectors.batch()["m0"]})
     with pytest.raises(InputError, match="two of them in the batch, got m0"):
-        clip.loss(one, one, 0.0)
+        clip.loss(Step(one, one, 0.0))

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from coral_plugin.errors import InputError
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.cmc import Cmc, CmcSettings
 
 
@@ -12,7 +13,7 @@ def test_conformance(vectors, monkeypatch):
     given = {"m0": vectors.a[0], "m1": vectors.a[1], "m2": vectors.b[0]}
     monkeypatch.setattr(objective, "projected", lambda batch: given)
     batch = vectors.batch(3, size=4)
-    assert objective.loss(batch, batch, 0.0)["total"].item() == pytest.approx(6.13294496, abs=1e-8)
+    assert objective.loss(Step(batch, batch, 0.0))["total"].item() == pytest.approx(6.13294496, abs=1e-8)
 
 
 @pytest.mark.parametrize("missing", [False, True])
@@ -21,7 +22,7 @@ def test_loss_is_the_mean_over_all_pairs_of_the_raw_samples(vectors, n, missing)
     objective = vectors.build(Cmc, n, temperature=0.3).eval()
     raw = vectors.batch(n, seed=3)
     raw = vectors.with_missing(raw) if missing else raw
-    terms = objective.loss(vectors.batch(n), vectors.batch(n, seed=2), 0.5, raw=raw)
+    terms = objective.loss(Step(vectors.batch(n), vectors.batch(n, seed=2), 0.5, raw=raw))
     expected = vectors.pairs(lambda a, b: vectors.nt_xent(a, b, 0.3), objective.projected(raw), raw)
     assert list(terms) == ["cross", "total"]
     assert torch.allclose(terms["total"], expected, atol=1e-10)
@@ -29,8 +30,10 @@ def test_loss_is_the_mean_over_all_pairs_of_the_raw_samples(vectors, n, missing)
 
 def test_the_first_view_stands_in_for_raw(vectors):
     objective, first = vectors.build(Cmc), vectors.batch()
-    alone = objective.loss(first, vectors.batch(seed=2), 0.0)["total"]
-    assert torch.equal(alone, objective.loss(vectors.batch(seed=5), vectors.batch(seed=6), 0.0, raw=first)["total"])
+    alone = objective.loss(Step(first, vectors.batch(seed=2), 0.0))["total"]
+    assert torch.equal(
+        alone, objective.loss(Step(vectors.batch(seed=5), vectors.batch(seed=6), 0.0, raw=first))["total"]
+    )
     assert Cmc.needs_raw
 
 

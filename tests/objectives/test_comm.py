@@ -7,7 +7,7 @@ from torch import nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import base
+from coral_plugin.objectives import Step, base
 from coral_plugin.objectives.comm import Comm, CommSettings
 from coral_plugin.runs.settings import make_settings
 
@@ -61,7 +61,7 @@ def test_the_whole_loss_from_its_parts(n):
     """In training mode, so that each part has batch statistics of its own (METHODS 1.3)."""
     comm = objective(n, temperature=0.3, unimodal_weight=2.0, joint_weight=5.0)
     first, second = a_batch(n), a_batch(n, seed=2)
-    terms = comm.loss(first, second, progress=0.5)
+    terms = comm.loss(Step(first, second, progress=0.5))
     one, two = (fused_and_projected(comm, batch, list(batch)) for batch in (first, second))
     expected = {}
     for name in first:
@@ -77,7 +77,7 @@ def test_the_whole_loss_from_its_parts(n):
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_gradients_reach_every_parameter(n):
     comm = objective(n)
-    comm.loss(a_batch(n), a_batch(n, seed=2), progress=0.0)["total"].backward()
+    comm.loss(Step(a_batch(n), a_batch(n, seed=2), progress=0.0))["total"].backward()
     for name, parameter in comm.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -92,7 +92,7 @@ def test_a_view_is_encoded_once_and_each_subset_is_fused_once(monkeypatch):
     encode, fuse = encoder.forward, fusion.forward
     monkeypatch.setattr(encoder, "forward", lambda *args: (calls.append("encoder"), encode(*args))[1])
     monkeypatch.setattr(fusion, "forward", lambda *args: (calls.append(tuple(args[0])), fuse(*args))[1])
-    comm.loss(a_batch(), a_batch(seed=2), progress=0.0)
+    comm.loss(Step(a_batch(), a_batch(seed=2), progress=0.0))
     view = ["encoder", ("text",), ("table",), ("words.raw",), ("text", "table", "words.raw")]
     assert calls == view * 2
 
@@ -114,7 +114,7 @@ def test_subsets_of_the_modalities():
         changed = batch.with_values({k: v if k in names else v + 1 for k, v in batch.items()})
         assert torch.equal(comm.embed(changed.select(names))["shared"], part)
     views = (a_batch(seed=seed).select(["text", "table"]) for seed in (1, 2))
-    assert list(comm.loss(*views, 0.5)) == ["unimodal/text", "unimodal/table", "joint", "total"]
+    assert list(comm.loss(Step(*views, 0.5))) == ["unimodal/text", "unimodal/table", "joint", "total"]
 
 
 @pytest.mark.parametrize("content", [0.0, 100.0])
@@ -130,7 +130,7 @@ def test_neither_content_nor_amount_of_padding_changes_anything(content):
             padding[name] = torch.cat([mask, torch.ones_like(mask[:, :3])], dim=1)
         changed.append(MultimodalBatch(values, padding))
     assert torch.allclose(comm.embed(changed[0])["shared"], comm.embed(batches[0])["shared"], atol=1e-5)
-    before, after = comm.loss(*batches, 0.5), comm.loss(*changed, 0.5)
+    before, after = comm.loss(Step(*batches, 0.5)), comm.loss(Step(*changed, 0.5))
     assert all(torch.allclose(before[name], after[name], atol=1e-4) for name in before)
 
 
@@ -140,7 +140,7 @@ PRESENT = {"text": [1, 1, 0, 1, 0, 1], "table": [1, 0, 1, 1, 1, 1]}
 def test_a_modalitys_term_is_over_the_samples_that_have_it():
     comm = objective()
     first, second = (a_batch(seed=seed, present=PRESENT) for seed in (1, 2))
-    terms = comm.loss(first, second, 0.0)
+    terms = comm.loss(Step(first, second, 0.0))
     one, two = (fused_and_projected(comm, batch, list(batch)) for batch in (first, second))
     assert torch.allclose(terms["joint"], naive_nt_xent(one, two), atol=1e-4)
     for name in first:
@@ -159,7 +159,7 @@ def test_values_of_missing_modalities_do_not_matter():
         for name, present in batch.present.items():
             values[name][~present] = float("nan")
         broken.append(batch.with_values(values))
-    before, after = comm.loss(*batches, 0.0), comm.loss(*broken, 0.0)
+    before, after = comm.loss(Step(*batches, 0.0)), comm.loss(Step(*broken, 0.0))
     assert all(torch.equal(before[name], after[name]) for name in before)
     after["total"].backward()
     assert all(p.grad.isfinite().all() for p in comm.parameters())
@@ -169,7 +169,7 @@ def test_values_of_missing_modalities_do_not_matter():
 def test_a_modality_of_fewer_than_two_samples_has_no_term(present):
     comm = objective()
     views = (a_batch(seed=seed, present={"text": present}) for seed in (1, 2))
-    terms = comm.loss(*views, 0.0)
+    terms = comm.loss(Step(*views, 0.0))
     assert terms["unimodal/text"] == 0
     terms["total"].backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in comm.parameters())
@@ -179,7 +179,7 @@ def test_two_processes_have_the_loss_of_the_whole_batch(monkeypatch):
     """The rows that each half of a batch hands to the others, put together. Batch norm is at rest."""
     comm = objective().eval()
     whole = [a_batch(seed=seed, present=PRESENT) for seed in (1, 2)]
-    expected = comm.loss(*whole, 0.0)
+    expected = comm.loss(Step(*whole, 0.0))
     handed = []
     for rows in (slice(0, 2), slice(2, 6)):
         part = [
@@ -189,24 +189,24 @@ def test_two_processes_have_the_loss_of_the_whole_batch(monkeypatch):
         ]  # fmt: skip
         handed.append([])
         monkeypatch.setattr(base, "gather", lambda rows: (handed[-1].append(rows), rows)[1])
-        comm.loss(*part, 0.0)
+        comm.loss(Step(*part, 0.0))
     together = iter([torch.cat(pair) for pair in zip(*handed, strict=True)])
     monkeypatch.setattr(base, "gather", lambda rows: next(together))
-    terms = comm.loss(*part, 0.0)
+    terms = comm.loss(Step(*part, 0.0))
     assert all(torch.allclose(terms[name], expected[name], atol=1e-5) for name in expected)
     assert next(together, None) is None
 
 
 def test_a_last_batch_of_two():
     comm = objective(4)
-    terms = comm.loss(a_batch(4, size=2), a_batch(4, size=2, seed=2), progress=0.0)
+    terms = comm.loss(Step(a_batch(4, size=2), a_batch(4, size=2, seed=2), progress=0.0))
     terms["total"].backward()
     assert all(term.isfinite() for term in terms.values())
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_modalities_are_refused(count):
-    with pytest.raises(InputError, match=f"comm needs at least two modalities, got {count}"):
+    with pytest.raises(InputError, match=f"Comm needs at least two modalities, got {count}"):
         objective(count)
 
 

@@ -10,6 +10,7 @@ from coral_plugin.data import Modality, MultimodalBatch, from_arrays
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import raw_features
 from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.concat_raw import ConcatRaw, ConcatRawSettings, raw_values
 from coral_plugin.runs import run as runs
 from coral_plugin.runs.settings import make_settings
@@ -76,7 +77,7 @@ def test_it_has_nothing_to_train():
     assert not ConcatRaw.trains
     assert not list(model.parameters())
     with pytest.raises(InputError, match="nothing to train"):
-        model.loss(a_batch(), a_batch(), 0.0)
+        model.loss(Step(a_batch(), a_batch(), 0.0))
 
 
 def test_what_is_refused():

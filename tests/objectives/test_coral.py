@@ -9,6 +9,7 @@ from torch import nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.coral import Coral, CoralSettings
 
 KINDS = (
@@ -47,7 +48,7 @@ def a_batch(n=3, size=5, seed=1):
 @pytest.mark.parametrize("n", [2, 3, 4, 6])
 def test_any_number_of_mixed_modalities_trains_every_parameter(n, masking):
     coral = objective(n, masking=masking)
-    terms = coral.loss(a_batch(n), a_batch(n, seed=2), progress=0.6, generator=torch.Generator().manual_seed(0))
+    terms = coral.loss(Step(a_batch(n), a_batch(n, seed=2), progress=0.6, generator=torch.Generator().manual_seed(0)))
     assert all(term.ndim == 0 and term.isfinite() for term in terms.values())
     terms["total"].backward()
     for name, parameter in coral.named_parameters():
@@ -61,7 +62,7 @@ def test_any_number_of_mixed_modalities_trains_every_parameter(n, masking):
 @pytest.mark.parametrize("contrast", ["nt_xent", "info_nce"])
 def test_a_last_batch_of_two(contrast):
     coral = objective(4, contrast=contrast)
-    terms = coral.loss(a_batch(4, size=2), a_batch(4, size=2, seed=2), progress=0.0)
+    terms = coral.loss(Step(a_batch(4, size=2), a_batch(4, size=2, seed=2), progress=0.0))
     terms["total"].backward()
     assert all(term.isfinite() for term in terms.values())
     assert all(p.grad.isfinite().all() for p in coral.parameters())

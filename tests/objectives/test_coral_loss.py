@@ -9,6 +9,7 @@ from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.coral import Coral, CoralSettings
 
 STAGES = (0.05, 0.35, 0.55, 0.75)
@@ -36,7 +37,7 @@ def with_parts(coral, monkeypatch, first, second):
     views = iter([dict(zip(names, view, strict=True)) for view in (first, second)])
     monkeypatch.setattr(coral, "_project", lambda parts, batch: next(views))
     n, size = len(coral.modalities), len(first[0])
-    return coral.loss(a_batch(n, size), a_batch(n, size), progress=0.0)
+    return coral.loss(Step(a_batch(n, size), a_batch(n, size), progress=0.0))
 
 
 def conformance(function, factor, shift, step):
@@ -121,7 +122,7 @@ def test_loss_is_computed_from_the_projected_parts_of_the_two_views():
     coral = objective(3, masking="none").double().eval()
     first, second = (MultimodalBatch({k: v.double() for k, v in a_batch(3, seed=seed).items()}) for seed in (1, 2))
     one, two = coral.projected(first), coral.projected(second)
-    terms = coral.loss(first, second, progress=0.9)
+    terms = coral.loss(Step(first, second, progress=0.9))
     assert torch.allclose(terms["shared"], naive_nt_xent(one["shared"], two["shared"], 0.1), atol=1e-9)
     unique = sum(naive_nt_xent(one[f"unique/m{i}"], two[f"unique/m{i}"], 0.1) for i in range(3))
     assert torch.allclose(terms["unique"], unique, atol=1e-9)
@@ -139,7 +140,7 @@ def spied_masks(coral, monkeypatch, steps=1, progress=0.0, n=2, seed=0):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for _ in range(steps):
-            coral.loss(a_batch(n), a_batch(n, seed=2), progress, generator)
+            coral.loss(Step(a_batch(n), a_batch(n, seed=2), progress, generator))
     return seen
 
 
@@ -187,7 +188,7 @@ def test_masked_tokens_reach_the_fusion_as_zeros_and_the_others_whole(monkeypatc
     coral = objective(mask_partition="fixed", masking="constant", mask_ratio=0.5)
     seen, fusion = [], coral.shared.fusion.forward
     monkeypatch.setattr(coral.shared.fusion, "forward", lambda *args: (seen.append(args[0]), fusion(*args))[1])
-    coral.loss(a_batch(size=500), a_batch(size=500, seed=2), 0.0, torch.Generator().manual_seed(0))
+    coral.loss(Step(a_batch(size=500), a_batch(size=500, seed=2), 0.0, torch.Generator().manual_seed(0)))
     shares = [[(view[name] == 0).all(-1).double().mean().item() for name in ("m0", "m1")] for view in seen]
     assert shares[0][0] == pytest.approx(0.5, abs=5 * (0.25 / 2500) ** 0.5)
     assert shares[1][1] == pytest.approx(0.5, abs=5 * (0.25 / 2500) ** 0.5)
@@ -197,7 +198,7 @@ def test_masked_tokens_reach_the_fusion_as_zeros_and_the_others_whole(monkeypatc
 def test_masks_touch_the_shared_term_only():
     """The unique pathways see whole modalities, so their term does not depend on the masks."""
     terms = [
-        objective(masking="constant", mask_ratio=ratio).eval().loss(a_batch(), a_batch(seed=2), 0.0)
+        objective(masking="constant", mask_ratio=ratio).eval().loss(Step(a_batch(), a_batch(seed=2), 0.0))
         for ratio in (0.0, 1.0)
     ]
     assert torch.equal(terms[0]["unique"], terms[1]["unique"])
@@ -225,7 +226,7 @@ def test_the_passed_generator_decides_whatever_ran_before():
     def total(noise, seed):
         torch.manual_seed(noise)
         generator = torch.Generator().manual_seed(seed)
-        return coral.loss(a_batch(3), a_batch(3, seed=2), 0.0, generator)["total"]
+        return coral.loss(Step(a_batch(3), a_batch(3, seed=2), 0.0, generator))["total"]
 
     assert torch.equal(total(1, 5), total(2, 5))
     assert not torch.equal(total(1, 5), total(1, 6))
@@ -234,5 +235,5 @@ def test_the_passed_generator_decides_whatever_ran_before():
 def test_views_may_come_without_a_modality():
     coral = objective(3)
     first, second = (a_batch(3, seed=seed).select(["m0", "m2"]) for seed in (1, 2))
-    terms = coral.loss(first, second, 0.5)
+    terms = coral.loss(Step(first, second, 0.5))
     assert all(term.isfinite() for term in terms.values())

@@ -10,6 +10,7 @@ import torch
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.losses import cosine_embedding, nt_xent
 from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.coral import Coral, CoralSettings
 
 KINDS = (
@@ -49,7 +50,7 @@ def test_what_absent_rows_hold_changes_neither_loss_gradient_nor_embedding(fill)
     seen = []
     for first, second in ((a_batch(1), a_batch(2)), (filled(a_batch(1), fill), filled(a_batch(2), fill))):
         coral = objective()
-        terms = coral.loss(first, second, progress=0.5, generator=torch.Generator().manual_seed(0))
+        terms = coral.loss(Step(first, second, progress=0.5, generator=torch.Generator().manual_seed(0)))
         terms["total"].backward()
         seen.append([*terms.values(), *(p.grad for p in coral.parameters()), *coral.state_dict().values()])
         seen[-1] += coral.eval().embed(first).values()
@@ -74,7 +75,7 @@ def test_terms_are_those_of_the_samples_that_have_the_modalities():
     torch.manual_seed(0)
     coral = Coral(KINDS[:2], NETWORK, CoralSettings(masking="none")).double()
     again = copy.deepcopy(coral)
-    terms = coral.loss(*views, progress=0.5)
+    terms = coral.loss(Step(*views, progress=0.5))
     there = {"shared": torch.ones(8, dtype=torch.bool), **views[0].present}
     parts = []
     for view in views:
@@ -123,7 +124,7 @@ def test_a_modality_that_almost_no_sample_of_a_batch_has(count):
     )
     torch.manual_seed(0)
     coral = Coral(KINDS[:2], NETWORK, CoralSettings()).double()
-    terms = coral.loss(first, second, progress=0.5, generator=torch.Generator().manual_seed(0))
+    terms = coral.loss(Step(first, second, progress=0.5, generator=torch.Generator().manual_seed(0)))
     assert all(term.isfinite() for term in terms.values())
     terms["total"].backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in coral.parameters())

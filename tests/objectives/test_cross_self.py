@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from coral_plugin.errors import InputError
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.cross_self import CrossSelf, CrossSelfSettings
 
 
@@ -14,7 +15,7 @@ def test_conformance(vectors, monkeypatch):
     given = {id(batch): {"m0": vectors.a[k], "m1": vectors.b[k]} for k, batch in enumerate((raw, first, second))}
     monkeypatch.setattr(objective, "projected", lambda batch: given[id(batch)])
     monkeypatch.setattr(objective, "project_two", lambda one, two, heads: (given[id(one)], given[id(two)]))
-    total = objective.loss(first, second, 0.0, raw=raw)["total"]
+    total = objective.loss(Step(first, second, 0.0, raw=raw))["total"]
     assert total.item() == pytest.approx(13.28680534, abs=1e-8)
 
 
@@ -25,7 +26,7 @@ def test_terms_match_the_definition(vectors, n, missing):
     first, second, raw = (vectors.batch(n, seed=seed) for seed in (1, 2, 3))
     if missing:
         first, second, raw = (vectors.with_missing(batch) for batch in (first, second, raw))
-    terms = objective.loss(first, second, 0.5, raw=raw)
+    terms = objective.loss(Step(first, second, 0.5, raw=raw))
 
     def naive(a, b):
         return vectors.nt_xent(a, b, 0.4)
@@ -45,12 +46,12 @@ def test_two_modalities_are_the_published_sum(vectors):
     one, two, plain = (objective.projected(batch) for batch in (first, second, raw))
     selves = [vectors.nt_xent(one[name], two[name]) for name in ("m0", "m1")]
     expected = vectors.nt_xent(plain["m0"], plain["m1"]) + 0.5 * (selves[0] + selves[1])
-    assert torch.allclose(objective.loss(first, second, 0.0, raw=raw)["total"], expected, atol=1e-10)
+    assert torch.allclose(objective.loss(Step(first, second, 0.0, raw=raw))["total"], expected, atol=1e-10)
 
 
 def test_the_first_view_stands_in_for_raw(vectors):
     objective, first, second = vectors.build(CrossSelf).eval(), vectors.batch(), vectors.batch(seed=2)
-    without, given = objective.loss(first, second, 0.0), objective.loss(first, second, 0.0, raw=first)
+    without, given = objective.loss(Step(first, second, 0.0)), objective.loss(Step(first, second, 0.0, raw=first))
     assert torch.equal(without["total"], given["total"])
     assert CrossSelf.needs_raw
 

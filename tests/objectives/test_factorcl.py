@@ -10,7 +10,7 @@ from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import base
+from coral_plugin.objectives import Step, base
 from coral_plugin.objectives.factorcl import FactorCL, FactorCLSettings
 from coral_plugin.runs.settings import defaults, make_settings
 
@@ -105,7 +105,7 @@ def two_steps(model, raw, copy):
 def test_terms_and_gradients_are_those_of_the_two_steps_computed_apart(n, absent):
     model = objective(n)
     raw, copy = (with_missing(a_batch(n, seed)) if absent else a_batch(n, seed) for seed in (1, 2))
-    terms = model.loss(a_batch(n, 5), copy, 0.0, raw=raw)
+    terms = model.loss(Step(a_batch(n, 5), copy, 0.0, raw=raw))
     main, critics = two_steps(model, raw, copy)
     for name, expected in {**main, "main": sum(main.values()), "critics": critics}.items():
         assert torch.allclose(terms[name], expected, atol=1e-10), name
@@ -124,7 +124,7 @@ def test_terms_and_gradients_are_those_of_the_two_steps_computed_apart(n, absent
 
 def test_neither_step_moves_the_parameters_of_the_other():
     model = objective()
-    terms = model.loss(a_batch(), a_batch(seed=2), 0.0)
+    terms = model.loss(Step(a_batch(), a_batch(seed=2), 0.0))
     clubs = {name for name, _ in model.named_parameters() if ".club_critics." in name}
     for loss, moved in (("main", set(dict(model.named_parameters())) - clubs), ("critics", clubs)):
         model.zero_grad(set_to_none=True)
@@ -139,7 +139,7 @@ def test_neither_step_moves_the_parameters_of_the_other():
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_every_parameter_is_trained(n):
     model = objective(n)
-    model.loss(a_batch(n), a_batch(n, 2), 0.0)["total"].backward()
+    model.loss(Step(a_batch(n), a_batch(n, 2), 0.0))["total"].backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad.isfinite().all(), name
         # a bias of the key has no effect on a softmax, one of the last layer of a critic cancels in both bounds
@@ -159,7 +159,7 @@ def test_without_raw_the_first_view_stands_in():
     model = objective()
     one, two, three = (a_batch(seed=seed) for seed in (1, 2, 3))
     assert FactorCL.needs_raw
-    assert torch.equal(model.loss(one, two, 0.0)["total"], model.loss(three, two, 0.0, raw=one)["total"])
+    assert torch.equal(model.loss(Step(one, two, 0.0))["total"], model.loss(Step(three, two, 0.0, raw=one))["total"])
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
@@ -187,10 +187,10 @@ def test_a_subset_of_the_modalities():
     whole, two = model.embed(batch), model.embed(batch.select(["scan", "text"]))
     assert list(two) == ["scan", "text"]
     assert all(torch.allclose(two[name], whole[name], atol=1e-12) for name in two)
-    terms = model.loss(batch.select(["text", "scan"]), a_batch(3, 2).select(["text", "scan"]), 0.0)
+    terms = model.loss(Step(batch.select(["text", "scan"]), a_batch(3, 2).select(["text", "scan"]), 0.0))
     assert terms["total"].isfinite()
     with pytest.raises(InputError, match="pairs of modalities, but the batch has only text"):
-        model.loss(batch.select(["text"]), batch.select(["text"]), 0.0)
+        model.loss(Step(batch.select(["text"]), batch.select(["text"]), 0.0))
 
 
 @pytest.mark.parametrize("pool", ["mean", "last"])
@@ -206,8 +206,8 @@ def test_neither_content_nor_amount_of_padding_matters(content, pool):
 
     for name, expected in model.embed(batch).items():
         assert torch.allclose(model.embed(longer(batch))[name], expected, atol=1e-10)
-    expected = model.loss(batch, copy, 0.0)["total"]
-    assert torch.allclose(model.loss(longer(batch), longer(copy), 0.0)["total"], expected, atol=1e-10)
+    expected = model.loss(Step(batch, copy, 0.0))["total"]
+    assert torch.allclose(model.loss(Step(longer(batch), longer(copy), 0.0))["total"], expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("pool", ["mean", "last"])
@@ -221,7 +221,7 @@ def test_what_absent_rows_hold_does_not_matter(pool):
         return batch.with_values(values)
 
     raw, copy = with_missing(a_batch(3)), with_missing(a_batch(3, 2))
-    expected, got = model.loss(raw, copy, 0.0), model.loss(spoiled(raw), spoiled(copy), 0.0)
+    expected, got = model.loss(Step(raw, copy, 0.0)), model.loss(Step(spoiled(raw), spoiled(copy), 0.0))
     assert all(torch.equal(got[name], value) for name, value in expected.items())
     parts = model.eval().embed(spoiled(raw))
     assert not parts["text"][[0, 2]].any()
@@ -233,10 +233,10 @@ def test_a_batch_of_which_no_sample_has_a_modality():
     model = objective(3)
     nobody = torch.zeros(SIZE, dtype=torch.bool)
     raw, copy = (replace(a_batch(3, seed), present={"table": nobody}) for seed in (1, 2))
-    terms = model.loss(raw, copy, 0.0)
+    terms = model.loss(Step(raw, copy, 0.0))
     terms["total"].backward()
     assert all(term.isfinite() for term in terms.values())
-    two = FactorCL.loss(model, *(batch.select(["text", "scan"]) for batch in (raw, copy)), 0.0)
+    two = FactorCL.loss(model, Step(*(batch.select(["text", "scan"]) for batch in (raw, copy)), 0.0))
     unique = terms["unique"] - two["unique"]  # text and scan count once more in their pairs with the table
     assert unique.item() != 0
     assert torch.allclose(terms["shared"], two["shared"], atol=1e-12)
@@ -291,14 +291,14 @@ def test_what_is_refused():
 def test_two_processes_have_loss_and_gradient_of_one(monkeypatch):
     model = objective(3).eval()
     raw, copy = (with_missing(a_batch(3, seed)) for seed in (1, 2))
-    whole = model.loss(raw, copy, 0.0)
+    whole = model.loss(Step(raw, copy, 0.0))
     rows = torch.arange(SIZE)
     one, two = ([part_of(batch, rows[half]) for batch in (raw, copy)] for half in (slice(0, 2), slice(2, SIZE)))
     sent = []
     monkeypatch.setattr(base, "gather", lambda x: (sent.append(x), x)[1])
-    model.loss(*two, 0.0)
+    model.loss(Step(*two, 0.0))
     monkeypatch.setattr(base, "gather", lambda x: torch.cat([x, sent.pop(0)]))
-    got = model.loss(*one, 0.0)
+    got = model.loss(Step(*one, 0.0))
     assert all(torch.allclose(got[name], value, atol=1e-12) for name, value in whole.items())
     parameters = list(model.parameters())
     gradients = [torch.autograd.grad(terms["total"], parameters) for terms in (whole, got)]

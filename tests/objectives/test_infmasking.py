@@ -9,7 +9,7 @@ from torch import nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import base, parameter_groups
+from coral_plugin.objectives import Step, base, parameter_groups
 from coral_plugin.objectives.comm import Comm
 from coral_plugin.objectives.infmasking import InfMasking, InfMaskingSettings
 from coral_plugin.runs.settings import make_settings
@@ -91,7 +91,7 @@ def test_the_whole_loss_from_its_parts(monkeypatch, n, present):
     method = objective(n, temperature=0.3, covariance_scale=0.8, mask_ratio=0.5, masks=3, **weights)
     batches = views(n, present=present)
     calls = spied(method.mask, monkeypatch)
-    terms = method.loss(*batches, progress=0.3, generator=stream())
+    terms = method.loss(Step(*batches, progress=0.3, generator=stream()))
     expected = {}
     for name, batch, (_, (drawn, hidden)) in zip(("first", "second"), batches, calls, strict=True):
         joint = method.shared_head(method.shared(batch))
@@ -104,7 +104,7 @@ def test_the_whole_loss_from_its_parts(monkeypatch, n, present):
         expected[f"masked/{name}"] = naive_bound(joint, torch.stack(masked, dim=1), 0.3, 0.8 * 0.3)
     comm = objective(n, Comm, temperature=0.3)
     comm.load_state_dict({k: v for k, v in method.state_dict().items() if not k.startswith("mask.")})
-    expected |= comm.loss(*batches, progress=0.3)
+    expected |= comm.loss(Step(*batches, progress=0.3))
     unimodal = [value for name, value in expected.items() if name.startswith("unimodal")]
     weighed = 3 * (expected["masked/first"] + expected["masked/second"]) + 2 * sum(unimodal) + 5 * expected["joint"]
     expected["total"] = weighed / (n + 3)
@@ -116,15 +116,15 @@ def test_the_whole_loss_from_its_parts(monkeypatch, n, present):
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_comm_is_infmasking_without_weight_on_the_masks_up_to_the_number_of_terms(n):
     comm, method = objective(n, Comm), objective(n, masked_weight=0.0)
-    expected = comm.loss(*views(n), progress=0.5)["total"]
-    total = method.loss(*views(n), progress=0.5, generator=stream())["total"]
+    expected = comm.loss(Step(*views(n), progress=0.5))["total"]
+    total = method.loss(Step(*views(n), progress=0.5, generator=stream()))["total"]
     assert torch.allclose(total * (n + 3) / (n + 1), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_gradients_reach_every_parameter(n):
     method = objective(n)
-    method.loss(*views(n), progress=0.5, generator=stream())["total"].backward()
+    method.loss(Step(*views(n), progress=0.5, generator=stream()))["total"].backward()
     for name, parameter in method.named_parameters():
         assert parameter.grad is not None, name
         assert parameter.grad.isfinite().all(), name
@@ -137,10 +137,10 @@ def test_gradients_reach_every_parameter(n):
 def test_the_weight_of_the_covariance_grows_with_the_training(progress):
     method = objective(covariance_scale=2.0, temperature=0.3)
     constant = objective(covariance_scale=2.0 * progress, temperature=0.3)
-    terms = method.loss(*views(), progress, stream())
+    terms = method.loss(Step(*views(), progress, stream()))
     assert method.used == {"covariance_weight": 2.0 * progress}
-    assert torch.equal(terms["total"], constant.loss(*views(), 1.0, stream())["total"])
-    other = method.loss(*views(), progress + 0.5, stream())
+    assert torch.equal(terms["total"], constant.loss(Step(*views(), 1.0, stream()))["total"])
+    other = method.loss(Step(*views(), progress + 0.5, stream()))
     assert {name for name in terms if terms[name] != other[name]} == {"masked/first", "masked/second", "total"}
 
 
@@ -152,7 +152,7 @@ def test_at_the_end_of_each_epoch_the_weight_is_that_of_the_released_code():
 def test_only_joint_tokens_are_masked_and_nothing_is_fused_twice(monkeypatch):
     method = objective(masks=4)
     calls = spied(method.shared.fusion, monkeypatch)
-    method.loss(*views(), progress=0.0, generator=stream())
+    method.loss(Step(*views(), progress=0.0, generator=stream()))
     names = ("series", "table", "more")
     sizes = [(tuple(args[0]), len(result)) for args, result in calls]
     assert sizes == [*(((name,), 6) for name in names), (names, 6), (names, 24)] * 2
@@ -162,7 +162,7 @@ def test_kept_tokens_of_each_modality(monkeypatch):
     """floor(L * (1 - ratio)) of each sample's own steps, one at least; an only token is hidden or not."""
     method = objective(mask_ratio=0.7, masks=20)
     calls = spied(method.shared.fusion, monkeypatch)
-    method.loss(*views(), progress=0.0, generator=stream())
+    method.loss(Step(*views(), progress=0.0, generator=stream()))
     tokens, padding = calls[4][0]
     kept = {name: (part != method.mask.token).any(-1) for name, part in tokens.items()}
     steps = (kept["series"] & ~padding["series"]).sum(1).unflatten(0, (20, 6))
@@ -181,7 +181,7 @@ def test_masked_views_of_modalities_of_one_token_differ_and_train_the_mask_token
     generator = torch.Generator().manual_seed(3)
     batches = [MultimodalBatch({m.name: torch.rand(16, 70, generator=generator) for m in pair}) for _ in range(2)]
     calls = spied(method.shared.fusion, monkeypatch)
-    method.loss(*batches, progress=0.5, generator=stream())["masked/first"].backward()
+    method.loss(Step(*batches, progress=0.5, generator=stream()))["masked/first"].backward()
     assert method.mask.token.grad.abs().max() > 0
     copies = torch.cat(list(calls[3][0][0].values()), dim=1).unflatten(0, (4, 16))  # (K, B, 2, D)
     unmasked = torch.cat(list(calls[2][0][0].values()), dim=1)
@@ -196,12 +196,12 @@ def test_masked_views_of_modalities_of_one_token_differ_and_train_the_mask_token
 def test_the_generator_decides_on_the_masks_and_views_differ():
     method = objective(mask_ratio=0.5).eval()
     state = torch.get_rng_state()
-    one, again, other = (method.loss(*views(), 0.5, stream(seed)) for seed in (1, 1, 2))
+    one, again, other = (method.loss(Step(*views(), 0.5, stream(seed))) for seed in (1, 1, 2))
     assert all(torch.equal(one[name], again[name]) for name in one)
     assert not torch.equal(one["masked/first"], other["masked/first"])
     assert torch.equal(one["joint"], other["joint"])
     assert torch.equal(torch.get_rng_state(), state)
-    same = method.loss(a_batch(), a_batch(), 0.5, stream(1))
+    same = method.loss(Step(a_batch(), a_batch(), 0.5, stream(1)))
     assert not torch.equal(same["masked/first"], same["masked/second"])
 
 
@@ -229,7 +229,7 @@ def test_padding_changes_nothing(content):
                 values[name] = torch.cat([filled, torch.full_like(filled[:, :steps], content)], dim=1)
                 padding[name] = torch.cat([mask, torch.ones_like(mask[:, :steps])], dim=1)
             after.append(MultimodalBatch(values, padding))
-        expected, terms = (method.loss(*batches, 0.5, stream()) for batches in (before, after))
+        expected, terms = (method.loss(Step(*batches, 0.5, stream())) for batches in (before, after))
         assert all(torch.allclose(terms[name], expected[name], atol=1e-4) for name in terms)
 
 
@@ -240,7 +240,7 @@ def test_values_of_missing_modalities_do_not_matter():
         for name, present in batch.present.items():
             values[name][~present] = float("nan")
         broken.append(batch.with_values(values))
-    before, after = (method.loss(*pair, 0.5, stream()) for pair in (batches, broken))
+    before, after = (method.loss(Step(*pair, 0.5, stream())) for pair in (batches, broken))
     assert all(torch.equal(before[name], after[name]) for name in before)
     after["total"].backward()
     assert all(p.grad.isfinite().all() for p in method.parameters())
@@ -264,7 +264,7 @@ def test_two_processes_have_the_loss_of_the_whole_batch(monkeypatch):
 
     monkeypatch.setattr(method.mask, "forward", every_other)
     whole = views(present=PRESENT)
-    expected, handed = method.loss(*whole, 0.5), []
+    expected, handed = method.loss(Step(*whole, 0.5)), []
     for rows in (slice(0, 2), slice(2, 6)):
         part = [
             MultimodalBatch(*({k: v[rows] for k, v in d.items()} for d in (b.tensors, b.padding)),
@@ -273,10 +273,10 @@ def test_two_processes_have_the_loss_of_the_whole_batch(monkeypatch):
         ]  # fmt: skip
         handed.append([])
         monkeypatch.setattr(base, "gather", lambda rows: (handed[-1].append(rows), rows)[1])
-        method.loss(*part, 0.5)
+        method.loss(Step(*part, 0.5))
     together = iter([torch.cat(pair) for pair in zip(*handed, strict=True)])
     monkeypatch.setattr(base, "gather", lambda rows: next(together))
-    terms = method.loss(*part, 0.5)
+    terms = method.loss(Step(*part, 0.5))
     assert all(torch.allclose(terms[name], expected[name], atol=1e-5) for name in expected)
 
 
@@ -289,7 +289,7 @@ def test_the_only_parameter_beside_comm_is_the_mask_token_and_it_is_decayed():
 
 
 def test_fewer_than_two_modalities_are_refused():
-    with pytest.raises(InputError, match="infmasking needs at least two modalities, got 1"):
+    with pytest.raises(InputError, match="InfMasking needs at least two modalities, got 1"):
         objective(1)
 
 

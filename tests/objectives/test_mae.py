@@ -9,7 +9,7 @@ from torch import nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import base
+from coral_plugin.objectives import Step, base
 from coral_plugin.objectives.mae import Mae, MaeSettings
 
 KINDS = (
@@ -40,7 +40,7 @@ def a_batch(names=("text", "table"), seed=1, size=SIZE):
 
 
 def loss(model, batch, seed=3, raw=None):
-    return model.loss(batch, batch, 0.0, torch.Generator().manual_seed(seed), raw=raw)
+    return model.loss(Step(batch, batch, 0.0, torch.Generator().manual_seed(seed), raw=raw))
 
 
 ALL = tuple(m.name for m in KINDS)

@@ -8,6 +8,7 @@ import torch
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings, project_present
+from coral_plugin.objectives import Step
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.settings import make_settings
 
@@ -48,7 +49,7 @@ def a_batch(n=3, size=6, seed=1, missing=False):
 def terms(of, batches, train=True):
     torch.manual_seed(3)  # dropout
     first, second, raw = batches
-    return of.train(train).loss(first, second, 0.5, torch.Generator().manual_seed(0), raw=raw)
+    return of.train(train).loss(Step(first, second, 0.5, torch.Generator().manual_seed(0), raw=raw))
 
 
 def three(n=3, **options):
@@ -166,12 +167,12 @@ def test_absent_samples_do_not_reach_the_batch_statistics(name):
 
 def test_too_few_modalities(name):
     cls = OBJECTIVES.get(name)
-    for n in range(cls.least):
+    for n in range(cls.min_modalities):
         with pytest.raises(
-            InputError, match=rf"^{name} needs at least \w+ modalit\w+, got {n} \({'text' if n else 'none'}\)"
+            InputError, match=rf"^{cls.__name__} needs at least \w+ modalit\w+, got {n} \({'text' if n else 'none'}\)"
         ):
             cls(KINDS[:n], NetworkSettings(width=16), cls.Settings())
-    assert cls.least == (1 if name == "simclr" else 2)
+    assert cls.min_modalities == (1 if name == "simclr" else 2)
 
 
 def test_presets_are_settings_of_a_run(name):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from coral_plugin.errors import InputError
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.simclr import Simclr, SimclrSettings
 
 
@@ -13,7 +14,7 @@ def test_loss_is_the_mean_over_the_modalities(vectors, n, missing):
     first, second = (vectors.batch(n, seed=seed) for seed in (1, 2))
     if missing:
         first, second = vectors.with_missing(first), vectors.with_missing(second)
-    terms = objective.loss(first, second, 0.5)
+    terms = objective.loss(Step(first, second, 0.5))
     one, two = objective.projected(first), objective.projected(second)
     expected = vectors.selves(lambda a, b: vectors.nt_xent(a, b, 0.3), one, two, first)
     assert list(terms) == ["self", "total"]
@@ -22,8 +23,8 @@ def test_loss_is_the_mean_over_the_modalities(vectors, n, missing):
 
 def test_it_trains_on_views_and_not_on_raw_samples(vectors):
     objective, first, second = vectors.build(Simclr).eval(), vectors.batch(), vectors.batch(seed=2)
-    alone = objective.loss(first, second, 0.0)["total"]
-    assert torch.equal(alone, objective.loss(first, second, 0.0, raw=vectors.batch(seed=9))["total"])
+    alone = objective.loss(Step(first, second, 0.0))["total"]
+    assert torch.equal(alone, objective.loss(Step(first, second, 0.0, raw=vectors.batch(seed=9)))["total"])
     assert not Simclr.needs_raw
 
 
@@ -33,7 +34,7 @@ def test_modalities_do_not_see_each_other(vectors):
     def gradients(shift):
         objective.zero_grad()
         views = [batch.with_values({**batch, "m1": batch["m1"] + shift}) for batch in (first, second)]
-        objective.loss(*views, 0.0)["total"].backward()
+        objective.loss(Step(*views, 0.0))["total"].backward()
         return [[p.grad.clone() for p in objective.encoders[key].parameters()] for key in ("m_m0", "m_m1")]
 
     (before, own), (after, moved) = gradients(0.0), gradients(3.0)

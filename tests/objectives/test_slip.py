@@ -9,6 +9,7 @@ import torch
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.slip import Slip, SlipSettings
 
 SCAN = Modality(name="scan", kind="image", shape=(1, 8, 8))
@@ -26,7 +27,7 @@ def test_terms_match_the_definition(vectors, n, chosen, missing):
     first, second, raw = (vectors.batch(n, seed=seed) for seed in (1, 2, 3))
     if missing:
         first, second, raw = (vectors.with_missing(batch) for batch in (first, second, raw))
-    terms = slip.loss(first, second, 0.5, raw=raw)
+    terms = slip.loss(Step(first, second, 0.5, raw=raw))
     names = chosen or [f"m{i}" for i in range(n)]
 
     def heads(batch):
@@ -65,7 +66,7 @@ def test_a_self_term_for_what_is_not_there():
 
 def test_self_terms_train_their_encoders_through_heads_of_their_own(vectors):
     slip = vectors.build(Slip, 2, self_modalities=("m1",))
-    slip.loss(vectors.batch(), vectors.batch(seed=2), 0.0, raw=vectors.batch(seed=3))["self"].backward()
+    slip.loss(Step(vectors.batch(), vectors.batch(seed=2), 0.0, raw=vectors.batch(seed=3)))["self"].backward()
     trained = {name.partition(".")[0] for name, p in slip.named_parameters() if p.grad is not None}
     assert trained == {"encoders", "self_heads"}
     assert all(p.grad is None for p in slip.encoders["m_m0"].parameters())

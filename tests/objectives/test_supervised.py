@@ -9,9 +9,9 @@ import torch
 from coral_plugin.data import Modality, MultimodalBatch, Task
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import base
+from coral_plugin.objectives import Step, base
 from coral_plugin.objectives.coral import Coral, CoralSettings
-from coral_plugin.objectives.supervised import Supervised, SupervisedSettings, TargetScale
+from coral_plugin.objectives.supervised import Supervised, TargetScale
 
 KINDS = (
     Modality(name="text", kind="sequence", shape=(6, 4)),
@@ -42,7 +42,7 @@ def targets(size=SIZE, seed=9):
 def objective(n=2, tasks=TASKS):
     torch.manual_seed(0)
     encoders = {k: v for k, v in NETWORK.encoders.items() if k in [m.name for m in KINDS[:n]]}
-    model = Supervised(KINDS[:n], replace(NETWORK, encoders=encoders), SupervisedSettings())
+    model = Supervised(KINDS[:n], replace(NETWORK, encoders=encoders), Supervised.Settings())
     model.prepare(tasks)
     return model.double()
 
@@ -82,7 +82,7 @@ def test_the_loss_of_each_task_is_the_mean_over_both_views(n):
         scale.train()(targets()[name].double().reshape(SIZE, -1))
         scale.eval()
     first, second = a_batch(n), a_batch(n, 2)
-    terms = model.loss(first, second, 0.5)
+    terms = model.loss(Step(first, second, 0.5))
     for task in TASKS:
         head = model.heads["m_" + task.name.replace(".", "%2E")]
         wanted = first.targets[task.name]
@@ -95,7 +95,7 @@ def test_the_loss_of_each_task_is_the_mean_over_both_views(n):
 @pytest.mark.parametrize("tasks", [(task,) for task in TASKS] + [TASKS])
 def test_every_parameter_is_trained(tasks):
     model = objective(3, tasks)
-    model.loss(a_batch(3), a_batch(3, 2), 0.0)["total"].backward()
+    model.loss(Step(a_batch(3), a_batch(3, 2), 0.0))["total"].backward()
     for name, parameter in model.named_parameters():
         assert parameter.grad.isfinite().all(), name
         if not name.endswith("bias"):
@@ -104,7 +104,7 @@ def test_every_parameter_is_trained(tasks):
 
 def test_the_network_is_that_of_corals_shared_pathway():
     coral = Coral(KINDS, NETWORK, CoralSettings())
-    model = Supervised(KINDS, NETWORK, SupervisedSettings())
+    model = Supervised(KINDS, NETWORK, Supervised.Settings())
     model.shared.load_state_dict(coral.shared.state_dict())
     parts = model.eval().embed(a := MultimodalBatch({k: v.float() for k, v in a_batch(3).items()}))
     assert list(parts) == ["shared"]
@@ -150,22 +150,22 @@ def test_padding_and_absent_rows_do_not_matter():
     values["text"] = torch.cat([filled, filled[:, :2]], 1)
     padding = {"text": torch.cat([mask, torch.ones_like(mask[:, :2])], 1)}
     other = replace(batch, tensors=values, padding=padding)
-    expected = model.eval().loss(batch, batch, 0.0)["total"]
-    assert torch.allclose(model.loss(other, other, 0.0)["total"], expected, atol=1e-10)
+    expected = model.eval().loss(Step(batch, batch, 0.0))["total"]
+    assert torch.allclose(model.loss(Step(other, other, 0.0))["total"], expected, atol=1e-10)
     assert torch.allclose(model.embed(other)["shared"], model.embed(batch)["shared"], atol=1e-10)
 
 
 def test_what_is_refused():
-    model = Supervised(KINDS, NETWORK, SupervisedSettings())
+    model = Supervised(KINDS, NETWORK, Supervised.Settings())
     assert Supervised.needs_labels
     with pytest.raises(InputError, match="trains on labels, but the data have none"):
         model.prepare(())
     with pytest.raises(InputError, match="call prepare"):
-        model.loss(a_batch(3), a_batch(3), 0.0)
+        model.loss(Step(a_batch(3), a_batch(3), 0.0))
     with pytest.raises(InputError, match=r"targets of emotion.of, score, pose, but the batch"):
-        objective().loss(replace(a_batch(), targets={"topics": targets()["topics"]}), a_batch(), 0.0)
+        objective().loss(Step(replace(a_batch(), targets={"topics": targets()["topics"]}), a_batch(), 0.0))
     with pytest.raises(InputError, match="at least one modality"):
-        Supervised((), NetworkSettings(), SupervisedSettings())
+        Supervised((), NetworkSettings(), Supervised.Settings())
 
 
 def test_two_processes_have_loss_gradient_and_scales_of_one(monkeypatch):
@@ -173,15 +173,15 @@ def test_two_processes_have_loss_gradient_and_scales_of_one(monkeypatch):
     model.shared.eval()  # no dropout
     first, second = a_batch(), a_batch(seed=2)
     alone = copy.deepcopy(model)
-    whole = alone.loss(first, second, 0.0)
+    whole = alone.loss(Step(first, second, 0.0))
     one, two = ([part_of(batch, rows[half]) for batch in (first, second)] for half in (slice(0, 2), slice(2, SIZE)))
     sent = []
     monkeypatch.setattr(base, "gather", lambda x: (sent.append(x), x)[1])
     scales, model.scales = model.scales, copy.deepcopy(model.scales)
-    model.loss(*two, 0.0)
+    model.loss(Step(*two, 0.0))
     model.scales = scales
     monkeypatch.setattr(base, "gather", lambda x: torch.cat([x, sent.pop(0)]))
-    got = model.loss(*one, 0.0)
+    got = model.loss(Step(*one, 0.0))
     assert all(torch.allclose(got[name], value, atol=1e-12) for name, value in whole.items())
     gradients = [
         torch.autograd.grad(terms["total"], list(of.parameters())) for terms, of in ((whole, alone), (got, model))

@@ -8,7 +8,7 @@ from torch import nn
 
 from coral_plugin.errors import InputError
 from coral_plugin.losses import nt_xent
-from coral_plugin.networks.pathways import safe, tokenise
+from coral_plugin.networks import module_key, tokenise
 from coral_plugin.objectives.simclr import Simclr
 
 CULPRITS = {}
@@ -98,7 +98,7 @@ class TokensAsParts(Simclr):
 @culprit("subsets")
 class NeedsAll(Simclr):
     def embed(self, batch):
-        return {m.name: self.encoders[safe(m.name)](batch) for m in self.modalities}
+        return {m.name: self.encoders[module_key(m.name)](batch) for m in self.modalities}
 
 
 @culprit("evaluation")
@@ -149,8 +149,9 @@ class BelievesAllIsThere(Simclr):
 
 @culprit("missing_values")
 class ContrastsTheAbsent(Simclr):
-    def loss(self, first, second, *rest, **more):
-        return super().loss(replace(first, present={}), replace(second, present={}), *rest, **more)
+    def loss(self, step):
+        first, second = (replace(view, present={}) for view in (step.first, step.second))
+        return super().loss(step.replace(first=first, second=second))
 
 
 @culprit("unchanged")
@@ -180,29 +181,26 @@ class HoldsALambda(Simclr):
 
 @culprit("loss_terms")
 class NoTotal(Simclr):
-    def loss(self, *arguments, **more):
-        return {"self": super().loss(*arguments, **more)["self"]}
+    def loss(self, step):
+        return {"self": super().loss(step)["self"]}
 
 
 @culprit("loss_terms")
 class TermForEachSample(Simclr):
-    def loss(self, first, second, progress, generator=None, *, raw=None):
-        return with_total(self.embed(first)["words"].square().sum(dim=1))
+    def loss(self, step):
+        return with_total(self.embed(step.first)["words"].square().sum(dim=1))
 
 
 @culprit("loss_terms")
-class InsistsOnRaw(Simclr):
-    needs_raw = True
-
-    def loss(self, first, second, progress, generator=None, *, raw=None):
-        return super().loss(raw, second, progress)
+class ReadsRawInSecret(Simclr):
+    def loss(self, step):
+        return super().loss(step.replace(first=step.raw))
 
 
 @culprit("progress")
 class InfiniteAtTheEnd(Simclr):
-    def loss(self, first, second, progress, generator=None, *, raw=None):
-        total = super().loss(first, second, progress)["total"]
-        return with_total(total / torch.tensor(1 - progress))
+    def loss(self, step):
+        return with_total(super().loss(step)["total"] / torch.tensor(1 - step.progress))
 
 
 @culprit("gradient")
@@ -216,60 +214,60 @@ class HeadThatNobodyUses(Simclr):
 class DetachedEncoder(Simclr):
     def project_two(self, first, second, heads):
         return [
-            {name: heads[safe(name)](part.detach()) for name, part in self.embed(batch).items()}
+            {name: heads[module_key(name)](part.detach()) for name, part in self.embed(batch).items()}
             for batch in (first, second)
         ]
 
 
 @culprit("learning")
 class Climbs(Simclr):
-    def loss(self, *arguments, **more):
-        total = super().loss(*arguments, **more)["total"]
+    def loss(self, step):
+        total = super().loss(step)["total"]
         return with_total(2 * total.detach() - total)
 
 
 @culprit("two_samples")
 class NeedsThree(Simclr):
-    def loss(self, first, second, *rest, **more):
-        spread = self.embed(first)["words"][:-1].std(dim=0).mean()
-        return with_total(super().loss(first, second, *rest, **more)["total"] + spread)
+    def loss(self, step):
+        deviation = self.embed(step.first)["words"][:-1].std(dim=0).mean()
+        return with_total(super().loss(step)["total"] + deviation)
 
 
 @culprit("rare_modality")
 class MeanOfNothing(Simclr):
-    def loss(self, first, second, *rest, **more):
-        total = super().loss(first, second, *rest, **more)["total"]
-        for name, part in self.embed(first).items():
-            there = first.all_present(name)
-            total = total + (part if there is None else part[there]).square().mean()
+    def loss(self, step):
+        total = super().loss(step)["total"]
+        for name, part in self.embed(step.first).items():
+            present = step.first.all_present(name)
+            total = total + (part if present is None else part[present]).square().mean()
         return with_total(total)
 
 
 @culprit("half_precision")
 class BypassesOverBatch(Simclr):
-    def loss(self, first, second, progress, generator=None, *, raw=None):
-        one, two = (next(iter(self.projected(view).values())) for view in (first, second))
+    def loss(self, step):
+        one, two = (next(iter(self.projected(view).values())) for view in (step.first, step.second))
         return with_total((one @ two.T).diagonal().mean())
 
 
 @culprit("seeded")
 class DrawsFromElsewhere(Simclr):
-    def loss(self, *arguments, **more):
-        return with_total(super().loss(*arguments, **more)["total"] * (1 + torch.rand(())))
+    def loss(self, step):
+        return with_total(super().loss(step)["total"] * (1 + torch.rand(())))
 
 
 class ContrastsWithItsShareOnly(Simclr):
     """For the check of processes."""
 
-    def loss(self, first, second, progress, generator=None, *, raw=None):
-        one, two = self.projected(first), self.projected(second)
+    def loss(self, step):
+        one, two = self.projected(step.first), self.projected(step.second)
         return with_total(torch.stack([nt_xent(one[name], two[name]) for name in one]).mean())
 
 
 class DrawsMasks(Simclr):
     """Draws, and does not say under which settings it would not."""
 
-    def loss(self, first, second, progress, generator=None, *, raw=None):
-        keep = torch.rand(first.size, 1, generator=generator) > 0.5
-        masked = first.with_values({**first, "table": first["table"] * keep})
-        return super().loss(masked, second, progress)
+    def loss(self, step):
+        keep = torch.rand(step.first.size, 1, generator=step.generator) > 0.5
+        masked = step.first.with_values({**step.first, "table": step.first["table"] * keep})
+        return super().loss(step.replace(first=masked))

@@ -53,7 +53,7 @@ class Toy(Objective):
     Settings = ToySettings
     presets: ClassVar = {"paper": {}}
 
-    def __init__(self, modalities, network=None, settings=None, encoders=None, spoil=None):
+    def __init__(self, modalities, network=NETWORK, settings=None, encoders=None, spoil=None):
         super().__init__(modalities, network, settings, encoders)
         self.maps = nn.ModuleDict({m.name: Map(m.shape[-1]) for m in modalities})
         self.norm = nn.BatchNorm1d(4)
@@ -66,8 +66,8 @@ class Toy(Objective):
 
         return {name: self.norm(self.maps[name](pooled(batch[name]))) for name in batch}
 
-    def loss(self, first, second, progress, generator=None, *, raw=None):
-        one, two = self.embed(first), self.embed(second)
+    def loss(self, step):
+        one, two = self.embed(step.first), self.embed(step.second)
         self.calls += 1
         terms = {name: over_batch(nt_xent, one[name], two[name]) for name in one}
         terms["total"] = torch.stack(list(terms.values())).sum()

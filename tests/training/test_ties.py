@@ -29,7 +29,7 @@ def three(settings=None, cls=Coral):
 
 @pytest.fixture
 def trained(run, monkeypatch):
-    """``trained(build)``: the training of three tables, and for each step what was prepared and given to ``loss``."""
+    """``trained(build)``: the training, ``(batch, step)`` as prepared, and the steps as given to ``loss``."""
     generator = torch.Generator().manual_seed(0)
     columns = {name: ModalityColumn(torch.randn(40, 6, generator=generator)) for name in NAMES}
     split = Split(columns, {"label": torch.arange(40) % 3})
@@ -37,14 +37,17 @@ def trained(run, monkeypatch):
 
     def call(build, **settings):
         prepared, given, prepare = [], [], TrainingStep.prepare
-        monkeypatch.setattr(
-            TrainingStep, "prepare", lambda self, *args: (prepared.append(prepare(self, *args)), prepared[-1])[1]
-        )
+
+        def prepare_and_keep(self, batch, number):
+            prepared.append((batch, prepare(self, batch, number)))
+            return prepared[-1][1]
+
+        monkeypatch.setattr(TrainingStep, "prepare", prepare_and_keep)
 
         def spied():
             objective = build()
             loss = objective.loss
-            objective.loss = lambda *args, **more: (given.append((args, more)), loss(*args, **more))[1]
+            objective.loss = lambda step: (given.append(step), loss(step))[1]
             return objective
 
         result = run(build=spied, split=split, augmenter=augmenter, **{"epochs": EPOCHS, **settings})
@@ -71,15 +74,16 @@ def shared_calls(monkeypatch):
 def test_the_loss_gets_two_different_views_of_the_samples_and_the_progress(trained):
     _, prepared, given = trained(three())
     assert len(given) == len(prepared) == STEPS
-    for step, (made, ((first, second, progress, stream), more)) in enumerate(zip(prepared, given, strict=True)):
-        assert progress == step / STEPS
-        assert (first, second, stream) == (made.first, made.second, made.stream)
-        assert more == {}
+    for number, ((batch, made), step) in enumerate(zip(prepared, given, strict=True)):
+        assert step is made  # Lightning hands it on as it is
+        assert step.progress == number / STEPS
+        first, second = step.first, step.second
+        assert step.raw is first
         assert torch.equal(first.index, second.index)
         for name in NAMES:
             assert not torch.equal(first[name], second[name])
             for view in (first, second):
-                difference = view[name] - made.batch[name]
+                difference = view[name] - batch[name]
                 assert difference.ne(0).all()
                 assert difference.std().item() == pytest.approx(0.1, rel=0.4)
 
@@ -92,7 +96,7 @@ def test_each_view_goes_through_the_networks_with_masks_of_its_own(trained, shar
     assert len(halves) == STEPS
     assert len({tuple(sorted(half)) for half, _ in halves}) == 6
     ratios = [ratio for ratio in (0.05, 0.35, 0.55, 0.75) for _ in range(6)]
-    for made, half, ratio, one, two in zip(
+    for (_, made), half, ratio, one, two in zip(
         prepared, halves, ratios, shared_calls[::2], shared_calls[1::2], strict=True
     ):
         assert one[0] is made.first
@@ -103,7 +107,7 @@ def test_each_view_goes_through_the_networks_with_masks_of_its_own(trained, shar
 
 def test_a_fixed_partition_masks_the_first_half_in_the_first_view(trained, shared_calls):
     _, prepared, _ = trained(three(CoralSettings(mask_partition="fixed")))
-    for made, one, two in zip(prepared, shared_calls[::2], shared_calls[1::2], strict=True):
+    for (_, made), one, two in zip(prepared, shared_calls[::2], shared_calls[1::2], strict=True):
         assert one[0] is made.first
         assert two[0] is made.second
         assert (list(one[1]), list(two[1])) == (["x", "y"], ["z"])
@@ -113,7 +117,7 @@ def test_the_unique_pathways_see_both_views(trained, monkeypatch):
     seen, unique = [], Coral._unique
     monkeypatch.setattr(Coral, "_unique", lambda self, *args: (seen.append(args), unique(self, *args))[1])
     _, prepared, _ = trained(three(), epochs=1)
-    expected = [(view, name) for made in prepared for view in (made.first, made.second) for name in NAMES]
+    expected = [(view, name) for _, made in prepared for view in (made.first, made.second) for name in NAMES]
     assert len(seen) == len(expected)
     assert all(a is b and m == n for (a, m), (b, n) in zip(seen, expected, strict=True))
 
@@ -179,9 +183,8 @@ def test_what_is_logged_cannot_be_computed_beside_the_loss(trained, monkeypatch)
 
 
 def _at_the_start(forward):
-    def stopped(self, prepared):
-        prepared.step = 0
-        return forward(self, prepared)
+    def stopped(self, step):
+        return forward(self, step.replace(progress=0.0))
 
     return stopped
 
@@ -210,8 +213,10 @@ def test_labels_reach_only_objectives_that_need_them(trained, positives, wanted)
         return coral
 
     _, prepared, given = trained(build, epochs=1)
-    for made, (args, _) in zip(prepared, given, strict=True):
-        assert [list(batch.targets) for batch in (made.batch, *args[:2])] == [wanted] * 3
+    assert prepared
+    for (batch, _), step in zip(prepared, given, strict=True):
+        assert list(batch.targets) == ["label"]
+        assert [list(view.targets) for view in (step.first, step.second)] == [wanted] * 2
 
 
 PAIR = tuple(Modality(name=name, kind="image", shape=(3, 16, 16)) for name in ("left", "right"))
@@ -232,10 +237,10 @@ def test_methods_with_an_unaugmented_branch_get_it_with_the_plain_crop():
     for each in made:
         assert all((each.raw[name] != batch[name]).flatten(1).any(dim=1).sum() >= 6 for name in batch)
     assert not torch.equal(made[0].raw["left"], made[1].raw["left"])
-    again = pictures(clip)[1]
+    batch, again = pictures(clip)
     torch.manual_seed(1)
     assert torch.equal(again[2].raw["left"], TrainingStep(
-        clip, build_augmenter("auto", PAIR), 41, 3).prepare(again[2].batch, 2).raw["left"])  # fmt: skip
+        clip, build_augmenter("auto", PAIR), 41, 3).prepare(batch, 2).raw["left"])  # fmt: skip
 
 
 def test_the_unaugmented_branch_does_not_change_what_else_is_drawn():
@@ -245,8 +250,8 @@ def test_the_unaugmented_branch_does_not_change_what_else_is_drawn():
     for objective, plain in ((clip, "auto"), (clip, "none"), (coral, "auto")):
         torch.manual_seed(2)
         _, made = pictures(objective, plain)
-        assert (made[0].raw is None) == (objective is coral)
-        states.append([(each.first["left"], each.second["right"], each.stream.get_state()) for each in made])
+        assert (made[0].raw is made[0].first) == (objective is coral)
+        states.append([(each.first["left"], each.second["right"], each.generator.get_state()) for each in made])
     for one, other in ((states[0], states[1]), (states[0], states[2])):
         assert all(torch.equal(a, b) for x, y in zip(one, other, strict=True) for a, b in zip(x, y, strict=True))
 

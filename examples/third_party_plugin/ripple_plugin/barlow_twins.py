@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderLike, NetworkSettings, default_width, projection_head, resolve_encoders
-from coral_plugin.networks.pathways import pooled_encoders, safe
-from coral_plugin.objectives import Objective, over_batch
+from coral_plugin.networks import EncoderBuilders, module_key, pooled_encoders, projection_head
+from coral_plugin.objectives import Objective, Step, over_batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,48 +30,25 @@ class BarlowTwinsSettings:
 
 
 class BarlowTwins(Objective):
-    """Both views of a sample give the same vector, whose entries have nothing in common.
-
-    Args:
-        modalities: One or more.
-        network: Width, encoders by name, head.
-        settings: Of the method.
-        encoders: Modules or functions from Python; they win over the names in ``network``.
-    """
+    """Both views of a sample give the same vector, whose entries have nothing in common."""
 
     Settings = BarlowTwinsSettings
-    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}}
+    presets: ClassVar = {"paper": {}}
+    min_modalities = 1
 
-    def __init__(
-        self,
-        modalities: tuple[Modality, ...],
-        network: NetworkSettings,
-        settings: BarlowTwinsSettings,
-        encoders: Mapping[str, EncoderLike] | None = None,
-    ) -> None:
-        super().__init__(modalities, network, settings, encoders)
-        width = network.width or default_width(modalities)
-        builders = resolve_encoders(modalities, {**network.encoders, **(encoders or {})}, width)
-        self.settings, self.names = settings, [modality.name for modality in modalities]
-        self.encoders = pooled_encoders(modalities, builders, width)
-        self.head = projection_head(width * len(modalities), network.head_hidden, network.head_output)
+    def build(self, builders: EncoderBuilders) -> None:
+        """An encoder for each modality, and one head on all vectors side by side."""
+        self.encoders = pooled_encoders(self.modalities, builders, self.width)
+        width = self.width * len(self.modalities)
+        self.head = projection_head(width, self.network.head_hidden, self.network.head_output)
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``{modality: (B, D)}`` of the modalities that the batch has."""
-        return {name: self.encoders[safe(name)](batch) for name in batch}
+        return {name: self.encoders[module_key(name)](batch) for name in batch}
 
-    def loss(
-        self,
-        first: MultimodalBatch,
-        second: MultimodalBatch,
-        progress: float,
-        generator: torch.Generator | None = None,
-        *,
-        raw: MultimodalBatch | None = None,
-    ) -> dict[str, Tensor]:
+    def loss(self, step: Step) -> dict[str, Tensor]:
         """Equation 1: ``invariance``, ``redundancy`` and their weighted sum ``total``."""
-        del progress, generator, raw
-        one, two = (self.head(torch.cat(list(self.embed(view).values()), dim=1)) for view in (first, second))
+        one, two = (self.head(torch.cat(list(self.embed(view).values()), dim=1)) for view in (step.first, step.second))
         invariance = over_batch(lambda a, b: (1 - correlation(a, b).diagonal()).square().sum(), one, two)
         redundancy = over_batch(lambda a, b: correlation(a, b).fill_diagonal_(0).square().sum(), one, two)
         return {

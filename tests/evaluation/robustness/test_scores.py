@@ -1,7 +1,6 @@
 """Scores under noise: one probe, clean at level 0, the same noise for representation and raw values."""
 
 import zlib
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -21,21 +20,14 @@ RIDGE = ProbeSettings(kind="ridge")
 LEVELS = (0.0, 0.5, 1.0)
 
 
-@dataclass(frozen=True)
-class Nothing:
-    pass
-
-
 class Itself(Objective):
     """Its parts are the values of each modality; the second counts for nothing where the first says so."""
 
-    Settings, presets = Nothing, {}
-
     def __init__(self):
-        super().__init__((), None, None)
+        nn.Module.__init__(self)
         self.scale, self.seen = nn.Parameter(torch.ones(1)), []
 
-    def loss(self, *arguments, **more):
+    def loss(self, step):
         raise NotImplementedError
 
     def embed(self, batch):
