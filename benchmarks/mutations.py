@@ -177,8 +177,8 @@ MUTATIONS = (
     Mutation(
         "labels shifted by a sample",
         SCORING,
-        "(features[label], targets[label].cpu().numpy()) for",
-        "(features[label], targets[label].roll(1).cpu().numpy()) for",
+        "targets[task.name].cpu().numpy()) for",
+        "targets[task.name].roll(1).cpu().numpy()) for",
         (OF_SCORING + "test_matched_width_is_the_probe_on_components_of_train",),
     ),
     Mutation(

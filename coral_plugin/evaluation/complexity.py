@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.features import frozen
+from coral_plugin.evaluation.features import device_of, frozen
 from coral_plugin.machine import forget_peak, peak_memory
 
 
@@ -35,8 +35,8 @@ def count_flops(function: Callable[[], Any], *, gradients: bool = False) -> int:
     Counted by PyTorch's own counter, which sees no element-wise operations.
 
     Args:
-        function: Called once.
-        gradients: Whether they are recorded; what ``function`` calculates backwards then counts too.
+        function: Function to count, called once.
+        gradients: Whether gradients are recorded; what ``function`` calculates backwards then counts too.
     """
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
@@ -52,22 +52,22 @@ def inference_cost(module: nn.Module, function: Callable[[], Any], samples: int,
     """Cost of embedding one sample, in evaluation mode and without gradients.
 
     Args:
-        module: What computes; its modes are restored afterwards.
-        function: Embeds ``samples`` samples with it.
-        samples: How many.
-        repeats: Timed calls after one that warms up.
+        module: Network; its modes are restored afterwards.
+        function: Call that embeds ``samples`` samples with it.
+        samples: Number of samples that a call embeds.
+        repeats: Number of timed calls, after one that warms up.
 
     Returns:
         ``parameters`` (``total``, ``trainable``), ``flops_per_sample``, ``seconds_per_sample`` (the median call),
-        ``batch_size``, ``peak_memory_bytes`` and whose memory that is, ``memory_of``: ``device`` for CUDA's allocator,
-        ``process`` for all that is resident, which is what MultiBench reports.
+        ``batch_size``, ``peak_memory_bytes`` and the owner of that memory, ``memory_of``: ``device`` for CUDA's
+        allocator, ``process`` for all that is resident, which is what MultiBench reports.
 
     Raises:
         InputError: no samples or no repeats.
     """
     if samples < 1 or repeats < 1:
         raise InputError(f"The cost needs at least one sample and one repeat, got {samples} and {repeats}.")
-    device = next((p.device for p in module.parameters()), torch.device("cpu"))
+    device = device_of(module)
     with frozen(module):
         flops = count_flops(function)
         forget_peak(str(device))

@@ -1,15 +1,15 @@
-"""Features of frozen networks, and of no network at all."""
+"""Features of frozen networks, and raw features of no network at all, as arrays of float32."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import nn
 
-from coral_plugin.data import Modality, Split
+from coral_plugin.data import Modality, MultimodalBatch, Split
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.concat_raw import raw_values
 
@@ -19,7 +19,7 @@ EMBED_BATCH = 256
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[nn.Module]:
-    """Evaluation mode and no gradients inside; every module's own mode is restored after.
+    """Evaluation mode and no gradients inside; the mode of every submodule is restored afterwards.
 
     ``no_grad``, not ``inference_mode``: a probe must be able to train on the features.
     """
@@ -33,34 +33,49 @@ def frozen(module: nn.Module) -> Iterator[nn.Module]:
             part.training = mode
 
 
+def device_of(module: nn.Module) -> torch.device:
+    """Device of the first parameter; the CPU for a module without parameters."""
+    return next((p.device for p in module.parameters()), torch.device("cpu"))
+
+
+def embed_batch(objective: Objective, batch: MultimodalBatch, *, projected: bool = False) -> dict[str, np.ndarray]:
+    """Each part of the representation of a batch as float32, ``{part: (B, d)}``, whatever precision computed it.
+
+    Args:
+        objective: Method in evaluation mode (:func:`frozen`), on the device on which it computes.
+        batch: Batch on any device.
+        projected: The parts behind their projection heads instead.
+    """
+    moved = batch.to(device_of(objective))
+    parts = objective.projected(moved) if projected else objective.embed(moved)
+    return {name: part.float().cpu().numpy() for name, part in parts.items()}
+
+
 def embed_split(objective: Objective, split: Split, *, projected: bool = False) -> dict[str, np.ndarray]:
     """Each part of the representation of all samples, ``{part: (N, d)}`` of float32, in evaluation mode.
 
     Args:
-        objective: On the device on which it computes.
-        split: Moved there batch by batch if it lies elsewhere.
+        objective: Method, on the device on which it computes.
+        split: Samples on any device.
         projected: The parts behind their projection heads instead.
     """
-    device = next((p.device for p in objective.parameters()), torch.device("cpu"))
-    collected: dict[str, list[np.ndarray]] = {}
+    pieces: dict[str, list[np.ndarray]] = {}
     with frozen(objective):
         for batch in split.batches(EMBED_BATCH):
-            moved = batch.to(device)
-            parts = objective.projected(moved) if projected else objective.embed(moved)
-            for name, part in parts.items():
-                collected.setdefault(name, []).append(part.float().cpu().numpy())
-    return {name: np.concatenate(pieces) for name, pieces in collected.items()}
+            for name, part in embed_batch(objective, batch, projected=projected).items():
+                pieces.setdefault(name, []).append(part)
+    return {name: np.concatenate(arrays) for name, arrays in pieces.items()}
 
 
-def concatenate(parts: dict[str, np.ndarray]) -> np.ndarray:
+def concatenate(parts: Mapping[str, np.ndarray]) -> np.ndarray:
     """The representation Z: all parts side by side, ``(N, sum of d)``."""
     return np.concatenate(list(parts.values()), axis=1)
 
 
 def raw_features(split: Split, modalities: tuple[Modality, ...]) -> dict[str, np.ndarray]:
-    """:func:`raw_values` of each modality, ``{modality: (N, d)}``: that every representation is compared with."""
+    """:func:`raw_values` of each modality, ``{modality: (N, d)}``, with which every representation is compared."""
     pieces: dict[str, list[np.ndarray]] = {modality.name: [] for modality in modalities}
     for batch in split.batches(EMBED_BATCH):
         for modality in modalities:
             pieces[modality.name].append(raw_values(modality, batch).cpu().numpy())
-    return {name: np.concatenate(rows) for name, rows in pieces.items()}
+    return {name: np.concatenate(arrays) for name, arrays in pieces.items()}

@@ -109,16 +109,8 @@ def score_missing(
         }
         scores = {name: probe.score((features["test"], targets[name])) for name, probe in fitted.items()}
         found[subset] = {
-            "complete": {
-                name: {"metric": s.metric, "value": s.value, "also": s.also, "setting": s.setting}
-                for name, s in scores.items()
-            },
-            "refitted": {
-                task.name: score_task(
-                    features, {label: split.targets[task.name] for label, split in splits.items()}, task, settings, data
-                )
-                for task in data.tasks
-            },
+            "complete": {name: score.record() for name, score in scores.items()},
+            "refitted": {task.name: score_task(features, data, task, settings) for task in data.tasks},
         }
     return found
 

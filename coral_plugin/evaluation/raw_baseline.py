@@ -1,4 +1,4 @@
-"""Raw values, probed: what every score of a representation is compared with."""
+"""The raw-feature baseline: the same probe on the values themselves, with which every representation is compared."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class RawBaseline:
 
     Attributes:
         features: ``{split: {modality: (N, d)}}``.
-        fill: ``{modality: (d,)}``, what samples have that lack it: the mean of the training samples that have it,
-            which is zero once the probe has standardised.
+        fill: Raw values of samples without a modality, ``{modality: (d,)}``: the mean of the training samples that
+            have it, which is zero once the probe has standardised.
         fitted: ``{task: probe}``, fitted on clean train and valid.
     """
 
@@ -33,14 +33,14 @@ def fit_raw_baseline(data: MultimodalData, settings: ProbeSettings) -> RawBaseli
     """Take the raw values of the labelled splits and fit the probe of all modalities."""
     splits = probing_splits(data)
     features = {label: raw_features(split, data.modalities) for label, split in splits.items()}
-    there = {
+    present = {
         label: {name: column.presence().cpu().numpy() for name, column in split.columns.items()}
         for label, split in splits.items()
     }
-    fill = {name: part[there["train"][name]].mean(axis=0) for name, part in features["train"].items()}
-    for label, own in features.items():
-        for name, part in own.items():
-            part[~there[label][name]] = fill[name]
+    fill = {name: part[present["train"][name]].mean(axis=0) for name, part in features["train"].items()}
+    for label, parts in features.items():
+        for name, part in parts.items():
+            part[~present[label][name]] = fill[name]
     return RawBaseline(features, fill, fit_whole(features, data, settings))
 
 
@@ -50,8 +50,8 @@ def score_raw_baseline(
     """Scores of each modality's raw values, and of all (``"all"``), with the probe that representations get.
 
     Args:
-        data: With labels and a test split.
-        settings: Of the probe.
+        data: Data set with labels and a test split.
+        settings: Settings of the probe.
         baseline: Result of :func:`fit_raw_baseline` with the same data and settings; None fits it here.
     """
     baseline = baseline or fit_raw_baseline(data, settings)

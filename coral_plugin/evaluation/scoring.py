@@ -1,4 +1,4 @@
-"""Probe scores of a representation, part by part."""
+"""Probe scores of a representation: every part, all parts side by side, and all parts at a given width."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from coral_plugin.data import MultimodalData, Split, Task
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.disentanglement import disentanglement
 from coral_plugin.evaluation.features import ALL, concatenate, embed_split
-from coral_plugin.evaluation.probe import FittedProbe, ProbeScore, ProbeSettings, fit_probe, probe
+from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings, fit_probe, probe
+from coral_plugin.evaluation.probe.inputs import LabelledFeatures
 from coral_plugin.objectives import Objective
 
 Features = dict[str, dict[str, np.ndarray]]
@@ -58,41 +58,37 @@ def score_parts(
 
     Args:
         features: ``{split: {part: (N, d)}}``.
-        data: Whose tasks and targets are used.
-        settings: Of the probe.
-        parts: Which of them; all by default.
+        data: Data set with the tasks and targets.
+        settings: Settings of the probe.
+        parts: Names of the parts to probe; all by default.
         whole: ``{task: probe}`` of all parts from :func:`fit_whole`, where it is fitted already.
 
     Returns:
         ``{part: {task: {"metric", "value", "also", "setting"}}}``, ``"all"`` first.
     """
-    splits = probing_splits(data)
     names = list(parts) if parts is not None else [ALL, *features["train"]]
     scores: PartScores = {}
     for name in names:
-        own = {label: concatenate(f) if name == ALL else f[name] for label, f in features.items()}
-        scores[name] = {}
-        for task in data.tasks:
-            targets = {label: split.targets[task.name] for label, split in splits.items()}
-            if name == ALL and whole is not None:
-                score = whole[task.name].score((own["test"], targets["test"].cpu().numpy()))
-                scores[name][task.name] = _record(score)
-            else:
-                scores[name][task.name] = score_task(own, targets, task, settings, data)
+        arrays = {label: concatenate(by_part) if name == ALL else by_part[name] for label, by_part in features.items()}
+        scores[name] = {
+            task.name: score_task(arrays, data, task, settings)
+            if name != ALL or whole is None
+            else whole[task.name].score(_labelled(arrays, data, task)["test"]).record()
+            for task in data.tasks
+        }
     return scores
 
 
 def score_task(
     features: Mapping[str, np.ndarray],
-    targets: Mapping[str, Tensor],
+    data: MultimodalData,
     task: Task,
     settings: ProbeSettings,
-    data: MultimodalData,
     components: int | None = None,
 ) -> dict[str, Any]:
-    """One probe: ``{"metric", "value", "also", "setting"}`` of features ``{split: (N, d)}`` on one task."""
-    labelled = {label: (features[label], targets[label].cpu().numpy()) for label in features}
-    score = probe(
+    """One probe: ``{"metric", "value", "also", "setting"}`` of features ``{split: (N, d)}`` on one task of ``data``."""
+    labelled = _labelled(features, data, task)
+    return probe(
         labelled["train"],
         labelled.get("valid"),
         labelled["test"],
@@ -100,11 +96,10 @@ def score_task(
         settings,
         refit_on_valid=data.refit_on_valid,
         components=components,
-    )
-    return _record(score)
+    ).record()
 
 
-def score_matched(
+def score_at_width(
     features: Features, data: MultimodalData, settings: ProbeSettings, width: int, scores: PartScores
 ) -> dict[str, Any]:
     """Probe the whole representation at a given width: on its first principal components, of train alone.
@@ -114,28 +109,21 @@ def score_matched(
 
     Args:
         features: ``{split: {part: (N, d)}}``.
-        data: The data set with the tasks and targets.
+        data: Data set with the tasks and targets.
         settings: Settings of the probe.
         width: W, at least 1.
-        scores: PartScores of all parts, from :func:`score_parts` with the same probe.
+        scores: Scores of all parts, from :func:`score_parts` with the same probe.
 
     Returns:
         ``{"width": W, "scores": {task: {"metric", "value", "also", "setting"}}}``. A representation that is no wider
-        than W has its own width and scores there.
+        than W keeps its width and scores.
     """
     whole = {label: concatenate(parts) for label, parts in features.items()}
-    samples, own = whole["train"].shape
-    if own <= width:
-        return {"width": own, "scores": scores[ALL]}
-    splits, found = probing_splits(data), {}
-    for task in data.tasks:
-        targets = {label: split.targets[task.name] for label, split in splits.items()}
-        found[task.name] = score_task(whole, targets, task, settings, data, components=width)
-    return {"width": min(width, samples), "scores": found}
-
-
-def _record(score: ProbeScore) -> dict[str, Any]:
-    return {"metric": score.metric, "value": score.value, "also": score.also, "setting": score.setting}
+    samples, full_width = whole["train"].shape
+    if full_width <= width:
+        return {"width": full_width, "scores": scores[ALL]}
+    at_width = {task.name: score_task(whole, data, task, settings, components=width) for task in data.tasks}
+    return {"width": min(width, samples), "scores": at_width}
 
 
 def fit_whole(features: Features, data: MultimodalData, settings: ProbeSettings) -> dict[str, FittedProbe]:
@@ -143,14 +131,13 @@ def fit_whole(features: Features, data: MultimodalData, settings: ProbeSettings)
 
     Args:
         features: ``{split: {part: (N, d)}}``.
-        data: Whose tasks and targets are used.
-        settings: Of the probe.
+        data: Data set with the tasks and targets.
+        settings: Settings of the probe.
     """
-    splits = probing_splits(data)
-    whole = {label: concatenate(own) for label, own in features.items() if label != "test"}
+    whole = {label: concatenate(parts) for label, parts in features.items() if label != "test"}
     fitted = {}
     for task in data.tasks:
-        pairs = {label: (own, splits[label].targets[task.name].cpu().numpy()) for label, own in whole.items()}
+        pairs = _labelled(whole, data, task)
         fitted[task.name] = fit_probe(pairs["train"], pairs.get("valid"), task, settings, data.refit_on_valid)
     return fitted
 
@@ -158,7 +145,7 @@ def fit_whole(features: Features, data: MultimodalData, settings: ProbeSettings)
 def score_disentanglement(objective: Objective, data: MultimodalData) -> dict[str, Any]:
     """Disentanglement of the probed parts and of the projected ones, on the test samples that have every modality.
 
-    Empty where no sample has: parts that are zero together would seem to have something in common.
+    Empty where no sample has every modality: parts that are zero together would seem to have something in common.
     """
     split = complete_samples(probing_splits(data)["test"])
     if split is None:
@@ -168,3 +155,8 @@ def score_disentanglement(objective: Objective, data: MultimodalData) -> dict[st
     if projected:
         measured["projected"] = disentanglement(projected)
     return measured
+
+
+def _labelled(features: Mapping[str, np.ndarray], data: MultimodalData, task: Task) -> dict[str, LabelledFeatures]:
+    splits = probing_splits(data)
+    return {label: (array, splits[label].targets[task.name].cpu().numpy()) for label, array in features.items()}

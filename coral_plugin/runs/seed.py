@@ -10,8 +10,8 @@ from coral_plugin.evaluation.scoring import (
     Features,
     PartScores,
     embed_data,
+    score_at_width,
     score_disentanglement,
-    score_matched,
     score_parts,
 )
 from coral_plugin.networks import default_width
@@ -58,4 +58,4 @@ def score_at_matched_width(
     if not probe.matched_width:
         return {}
     width = settings.network.width or default_width(data.modalities)
-    return {"matched_width": score_matched(features, data, probe, width, scores)}
+    return {"matched_width": score_at_width(features, data, probe, width, scores)}

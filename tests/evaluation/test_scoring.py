@@ -12,7 +12,7 @@ from sklearn.metrics import balanced_accuracy_score
 from coral_plugin.data import from_arrays
 from coral_plugin.evaluation.probe import ProbeSettings, fit_probe, probe
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline
-from coral_plugin.evaluation.scoring import score_matched, score_parts
+from coral_plugin.evaluation.scoring import score_at_width, score_parts
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def test_settings_are_chosen_on_valid_and_test_changes_none(data, kind):
         features = features_of(own)
         scores = score_parts(features, own, settings)
         ways = [*scores.values(), *score_raw_baseline(own, settings).values()]
-        ways.append(score_matched(features, own, settings, 3, scores)["scores"])
+        ways.append(score_at_width(features, own, settings, 3, scores)["scores"])
         return [way["label"]["setting"] for way in ways]
 
     test = data.test
@@ -63,7 +63,7 @@ def test_settings_are_chosen_on_valid_and_test_changes_none(data, kind):
 @pytest.mark.parametrize("kind", ["linear", "ridge", "knn", "reference"])
 def test_matched_width_is_the_probe_on_components_of_train(data, kind):
     features, settings = features_of(data), ProbeSettings(kind=kind)
-    found = score_matched(features, data, settings, 3, score_parts(features, data, settings))
+    found = score_at_width(features, data, settings, 3, score_parts(features, data, settings))
     assert found["width"] == 3
     whole = {label: np.concatenate([*parts.values()], axis=1).astype(float) for label, parts in features.items()}
     if kind in ("linear", "ridge"):
@@ -113,5 +113,5 @@ def test_directions_come_from_train_alone(data):
 def test_a_narrow_representation_stands_as_it_is(data):
     features, settings = features_of(data), ProbeSettings()
     scores = score_parts(features, data, settings)
-    assert score_matched(features, data, settings, 12, scores) == {"width": 12, "scores": scores["all"]}
-    assert score_matched(features, data, settings, 100, scores)["width"] == 12
+    assert score_at_width(features, data, settings, 12, scores) == {"width": 12, "scores": scores["all"]}
+    assert score_at_width(features, data, settings, 100, scores)["width"] == 12
