@@ -89,7 +89,7 @@ def pose(
     ratio = images.shape[-2] / images.shape[-1]
     cos, sin = angle.cos() / factor, angle.sin() / factor
     rows = torch.stack([cos, -sin * ratio, right, sin / ratio, cos, down], dim=1)
-    return _warp(images, rows.view(batch, 2, 3))
+    return warp(images, rows.view(batch, 2, 3)).clamp_(0, 1)
 
 
 def spectrogram_warp(
@@ -218,11 +218,14 @@ def _sample(images: Tensor, left: Tensor, top: Tensor, width: Tensor, height: Te
     # grid_sample measures both sides from -1 to 1
     across = torch.stack([width, zero, 2 * left + width - 1], dim=1)
     down = torch.stack([zero, height, 2 * top + height - 1], dim=1)
-    return _warp(images, torch.stack([across, down], dim=1))
-
-
-def _warp(images: Tensor, affine: Tensor) -> Tensor:
-    """``images`` read at the places to which ``affine`` (B, 2, 3) takes each pixel, bilinear."""
-    grid = F.affine_grid(affine.to(images.dtype), list(images.shape), align_corners=False)
     # rounding of the weights may leave [0, 1] by an ulp
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False).clamp_(0, 1)
+    return warp(images, torch.stack([across, down], dim=1)).clamp_(0, 1)
+
+
+def warp(images: Tensor, affine: Tensor, outside: str = "border") -> Tensor:
+    """``images`` (B, C, H, W) read at the places to which ``affine`` (B, 2, 3) takes each pixel, bilinear.
+
+    ``outside`` is the padding mode of :func:`torch.nn.functional.grid_sample`: ``border`` or ``zeros``.
+    """
+    grid = F.affine_grid(affine.to(images.dtype), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode=outside, align_corners=False)

@@ -23,7 +23,7 @@ def main(argv: list[str]) -> int:
         description="Write the representation of every sample of an .npz to another .npz: one array a part, and 'all'.",
         epilog="The input holds one array a modality under its name, or <split>/<modality> as for coral train; "
         "then the output's keys are <split>/<part>. Nothing is augmented or masked. Modalities may be left out, or "
-        "flagged by <modality>/present (N,): what is there is embedded, parts that tell of a missing modality alone "
+        "flagged by <modality>/present (N,): what is there is embedded, parts of a missing modality alone "
         "are zero, and <modality>/present in the output says which samples had it.",
     )
     parser.add_argument("run", metavar="RUN_DIR", help="directory that coral train wrote")
@@ -45,7 +45,7 @@ def embed(arguments: argparse.Namespace) -> int:
     from coral_plugin.data.scale import far_values
     from coral_plugin.data.split_arrays import PRESENT
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split
-    from coral_plugin.evaluation.missing import tell
+    from coral_plugin.evaluation.missing import presence_note
     from coral_plugin.io.npz import read_npz, write_npz
     from coral_plugin.runs.folder import load_objective, modalities_of, open_run
 
@@ -58,7 +58,7 @@ def embed(arguments: argparse.Namespace) -> int:
     said: list[str] = []
     for prefix, group in by_split(arrays, [m.name for m in modalities]).items():
         split = as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}")
-        lines = [*filter(None, [tell(split)]), *far_values(split, modalities)]
+        lines = [*filter(None, [presence_note(split)]), *far_values(split, modalities)]
         said += [f"{prefix and prefix.rstrip('/') + ': '}{line}\n" for line in lines]
         parts = embed_split(objective, split)
         written |= {f"{prefix}{name}": part for name, part in {**parts, ALL: concatenate(parts)}.items()}

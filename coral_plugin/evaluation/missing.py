@@ -1,4 +1,4 @@
-"""Scores where only some of the modalities are there: which subsets, and how they are embedded and probed."""
+"""Scores with only some of the modalities present: which subsets, and how they are embedded and probed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Subset = tuple[str, ...]
 
 
 def parse_subsets(text: str, modalities: Sequence[str]) -> tuple[Subset, ...]:
-    """``"all"``, or ``"vision,audio+text"``, to subsets of ``modalities``, each in their order.
+    """``"all"``, or ``"vision,audio+text"``, to subsets of ``modalities``, in the order of these.
 
     >>> parse_subsets("all", ["a", "b"])
     (('a', 'b'), ('a',), ('b',))
@@ -39,7 +39,8 @@ def parse_subsets(text: str, modalities: Sequence[str]) -> tuple[Subset, ...]:
                 f"{len(modalities)} modalities have {2 ** len(modalities) - 1} subsets, too many to probe; name those "
                 f"that matter, such as --missing {modalities[0]},{modalities[0]}+{modalities[1]}."
             )
-        return tuple(each for size in range(len(modalities), 0, -1) for each in combinations(modalities, size))
+        sizes = range(len(modalities), 0, -1)
+        return tuple(subset for size in sizes for subset in combinations(modalities, size))
     return tuple(dict.fromkeys(_subset(part.strip(), modalities) for part in text.split(",")))
 
 
@@ -60,22 +61,22 @@ def embed_subset(
     """The representation of ``split`` from the modalities of ``subset`` alone, with the parts and widths of all.
 
     Args:
-        objective: What embeds.
-        split: N samples.
-        subset: Modalities that are there.
+        objective: Trained objective.
+        split: Split of N samples.
+        subset: Modalities that are present.
         complete: ``{part: (N, d)}`` from all modalities. Parts that the subset does not have are zero.
 
     Raises:
         InputError: the method gives a part another width where a modality is missing.
     """
-    own = embed_split(objective, split.select(subset))
-    for name, part in own.items():
+    parts = embed_split(objective, split.select(subset))
+    for name, part in parts.items():
         if name not in complete or part.shape != complete[name].shape:
             raise InputError(
                 f"{type(objective).__name__} embeds {' + '.join(subset)} in parts that it does not have for all "
                 f"modalities ({name}: {part.shape}); it cannot be scored with modalities missing."
             )
-    return {name: own.get(name, np.zeros_like(part)) for name, part in complete.items()}
+    return {name: parts.get(name, np.zeros_like(part)) for name, part in complete.items()}
 
 
 def score_missing(
@@ -88,10 +89,10 @@ def score_missing(
     """Score the whole representation of the test samples from each of ``subsets``.
 
     Args:
-        objective: Trained on all modalities.
-        data: With labels and a test split.
-        settings: Of the probe.
-        subsets: Modalities that are there.
+        objective: Objective trained on all modalities.
+        data: Data with labels and a test split.
+        settings: Settings of the probe.
+        subsets: Sets of modalities that are present.
         whole: ``{task: probe}`` of features from all modalities, where it is fitted already.
 
     Returns:
@@ -102,33 +103,33 @@ def score_missing(
     parts = {label: embed_split(objective, split) for label, split in splits.items()}
     targets = {task.name: splits["test"].targets[task.name].cpu().numpy() for task in data.tasks}
     fitted = whole if whole is not None else fit_whole(parts, data, settings)
-    found: dict[Subset, dict[str, dict[str, Any]]] = {}
+    scores_of: dict[Subset, dict[str, dict[str, Any]]] = {}
     for subset in subsets:
         features = {
             label: concatenate(embed_subset(objective, split, subset, parts[label])) for label, split in splits.items()
         }
         scores = {name: probe.score((features["test"], targets[name])) for name, probe in fitted.items()}
-        found[subset] = {
+        scores_of[subset] = {
             "complete": {name: score.record() for name, score in scores.items()},
             "refitted": {task.name: score_task(features, data, task, settings) for task in data.tasks},
         }
-    return found
+    return scores_of
 
 
-def tell(split: Split) -> str | None:
-    """One line on what ``split`` lacks and what becomes of it; None where every sample has every modality."""
+def presence_note(split: Split) -> str | None:
+    """One line on the modalities that ``split`` lacks, and the consequence; None where no sample lacks any."""
     count = len(split)
-    told = []
-    for name, there in split.presence().items():
-        missing = int((~there).sum())
-        told.append(f"{name} is missing" + (f" in {missing} of {count} samples" if missing < count else ""))
-    if not told:
+    gaps = []
+    for name, present in split.presence().items():
+        missing = int((~present).sum())
+        gaps.append(f"{name} is missing" + (f" in {missing} of {count} samples" if missing < count else ""))
+    if not gaps:
         return None
-    return f"{', '.join(told)}: embedded from what is there; parts that tell of a missing modality alone are zero"
+    return f"{', '.join(gaps)}: embedded from the modalities present; parts of a missing modality alone are zero"
 
 
 def count_missing(split: Split, subset: Subset) -> int:
-    """How many samples have none of the modalities of ``subset``; their representation says nothing about them."""
+    """Number of samples that have no modality of ``subset``, whose representation holds no information on them."""
     presence = split.presence()
     masks = [presence[name] for name in subset if name in presence]
     if len(masks) < len(subset):

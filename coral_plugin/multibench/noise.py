@@ -27,7 +27,7 @@ from torch import Tensor
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, Source
+from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, NoiseSource
 from coral_plugin.multibench.checkout import Checkout
 from coral_plugin.multibench.isolation import isolated
 
@@ -42,7 +42,7 @@ _REASONS = {
 }
 
 
-def noise_of(checkout: Checkout) -> Source:
+def noise_of(checkout: Checkout) -> NoiseSource:
     """Maps a noise family and a modality to MultiBench's noise for it, or to the reason why there is none.
 
     Raises:

@@ -12,7 +12,7 @@ from coral_plugin.data import Task
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import ALL
-from coral_plugin.evaluation.robustness.measures import Published, References
+from coral_plugin.evaluation.robustness.measures import PublishedCurves, References
 from coral_plugin.multibench.checkout import Checkout
 from coral_plugin.multibench.compatibility import multibench
 
@@ -58,7 +58,7 @@ def references(checkout: Checkout) -> References:
     return partial(_published, table)
 
 
-def _published(table: dict[str, Any], dataset: str, task: Task, condition: str) -> Published | None:
+def _published(table: dict[str, Any], dataset: str, task: Task, condition: str) -> PublishedCurves | None:
     key = _key(dataset, task, condition)
     if key is None or key not in table.get("LF", {}):
         return None
@@ -69,7 +69,7 @@ def _published(table: dict[str, Any], dataset: str, task: Task, condition: str) 
         other = table.get(f"{name}-Transformer", {})
         if name in methods and key in other:
             methods[name] = [(a + b) / 2 for a, b in zip(methods[name], other[key], strict=True)]
-    return Published(
+    return PublishedCurves(
         key=key,
         metric=_METRICS[task.kind],
         late_fusion=tuple(map(float, table["LF"][key])),

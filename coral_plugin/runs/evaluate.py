@@ -19,7 +19,7 @@ from coral_plugin.evaluation.pictures.density import require_umap
 from coral_plugin.evaluation.pictures.plots import embedding_density
 from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
 from coral_plugin.evaluation.raw_baseline import RawBaseline, fit_raw_baseline, score_raw_baseline
-from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION
+from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
 from coral_plugin.evaluation.scoring import (
     Features,
     embed_data,

@@ -16,7 +16,7 @@ from coral_plugin.data.scale import far_values
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import concatenate, embed_split
-from coral_plugin.evaluation.missing import tell
+from coral_plugin.evaluation.missing import presence_note
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
@@ -51,7 +51,7 @@ class Fitted:
         """Each part of the representation of ``{modality: (N, ...)}``: ``{part: (N, d)}``.
 
         Modalities may be left out, or be missing in samples where ``<modality>/present`` (N,) is False: what is there
-        is embedded, and parts that tell of a missing modality alone are zero.
+        is embedded, and parts of a missing modality alone are zero.
 
         Raises:
             InputError: samples that do not fit those of the training.
@@ -60,7 +60,7 @@ class Fitted:
             UserWarning: values that lie far from those of train, also where ``quiet``.
         """
         split = as_split(arrays, self.run.data.modalities)
-        if not self.quiet and (line := tell(split)):
+        if not self.quiet and (line := presence_note(split)):
             sys.stderr.write(f"{line}\n")
         for line in far_values(split, self.run.data.modalities):
             warnings.warn(line, stacklevel=2)

@@ -14,7 +14,7 @@ from coral_plugin.data import MultimodalData, Task
 from coral_plugin.evaluation.metrics import Scores, metric_named
 from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
 from coral_plugin.evaluation.raw_baseline import RawBaseline
-from coral_plugin.evaluation.robustness.curves import robustness_curves
+from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION, Curves, conditions, score_noise
 from coral_plugin.evaluation.robustness.measures import (
     LEVELS,
     References,
@@ -22,8 +22,8 @@ from coral_plugin.evaluation.robustness.measures import (
     effective_robustness,
     relative_robustness,
 )
-from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, Source, choose
-from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION, Curves, conditions, score_noise
+from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, NoiseSource, noise_by_modality
+from coral_plugin.evaluation.robustness.picture import robustness_curves
 from coral_plugin.evaluation.scoring import probing_splits
 from coral_plugin.runs.folder import PLOTS, load_objective
 from coral_plugin.runs.settings import RunSettings
@@ -39,7 +39,8 @@ class RobustnessSettings:
 
     Attributes:
         levels: Of the noise, rising from 0, which is clean.
-        noise: Families by modality, in place of the defaults (:func:`coral_plugin.evaluation.robustness.noise.choose`).
+        noise: Noise families by modality, in place of the defaults
+            (:func:`coral_plugin.evaluation.robustness.noise.noise_by_modality`).
         source: Somebody else's noise; None takes our own.
         references: Published curves; None where there are none.
         checkout: Of MultiBench, for the record; None without one.
@@ -47,7 +48,7 @@ class RobustnessSettings:
 
     levels: tuple[float, ...] = LEVELS
     noise: str | None = None
-    source: Source | None = None
+    source: NoiseSource | None = None
     references: References | None = None
     checkout: str | None = None
 
@@ -58,7 +59,7 @@ def choose_noises(settings: RobustnessSettings, data: MultimodalData) -> dict[st
     Raises:
         InputError: a noise that does not fit, or nothing to score.
     """
-    noises = choose(data.modalities, settings.noise, settings.source)
+    noises = noise_by_modality(data.modalities, settings.noise, settings.source)
     test = probing_splits(data)["test"]
     count = 1 + (len(settings.levels) - 1) * len(conditions(data.modalities))
     sys.stderr.write(f"noise: the {len(test)} samples of test are embedded and scored {count} times per seed\n")
@@ -122,7 +123,7 @@ def summarise_robustness(
         "levels": list(settings.levels),
         "multibench": settings.checkout,
         "noises": {
-            name: {"family": noise.family, "origin": noise.origin, "does": FAMILIES[noise.family].says}
+            name: {"family": noise.family, "origin": noise.origin, "does": FAMILIES[noise.family].description}
             for name, noise in noises.items()
         },
         "tasks": {task.name: _task(run, task, levels[task.name], settings, curves) for task in data.tasks},

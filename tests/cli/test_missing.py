@@ -49,7 +49,7 @@ def test_embed_without_a_modality(coral, run_folder, npz, tmp_path):
     np.savez(tmp_path / "new.npz", table=arrays["test/table"])
     status, out, err = coral("embed", run_folder, "--data", tmp_path / "new.npz", "--output", tmp_path / "z.npz")
     assert status == 0
-    assert err == "wave is missing: embedded from what is there; parts that tell of a missing modality alone are zero\n"
+    assert err == "wave is missing: embedded from the modalities present; parts of a missing modality alone are zero\n"
     written = np.load(tmp_path / "z.npz")
     assert {key: written[key].shape for key in written} == {
         "shared": (30, 16), "unique/table": (30, 8), "unique/wave": (30, 8), "all": (30, 32), "wave/present": (30,),
@@ -68,7 +68,7 @@ def test_embed_with_flags(coral, run_folder, npz, tmp_path):
     coral("embed", run_folder, "--data", npz, "--output", tmp_path / "whole.npz")
     status, _, err = coral("embed", run_folder, "--data", tmp_path / "new.npz", "--output", tmp_path / "z.npz")
     assert (status, err.count("\n")) == (0, 1)
-    assert err.startswith("test: table is missing in 10 of 30 samples: embedded from what is there")
+    assert err.startswith("test: table is missing in 10 of 30 samples: embedded from the modalities present")
     whole, some = np.load(tmp_path / "whole.npz"), np.load(tmp_path / "z.npz")
     np.testing.assert_array_equal(some["test/table/present"], flags)
     assert "train/table/present" not in some

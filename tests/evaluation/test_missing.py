@@ -7,7 +7,7 @@ from torch import nn
 
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError, UnknownNameError
-from coral_plugin.evaluation.missing import count_missing, embed_subset, parse_subsets, score_missing, tell
+from coral_plugin.evaluation.missing import count_missing, embed_subset, parse_subsets, presence_note, score_missing
 from coral_plugin.evaluation.probe import ProbeSettings, probe
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline
 from coral_plugin.evaluation.scoring import complete_samples, probing_splits, score_disentanglement
@@ -144,10 +144,10 @@ def test_disentanglement_is_measured_where_everything_is_there(arrays):
 def test_what_is_said(arrays):
     data = from_arrays(flagged(arrays))
     test = probing_splits(data)["test"]
-    assert tell(from_arrays(arrays).test) is None
-    line = tell(test)
+    assert presence_note(from_arrays(arrays).test) is None
+    line = presence_note(test)
     assert line.startswith(
-        "a is missing in 9 of 45 samples, b is missing in 11 of 45 samples: embedded from what is there"
+        "a is missing in 9 of 45 samples, b is missing in 11 of 45 samples: embedded from the modalities present"
     )
     assert "zero" in line
     assert [count_missing(test, subset) for subset in (("a",), ("a", "b"), ("a", "c"), ("c",))] == [9, 2, 0, 0]

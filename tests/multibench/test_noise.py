@@ -7,7 +7,7 @@ import torch
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.performance import accuracy, affect_accuracy, affect_figures, auprc, f1
-from coral_plugin.evaluation.robustness.noise import Noise, choose, noisy
+from coral_plugin.evaluation.robustness.noise import Noise, add_noise, noise_by_modality
 from coral_plugin.multibench.noise import noise_of
 
 MODALITIES = [
@@ -31,19 +31,19 @@ def seeded(seed=0):
 @pytest.mark.multibench
 @pytest.mark.parametrize("modality", MODALITIES, ids=lambda m: m.name)
 def test_theirs_is_seeded_and_leaves_numpy_as_it_was(real, modality):
-    noise = choose([modality], None, noise_of(real))[modality.name]
+    noise = noise_by_modality([modality], None, noise_of(real))[modality.name]
     assert noise.origin.startswith("MultiBench 49f9be22")
     assert ("without its crop" in noise.origin) == (modality.name == "wide")
     batch = MultimodalBatch({modality.name: torch.rand(12, *modality.shape, generator=seeded())})
-    assert noisy(noise, modality, batch, 0.0, seeded()) is batch[modality.name]
+    assert add_noise(noise, modality, batch, 0.0, seeded()) is batch[modality.name]
     before = np.random.get_state()[1].copy()  # noqa: NPY002 - what theirs draws from
-    noised = noisy(noise, modality, batch, 0.5, seeded(1))
+    noised = add_noise(noise, modality, batch, 0.5, seeded(1))
     assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
     assert noised.shape == batch[modality.name].shape
     assert noised.dtype == torch.float32
     assert noised.isfinite().all()
-    assert torch.equal(noised, noisy(noise, modality, batch, 0.5, seeded(1)))
-    assert not torch.equal(noised, noisy(noise, modality, batch, 0.5, seeded(2)))
+    assert torch.equal(noised, add_noise(noise, modality, batch, 0.5, seeded(1)))
+    assert not torch.equal(noised, add_noise(noise, modality, batch, 0.5, seeded(2)))
     assert not torch.equal(noised, batch[modality.name])
 
 
@@ -52,8 +52,8 @@ def test_steps_are_steps_and_padding_stays(real):
     modality = MODALITIES[3]
     padding = torch.arange(9) >= torch.tensor([9, 4, 1])[:, None]
     batch = MultimodalBatch({"series": torch.rand(3, 9, 4, generator=seeded())}, {"series": padding})
-    noise = choose([modality], None, noise_of(real))["series"]
-    noised = noisy(noise, modality, batch, 1.0, seeded())
+    noise = noise_by_modality([modality], None, noise_of(real))["series"]
+    noised = add_noise(noise, modality, batch, 1.0, seeded())
     assert torch.equal(noised[padding], batch["series"][padding])
     assert torch.allclose(noised[~padding], torch.ones(()))  # all dropped: the mean
 
@@ -61,7 +61,7 @@ def test_steps_are_steps_and_padding_stays(real):
 @pytest.mark.multibench
 @pytest.mark.parametrize("name", list(REASONS))
 def test_what_it_cannot_do_is_ours_and_says_why(real, name):
-    noise = choose([REASONS[name]], None, noise_of(real))[name]
+    noise = noise_by_modality([REASONS[name]], None, noise_of(real))[name]
     assert isinstance(noise, Noise)
     assert noise.origin.startswith("own (MultiBench's ")
 

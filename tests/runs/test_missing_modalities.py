@@ -83,7 +83,7 @@ def test_flagged_rows_are_embedded_from_what_is_there(fitted, capsys):
     loud = type(model)(model.run)
     loud.embed(odd)
     assert capsys.readouterr().err == (
-        "wave is missing in 30 of 60 samples: embedded from what is there; parts that tell of a missing modality alone "
+        "wave is missing in 30 of 60 samples: embedded from the modalities present; parts of a missing modality alone "
         "are zero\n"
     )
 

@@ -1,97 +1,121 @@
-"""The picture of a robustness record: a panel for each modality and for all of them together."""
+"""Scores of a representation, and of raw values, from test samples with noise."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+import torch
+from torch import Tensor
 
-from coral_plugin.errors import InputError
-from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.canvas import GREY, colour_of, label, new_figure, save, tidy
-from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION
+from coral_plugin.data import Modality, MultimodalBatch, MultimodalData
+from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, frozen
+from coral_plugin.evaluation.probe import FittedProbe
+from coral_plugin.evaluation.raw_baseline import RawBaseline
+from coral_plugin.evaluation.robustness.noise import Noise, add_noise
+from coral_plugin.evaluation.scoring import probing_splits
+from coral_plugin.objectives import Objective
+from coral_plugin.objectives.concat_raw import raw_values
 
-_STYLE: dict[str, dict[str, Any]] = {
-    REPRESENTATION: {"color": colour_of(0), "marker": "o", "markersize": 3.5, "linewidth": 1.8, "zorder": 3},
-    RAW: {"color": GREY, "linestyle": (0, (5, 2)), "linewidth": 1.4, "zorder": 2},
-}
-_SAID = {REPRESENTATION: "representation", RAW: "raw values"}
-_ACROSS = 3
+StreamFactory = Callable[[str, int], torch.Generator]
+"""Function of the name of a random stream and a number in it that returns a fresh generator under the run's seed."""
+Curves = dict[str, dict[str, list[dict[str, Any]]]]
+"""``{condition: {task: a score for each level}}``."""
+REPRESENTATION, RAW = "representation", "raw"
 
 
-def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
-    """The score of one task over the level of noise, of the representation and of the raw values.
+def conditions(modalities: Sequence[Modality]) -> tuple[str, ...]:
+    """Conditions of noise: on every modality alone, and on all together where there are several."""
+    names = tuple(modality.name for modality in modalities)
+    return (*names, ALL) if len(names) > 1 else names
+
+
+def score_noise(
+    objective: Objective,
+    data: MultimodalData,
+    fitted: Mapping[str, FittedProbe],
+    baseline: RawBaseline,
+    noises: Mapping[str, Noise],
+    levels: Sequence[float],
+    stream: StreamFactory,
+) -> dict[str, Curves]:
+    """Score the test samples at every level of noise on each modality alone and on all of them.
+
+    The same noise reaches representation and raw values, and a modality has the same noise alone and among all.
 
     Args:
-        path: Without ending; see :func:`coral_plugin.evaluation.pictures.canvas.save`.
-        record: Content of ``evaluation-robustness.json``.
-        task: Which of its tasks.
+        objective: Trained; embeds the noisy samples.
+        data: Data with labels and a test split.
+        fitted: Probes of the clean representation (:func:`coral_plugin.evaluation.scoring.fit_whole`).
+        baseline: Probes of the clean raw values.
+        noises: ``{modality: its noise}``.
+        levels: Levels of noise, rising from 0 (clean) to at most 1.
+        stream: Source of the random streams of the noise.
 
-    Raises:
-        InputError: there is no curve.
+    Returns:
+        ``{"representation" | "raw": {modality | "all": {task: [{"metric", "value", "also"} for each level]}}}``.
     """
-    levels, summary = record["levels"], record["tasks"].get(task, {})
-    panels = summary.get("conditions", {})
-    if not panels:
-        raise InputError(f"There is no curve of {task} to draw.")
-    metric = metric_named(summary["metric"])
-    percent = metric.is_share
-    across = min(_ACROSS, len(panels))
-    figure = new_figure(0.9 + 2.5 * math.ceil(len(panels) / across), 2.0 + 2.6 * across)
-    grid = figure.subplots(math.ceil(len(panels) / across), across, sharex=True, sharey=True, squeeze=False)
-    for axes in grid.flat[len(panels) :]:
-        axes.set_visible(False)
-    for place, (axes, (name, curves)) in enumerate(zip(grid.flat, panels.items(), strict=False)):
-        for kind in (RAW, REPRESENTATION):
-            _curve(axes, levels, np.array(curves[kind]["values"]) * (100 if percent else 1), _STYLE[kind])
-        if summary.get("chance") is not None:
-            axes.axhline(summary["chance"] * (100 if percent else 1), color="black", linestyle=":", linewidth=1.2)
-        noise = record["noises"].get(name, {}).get("family")
-        axes.set_title(label(f"{name}: {noise} noise" if noise else "all modalities", 40), fontsize=11)
-        tidy(axes)
-        if place + across >= len(panels):
-            axes.set_xlabel("level of noise", fontsize=10)
-            axes.tick_params(labelbottom=True)
-        if place % across == 0:
-            axes.set_ylabel(metric.axis_label, fontsize=10)
-    count = len(record["seeds"])
-    figure.suptitle(
-        label(f"{record['objective']} on {record['dataset']}, {task}: noise on test samples", 90), fontsize=13
-    )
-    figure.legend(handles=_handles(summary, count), loc="outside lower center", ncols=4, frameon=False)
-    save(figure, path, ["noise on", "features", "seed", "level", "value"], _rows(record, panels))
+    test = probing_splits(data)["test"]
+    targets = {task.name: test.targets[task.name].cpu().numpy() for task in data.tasks}
+    names = conditions(data.modalities)
+    curves: dict[str, Curves] = {
+        kind: {name: {task: [] for task in targets} for name in names} for kind in (REPRESENTATION, RAW)
+    }
+    for level in levels:
+        collected = _features(objective, data, baseline, noises, level, stream)
+        for kind, probes in ((REPRESENTATION, fitted), (RAW, baseline.fitted)):
+            # the clean samples are the same whatever the noise would be on
+            clean = _scores(probes, collected[kind][names[0]], targets) if level == 0 else None
+            for name in names:
+                scores = clean or _scores(probes, collected[kind][name], targets)
+                for task, score in scores.items():
+                    curves[kind][name][task].append(score)
+    return curves
 
 
-def _rows(record: Mapping[str, Any], panels: Mapping[str, Any]) -> list[list[Any]]:
-    return [
-        [name, kind, seed, level, value]
-        for name, curves in panels.items()
-        for kind in (REPRESENTATION, RAW)
-        for seed, own in zip(record["seeds"], curves[kind]["values"], strict=True)
-        for level, value in zip(record["levels"], own, strict=True)
-    ]
+def _scores(
+    probes: Mapping[str, FittedProbe], features: np.ndarray, targets: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, Any]]:
+    scores = {name: probe.score((features, targets[name])) for name, probe in probes.items()}
+    return {name: {"metric": s.metric, "value": s.value, "also": s.also} for name, s in scores.items()}
 
 
-def _curve(axes: Any, levels: list[float], values: np.ndarray, style: Mapping[str, Any]) -> None:
-    """Mean of the seeds' curves ``(seeds, levels)`` with a band of one sample deviation."""
-    mean = values.mean(axis=0)
-    axes.plot(levels, mean, **style)
-    if len(values) > 1:
-        spread = values.std(axis=0, ddof=1)
-        axes.fill_between(levels, mean - spread, mean + spread, color=style["color"], alpha=0.22, linewidth=0)
+def _features(
+    objective: Objective,
+    data: MultimodalData,
+    baseline: RawBaseline,
+    noises: Mapping[str, Noise],
+    level: float,
+    stream: StreamFactory,
+) -> dict[str, dict[str, np.ndarray]]:
+    """``{"representation" | "raw": {condition: (N, d)}}`` of the test samples at one level; at 0 of one condition."""
+    device = next((p.device for p in objective.parameters()), torch.device("cpu"))
+    names = conditions(data.modalities)
+    collected: dict[str, dict[str, list[np.ndarray]]] = {REPRESENTATION: {}, RAW: {}}
+    with frozen(objective):
+        for number, batch in enumerate(probing_splits(data)["test"].batches(EMBED_BATCH)):
+            changed = {
+                modality.name: add_noise(
+                    noises[modality.name], modality, batch, level, stream(f"noise/{modality.name}/{level:g}", number)
+                )
+                for modality in data.modalities
+            }
+            for name in names if level else names[:1]:
+                hit = changed if name == ALL and len(names) > 1 else {name: changed[name]}
+                noised = batch.with_values({**batch.tensors, **hit})
+                parts = {k: part.float().cpu().numpy() for k, part in objective.embed(noised.to(device)).items()}
+                collected[REPRESENTATION].setdefault(name, []).append(concatenate(parts))
+                collected[RAW].setdefault(name, []).append(_raw(data.modalities, noised, baseline))
+    return {kind: {name: np.concatenate(rows) for name, rows in by_name.items()} for kind, by_name in collected.items()}
 
 
-def _handles(summary: Mapping[str, Any], seeds: int) -> list[Any]:
-    handles: list[Any] = [
-        Line2D([], [], label=_SAID[kind], **{k: v for k, v in _STYLE[kind].items() if k != "zorder"}) for kind in _STYLE
-    ]
-    if seeds > 1:
-        handles.append(Patch(facecolor=colour_of(0), alpha=0.22, label=f"± deviation of {seeds} seeds"))
-    if summary.get("chance") is not None:
-        handles.append(Line2D([], [], color="black", linestyle=":", linewidth=1.2, label="chance"))
-    return handles
+def _raw(modalities: Sequence[Modality], batch: MultimodalBatch, baseline: RawBaseline) -> np.ndarray:
+    pieces = []
+    for modality in modalities:
+        part = raw_values(modality, batch).cpu().numpy()
+        present: Tensor | None = batch.all_present(modality.name)
+        if present is not None:
+            part[~present.cpu().numpy()] = baseline.fill[modality.name]
+        pieces.append(part)
+    return np.concatenate(pieces, axis=1)

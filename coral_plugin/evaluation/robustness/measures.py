@@ -19,18 +19,18 @@ from coral_plugin.data import Task
 from coral_plugin.errors import InputError, short
 
 LEVELS = tuple(round(0.1 * i, 1) for i in range(11))
-_MOST = 101
+_MOST_LEVELS = 101
 
 
 @dataclass(frozen=True, kw_only=True)
-class Published:
-    """MultiBench's curves of one task and condition, a tenth from level to level.
+class PublishedCurves:
+    """MultiBench's curves of one task and condition, at levels that are a tenth apart.
 
     Attributes:
-        key: Its name of task and condition.
-        metric: What they measure, by our name.
+        key: MultiBench's name of task and condition.
+        metric: Metric of the curves, by our name.
         late_fusion: The curve that effective robustness refers to.
-        methods: Of every method that the figures are scaled among.
+        methods: ``{method: curve}`` of all methods that the two figures are scaled among.
     """
 
     key: str
@@ -39,8 +39,8 @@ class Published:
     methods: Mapping[str, tuple[float, ...]]
 
 
-References = Callable[[str, Task, str], Published | None]
-"""From a data set, a task and a condition to published curves; None where there are none."""
+References = Callable[[str, Task, str], PublishedCurves | None]
+"""Function of a data set, a task and a condition that returns published curves, or None where there are none."""
 
 
 def parse_levels(text: str) -> tuple[float, ...]:
@@ -50,7 +50,7 @@ def parse_levels(text: str) -> tuple[float, ...]:
     ((0.0, 0.25, 0.5, 0.75, 1.0), (0.0, 1.0))
 
     Raises:
-        InputError: no numbers, none of 0 to 1, not rising from 0, or too many of them.
+        InputError: not numbers from 0 to 1 that rise from 0, or too many of them.
     """
     parts = [part.strip() for part in text.split(",")]
     levels: list[float] = []
@@ -65,8 +65,8 @@ def parse_levels(text: str) -> tuple[float, ...]:
             levels.extend(_between(levels[-2], levels[-1], _level(parts[-1], text)))
     if levels[0] != 0 or len(levels) < 2 or any(b <= a for a, b in pairwise(levels)):
         raise InputError(f"--levels {short(text)}: levels rise from 0, which is clean, as in 0,0.5,1.")
-    if len(levels) > _MOST:
-        raise InputError(f"--levels: {len(levels)} levels are too many; give at most {_MOST}.")
+    if len(levels) > _MOST_LEVELS:
+        raise InputError(f"--levels: {len(levels)} levels are too many; give at most {_MOST_LEVELS}.")
     return tuple(levels)
 
 
@@ -82,7 +82,7 @@ def _level(part: str, text: str) -> float:
 
 def _between(before: float, last: float, end: float) -> list[float]:
     count = round((end - last) / (last - before))
-    if not 1 <= count <= _MOST or not math.isclose(last + count * (last - before), end, abs_tol=1e-6):
+    if not 1 <= count <= _MOST_LEVELS or not math.isclose(last + count * (last - before), end, abs_tol=1e-6):
         raise InputError(f"--levels: steps of {last - before:g} do not lead from {last:g} to {end:g}.")
     # as decimals: 0.1 + 0.2 is not 0.3
     return [round(last + i * (last - before), 9) for i in range(1, count)]
@@ -101,10 +101,10 @@ def relative_robustness(curve: Sequence[float], levels: Sequence[float] = LEVELS
 
 
 def effective_robustness(curve: Sequence[float], reference: Sequence[float], *, higher_is_better: bool = True) -> float:
-    """Sum over the levels of what the curve lies above the reference that is shifted to begin where the curve does.
+    """Sum over the levels of ``(curve - curve[0]) - (reference - reference[0])``.
 
-    Positive: under noise more is kept than the reference keeps. For errors the sign is turned, so that it means the
-    same; MultiBench does not turn it.
+    A positive value means that the curve loses less under noise than the reference. The sign is turned for errors, so
+    that it means the same there; MultiBench does not turn it.
 
     >>> round(effective_robustness([0.9, 0.8, 0.7], [0.6, 0.4, 0.2]), 6)
     0.3
@@ -116,10 +116,10 @@ def effective_robustness(curve: Sequence[float], reference: Sequence[float], *, 
 
 
 def scaled_among(mine: float, others: Mapping[str, float], *, higher_is_better: bool = True) -> float | None:
-    """``(mine - least) / (greatest - least)`` among mine and the others': 1 is the best, 0 the worst of all of them.
+    """``(mine - least) / (greatest - least)`` among all values: 1 for the best of them, 0 for the worst.
 
-    None where all are equal, which MultiBench divides by. For errors that are not turned yet give
-    ``higher_is_better=False``; MultiBench turns those of its finance tasks only.
+    None where all are equal, a case in which MultiBench divides by zero. ``higher_is_better=False`` is for errors whose
+    sign is not turned yet; MultiBench turns those of its finance tasks only.
 
     >>> scaled_among(0.5, {"a": 0.0, "b": 2.0})
     0.25
@@ -131,11 +131,11 @@ def scaled_among(mine: float, others: Mapping[str, float], *, higher_is_better: 
 
 
 def against_published(
-    curve: Sequence[float], levels: Sequence[float], published: Published, *, higher_is_better: bool = True
+    curve: Sequence[float], levels: Sequence[float], published: PublishedCurves, *, higher_is_better: bool = True
 ) -> dict[str, float] | None:
-    """MultiBench's relative and effective robustness among its published methods, each from 0 (worst) to 1 (best).
+    """MultiBench's relative and effective robustness among its published methods, both from 0 (worst) to 1 (best).
 
-    None where the levels do not hold the tenths that its curves have. A figure whose scale has no width is left out.
+    None where ``levels`` lack some of the tenths of its curves. A figure is left out where all methods are equal.
     """
     count = len(published.late_fusion)
     places = {round(level * 10, 6): i for i, level in enumerate(levels)}
@@ -148,10 +148,10 @@ def against_published(
         name: effective_robustness(other, published.late_fusion, higher_is_better=higher_is_better)
         for name, other in published.methods.items()
     }
-    own = effective_robustness(mine, published.late_fusion, higher_is_better=higher_is_better)
+    excess_of_mine = effective_robustness(mine, published.late_fusion, higher_is_better=higher_is_better)
     figures = {
         "relative": scaled_among(relative_robustness(mine, steps), areas, higher_is_better=higher_is_better),
-        "effective": scaled_among(own, excess),
+        "effective": scaled_among(excess_of_mine, excess),
     }
     return {name: value for name, value in figures.items() if value is not None}
 

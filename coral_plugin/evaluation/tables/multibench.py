@@ -7,7 +7,7 @@ from typing import Any
 
 from coral_plugin.evaluation.features import ALL
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.robustness.scores import RAW, REPRESENTATION
+from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
 from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.evaluation.tables.run import run_title, seeds_caption
 

@@ -103,7 +103,7 @@ def missing_table(metrics: Mapping[str, Any]) -> Table:
         for said in kinds.values()
     )
     said = (
-        "Test samples are embedded from these modalities alone; parts that tell of a missing one are zero.\n"
+        "Test samples are embedded from these modalities alone; parts of a missing one alone are zero.\n"
         "Probe of all: fitted on features from all modalities. Refitted: on features from the same ones.\n"
     )
     return Table(

@@ -1,110 +1,103 @@
-"""The picture and the tables of a robustness record."""
+"""Scores under noise: one probe, clean at level 0, the same noise for representation and raw values."""
 
-import csv
+import zlib
+from functools import partial
 
 import numpy as np
 import pytest
-from PIL import Image
+import torch
+from torch import nn
 
-from coral_plugin.errors import InputError
-from coral_plugin.evaluation.robustness.curves import robustness_curves
-from coral_plugin.evaluation.tables.model import NO_VALUE
-from coral_plugin.evaluation.tables.multibench import performance_table, robustness_tables, training_table
+from coral_plugin.data import from_arrays
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.raw_baseline import fit_raw_baseline, score_raw_baseline
+from coral_plugin.evaluation.robustness.curves import conditions, score_noise
+from coral_plugin.evaluation.robustness.noise import noise_by_modality
+from coral_plugin.evaluation.scoring import embed_data, fit_whole, score_parts
+from coral_plugin.objectives import Objective
 
-
-def spread(values):
-    return {"values": values, "mean": float(np.mean(values)), "std": float(np.std(values, ddof=1))}
-
-
-def curve(*rows):
-    return {"values": [list(row) for row in rows], "mean": [], "std": None, "also": {}}
-
-
-@pytest.fixture
-def record():
-    condition = {
-        "representation": curve((0.9, 0.7, 0.5), (0.8, 0.7, 0.4)),
-        "raw": curve((0.6, 0.5, 0.5), (0.6, 0.5, 0.3)),
-        "relative": spread([0.7, 0.65]),
-        "raw_relative": spread([0.525, 0.475]),
-        "effective": spread([-0.3, -0.1]),
-    }
-    published = {
-        "key": "mosi text",
-        "metric": "accuracy",
-        "relative": spread([0.25, 0.75]),
-        "effective": spread([1, 1]),
-    }
-    return {
-        "objective": "coral", "preset": "paper", "dataset": "mosi", "seeds": [41, 42], "levels": [0.0, 0.5, 1.0],
-        "noises": {"text": {"family": "text", "origin": "own (because)"}, "a$b": {"family": "visual", "origin": "x"}},
-        "tasks": {
-            "label": {
-                "metric": "balanced_accuracy", "higher_is_better": True, "chance": 0.5,
-                "conditions": {"text": {**condition, "published": published}, "a$b": condition, "all": condition},
-            },
-            "score": {"metric": "mse", "higher_is_better": False, "conditions": {"text": condition}},
-        },
-    }  # fmt: skip
+RIDGE = ProbeSettings(kind="ridge")
+LEVELS = (0.0, 0.5, 1.0)
 
 
-@pytest.mark.parametrize(("task", "panels"), [("label", 3), ("score", 1)])
-def test_picture(record, tmp_path, task, panels):
-    robustness_curves(tmp_path / "deep" / "robustness", record, task)
-    with Image.open(tmp_path / "deep" / "robustness.png") as picture:
-        pixels = np.asarray(picture.convert("L"))
-    assert pixels.std() > 5
-    assert (tmp_path / "deep" / "robustness.svg").stat().st_size > 1000
-    rows = list(csv.DictReader((tmp_path / "deep" / "robustness.csv").read_text().splitlines()))
-    assert len(rows) == panels * 2 * 2 * 3
-    assert [row["value"] for row in rows[:3]] == ["0.9", "0.7", "0.5"]
-    assert {row["seed"] for row in rows} == {"41", "42"}
+class Itself(Objective):
+    """Its parts are the values of each modality; the second counts for nothing where the first says so."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.scale, self.seen = nn.Parameter(torch.ones(1)), []
+
+    def loss(self, step):
+        raise NotImplementedError
+
+    def embed(self, batch):
+        self.seen.append({name: value.clone() for name, value in batch.items()})
+        return {name: value * self.scale for name, value in batch.items()}
 
 
-def test_one_seed_and_no_curve(record, tmp_path):
-    record["seeds"] = [41]
-    for own in record["tasks"]["label"]["conditions"].values():
-        for kind in ("representation", "raw"):
-            own[kind]["values"] = own[kind]["values"][:1]
-    robustness_curves(tmp_path / "one", record, "label")
-    with pytest.raises(InputError, match="no curve of other"):
-        robustness_curves(tmp_path / "none", record, "other")
+def stream(seed, name, step):
+    return torch.Generator().manual_seed(zlib.crc32(f"{seed} {name} {step}".encode()))
 
 
-def test_tables(record):
-    label, score = robustness_tables(record)
-    assert label.columns == (
-        "noise on", "clean", "level 1", "area", "area: raw", "effective", "scaled area", "scaled effective",
-    )  # fmt: skip
-    text = label.rows[0]
-    assert text[:6] == ("text", "85.0 ± 7.1", "45.0 ± 7.1", "67.5 ± 3.5", "50.0 ± 3.5", "-20.0 ± 14.1")
-    assert text[6:] == ("0.50 ± 0.35", "1.00 ± 0.00")
-    assert label.rows[1][6:] == (NO_VALUE, NO_VALUE)
-    assert label.rows[2][0] == "all modalities"
-    assert "Noise on text: text, own (because)." in label.caption
-    assert "in accuracy, among its published curves of\nmosi text:" in label.caption
-    assert "place of its late fusion" in label.caption
-    assert "MSE ↓" in score.title
-    assert len(score.columns) == 6
-    assert score.rows[0][1] == "0.850 ± 0.071"
-    assert max(map(len, label.text().splitlines())) <= 120
+@pytest.fixture(scope="module")
+def data():
+    """One modality that tells three classes, one that tells nothing, and a number beside the classes."""
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, n in (("train", 90), ("valid", 45), ("test", 300)):
+        labels = np.arange(n) % 3
+        arrays[f"{split}/tells"] = (np.eye(3)[labels] + 0.2 * rng.standard_normal((n, 3))).astype("f4")
+        arrays[f"{split}/empty"] = rng.standard_normal((n, 3)).astype("f4")
+        arrays[f"{split}/labels"] = labels
+    return from_arrays(arrays)
 
 
-def test_performance_table(record):
-    figures = {"accuracy": spread([0.5, 0.7]), "mse": spread([1.0, 2.0])}
-    found = {"label": {"representation": figures, "raw": {"accuracy": {"values": [0.25]}}}}
-    table = performance_table({**record, "performance": found})
-    assert table.columns == ("figure", "label: all parts", "label: raw values")
-    assert table.rows == (("accuracy, % ↑", "60.0 ± 14.1", "25.0"), ("MSE ↓", "1.50 ± 0.71", NO_VALUE))
+@pytest.fixture(scope="module")
+def curves(data):
+    objective = Itself()
+    features = embed_data(objective, data)
+    fitted, baseline = fit_whole(features, data, RIDGE), fit_raw_baseline(data, RIDGE)
+    return score_noise(
+        objective, data, fitted, baseline, noise_by_modality(data.modalities), LEVELS, partial(stream, 0)
+    )
 
 
-@pytest.mark.parametrize(("memory", "said"), [("process", "whole process"), ("device", "GPU's allocator")])
-def test_training_table(memory, said):
-    cost = {
-        "parameters": 1234, "flops_per_sample": 2.5e6, "seconds": [10.0], "samples_per_second": [100.0],
-        "peak_memory_bytes": [3 * 2**20], "memory_of": memory, "epochs": 1, "samples": 1000, "batch_size": 64,
-    }  # fmt: skip
-    table = training_table(cost)
-    assert [row[1] for row in table.rows] == ["1,234", "2.50", "10.0", "100", "3.0"]
-    assert said in table.caption
-    assert "1 epoch of 1,000 samples" in table.caption
+def test_level_zero_is_the_clean_score_exactly(data, curves):
+    clean = score_parts(embed_data(Itself(), data), data, RIDGE)["all"]["label"]
+    raw = score_raw_baseline(data, RIDGE)["all"]["label"]
+    for name in ("tells", "empty", "all"):
+        assert curves["representation"][name]["label"][0] == {k: clean[k] for k in ("metric", "value", "also")}
+        assert curves["raw"][name]["label"][0]["value"] == raw["value"]
+
+
+def test_noise_on_what_tells_takes_the_score_to_chance(curves):
+    value = {name: [score["value"] for score in own["label"]] for name, own in curves["representation"].items()}
+    assert value["tells"][0] > 0.95
+    assert value["tells"][0] > value["tells"][1] > value["tells"][2]
+    assert value["tells"][2] < 0.45
+    assert min(value["empty"]) > 0.9
+    assert value["all"][2] == pytest.approx(1 / 3)
+
+
+def test_raw_values_that_are_the_representation_have_its_curve(curves):
+    assert curves["representation"] == curves["raw"]
+
+
+def test_a_modality_has_the_same_noise_alone_and_among_all(data):
+    objective = Itself()
+    fitted, baseline = fit_whole(embed_data(objective, data), data, RIDGE), fit_raw_baseline(data, RIDGE)
+    objective.seen.clear()
+    score_noise(objective, data, fitted, baseline, noise_by_modality(data.modalities), (0.0, 0.5), partial(stream, 1))
+    clean, noised = objective.seen[:2], objective.seen[2:]
+    assert len(noised) == 2 * 3  # two batches, three conditions
+    tells, empty, both = noised[:3]
+    assert torch.equal(tells["empty"], clean[0]["empty"])
+    assert torch.equal(empty["tells"], clean[0]["tells"])
+    assert torch.equal(both["tells"], tells["tells"])
+    assert torch.equal(both["empty"], empty["empty"])
+    assert not torch.equal(both["tells"], clean[0]["tells"])
+
+
+def test_one_modality_has_no_all(data):
+    assert conditions(data.modalities) == ("tells", "empty", "all")
+    assert conditions(data.modalities[:1]) == ("tells",)

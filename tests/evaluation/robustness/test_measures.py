@@ -5,7 +5,7 @@ import pytest
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.robustness.measures import (
     LEVELS,
-    Published,
+    PublishedCurves,
     against_published,
     effective_robustness,
     parse_levels,
@@ -71,7 +71,7 @@ def test_scaled():
 
 
 def test_against_published_curves_by_hand():
-    published = Published(
+    published = PublishedCurves(
         key="k",
         metric="accuracy",
         late_fusion=(0.6, 0.4, 0.2),
@@ -86,5 +86,5 @@ def test_against_published_curves_by_hand():
     assert against_published([0.7, 0.6], [0.0, 0.1], published) is None
     errors = against_published(mine, [0.0, 0.05, 0.1, 0.15, 0.2], published, higher_is_better=False)
     assert errors["relative"] == pytest.approx(1 - (0.115 - 0.08) / 0.08)
-    flat = Published(key="k", metric="mse", late_fusion=(1.0, 1.0), methods={"LF": (1.0, 1.0)})
+    flat = PublishedCurves(key="k", metric="mse", late_fusion=(1.0, 1.0), methods={"LF": (1.0, 1.0)})
     assert against_published([1.0, 1.0], [0.0, 0.1], flat) == {}

@@ -21,41 +21,44 @@ OWN = "own"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Family:
+class NoiseFamily:
     """Noise for one sort of data.
 
     Attributes:
-        kinds: Of the modalities that it fits.
-        apply: Values ``(B, ...)``, valid steps ``(B,)`` of series (1 elsewhere), level, generator.
-        scaled: It acts on values in units of their deviation on train, 0 being their mean there (images never: they
-            are pixels; words never: what is not in a vocabulary has a vector of zeros).
-        says: What it does, in a few words.
+        kinds: Kinds of modality that the noise fits.
+        apply: Function of values ``(B, ...)``, valid steps ``(B,)`` (1 where there are no steps), level and generator.
+        scaled: Whether values come in units of their standard deviation on train, with their mean there as 0. Images
+            never do (they are pixels), nor do words (a word outside the vocabulary is a vector of zeros).
+        description: A few words on the effect, for the record.
     """
 
     kinds: tuple[Kind, ...]
     apply: Apply = field(repr=False)
     scaled: bool
-    says: str
+    description: str
 
 
-FAMILIES: Mapping[str, Family] = {
-    "visual": Family(
+FAMILIES: Mapping[str, NoiseFamily] = {
+    "visual": NoiseFamily(
         kinds=("image",),
         apply=visual,
         scaled=False,
-        says="colour, contrast, inversion, pepper, noise, turn, flip, crop",
+        description="colour, contrast, inversion, pepper, noise, turn, flip, crop",
     ),
-    "text": Family(kinds=("sequence", "timeseries"), apply=words, scaled=False, says="words lost"),
-    "timeseries": Family(
-        kinds=("sequence", "timeseries"), apply=timeseries, scaled=True, says="white noise, entries and steps dropped"
+    "text": NoiseFamily(kinds=("sequence", "timeseries"), apply=words, scaled=False, description="words lost"),
+    "timeseries": NoiseFamily(
+        kinds=("sequence", "timeseries"),
+        apply=timeseries,
+        scaled=True,
+        description="white noise, entries and steps dropped",
     ),
-    "audio": Family(
+    "audio": NoiseFamily(
         kinds=("sequence", "timeseries", "image"),
         apply=sound,
         scaled=True,
-        says="white noise, or steps or runs dropped",
+        description="white noise, or steps or runs dropped",
     ),
-    "tabular": Family(kinds=("tabular",), apply=tabular, scaled=True, says="entries dropped and exchanged"),
+    "tabular": NoiseFamily(kinds=("tabular",), apply=tabular, scaled=True, description="entries dropped and exchanged"),
 }
 
 
@@ -64,10 +67,10 @@ class Noise:
     """The noise of one modality.
 
     Attributes:
-        family: One of :data:`FAMILIES`.
-        origin: Whose: ``own``, or MultiBench's with its commit.
-        apply: As in :class:`Family`.
-        scaled: As in :class:`Family`.
+        family: Name in :data:`FAMILIES`.
+        origin: Origin of the function: ``own``, or MultiBench with its commit.
+        apply: Function, :attr:`NoiseFamily.apply`.
+        scaled: Units of the values, :attr:`NoiseFamily.scaled`.
     """
 
     family: str
@@ -76,11 +79,13 @@ class Noise:
     scaled: bool
 
 
-Source = Callable[[str, Modality], Noise | str]
-"""From a family and a modality to somebody else's noise, or to the reason why there is none."""
+NoiseSource = Callable[[str, Modality], Noise | str]
+"""Function of a family and a modality that returns another implementation, or the reason why there is none."""
 
 
-def choose(modalities: Sequence[Modality], spec: str | None = None, source: Source | None = None) -> dict[str, Noise]:
+def noise_by_modality(
+    modalities: Sequence[Modality], spec: str | None = None, source: NoiseSource | None = None
+) -> dict[str, Noise]:
     """The noise of each modality.
 
     Images get ``visual`` noise, but ``audio`` noise where they are called audio (spectrograms; time runs to the right).
@@ -88,9 +93,9 @@ def choose(modalities: Sequence[Modality], spec: str | None = None, source: Sour
     get ``audio`` noise. Vectors get ``tabular`` noise.
 
     Args:
-        modalities: All of the data.
-        spec: Other families by name, as in ``audio=timeseries,title=text``.
-        source: Asked first; where it gives a reason, our own is taken and the origin says why.
+        modalities: All modalities of the data.
+        spec: Families that replace the defaults, as in ``audio=timeseries,title=text``.
+        source: Other implementation, taken wherever it exists; elsewhere the origin states the reason.
 
     Raises:
         InputError: an unknown modality or family, a modality twice, or a family that does not fit its kind.
@@ -109,43 +114,45 @@ def choose(modalities: Sequence[Modality], spec: str | None = None, source: Sour
     return chosen
 
 
-def noisy(noise: Noise, modality: Modality, batch: MultimodalBatch, level: float, generator: torch.Generator) -> Tensor:
+def add_noise(
+    noise: Noise, modality: Modality, batch: MultimodalBatch, level: float, generator: torch.Generator
+) -> Tensor:
     """The values of ``modality`` in ``batch`` with noise; at level 0 they are the same tensor.
 
     Padding, samples without the modality, and whatever the noise does not hit keep their values bit for bit.
 
     Args:
-        noise: Of the modality.
-        modality: Whose mean and deviation scale it.
-        batch: B samples.
-        level: 0 to 1.
-        generator: On the batch's device.
+        noise: Noise of the modality.
+        modality: Modality, with the mean and standard deviation that scale the noise.
+        batch: Batch of B samples.
+        level: Level of the noise, from 0 to 1.
+        generator: Source of randomness on the device of the batch.
     """
     values = batch[modality.name]
-    there = batch.present.get(modality.name)
-    rows = values if there is None else values[there]
+    present = batch.present.get(modality.name)
+    rows = values if present is None else values[present]
     if level == 0 or not len(rows):
         return values
     padding = batch.padding.get(modality.name)
     lengths = torch.full((len(values),), values.shape[1] if modality.temporal else 1, device=values.device)
     if padding is not None:
         lengths = (~padding).sum(dim=1)
-    lengths = lengths if there is None else lengths[there]
+    lengths = lengths if present is None else lengths[present]
     clean = modality.standardise(rows) if noise.scaled else rows
-    changed = _turned(noise, modality, clean, lengths, level, generator)
+    changed = _apply(noise, modality, clean, lengths, level, generator)
     result = torch.where(changed == clean, rows, modality.restore(changed) if noise.scaled else changed)
     result = result.to(values.dtype)
     if padding is not None:
-        own = padding if there is None else padding[there]
-        result = torch.where(own.unsqueeze(-1), rows, result)
-    if there is None:
+        padded = padding if present is None else padding[present]
+        result = torch.where(padded.unsqueeze(-1), rows, result)
+    if present is None:
         return result
     whole = values.clone()
-    whole[there] = result
+    whole[present] = result
     return whole
 
 
-def _turned(
+def _apply(
     noise: Noise, modality: Modality, values: Tensor, lengths: Tensor, level: float, generator: torch.Generator
 ) -> Tensor:
     """Noise on values; an image with noise for series is one of its columns after the other."""
@@ -181,7 +188,7 @@ def _parsed(spec: str | None, known: Mapping[str, Modality]) -> dict[str, str]:
         if name in parsed:
             raise InputError(f"--noise names {name} twice.")
         if known[name].kind not in FAMILIES[family].kinds:
-            fitting = ", ".join(each for each, entry in FAMILIES.items() if known[name].kind in entry.kinds)
+            fitting = ", ".join(name for name, entry in FAMILIES.items() if known[name].kind in entry.kinds)
             raise InputError(
                 f"--noise {name}={family}: {family} noise is for modalities of kind "
                 f"{', '.join(FAMILIES[family].kinds)}; {name} is of kind {known[name].kind}: take {fitting}."

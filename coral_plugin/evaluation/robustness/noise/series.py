@@ -1,8 +1,8 @@
 """Noise on series ``(B, T, d)`` of which the first ``lengths`` (B,) steps are valid: time series, words, sound.
 
-MultiBench's definitions (its ``robustness`` package), for whole batches and from a passed generator. Where it does
-something else than it says, what it says is done here, and the docstring names the difference. What padding holds
-stays; what a step is set to when it is dropped is 0, in the units that the values come in.
+MultiBench's definitions (its ``robustness`` package), for whole batches and from a passed generator. Where its
+code differs from its documentation, the documented behaviour is computed here, and the docstring names the difference.
+Padding keeps its values; a dropped step is set to 0, in the units of the values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RUN = 10  # steps that a structured dropout of sound takes away at once
 
 
 def white_noise(values: Tensor, lengths: Tensor, level: float, generator: torch.Generator) -> Tensor:
-    """``x_t + level * N(0, 1)``: one number for each step, added to all of its features.
+    """``x_t + level * N(0, 1)``: one number per step, added to all of its features.
 
     MultiBench's affect and MIMIC loaders hand over samples where it expects steps, so that a whole sample gets one
     offset; its definition says every time step.
@@ -52,8 +52,8 @@ def words(values: Tensor, lengths: Tensor, level: float, generator: torch.Genera
     """Each word's vector set to 0 with probability ``level``.
 
     MultiBench misspells words, each with probability ``level``, and looks the results up in GloVe, which has zeros for
-    what it does not know. From vectors the letters cannot be told, so words of four letters and less, which MultiBench
-    spares, are hit here too.
+    what it does not know. Vectors do not hold the letters, so words of up to four letters, which MultiBench spares, are
+    hit here too.
     """
     return structured_drop(values, lengths, level, generator)
 
@@ -78,7 +78,7 @@ def sound(values: Tensor, lengths: Tensor, level: float, generator: torch.Genera
 
 
 def runs(lengths: Tensor, steps: int, level: float, run: int, generator: torch.Generator) -> Tensor:
-    """Which steps runs of ``run`` steps take away, ``(B, T)`` of bool.
+    """Boolean mask ``(B, T)`` of the steps that are lost to runs of ``run`` steps.
 
     From left to right each step begins a run with probability ``level``, unless it lies in one already or fewer than
     ``run`` valid steps are left. The steps between two runs are geometrically distributed, so the starts are drawn

@@ -13,10 +13,10 @@ def drop_entries(values: Tensor, level: float, generator: torch.Generator) -> Te
 
 
 def swap_entries(values: Tensor, level: float, generator: torch.Generator) -> Tensor:
-    """From left to right each entry changes places with its left neighbour with probability ``level``.
+    """Each entry, taken from left to right, changes places with its left neighbour with probability ``level``.
 
-    An entry may be carried on to the right. MultiBench says so too, but loses the right one of the two: both places
-    hold the left one afterwards.
+    An entry may be carried on to the right. MultiBench documents the same, but its code loses the right one of the two:
+    both places hold the left one afterwards.
     """
     batch, width = values.shape
     hit = torch.rand(batch, width, device=values.device, generator=generator) < level
@@ -24,9 +24,9 @@ def swap_entries(values: Tensor, level: float, generator: torch.Generator) -> Te
     places = torch.arange(width, device=values.device).expand(batch, width)
     # what arrives at place j with the exchanges up to j done: the last entry that was not exchanged itself
     carried = places.masked_fill(hit, 0).cummax(dim=1).values
-    source = carried.clone()
-    source[:, :-1] = torch.where(hit[:, 1:], places[:, 1:], carried[:, :-1])
-    return values.gather(1, source)
+    origin = carried.clone()
+    origin[:, :-1] = torch.where(hit[:, 1:], places[:, 1:], carried[:, :-1])
+    return values.gather(1, origin)
 
 
 def tabular(values: Tensor, lengths: Tensor, level: float, generator: torch.Generator) -> Tensor:  # noqa: ARG001

@@ -1,9 +1,9 @@
 """Noise on images ``(B, C, H, W)`` in [0, 1], after MultiBench's ``robustness/visual_robust.py``.
 
 Ten operations in a row, each on an image with probability ``level``: at level 1 all of them. Those on colour leave
-images without three channels alone, and images that have become gray. Four are bugs in MultiBench and do here what
-their names say: there salt is the value 1 of 255, Gaussian noise has a deviation below one of 255 grey levels and wraps
-around, both make the image gray, and a crop exchanges height and width.
+images without three channels alone, and images that have become gray. Four have bugs in MultiBench and do here what
+their names promise: there, salt is the value 1 of 255, Gaussian noise has a standard deviation below one of 255 gray
+levels and wraps around, both make the image gray, and a crop exchanges height and width.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ import math
 from collections.abc import Callable
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from coral_plugin.augmentations.colour import luma
+from coral_plugin.augmentations.images import warp
 
-DEGREES = 20.0  # greatest turn either way; MultiBench's docstring says 20 to 40, its code this
+DEGREES = 20.0  # greatest turn either way, as in MultiBench's code; its docstring has 20 to 40
 CROP = 0.8  # share of each side that a crop keeps
 # red, green and blue as picture libraries name them: their green is half as bright
 _TINTS = ((1.0, 0.0, 0.0), (0.0, 128 / 255, 0.0), (0.0, 0.0, 1.0))
@@ -30,23 +30,19 @@ def visual(images: Tensor, lengths: Tensor, level: float, generator: torch.Gener
     def coin() -> Tensor:
         return torch.rand(len(images), device=images.device, generator=generator) < level
 
-    gray = coin() & (images.shape[1] == 3)
-    result = _where(gray, grayscale, images)
+    coloured = images.shape[1] == 3
+    gray = coin() & coloured
+    result = _where(gray, lambda x: luma(x).expand_as(x), images) if coloured else images
     result = _where(coin(), low_contrast, result)
     result = _where(coin(), lambda x: 1 - x, result)
     for change in (white_balance, tint):
         # both draw for every image, so that what one gets does not depend on its neighbours
-        result = torch.where(_wide(coin() & ~gray & (images.shape[1] == 3)), change(result, generator), result)
+        result = torch.where(_wide(coin() & ~gray & coloured), change(result, generator), result)
     result = torch.where(_wide(coin()), salt_and_pepper(result, level, generator), result)
     result = torch.where(_wide(coin()), gaussian(result, level, generator), result)
-    for move in (rotate, flip, crop):
+    for move in (turned, mirrored, cropped):
         result = torch.where(_wide(coin()), move(result, generator), result)
     return result.clamp(0, 1)
-
-
-def grayscale(images: Tensor) -> Tensor:
-    """The luma in every channel; images without three channels as they are."""
-    return luma(images).expand_as(images) if images.shape[1] == 3 else images
 
 
 def low_contrast(images: Tensor) -> Tensor:
@@ -100,33 +96,33 @@ def salt_and_pepper(images: Tensor, level: float, generator: torch.Generator) ->
 
 
 def gaussian(images: Tensor, level: float, generator: torch.Generator) -> Tensor:
-    """``x + level * N(0, 1)``, one number for each pixel, added to all of its channels, cut to [0, 1]."""
+    """``x + level * N(0, 1)``, one number per pixel, added to all of its channels, cut to [0, 1]."""
     shape = (len(images), 1, *images.shape[2:])
     draw = torch.randn(shape, device=images.device, dtype=images.dtype, generator=generator)
     return (images + level * draw).clamp(0, 1)
 
 
-def rotate(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Turned by up to 20 degrees either way, bilinear; what comes in from outside is black."""
+def turned(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Images turned by up to 20 degrees either way, bilinear; what comes in from outside is black."""
     angle = (2 * torch.rand(len(images), device=images.device, generator=generator) - 1) * math.radians(DEGREES)
     ratio = images.shape[-2] / images.shape[-1]
     zero = torch.zeros_like(angle)
     rows = torch.stack([angle.cos(), -angle.sin() * ratio, zero, angle.sin() / ratio, angle.cos(), zero], dim=1)
-    return _warp(images, rows.view(-1, 2, 3), "zeros")
+    return warp(images, rows.view(-1, 2, 3), "zeros")
 
 
-def flip(images: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG001
-    """Left and right exchanged."""
+def mirrored(images: Tensor, generator: torch.Generator) -> Tensor:  # noqa: ARG001
+    """Images with left and right exchanged."""
     return images.flip(-1)
 
 
-def crop(images: Tensor, generator: torch.Generator) -> Tensor:
+def cropped(images: Tensor, generator: torch.Generator) -> Tensor:
     """A box of four fifths of each side, anywhere, stretched back to the size of the image, bilinear."""
     left, top = (1 - CROP) * torch.rand(2, len(images), device=images.device, generator=generator)
     zero, side = torch.zeros_like(left), torch.full_like(left, CROP)
     # grid_sample measures both sides from -1 to 1
     rows = torch.stack([side, zero, 2 * left + CROP - 1, zero, side, 2 * top + CROP - 1], dim=1)
-    return _warp(images, rows.view(-1, 2, 3), "border")
+    return warp(images, rows.view(-1, 2, 3))
 
 
 def _where(chosen: Tensor, change: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
@@ -135,8 +131,3 @@ def _where(chosen: Tensor, change: Callable[[Tensor], Tensor], images: Tensor) -
 
 def _wide(flags: Tensor) -> Tensor:
     return flags.view(-1, 1, 1, 1)
-
-
-def _warp(images: Tensor, affine: Tensor, outside: str) -> Tensor:
-    grid = F.affine_grid(affine.to(images.dtype), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode=outside, align_corners=False)

@@ -5,7 +5,7 @@ import torch
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, choose, noisy
+from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, add_noise, noise_by_modality
 
 SCALED = {"mean": (10.0, -4.0), "std": (2.0, 0.5)}
 MODALITIES = {
@@ -27,20 +27,20 @@ def batch_of(modality, count=5, **more):
 
 
 def test_defaults_by_kind_and_name():
-    chosen = choose(list(MODALITIES.values()))
+    chosen = noise_by_modality(list(MODALITIES.values()))
     assert {name: noise.family for name, noise in chosen.items()} == {
         "vision": "timeseries", "text": "text", "audio": "audio", "photo": "visual", "table": "tabular",
     }  # fmt: skip
     assert {noise.origin for noise in chosen.values()} == {"own"}
     features = Modality(name="audio", kind="sequence", shape=(6, 74))
     spectrogram = Modality(name="audio", kind="image", shape=(1, 28, 28))
-    assert choose([features])["audio"].family == "timeseries"
-    assert choose([spectrogram])["audio"].family == "audio"
+    assert noise_by_modality([features])["audio"].family == "timeseries"
+    assert noise_by_modality([spectrogram])["audio"].family == "audio"
 
 
 def test_named_families_and_somebody_elses():
     theirs = Noise(family="timeseries", origin="theirs", apply=lambda values, *_: values + 1, scaled=False)
-    chosen = choose(
+    chosen = noise_by_modality(
         list(MODALITIES.values()),
         "text=timeseries, audio=text",
         lambda family, modality: theirs if family == "timeseries" else f"not for {modality.name}",
@@ -49,7 +49,7 @@ def test_named_families_and_somebody_elses():
     assert chosen["vision"] is theirs
     assert (chosen["audio"].family, chosen["audio"].origin) == ("text", "own (not for audio)")
     batch = batch_of(MODALITIES["vision"])
-    assert torch.equal(noisy(theirs, MODALITIES["vision"], batch, 0.5, seeded()), batch["vision"] + 1)
+    assert torch.equal(add_noise(theirs, MODALITIES["vision"], batch, 0.5, seeded()), batch["vision"] + 1)
 
 
 @pytest.mark.parametrize(
@@ -65,20 +65,20 @@ def test_named_families_and_somebody_elses():
 )
 def test_refused(spec, message):
     with pytest.raises(InputError, match=message):
-        choose(list(MODALITIES.values()), spec)
+        noise_by_modality(list(MODALITIES.values()), spec)
 
 
 @pytest.mark.parametrize("name", list(MODALITIES))
 @pytest.mark.parametrize("level", [0.0, 0.4])
 def test_level_zero_is_the_same_tensor_and_the_rest_is_drawn_from_the_generator(name, level):
     modality = MODALITIES[name]
-    noise, batch = choose([modality])[name], batch_of(modality, 20)
-    noised = noisy(noise, modality, batch, level, seeded())
+    noise, batch = noise_by_modality([modality])[name], batch_of(modality, 20)
+    noised = add_noise(noise, modality, batch, level, seeded())
     if level == 0:
         assert noised is batch[name]
     else:
         assert noised.dtype == batch[name].dtype
-        assert torch.equal(noised, noisy(noise, modality, batch, level, seeded()))
+        assert torch.equal(noised, add_noise(noise, modality, batch, level, seeded()))
         assert not torch.equal(noised, batch[name])
 
 
@@ -89,32 +89,32 @@ def test_padding_absent_samples_and_what_is_not_hit_stay_bit_for_bit(family):
     present = torch.tensor([True, True, True, True, False])
     batch = batch_of(modality, padding={"vision": padding}, present={"vision": present})
     batch["vision"][4] = torch.nan
-    noise = choose([modality], f"vision={family}")["vision"]
-    noised = noisy(noise, modality, batch, 1.0, seeded())
+    noise = noise_by_modality([modality], f"vision={family}")["vision"]
+    noised = add_noise(noise, modality, batch, 1.0, seeded())
     assert torch.equal(noised[:4][padding[:4]], batch["vision"][:4][padding[:4]])
     assert noised[4].isnan().all()
-    few = noisy(noise, modality, batch, 0.05, seeded(3))[:4]
+    few = add_noise(noise, modality, batch, 0.05, seeded(3))[:4]
     assert (few == batch["vision"][:4]).float().mean() > 0.2
 
 
 def test_dropped_is_the_mean_of_train_but_a_lost_word_is_zero():
     vision, text, table = (MODALITIES[name] for name in ("vision", "text", "table"))
-    noises = choose([vision, text, table])
-    dropped = noisy(noises["vision"], vision, batch_of(vision), 1.0, seeded())
+    noises = noise_by_modality([vision, text, table])
+    dropped = add_noise(noises["vision"], vision, batch_of(vision), 1.0, seeded())
     assert torch.allclose(dropped, torch.tensor(vision.mean).expand_as(dropped))
-    rows = noisy(noises["table"], table, batch_of(table), 1.0, seeded())
+    rows = add_noise(noises["table"], table, batch_of(table), 1.0, seeded())
     assert torch.allclose(rows, torch.tensor(table.mean).expand_as(rows))
-    assert not noisy(noises["text"], text, batch_of(text), 1.0, seeded()).any()
+    assert not add_noise(noises["text"], text, batch_of(text), 1.0, seeded()).any()
 
 
 def test_a_spectrogram_is_noised_along_its_columns():
     modality = Modality(name="audio", kind="image", shape=(2, 5, 40))
     batch = MultimodalBatch({"audio": torch.full((200, 2, 5, 40), 0.5)})
-    noised = noisy(choose([modality])["audio"], modality, batch, 0.9, seeded())
+    noised = add_noise(noise_by_modality([modality])["audio"], modality, batch, 0.9, seeded())
     dropped = (noised == 0).flatten(1, 2)  # (B, C * H, W)
     assert dropped.any()
     assert torch.equal(dropped.any(dim=1), dropped.all(dim=1))
 
 
 def test_every_family_says_what_it_does():
-    assert all(entry.says and entry.kinds for entry in FAMILIES.values())
+    assert all(entry.description and entry.kinds for entry in FAMILIES.values())

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from coral_plugin.augmentations.colour import luma
 from coral_plugin.evaluation.robustness.noise import visual
 
 
@@ -46,8 +47,8 @@ def test_contrast_is_halved(images):
     changed = visual.low_contrast(images)
     pixel = images[0, :, 0, 0] - images[0, :, 3, 4]
     assert torch.allclose(changed[0, :, 0, 0] - changed[0, :, 3, 4], pixel / 2, atol=1e-6)
-    gray = visual.grayscale(images)
-    assert torch.allclose(visual.grayscale(changed).mean(dim=(1, 2, 3)), gray.mean(dim=(1, 2, 3)), atol=1e-5)
+    gray = luma(images)
+    assert torch.allclose(luma(changed).mean(dim=(1, 2, 3)), gray.mean(dim=(1, 2, 3)), atol=1e-5)
 
 
 def test_colour_is_for_three_channels_only(images):
@@ -87,13 +88,13 @@ def test_gaussian_deviation():
 
 
 def test_moves_keep_what_they_should(images):
-    assert torch.equal(visual.flip(visual.flip(images, seeded()), seeded()), images)
+    assert torch.equal(visual.mirrored(visual.mirrored(images, seeded()), seeded()), images)
     ones = torch.ones(50, 1, 30, 30)
-    turned = visual.rotate(ones, seeded())
+    turned = visual.turned(ones, seeded())
     assert torch.allclose(turned[:, :, 10:20, 10:20], ones[:, :, 10:20, 10:20])
     assert turned[:, :, 0, 0].min() < 0.1
-    assert torch.allclose(visual.crop(ones, seeded()), ones)
+    assert torch.allclose(visual.cropped(ones, seeded()), ones)
     ramp = torch.linspace(0, 1, 50).view(1, 1, 1, 50).expand(20, 1, 40, 50)
-    cropped = visual.crop(ramp, seeded())
+    cropped = visual.cropped(ramp, seeded())
     slope = cropped[:, 0, 20, 30] - cropped[:, 0, 20, 10]
     assert torch.allclose(slope, torch.full((20,), visual.CROP * 20 / 49), atol=1e-4)
