@@ -188,7 +188,7 @@ def _parsed(spec: str | None, known: Mapping[str, Modality]) -> dict[str, str]:
         if name in parsed:
             raise InputError(f"--noise names {name} twice.")
         if known[name].kind not in FAMILIES[family].kinds:
-            fitting = ", ".join(name for name, entry in FAMILIES.items() if known[name].kind in entry.kinds)
+            fitting = ", ".join(option for option, entry in FAMILIES.items() if known[name].kind in entry.kinds)
             raise InputError(
                 f"--noise {name}={family}: {family} noise is for modalities of kind "
                 f"{', '.join(FAMILIES[family].kinds)}; {name} is of kind {known[name].kind}: take {fitting}."
