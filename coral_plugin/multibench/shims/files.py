@@ -1,4 +1,4 @@
-"""Relative paths of scripts that expect to be started in the checkout: read from there, written to the run's folder."""
+"""Files of scripts: relative paths of a script that expects the checkout, and pickles, read without running code."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import builtins
 import io
 import os
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import torch
 
+from coral_plugin.io.pickles import read_pickle
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims.base import Shim
 
 
-def _apply(scope: Scope) -> None:
+def _apply_paths(scope: Scope) -> None:
     root = scope.checkout.root
     opened, saved = builtins.open, torch.save
 
@@ -47,9 +49,32 @@ def _place(file: Any, root: Path, mode: str) -> Any:
     return str(root / path) if not path.exists() and (root / path).is_file() else file
 
 
-FILES = Shim(
+PATHS = Shim(
     name="relative-paths",
     purpose="relative paths are read from the checkout, and written to the run's folder",
     needed=lambda: "scripts expect to be started in the checkout, and write where they are started",
-    apply=_apply,
+    apply=_apply_paths,
+)
+
+
+_READERS = ("datasets.affect.get_data", "datasets.mimic.get_data")
+
+
+def _load(file: Any, *_: Any, **__: Any) -> Any:
+    return read_pickle(os.fspath(file.name))
+
+
+def _apply_pickles(scope: Scope) -> None:
+    def hook(module: ModuleType) -> None:
+        scope.patch(module, "pickle", SimpleNamespace(load=_load))
+
+    for name in _READERS:
+        scope.after_import(name, hook)
+
+
+PICKLES = Shim(
+    name="safe-pickles",
+    purpose="pickles of affect and MIMIC give arrays and containers, and are refused where they want to run code",
+    needed=lambda: "pickle.load runs whatever a data file says (--trust-pickle leaves it so)",
+    apply=_apply_pickles,
 )

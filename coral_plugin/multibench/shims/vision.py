@@ -16,10 +16,9 @@ from torch import nn
 
 from coral_plugin.multibench.isolation import Scope, current
 from coral_plugin.multibench.shims import image_transforms
-from coral_plugin.multibench.shims.absent import Missing
 from coral_plugin.multibench.shims.base import Shim, absent
+from coral_plugin.multibench.shims.missing import Missing, broken
 from coral_plugin.multibench.shims.resnet import ResNet
-from coral_plugin.multibench.shims.text import broken
 from coral_plugin.multibench.shims.vgg import VGG
 
 _BUILDERS: dict[str, Callable[..., nn.Module]] = {

@@ -13,8 +13,8 @@ from coral_plugin.errors import PluginError
 from coral_plugin.multibench import multibench
 from coral_plugin.multibench.shims import vision
 from coral_plugin.multibench.shims.image_transforms import Compose, Normalize, Resize, ToTensor
+from coral_plugin.multibench.shims.missing import broken
 from coral_plugin.multibench.shims.resnet import ResNet
-from coral_plugin.multibench.shims.text import broken
 from coral_plugin.multibench.shims.vgg import VGG
 
 # trainable parameters as torchvision's documentation gives them for its weights
