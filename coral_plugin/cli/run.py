@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from coral_plugin.multibench.checkout import Checkout
     from coral_plugin.multibench.record import ScriptRun
 
-SUPERVISED = "supervised"  # as in multibench.session, which is slow to import
 _OURS = {"head": "frozen", "preset": "paper"}
 _SWITCHES = ("--resume", "--trust-pickle", "--quiet", "--help", "-h")
 _EPILOG = """\
@@ -43,28 +41,17 @@ def main(argv: list[str]) -> int:
     script = _script(arguments.script, checkout)
     check_arguments(script, rest, flags)
     run = _run(arguments, script, rest)
-    if arguments.resume and run.objective == SUPERVISED:
-        raise InputError("--resume goes on with our trainings; MultiBench's own (supervised) has no checkpoint.")
-    if arguments.resume and not arguments.output:
-        raise InputError("--resume needs --output: the folder of the run to go on with.")
-    folder = _folder(arguments, script)
-    if run.objective == SUPERVISED:
+    if run.supervised:
         advise("")  # it has no checkpoint, and its folder is taken
     else:
-        given = [] if arguments.output else ["--output", str(folder)]
-        given += [] if arguments.resume else ["--resume"]
-        advise(f"Go on with: {shlex.join(['coral', 'run', *given, *argv])}")
-    return _launch(run, checkout, folder, arguments)
-
-
-def _launch(run: ScriptRun, checkout: Checkout, folder: Path, arguments: argparse.Namespace) -> int:
+        more = [] if arguments.output else ["--output", str(run.folder)]
+        more += [] if run.resume else ["--resume"]
+        advise(f"Go on with: {shlex.join(['coral', 'run', *more, *argv])}")
     from coral_plugin.multibench.session import run_in
 
-    options = {name: getattr(arguments, name) for name in ("resume", "trust_pickle", "quiet")}
-    run_in(folder, run, checkout, **options)
-    if not arguments.quiet:
-        written = sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
-        sys.stderr.write(f"{folder}: {', '.join(written)}\n")
+    run_in(run, checkout)
+    written = sorted(path.name for path in run.folder.iterdir() if not path.name.startswith("."))
+    run.say(f"{run.folder}: {', '.join(written)}")
     return 0
 
 
@@ -162,26 +149,33 @@ def _folder(arguments: argparse.Namespace, script: Path) -> Path:
 
 
 def _run(arguments: argparse.Namespace, script: Path, rest: Sequence[str]) -> ScriptRun:
-    from coral_plugin.multibench.record import ScriptRun
+    from coral_plugin.multibench.record import SUPERVISED, ScriptRun
 
     found = settings(argparse.Namespace(**{**vars(arguments), "epochs": None}))
     if named := [who for who in found if who]:
         raise InputError(f"--set takes KEY=VALUE here; {named[0]!r} names a method, and --objective does that.")
-    chosen = {key.replace(".", "__", 1): value for key, value in found[""].items()}
-    ours = [key.replace("__", ".", 1) for key in chosen]
-    ours += [f"--{name}" for name, usual in _OURS.items() if getattr(arguments, name) != usual]
+    chosen = found[""]
+    ours = [*chosen, *(f"--{name}" for name, usual in _OURS.items() if getattr(arguments, name) != usual)]
     if arguments.objective == SUPERVISED and ours:
         raise InputError(f"{ours[0]} is a setting of our trainings; --objective supervised is MultiBench's own.")
+    if arguments.objective == SUPERVISED and arguments.resume:
+        raise InputError("--resume goes on with our trainings; MultiBench's own (supervised) has no checkpoint.")
+    if arguments.resume and not arguments.output:
+        raise InputError("--resume needs --output: the folder of the run to go on with.")
     return ScriptRun(
-        script=str(script),
+        script=script,
         arguments=tuple(rest),
+        folder=_folder(arguments, script),
         objective=arguments.objective,
         preset=arguments.preset,
         chosen=chosen,
-        data=None if arguments.data is None else str(Path(arguments.data).absolute()),
+        data=None if arguments.data is None else Path(arguments.data).absolute(),
         epochs=arguments.epochs,
         seed=arguments.seed,
         head=arguments.head,
         limit=arguments.limit,
         widths=arguments.widths,
+        resume=arguments.resume,
+        trust_pickle=arguments.trust_pickle,
+        quiet=arguments.quiet,
     )

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 # before MultiBench's packages can be imported: it looks for torchvision, and would find what stands in for it there
 import lightning_fabric  # noqa: F401
@@ -27,10 +25,11 @@ from coral_plugin.multibench.encoders import wrapped
 from coral_plugin.multibench.head import fit_head
 from coral_plugin.multibench.model import RepresentationModel, features, save_model
 from coral_plugin.multibench.reading import Script, first_batch, read_script
+from coral_plugin.multibench.record import ScriptRun
 from coral_plugin.multibench.task import ScriptTask, output_shape, script_task
 from coral_plugin.multibench.tune import TuneSettings, tune
 from coral_plugin.objectives import Objective
-from coral_plugin.runs.run import run
+from coral_plugin.runs.run import run as train_run
 from coral_plugin.runs.settings import RunSettings, make_settings
 from coral_plugin.training import processes
 from coral_plugin.training.randomness import generator
@@ -40,51 +39,16 @@ RECORD = "head.json"
 _DATASET = "dataloaders"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
-    """What is asked of every ``train(...)`` of a script.
-
-    Attributes:
-        objective: Registered name of the method.
-        preset: Of the method.
-        epochs: Of the pre-training, and at most of the fine-tuning; None takes the script's own number for both, for
-            the pre-training at most the preset's.
-        seed: Of everything that is drawn.
-        chosen: Other settings, ``{"group.key": value}``.
-        folder: Run directory of the first ``train(...)``, which exists; later ones get ``train-2``, ... in it.
-        head: ``frozen``: a linear head on the frozen representation; ``finetuned``: from there encoders and head are
-            trained on together.
-        resume: Go on with what the folder holds.
-        quiet: Nothing on standard error.
-    """
-
-    objective: str
-    preset: str = "paper"
-    epochs: int | None = None
-    seed: int
-    chosen: dict[str, Any]
-    folder: Path
-    head: Literal["frozen", "finetuned"] = "frozen"
-    resume: bool = False
-    quiet: bool = False
-
-    def say(self, line: str) -> None:
-        """One line on standard error."""
-        if not self.quiet:
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
-
-
 @contextlib.contextmanager
-def install(request: Request) -> Iterator[None]:
-    """Inside, MultiBench's ``train`` pre-trains ``request.objective`` instead, for scripts that import it from then on.
+def install(run: ScriptRun) -> Iterator[None]:
+    """Inside, MultiBench's ``train`` pre-trains ``run.objective`` instead, for scripts that import it from then on.
 
     To be used where MultiBench's packages can be imported. Its signature stays, whatever its version.
 
     Raises:
         InputError: settings that do not fit each other, before the script reads its data.
     """
-    _settings(request, script_epochs=1)
+    _settings(run, script_epochs=1)
     module = import_module(MODULE)
     original = module.train
     calls = 0
@@ -94,8 +58,8 @@ def install(request: Request) -> Iterator[None]:
         nonlocal calls
         call = bound(original, arguments, named)
         calls += 1
-        folder = request.folder if calls == 1 else request.folder / f"train-{calls}"
-        train_script(call.arguments, request, folder)
+        folder = run.folder if calls == 1 else run.folder / f"train-{calls}"
+        train_script(call.arguments, run, folder)
 
     module.train = train  # type: ignore[attr-defined]
     try:
@@ -104,12 +68,12 @@ def install(request: Request) -> Iterator[None]:
         module.train = original  # type: ignore[attr-defined]
 
 
-def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
+def train_script(call: dict[str, Any], run: ScriptRun, folder: Path) -> None:
     """What stands in for one ``train(...)`` of a script.
 
     Args:
         call: Its arguments by name, defaults included.
-        request: What is asked for.
+        run: Run of the script.
         folder: Run directory.
 
     Raises:
@@ -118,7 +82,7 @@ def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
     """
     if processes.launcher() is not None:
         raise InputError("coral run works in one process; start it without torchrun or SLURM.")
-    settings = _settings(request, int(call["total_epochs"]))
+    settings = _settings(run, int(call["total_epochs"]))
     packed = bool(call["is_packed"])
     values, lengths, truth = first_batch(in_order(call["train_dataloader"], "train")[0], packed)
     if len(call["encoders"]) < len(values):
@@ -131,40 +95,40 @@ def train_script(call: dict[str, Any], request: Request, folder: Path) -> None:
         values,
         packed,
         kinds=settings.source.kinds,
-        say=request.say,
+        say=run.say,
     )
     # an encoder that --set names wins over the script's
     encoders = wrapped(call["encoders"], script.data, script.batches, leave=settings.network.encoders)
-    request.say(_plan(settings, script.data))
-    finished = run(
-        settings, folder=folder, resume=request.resume, quiet=request.quiet, data=script.data, encoders=encoders
+    run.say(_plan(settings, script.data))
+    finished = train_run(
+        settings, folder=folder, resume=run.resume, quiet=run.quiet, data=script.data, encoders=encoders
     )
-    model, found = _with_head(finished.objectives[request.seed], script, task, call, request)
+    model, found = _with_head(finished.objectives[run.seed], script, task, call, run)
     save_model(model, Path(call["save"]))
-    record = {"objective": request.objective, "task": task.kind, "metric": task.metric, "saved": str(call["save"])}
+    record = {"objective": run.objective, "task": task.kind, "metric": task.metric, "saved": str(call["save"])}
     write_json(folder / RECORD, {"schema": 1, **record, **found})
-    request.say(
-        f"{request.head} head on {found['features']} features: {task.metric} on valid {found['valid']:.4f}; saved to "
+    run.say(
+        f"{run.head} head on {found['features']} features: {task.metric} on valid {found['valid']:.4f}; saved to "
         f"{call['save']}, the run to {folder}"
     )
 
 
-def _settings(request: Request, script_epochs: int) -> RunSettings:
-    chosen = {key.replace(".", "__", 1): value for key, value in request.chosen.items()}
-    settings = make_settings(request.objective, _DATASET, preset=request.preset, seeds=(request.seed,), **chosen)
+def _settings(run: ScriptRun, script_epochs: int) -> RunSettings:
+    chosen = {key.replace(".", "__", 1): value for key, value in run.chosen.items()}
+    settings = make_settings(run.objective, _DATASET, preset=run.preset, seeds=(run.seed,), **chosen)
     if settings.training.devices > 1:
         raise InputError(
             f"coral run works in one process; training.devices must be 1, got {settings.training.devices}."
         )
-    if "training__epochs" not in chosen or request.epochs is not None:
-        epochs = min(script_epochs, settings.training.epochs) if request.epochs is None else request.epochs
+    if "training__epochs" not in chosen or run.epochs is not None:
+        epochs = min(script_epochs, settings.training.epochs) if run.epochs is None else run.epochs
         chosen["training__epochs"] = epochs
-        settings = make_settings(request.objective, _DATASET, preset=request.preset, seeds=(request.seed,), **chosen)
+        settings = make_settings(run.objective, _DATASET, preset=run.preset, seeds=(run.seed,), **chosen)
     return settings
 
 
 def _with_head(
-    objective: Objective, script: Script, task: ScriptTask, call: dict[str, Any], request: Request
+    objective: Objective, script: Script, task: ScriptTask, call: dict[str, Any], run: ScriptRun
 ) -> tuple[RepresentationModel, dict[str, Any]]:
     """The objective with a head of the task, frozen or trained on, and what is to be recorded of it."""
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
@@ -172,29 +136,29 @@ def _with_head(
     truths = dict(script.truths)
     sampler = getattr(call["train_dataloader"], "sampler", None)
     if isinstance(sampler, WeightedRandomSampler):  # where the script draws some samples more often, the head does
-        drawn = _drawn(sampler.weights, request.seed)
+        drawn = _drawn(sampler.weights, run.seed)
         splits["train"], truths["train"] = splits["train"].subset(drawn), truths["train"][drawn]
     known = {label: (_features(objective, split), truths[label]) for label, split in splits.items()}
-    fitted = fit_head(known["train"], known["valid"], task, request.say)
+    fitted = fit_head(known["train"], known["valid"], task, run.say)
     model = RepresentationModel(objective, script.batches, fitted.head.to(device))
-    found = {"features": known["train"][0].shape[1], "head": request.head, "penalty": fitted.penalty}
+    found = {"features": known["train"][0].shape[1], "head": run.head, "penalty": fitted.penalty}
     score = fitted.score
-    if request.head == "finetuned":
-        settings = _tune_settings(call, request)
-        score, found["best_epoch"] = tune(model, splits, truths, task, settings, score, request.say)
+    if run.head == "finetuned":
+        settings = _tune_settings(call, run)
+        score, found["best_epoch"] = tune(model, splits, truths, task, settings, score, run.say)
     return model, {**found, "valid": abs(score), "valid_frozen": abs(fitted.score)}
 
 
-def _tune_settings(call: dict[str, Any], request: Request) -> TuneSettings:
+def _tune_settings(call: dict[str, Any], run: ScriptRun) -> TuneSettings:
     return TuneSettings(
         optimiser=call["optimtype"],
         learning_rate=call["lr"],
         weight_decay=call["weight_decay"],
-        epochs=request.epochs or int(call["total_epochs"]),
+        epochs=run.epochs or int(call["total_epochs"]),
         batch_size=getattr(call["train_dataloader"], "batch_size", None) or EMBED_BATCH,
         clip=call["clip_val"],
         early_stop=bool(call["early_stop"]),
-        seed=request.seed,
+        seed=run.seed,
     )
 
 

@@ -28,14 +28,14 @@ class Scope:
     Attributes:
         checkout: Whose packages are importable.
         finder: Finds them.
-        said: Lines that were said, each once.
+        notes: Lines that the user got, without repetitions.
         shims: Names of the shims that are applied, with the reasons why.
     """
 
     def __init__(self, checkout: Checkout, finder: Finder, stack: ExitStack, say: Callable[[str], None]) -> None:
         self.checkout = checkout
         self.finder = finder
-        self.said: list[str] = []
+        self.notes: list[str] = []
         self.shims: dict[str, str] = {}
         self._say = say
         self._stack = stack
@@ -80,8 +80,8 @@ class Scope:
 
     def say(self, line: str) -> None:
         """Tell the user something that changes what the figures mean; the same line once."""
-        if line not in self.said:
-            self.said.append(line)
+        if line not in self.notes:
+            self.notes.append(line)
             self._say(line)
 
 

@@ -1,9 +1,10 @@
-"""The folder of one ``coral run``: what ran in it, and when it may be used again."""
+"""What one ``coral run`` runs, and ``run.json``, its record in the folder of the run."""
 
 from __future__ import annotations
 
+import sys
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,80 +12,113 @@ from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_json, write_json
 from coral_plugin.runs.environment import environment
 
-FILE = "run.json"
+RUN_FILE = "run.json"
+SUPERVISED = "supervised"  # the objective that leaves MultiBench's training as it is
 _SCHEMA = 1
+# what may change between a run and its resumption, or says nothing of the results
+_UNRECORDED = ("folder", "resume", "trust_pickle", "quiet")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScriptRun:
-    """What is run, and how.
+    """One script of MultiBench, and how it is run.
 
     Attributes:
-        script: File, absolute.
-        arguments: Of the script.
+        script: File of the script, absolute.
+        arguments: Arguments of the script.
+        folder: Folder of the run, absolute: empty or new, or with ``resume`` that of the same run. What the script
+            writes lands in it; its first ``train(...)`` takes it as run directory, later ones ``train-2``, ... in it.
         objective: Registered name; ``supervised`` leaves MultiBench's training alone.
-        preset: Of the objective.
-        chosen: Settings of the objective and its training, ``{"group__key": value}``.
-        data: In place of the script's own paths.
-        epochs: None leaves the script's, or the objective's, own.
-        seed: Of Python's, NumPy's and torch's generators.
-        head: Whether the representation stays as it was pre-trained under the head.
-        limit: Samples of each loader at most.
+        preset: Preset of the objective.
+        chosen: Settings of the objective and its training, ``{"group.key": value}``.
+        data: Absolute path read in place of the script's paths; None leaves these.
+        epochs: Epochs of the pre-training, and at most of the fine-tuning; None takes the script's number for both, for
+            the pre-training at most the preset's.
+        seed: Seed of Python's, NumPy's and torch's generators, and of the training.
+        head: ``frozen``: a linear head on the frozen representation; ``finetuned``: from there encoders and head are
+            trained on together.
+        limit: Greatest number of samples per loader; None takes all.
         widths: Whether features are fitted to the widths of the script, or stay those of the file.
+        resume: Whether to continue the pre-training that was stopped.
+        trust_pickle: Whether data are loaded with Python's unpickler, which runs their code.
+        quiet: Whether standard error gets nothing.
     """
 
-    script: str
+    script: Path
     arguments: tuple[str, ...] = ()
+    folder: Path
     objective: str
     preset: str = "paper"
     chosen: dict[str, Any] = field(default_factory=dict)
-    data: str | None = None
+    data: Path | None = None
     epochs: int | None = None
     seed: int = 41
     head: Literal["frozen", "finetuned"] = "frozen"
     limit: int | None = None
     widths: Literal["script", "file"] = "script"
+    resume: bool = False
+    trust_pickle: bool = False
+    quiet: bool = False
+
+    @property
+    def supervised(self) -> bool:
+        """Whether MultiBench's training stays as it is."""
+        return self.objective == SUPERVISED
+
+    def say(self, line: str) -> None:
+        """Print one line on standard error, unless the run is quiet."""
+        if not self.quiet:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    def as_record(self) -> dict[str, Any]:
+        """What decides on the results, in values of JSON."""
+        record = {name: value for name, value in vars(self).items() if name not in _UNRECORDED}
+        data = None if self.data is None else str(self.data)
+        return {**record, "script": str(self.script), "arguments": list(self.arguments), "data": data}
+
+    def open_folder(self) -> None:
+        """Make the folder, or check that the run in it may be continued.
+
+        Raises:
+            InputError: it holds something else than this run.
+        """
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder} is a file; choose another --output.")
+        if not self.resume:
+            if self.folder.is_dir() and any(self.folder.iterdir()):
+                raise InputError(
+                    f"{self.folder} is not empty. Add --resume to go on with a run, or choose another --output."
+                )
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return
+        path = self.folder / RUN_FILE
+        if not path.is_file():
+            raise InputError(
+                f"{self.folder} holds no run of a script to go on with: there is no {RUN_FILE} in it. Drop --resume."
+            )
+        content = read_json(path)
+        saved, now = content.get("run", {}) if isinstance(content, dict) else {}, self.as_record()
+        changed = [key for key in now if key != "data" and saved.get(key) != now[key]]
+        if changed:
+            listed = "; ".join(f"{key}: saved {saved.get(key)!r}, asked {now[key]!r}" for key in changed)
+            raise InputError(f"{self.folder} holds another run ({listed}). Choose another --output.")
 
 
-def open_folder(folder: Path, run: ScriptRun, *, resume: bool) -> None:
-    """Make the folder, or check that it may be gone on with.
-
-    Raises:
-        InputError: it holds something else than this run.
-    """
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; choose another --output.")
-    if not resume:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise InputError(f"{folder} is not empty. Add --resume to go on with a run, or choose another --output.")
-        folder.mkdir(parents=True, exist_ok=True)
-        return
-    if not (folder / FILE).is_file():
-        raise InputError(f"{folder} holds no run of a script to go on with: there is no {FILE} in it. Drop --resume.")
-    saved = read_json(folder / FILE)
-    was = saved.get("run", {}) if isinstance(saved, dict) else {}
-    now = _plain(run)
-    changed = [key for key in now if key != "data" and was.get(key) != now[key]]
-    if changed:
-        listed = "; ".join(f"{key}: saved {was.get(key)!r}, asked {now[key]!r}" for key in changed)
-        raise InputError(f"{folder} holds another run ({listed}). Choose another --output.")
-
-
-class Record:
+class RunRecord:
     """``run.json``, written when the run begins and again when it ends.
 
     Args:
-        folder: Of the run.
-        run: What is run.
-        checkout: As :meth:`coral_plugin.multibench.Checkout.describe` and its commit say.
+        run: Run that it records.
+        checkout: Root and commit of the checkout.
         shims: Names of the shims that are applied, with their reasons.
     """
 
-    def __init__(self, folder: Path, run: ScriptRun, checkout: dict[str, Any], shims: dict[str, str]) -> None:
-        self.path = folder / FILE
+    def __init__(self, run: ScriptRun, checkout: dict[str, Any], shims: dict[str, str]) -> None:
+        self.path = run.folder / RUN_FILE
         self.content = {
             "schema": _SCHEMA,
-            "run": _plain(run),
+            "run": run.as_record(),
             "multibench": checkout,
             "shims": shims,
             "environment": environment(),
@@ -92,18 +126,14 @@ class Record:
         self._started = time.monotonic()
         self.write("running", [])
 
-    def write(self, status: str, said: list[str], reason: str = "") -> None:
-        """Write how it stands.
+    def write(self, status: str, notes: list[str], reason: str = "") -> None:
+        """Write the present state.
 
         Args:
             status: ``running``, ``finished`` or ``failed``.
-            said: Lines that the user was told because they change what figures mean.
-            reason: Why it failed.
+            notes: Lines printed for the user because they change what figures mean.
+            reason: Reason of a failure.
         """
         seconds = round(time.monotonic() - self._started, 1)
-        state = {"status": status, "seconds": seconds, "said": said, **({"reason": reason} if reason else {})}
+        state = {"status": status, "seconds": seconds, "notes": notes, **({"reason": reason} if reason else {})}
         write_json(self.path, {**self.content, **state})
-
-
-def _plain(run: ScriptRun) -> dict[str, Any]:
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(run).items()}

@@ -196,7 +196,7 @@ def test_what_becomes_of_the_scripts_fusion_head_and_loss_is_said_once(run, tmp_
     assert status == 0, err
     assert err.count(line) == 1
     assert err.index(line) < err.index("in place of the script's training")
-    assert [line in said for said in json.loads((tmp_path / "out" / "run.json").read_text())["said"]].count(True) == 1
+    assert [line in said for said in json.loads((tmp_path / "out" / "run.json").read_text())["notes"]].count(True) == 1
     guide = (Path(__file__).parents[2] / "docs" / "multibench.md").read_text()
     assert "## Beside the script's own loss\n" in guide
     _, _, err = run("--objective", "supervised", "--epochs", 1, output="theirs")

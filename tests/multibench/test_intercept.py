@@ -14,8 +14,9 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 from coral_plugin.errors import InputError
 from coral_plugin.multibench import intercept
 from coral_plugin.multibench.head import fit_head
-from coral_plugin.multibench.intercept import Request, install
+from coral_plugin.multibench.intercept import install
 from coral_plugin.multibench.model import RepresentationModel
+from coral_plugin.multibench.record import ScriptRun
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.training.signals import Interrupted
 
@@ -31,13 +32,13 @@ PREFIXES = ("torch.", "training_structures.", "unimodals.", "fusions.", "utils."
 
 
 @pytest.fixture
-def request_of(tmp_path):
+def run_of(tmp_path):
     def make(objective="coral", **changes):
         folder = tmp_path / changes.pop("at", "run")
         folder.mkdir(exist_ok=True)
         chosen = {**TINY, **changes.pop("chosen", {})}
         values = {"objective": objective, "epochs": 1, "seed": 3, "quiet": True, "chosen": chosen}
-        return Request(**{**values, "folder": folder, **changes})
+        return ScriptRun(**{**values, "script": tmp_path / "script.py", "folder": folder, **changes})
 
     return make
 
@@ -66,8 +67,8 @@ def two_tables(bench, loaders, **changes):
     return bench.training.train(encoders, bench.fusion("Concat"), head, *loaders, 5, **shape)
 
 
-def test_packed_regression(bench, packed, request_of, tmp_path):
-    with install(request_of()):
+def test_packed_regression(bench, packed, run_of, tmp_path):
+    with install(run_of()):
         assert late_fusion(bench, packed) is None
     model = load("lf.pt")
     found = bench.training.single_test(model, packed[1], True, nn.L1Loss(), "posneg-classification")
@@ -89,10 +90,10 @@ def test_packed_regression(bench, packed, request_of, tmp_path):
     assert (tmp_path / "run" / "seed-3" / "model.safetensors").is_file()
 
 
-def test_positional_classification_and_robustness_dictionaries(bench, positional, request_of, capsys):
+def test_positional_classification_and_robustness_dictionaries(bench, positional, run_of, capsys):
     loaders = positional((5,), (6, 4), (1, 16, 16))
     encoders = [bench.model("MLP", 5, 8, 7), bench.model("GRU", 4, 9, flatten=True), bench.model("LeNet", 1, 4, 3)]
-    with install(request_of("comm")):
+    with install(run_of("comm")):
         bench.training.train(
             encoders, bench.fusion("Concat"), bench.model("MLP", 7 + 54 + 32, 8, 2), *loaders, 5, save="deep/er.pt"
         )
@@ -115,9 +116,9 @@ def test_positional_classification_and_robustness_dictionaries(bench, positional
         ("class", "classification", lambda pred, truth, args: pred.sum(), (2,)),
     ],
 )
-def test_tasks(bench, positional, request_of, target, task, loss, shape):
+def test_tasks(bench, positional, run_of, target, task, loss, shape):
     loaders = positional((4,), (3,), target=target)
-    with install(request_of()):
+    with install(run_of()):
         two_tables(bench, loaders, task=task, objective=loss, outputs=shape[0])
     model = load("best.pt")
     batch = next(iter(loaders[1]))
@@ -130,11 +131,11 @@ def test_tasks(bench, positional, request_of, target, task, loss, shape):
     assert min(found.values()) > 0.85
 
 
-def test_outputs_by_step(bench, positional, request_of):
+def test_outputs_by_step(bench, positional, run_of):
     loaders = positional((5, 3), (5, 4), target="steps")
     encoders = [bench.model("GRU", 3, 8), bench.model("GRU", 4, 8)]
     fusion = bench.fusion("ConcatWithLinear", 16, 2, concat_dim=2)
-    with install(request_of()):
+    with install(run_of()):
         bench.training.train(
             encoders, fusion, bench.model("Identity"), *loaders, 5, task="regression", objective=nn.MSELoss()
         )
@@ -144,14 +145,14 @@ def test_outputs_by_step(bench, positional, request_of):
 
 
 @pytest.mark.parametrize("objective", [name for name in OBJECTIVES.names() if name != "supervised"])
-def test_every_objective(opened, positional, request_of, objective):
-    with install(request_of(objective)):
+def test_every_objective(opened, positional, run_of, objective):
+    with install(run_of(objective)):
         two_tables(opened, positional((4,), (3,)))
     assert opened.training.single_test(load("best.pt"), positional((4,), (3,))[1])["Accuracy"] > 0.8
 
 
-def test_batch_of_one_zeros_and_length_zero(opened, packed, request_of):
-    with install(request_of()):
+def test_batch_of_one_zeros_and_length_zero(opened, packed, run_of):
+    with install(run_of()):
         late_fusion(opened, packed)
     model = load("lf.pt")
     values, lengths = next(iter(packed[1]))[:2]
@@ -165,8 +166,8 @@ def test_batch_of_one_zeros_and_length_zero(opened, packed, request_of):
     assert set(model.represent([values, lengths])) == {"shared", *(f"unique/series_{i}" for i in (1, 2, 3))}
 
 
-def test_a_second_training_has_a_folder_of_its_own(opened, positional, request_of, tmp_path):
-    with install(request_of()):
+def test_a_second_training_has_a_folder_of_its_own(opened, positional, run_of, tmp_path):
+    with install(run_of()):
         two_tables(opened, positional((4,), (3,)), save="one.pt")
         two_tables(opened, positional((4,), (3,)), save="two.pt")
     assert (tmp_path / "run" / "head.json").is_file()
@@ -174,11 +175,11 @@ def test_a_second_training_has_a_folder_of_its_own(opened, positional, request_o
     assert load("two.pt")
 
 
-def test_the_same_seed_gives_the_same_model(opened, packed, request_of):
+def test_the_same_seed_gives_the_same_model(opened, packed, run_of):
     outputs = []
     for at in ("one", "two"):
         torch.manual_seed(0)
-        with install(request_of(at=at)):
+        with install(run_of(at=at)):
             late_fusion(opened, packed)
         outputs.append(load("lf.pt")(packed_batch(packed)))
     assert torch.equal(*outputs)
@@ -189,8 +190,8 @@ def packed_batch(packed):
     return [values, lengths]
 
 
-def test_fine_tuning_is_no_worse_on_valid(opened, packed, request_of, tmp_path):
-    with install(request_of(head="finetuned", epochs=3)):
+def test_fine_tuning_is_no_worse_on_valid(opened, packed, run_of, tmp_path):
+    with install(run_of(head="finetuned", epochs=3)):
         late_fusion(opened, packed, optimtype=torch.optim.AdamW, lr=0.01)
     record = json.loads((tmp_path / "run" / "head.json").read_text())
     assert record["head"] == "finetuned"
@@ -200,20 +201,20 @@ def test_fine_tuning_is_no_worse_on_valid(opened, packed, request_of, tmp_path):
     assert found["MSE"] == pytest.approx(record["valid"], rel=1e-4)
 
 
-def test_interrupted_nothing_is_saved_and_resume_goes_on_to_the_same(opened, packed, request_of, monkeypatch, tmp_path):
+def test_interrupted_nothing_is_saved_and_resume_goes_on_to_the_same(opened, packed, run_of, monkeypatch, tmp_path):
     (stale := tmp_path / "stale.pt").write_text("an older model")
     torch.manual_seed(0)
-    request = request_of(at="stopped", epochs=4)
+    stopped = run_of(at="stopped", epochs=4)
     with monkeypatch.context() as patch:
         interrupt_after(patch, steps=5)
-        with install(request), pytest.raises(Interrupted):
+        with install(stopped), pytest.raises(Interrupted):
             late_fusion(opened, packed, save=str(stale))
     assert stale.read_text() == "an older model"
     torch.manual_seed(1)  # what the script draws anew is replaced by the checkpoint
-    with install(request_of(at="stopped", epochs=4, resume=True)):
+    with install(run_of(at="stopped", epochs=4, resume=True)):
         late_fusion(opened, packed, save="resumed.pt")
     torch.manual_seed(0)
-    with install(request_of(at="whole", epochs=4)):
+    with install(run_of(at="whole", epochs=4)):
         late_fusion(opened, packed, save="whole.pt")
     inputs = packed_batch(packed)
     assert torch.equal(load("resumed.pt")(inputs), load("whole.pt")(inputs))
@@ -236,8 +237,8 @@ def interrupt_after(patch, steps):
     patch.setattr(TrainingStep, "prepare", counted)
 
 
-def test_a_finished_run_is_not_trained_again(opened, packed, request_of, monkeypatch):
-    with install(request_of()):
+def test_a_finished_run_is_not_trained_again(opened, packed, run_of, monkeypatch):
+    with install(run_of()):
         late_fusion(opened, packed)
     before = load("lf.pt")(packed_batch(packed))
 
@@ -245,12 +246,12 @@ def test_a_finished_run_is_not_trained_again(opened, packed, request_of, monkeyp
         raise AssertionError("trained again")
 
     monkeypatch.setattr("coral_plugin.runs.run.train", train_again)
-    with install(request_of(resume=True)):
+    with install(run_of(resume=True)):
         late_fusion(opened, packed)
     assert torch.equal(load("lf.pt")(packed_batch(packed)), before)
 
 
-def test_a_failure_leaves_the_file_as_it_was(opened, positional, request_of, monkeypatch, tmp_path):
+def test_a_failure_leaves_the_file_as_it_was(opened, positional, run_of, monkeypatch, tmp_path):
     path = tmp_path / "best.pt"
     path.write_text("an older model")
 
@@ -258,56 +259,56 @@ def test_a_failure_leaves_the_file_as_it_was(opened, positional, request_of, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(torch, "save", fail)
-    with install(request_of()), pytest.raises(Exception, match=r"(?i)no space"):
+    with install(run_of()), pytest.raises(Exception, match=r"(?i)no space"):
         two_tables(opened, positional((4,), (3,)), save=str(path))
     assert path.read_text() == "an older model"
     assert [each.name for each in path.parent.iterdir() if "best" in each.name] == ["best.pt"]
 
 
-def test_epochs_are_the_scripts_own_at_most_the_presets(request_of):
+def test_epochs_are_the_scripts_own_at_most_the_presets(run_of):
     def epochs(script, **changes):
-        return intercept._settings(request_of(**{"epochs": None, **changes}), script).training.epochs
+        return intercept._settings(run_of(**{"epochs": None, **changes}), script).training.epochs
 
     assert (epochs(20), epochs(1000), epochs(1000, epochs=300)) == (20, 100, 300)
     assert epochs(20, chosen={"training.epochs": 7}) == 7
     assert epochs(20, chosen={"training__epochs": 7}) == 7
 
 
-def test_an_encoder_that_is_chosen_by_name_wins(opened, positional, request_of, tmp_path):
-    with install(request_of(chosen={"network.encoders": {"table_1": "mlp(hidden=8)"}})):
+def test_an_encoder_that_is_chosen_by_name_wins(opened, positional, run_of, tmp_path):
+    with install(run_of(chosen={"network.encoders": {"table_1": "mlp(hidden=8)"}})):
         two_tables(opened, positional((4,), (3,)))
     model = load("best.pt")
     kinds = [type(e.encoder).__name__ for e in model.objective.shared.encoders.values()]
     assert kinds == ["MLP", "MultiBenchEncoder"]
 
 
-def test_kinds_can_be_told(opened, positional, request_of):
+def test_kinds_can_be_told(opened, positional, run_of):
     loaders = positional((6,), (3,))
     encoders = [opened.model("MLP", 6, 8, 6), opened.model("MLP", 3, 8, 6)]
-    with install(request_of(chosen={"source.kinds": {"table_1": "timeseries"}})):
+    with install(run_of(chosen={"source.kinds": {"table_1": "timeseries"}})):
         opened.training.train(encoders, opened.fusion("Concat"), opened.model("MLP", 12, 8, 2), *loaders, 5)
     model = load("best.pt")
     assert model.batches.modalities[0].shape == (6, 1)
     assert opened.training.single_test(model, loaders[1])["Accuracy"] > 0.8
 
 
-def test_weighted_samplers_weigh_the_head(opened, positional, request_of, monkeypatch):
+def test_weighted_samplers_weigh_the_head(opened, positional, run_of, monkeypatch):
     train_loader, valid_loader = positional((4,), (3,))
     weights = torch.zeros(48)
     weights[:10] = 1.0
     weighted = DataLoader(train_loader.dataset, 8, sampler=WeightedRandomSampler(weights, 48))
     seen = []
     monkeypatch.setattr(intercept, "fit_head", lambda train, *rest: (seen.append(train), fit_head(train, *rest))[1])
-    with install(request_of()):
+    with install(run_of()):
         two_tables(opened, (weighted, valid_loader))
     features, truth = seen[0]
     assert len(features) == len(truth) == 48
     assert len(features.unique(dim=0)) <= 10
 
 
-def test_train_is_the_original_again_and_keeps_its_signature(opened, request_of):
+def test_train_is_the_original_again_and_keeps_its_signature(opened, run_of):
     original = opened.training.train
-    with install(request_of()):
+    with install(run_of()):
         assert opened.training.train is not original
         assert inspect.signature(opened.training.train) == inspect.signature(original)
         with pytest.raises(TypeError, match="missing a required argument: 'fusion'"):
@@ -330,7 +331,7 @@ def test_train_is_the_original_again_and_keeps_its_signature(opened, request_of)
         ("corel", "fine", r"Unknown objective 'corel'\. Did you mean 'coral'\?"),
     ],
 )
-def test_mistakes_are_one_line(opened, positional, request_of, tmp_path, objective, call, said):
+def test_mistakes_are_one_line(opened, positional, run_of, tmp_path, objective, call, said):
     loaders = positional((4,), (3,), target="labels" if call == "labels" else "class")
     encoders = [opened.model("MLP", 5 if call == "width" else 4, 8, 6), opened.model("MLP", 3, 8, 6)]
     outputs = 12
@@ -344,24 +345,24 @@ def test_mistakes_are_one_line(opened, positional, request_of, tmp_path, objecti
         for row in loaders[0].dataset:
             row[0][0] = float("nan")
     fusion, head = opened.fusion("Concat"), opened.model("MLP", outputs, 8, 2)
-    with pytest.raises(InputError, match=said) as caught, install(request_of(objective)):
+    with pytest.raises(InputError, match=said) as caught, install(run_of(objective)):
         opened.training.train(encoders, fusion, head, *loaders, 5, is_packed=call == "packed", save="no.pt")
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "no.pt").exists()
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 
-def test_torchrun_is_refused(opened, positional, request_of, monkeypatch):
+def test_torchrun_is_refused(opened, positional, run_of, monkeypatch):
     for name, value in (("WORLD_SIZE", "2"), ("RANK", "0"), ("LOCAL_RANK", "0"), ("TORCHELASTIC_RUN_ID", "x")):
         monkeypatch.setenv(name, value)
     for name in ("GROUP_RANK", "LOCAL_WORLD_SIZE"):
         monkeypatch.setenv(name, "1")
-    with install(request_of()), pytest.raises(InputError, match="works in one process"):
+    with install(run_of()), pytest.raises(InputError, match="works in one process"):
         two_tables(opened, positional((4,), (3,)))
 
 
-def test_the_model_says_what_does_not_fit(opened, positional, request_of):
-    with install(request_of()):
+def test_the_model_says_what_does_not_fit(opened, positional, run_of):
+    with install(run_of()):
         two_tables(opened, positional((4,), (3,)))
     model = load("best.pt")
     assert isinstance(model, RepresentationModel)
