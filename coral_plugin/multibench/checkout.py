@@ -41,8 +41,8 @@ class Checkout:
     """A MultiBench source tree.
 
     Attributes:
-        root: Its folder, absolute.
-        found_by: What named it: the flag, the variable, or the current directory.
+        root: Folder of the tree, absolute.
+        found_by: Source of the path: the flag, the variable, or the current directory.
     """
 
     root: Path
@@ -50,7 +50,7 @@ class Checkout:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Files and folders of a whole checkout that are not there."""
+        """Files and folders of a whole checkout that are missing."""
         files = [name for name in MARKS if not (self.root / name).is_file()]
         return (*files, *(name for name in FOLDERS if not (self.root / name).is_dir()))
 
@@ -69,51 +69,51 @@ class Checkout:
         """Its git commit; None outside a repository, or without git."""
         git = ["git", "-C", str(self.root), "rev-parse", "--show-toplevel", "HEAD"]
         try:
-            done = subprocess.run(git, capture_output=True, text=True, timeout=10)  # noqa: S603
+            git_output = subprocess.run(git, capture_output=True, text=True, timeout=10)  # noqa: S603
         except (OSError, subprocess.TimeoutExpired):
             return None
-        lines = done.stdout.split("\n")
-        if done.returncode or len(lines) < 2 or Path(lines[0]).resolve() != self.root:
+        lines = git_output.stdout.split("\n")
+        if git_output.returncode or len(lines) < 2 or Path(lines[0]).resolve() != self.root:
             return None  # a folder of another repository has the commit of that one
         return lines[1]
 
     def describe(self) -> str:
-        """One line: where, which commit, and whether it is the one that was tested."""
+        """One line: folder, commit, and whether this commit was tested."""
         if self.commit is None:
             return f"{self.root} (no git commit; tested with {TESTED[:8]})"
-        said = "the one that was tested" if self.commit == TESTED else f"not tested; {TESTED[:8]} was"
-        return f"{self.root} at {self.commit[:8]} ({said})"
+        tested = "the one that was tested" if self.commit == TESTED else f"not tested; {TESTED[:8]} was"
+        return f"{self.root} at {self.commit[:8]} ({tested})"
 
 
 def find_checkout(folder: Path | str | None = None) -> Checkout:
     """The checkout in ``folder``, else in ``MULTIBENCH_ROOT``, else in or above the current directory.
 
     Raises:
-        InputError: there is none, or what was named is none; the message says how to get one.
+        InputError: there is none, or the path is none; the message says how to get one.
     """
     for place, source in ((folder, "--multibench"), (os.environ.get(VARIABLE), VARIABLE)):
         if place:
             return _checked(Path(home_expanded(str(place))), source)
-    here = Path.cwd()
-    for path in (here, *here.parents):
-        if _is_one(path):
+    directory = Path.cwd()
+    for path in (directory, *directory.parents):
+        if _is_checkout(path):
             return Checkout(path.resolve(), "the current directory")
     raise InputError(
-        f"No MultiBench checkout: neither --multibench nor {VARIABLE} names one, and {here} lies in none. Get it with "
-        f"'{CLONE}' and give --multibench MultiBench."
+        f"No MultiBench checkout: neither --multibench nor {VARIABLE} names one, and {directory} lies in none. Get it "
+        f"with '{CLONE}' and give --multibench MultiBench."
     )
 
 
 def _checked(path: Path, source: str) -> Checkout:
     if not os.path.isdir(path):  # noqa: PTH112 - False, not an error, for a name that is too long
         raise InputError(f"{source} {path} is no folder. Get MultiBench with '{CLONE}' and name that folder.")
-    if not _is_one(path):
-        lacking = next(name for name in MARKS if not (path / name).is_file())
+    if not _is_checkout(path):
+        missing = next(name for name in MARKS if not (path / name).is_file())
         raise InputError(
-            f"{source} {path} is no MultiBench checkout: there is no {lacking} in it. Get it with '{CLONE}'."
+            f"{source} {path} is no MultiBench checkout: there is no {missing} in it. Get it with '{CLONE}'."
         )
     return Checkout(path.resolve(), source)
 
 
-def _is_one(path: Path) -> bool:
+def _is_checkout(path: Path) -> bool:
     return all((path / name).is_file() for name in MARKS)

@@ -42,10 +42,10 @@ def multibench(
             encoder = GRU(20, 128)
 
     Args:
-        checkout: A checkout or its folder; None looks for one (:func:`find_checkout`).
-        without: Names of shims that are left out.
-        also: Shims beside the usual ones.
-        say: Gets lines that change what figures mean; standard error by default.
+        checkout: Checkout or its folder; None looks for one (:func:`find_checkout`).
+        without: Names of shims to leave out.
+        also: Shims in addition to the usual ones.
+        say: Function that gets lines that change what figures mean; it writes to standard error by default.
 
     Raises:
         InputError: there is no checkout.

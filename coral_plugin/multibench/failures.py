@@ -1,4 +1,4 @@
-"""What went wrong inside a script, in one line."""
+"""The failure of a script, in one line."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ class ScriptError(CoralError, RuntimeError):
 
 
 def explain(error: Exception, script: Path, scope: Scope, folder: Path) -> str:
-    """Script, line, error, where it was raised, and what it means where that is known.
+    """Script, line, error, the place where it was raised, and advice where there is any.
 
     Args:
-        error: What the script raised.
-        script: Its file.
-        scope: The context in which it ran.
-        folder: In which it ran.
+        error: Exception that the script raised.
+        script: File of the script.
+        scope: Context in which it ran.
+        folder: Folder in which it ran.
     """
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == str(script)]
-    place = f"{script.name}, line {lines[-1]}" if lines else script.name
+    location = f"{script.name}, line {lines[-1]}" if lines else script.name
     root = scope.checkout.root
     inside = [frame for frame in frames if frame.filename != str(script) and Path(frame.filename).is_relative_to(root)]
     raised = f" (in {Path(inside[-1].filename).relative_to(root)}, line {inside[-1].lineno})" if inside else ""
     hint = _hint(error, scope, folder)
-    return f"{place}: {one_line(error, 1000, with_type=True)}{raised}.{f' {hint}' if hint else ''}"
+    return f"{location}: {one_line(error, 1000, with_type=True)}{raised}.{f' {hint}' if hint else ''}"
 
 
 def place(error: BaseException) -> tuple[str, int]:
-    """File and line in which ``error`` was raised, Python's own ``exit`` left out."""
+    """File and line in which ``error`` was raised, without Python's ``exit``."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "_sitebuiltins" not in frame.filename]
     return (frames[-1].filename, frames[-1].lineno or 0) if frames else ("", 0)
 

@@ -16,15 +16,15 @@ Fill = Callable[[ModuleType], None]
 
 
 class Finder(MetaPathFinder):
-    """Finds what the checkout owns in the checkout alone, wherever other distributions of its names lie.
+    """Finds the packages of a checkout in the checkout alone, whatever else is installed under their names.
 
     Args:
-        checkout: Whose packages are found.
+        checkout: Checkout with the packages.
 
     Attributes:
-        stand_ins: Modules made here in place of absent ones: name to the function that fills the empty module.
-        aliases: Names under which MultiBench's scripts look for modules that are called otherwise now.
-        hooks: Called with a module of the checkout right after it was run.
+        stand_ins: Modules made in place of absent ones: name to the function that fills the empty module.
+        aliases: Names under which MultiBench's scripts look for modules that have other names now.
+        hooks: Functions by module of the checkout; they get the module right after it has run.
     """
 
     def __init__(self, checkout: Checkout) -> None:

@@ -35,7 +35,7 @@ from coral_plugin.training import processes
 from coral_plugin.training.randomness import generator
 
 MODULE = "training_structures.Supervised_Learning"
-RECORD = "head.json"
+HEAD_FILE = "head.json"
 _DATASET = "dataloaders"
 
 
@@ -69,12 +69,12 @@ def install(run: ScriptRun) -> Iterator[None]:
 
 
 def train_script(call: dict[str, Any], run: ScriptRun, folder: Path) -> None:
-    """What stands in for one ``train(...)`` of a script.
+    """Replacement of one ``train(...)`` of a script.
 
     Args:
-        call: Its arguments by name, defaults included.
+        call: Arguments of ``train`` by name, including defaults.
         run: Run of the script.
-        folder: Run directory.
+        folder: Run directory of this training.
 
     Raises:
         InputError: data, modules or settings that do not fit each other; the message says which.
@@ -103,12 +103,12 @@ def train_script(call: dict[str, Any], run: ScriptRun, folder: Path) -> None:
     finished = train_run(
         settings, folder=folder, resume=run.resume, quiet=run.quiet, data=script.data, encoders=encoders
     )
-    model, found = _with_head(finished.objectives[run.seed], script, task, call, run)
+    model, scores = _with_head(finished.objectives[run.seed], script, task, call, run)
     save_model(model, Path(call["save"]))
     record = {"objective": run.objective, "task": task.kind, "metric": task.metric, "saved": str(call["save"])}
-    write_json(folder / RECORD, {"schema": 1, **record, **found})
+    write_json(folder / HEAD_FILE, {"schema": 1, **record, **scores})
     run.say(
-        f"{run.head} head on {found['features']} features: {task.metric} on valid {found['valid']:.4f}; saved to "
+        f"{run.head} head on {scores['features']} features: {task.metric} on valid {scores['valid']:.4f}; saved to "
         f"{call['save']}, the run to {folder}"
     )
 
@@ -130,7 +130,7 @@ def _settings(run: ScriptRun, script_epochs: int) -> RunSettings:
 def _with_head(
     objective: Objective, script: Script, task: ScriptTask, call: dict[str, Any], run: ScriptRun
 ) -> tuple[RepresentationModel, dict[str, Any]]:
-    """The objective with a head of the task, frozen or trained on, and what is to be recorded of it."""
+    """The objective with a head of the task, frozen or trained further, and the scores for its record."""
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     splits = {label: split.to(device) for label, split in script.data.splits().items()}
     truths = dict(script.truths)
@@ -138,15 +138,15 @@ def _with_head(
     if isinstance(sampler, WeightedRandomSampler):  # where the script draws some samples more often, the head does
         drawn = _drawn(sampler.weights, run.seed)
         splits["train"], truths["train"] = splits["train"].subset(drawn), truths["train"][drawn]
-    known = {label: (_features(objective, split), truths[label]) for label, split in splits.items()}
-    fitted = fit_head(known["train"], known["valid"], task, run.say)
+    features_of = {label: (_features(objective, split), truths[label]) for label, split in splits.items()}
+    fitted = fit_head(features_of["train"], features_of["valid"], task, run.say)
     model = RepresentationModel(objective, script.batches, fitted.head.to(device))
-    found = {"features": known["train"][0].shape[1], "head": run.head, "penalty": fitted.penalty}
+    scores = {"features": features_of["train"][0].shape[1], "head": run.head, "penalty": fitted.penalty}
     score = fitted.score
     if run.head == "finetuned":
         settings = _tune_settings(call, run)
-        score, found["best_epoch"] = tune(model, splits, truths, task, settings, score, run.say)
-    return model, {**found, "valid": abs(score), "valid_frozen": abs(fitted.score)}
+        score, scores["best_epoch"] = tune(model, splits, truths, task, settings, score, run.say)
+    return model, {**scores, "valid": abs(score), "valid_frozen": abs(fitted.score)}
 
 
 def _tune_settings(call: dict[str, Any], run: ScriptRun) -> TuneSettings:

@@ -17,19 +17,19 @@ from coral_plugin.multibench.imports import Fill, Finder, below
 # modules of each checkout between contexts: classes keep their identity, so that objects of one context can be saved,
 # loaded and compared in the next
 _kept: dict[Path, dict[str, ModuleType]] = {}
-_made: dict[Path, dict[str, ModuleType]] = {}  # the same of modules that stand in for absent ones
+_stand_ins: dict[Path, dict[str, ModuleType]] = {}  # the same of modules that stand in for absent ones
 _scopes: list[Scope] = []
 _ABSENT = object()
 
 
 class Scope:
-    """What may be changed inside a context; all of it is undone at its end, the last change first.
+    """Changes inside a context; all are undone at its end, the last one first.
 
     Attributes:
-        checkout: Whose packages are importable.
-        finder: Finds them.
+        checkout: Checkout whose packages are importable.
+        finder: Finder of these packages.
         notes: Lines that the user got, without repetitions.
-        shims: Names of the shims that are applied, with the reasons why.
+        shims: Names of the shims that are applied, with the reasons.
     """
 
     def __init__(self, checkout: Checkout, finder: Finder, stack: ExitStack, say: Callable[[str], None]) -> None:
@@ -52,11 +52,11 @@ class Scope:
 
     def stand_in(self, name: str, fill: Fill) -> None:
         """Let ``import name`` make a module that ``fill`` fills, in place of any that is imported already."""
-        hidden = {each: sys.modules.pop(each) for each in sys.modules.copy() if _is_or_below(each, name)}
-        made = _made.setdefault(self.checkout.root, {})
-        if name in made:  # modules of the checkout that are kept hold on to it
-            sys.modules[name] = made[name]
-        self._stack.callback(lambda: made.update(_swap(lambda each: _is_or_below(each, name), hidden)))
+        hidden = {module: sys.modules.pop(module) for module in sys.modules.copy() if _is_or_below(module, name)}
+        stand_ins = _stand_ins.setdefault(self.checkout.root, {})
+        if name in stand_ins:  # modules of the checkout that are kept hold on to it
+            sys.modules[name] = stand_ins[name]
+        self._stack.callback(lambda: stand_ins.update(_swap(lambda module: _is_or_below(module, name), hidden)))
         self._put(self.finder.stand_ins, name, fill)
 
     def alias(self, name: str, target: str) -> None:
@@ -79,7 +79,7 @@ class Scope:
         mapping[key] = value
 
     def say(self, line: str) -> None:
-        """Tell the user something that changes what the figures mean; the same line once."""
+        """Print a line that changes what the figures mean; the same line once."""
         if line not in self.notes:
             self.notes.append(line)
             self._say(line)
@@ -89,13 +89,13 @@ class Scope:
 def isolated(checkout: Checkout, say: Callable[[str], None] = lambda _: None) -> Iterator[Scope]:
     """Inside, MultiBench's packages are imported from ``checkout``, whatever else is installed under their names.
 
-    On exit ``sys.path`` is what it was, and the modules of those names that were there before are back. Objects of
+    On exit ``sys.path`` is what it was, and the former modules of those names are back. Objects of
     MultiBench's classes stay usable; saving or loading whole ones needs a context, in which their modules are the
     same again. Contexts nest; one of the same checkout in another shares its modules.
 
     Args:
-        checkout: What is imported.
-        say: Gets lines for the user.
+        checkout: Checkout to import from.
+        say: Function that gets lines for the user.
     """
     outer = next((scope for scope in reversed(_scopes) if scope.checkout.root == checkout.root), None)
     with ExitStack() as stack:

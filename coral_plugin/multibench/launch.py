@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from coral_plugin.errors import CoralError, InputError
-from coral_plugin.multibench.failures import ScriptError, explain
+from coral_plugin.multibench.failures import ScriptError, explain, place
 from coral_plugin.multibench.isolation import Scope
 
 # texts in a script that reads its arguments
@@ -25,10 +25,10 @@ def run_script(script: Path, arguments: Sequence[str], scope: Scope, folder: Pat
     """Run ``script`` as Python would, in ``folder``, with the checkout's modules.
 
     Args:
-        script: A Python file, absolute.
-        arguments: What it finds in ``sys.argv``.
-        scope: The open context.
-        folder: Becomes the current directory: what the script writes by relative path lands there.
+        script: Python file, absolute.
+        arguments: Arguments of the script, as in ``sys.argv``.
+        scope: Open context.
+        folder: Current directory of the script: what it writes by relative path lands there.
 
     Raises:
         ScriptError: the script raised something, or was ended from inside MultiBench.
@@ -41,8 +41,8 @@ def run_script(script: Path, arguments: Sequence[str], scope: Scope, folder: Pat
         except (CoralError, BrokenPipeError):  # whoever read what it printed has gone
             raise
         except SystemExit as ended:
-            if said := _ended_inside(ended, script, scope):
-                raise ScriptError(said) from ended
+            if hidden_error := _ended_inside(ended, script, scope):
+                raise ScriptError(hidden_error) from ended
             if ended.code not in (None, 0):
                 raise
         except Exception as error:
@@ -60,9 +60,9 @@ def check_arguments(script: Path, arguments: Sequence[str], flags: Sequence[str]
     """Refuse arguments for a script that reads none: most often they are flags of ours that were mistyped.
 
     Args:
-        script: A Python file.
-        arguments: What it would get.
-        flags: Ours, for a suggestion.
+        script: Python file.
+        arguments: Arguments of the script.
+        flags: Flags of ``coral run``, for a suggestion.
 
     Raises:
         InputError: the script reads no arguments, and there are some.
@@ -80,15 +80,15 @@ def check_arguments(script: Path, arguments: Sequence[str], flags: Sequence[str]
 @contextlib.contextmanager
 def _as_started(script: Path, arguments: Sequence[str], folder: Path) -> Iterator[None]:
     """Current directory, arguments, import path and environment of a script; restored afterwards."""
-    here, argv, path, environ = Path.cwd(), sys.argv, list(sys.path), dict(os.environ)
-    # what follows names files where the command was given
-    sys.argv = [str(script), *(str(here / a) if "/" in a and (here / a).exists() else a for a in arguments)]
+    directory, argv, path, environ = Path.cwd(), sys.argv, list(sys.path), dict(os.environ)
+    # arguments may name files relative to the directory where the command was given
+    sys.argv = [str(script), *(str(directory / a) if "/" in a and (directory / a).exists() else a for a in arguments)]
     sys.path.insert(0, str(script.parent))
     os.chdir(folder)
     try:
         yield
     finally:
-        os.chdir(here)
+        os.chdir(directory)
         sys.argv, sys.path[:] = argv, path
         os.environ.clear()
         os.environ.update(environ)
@@ -96,8 +96,6 @@ def _as_started(script: Path, arguments: Sequence[str], folder: Path) -> Iterato
 
 def _ended_inside(ended: SystemExit, script: Path, scope: Scope) -> str:
     """Where MultiBench's own code ended the script with success (it has ``except: exit()``); empty where it did not."""
-    from coral_plugin.multibench.failures import place
-
     file, line = place(ended)
     if ended.code in (None, 0) and file != str(script) and Path(file).is_relative_to(scope.checkout.root):
         name = Path(file).relative_to(scope.checkout.root)

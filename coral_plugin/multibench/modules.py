@@ -20,59 +20,59 @@ _PACKAGES = (
     "datasets",
 )
 _SECONDS = 120
-RUNS = "not tried: it works on files as soon as it is imported"
+NOT_TRIED = "not tried: it works on files as soon as it is imported"
 # statements that do something; a call of these names does not
 _HARMLESS = {"append", "insert", "seterr", "print", "set_cache_path"}
 
 
-def names(checkout: Checkout) -> list[str]:
+def module_names(checkout: Checkout) -> list[str]:
     """Modules of the checkout that scripts may import, without ``__init__`` and ``setup``."""
-    found = [path for package in _PACKAGES for path in sorted((checkout.root / package).rglob("*.py"))]
-    parts = [path.relative_to(checkout.root).with_suffix("").parts for path in found]
+    paths = [path for package in _PACKAGES for path in sorted((checkout.root / package).rglob("*.py"))]
+    parts = [path.relative_to(checkout.root).with_suffix("").parts for path in paths]
     # what lies below datasets.RTFM.rtfm is the source of another project
     return [".".join(part) for part in parts if part[-1] not in ("__init__", "setup") and "rtfm" not in part]
 
 
 def import_all(checkout: Checkout) -> dict[str, str]:
-    """``{module: ""}``, or in place of the empty text why it does not import; in this process.
+    """``{module: reason}`` why a module does not import in this process; empty where it does.
 
-    What modules print is dropped, and those that move files about when they are imported are not touched.
+    What modules print is dropped, and those that work on files when they are imported are not touched.
     """
-    found: dict[str, str] = {}
+    reasons: dict[str, str] = {}
     with multibench(checkout, say=lambda _: None), contextlib.redirect_stdout(io.StringIO()):
-        for name in names(checkout):
+        for name in module_names(checkout):
             if _acts(checkout.root / f"{name.replace('.', '/')}.py"):
-                found[name] = RUNS
+                reasons[name] = NOT_TRIED
                 continue
             try:
                 importlib.import_module(name)
             except (Exception, SystemExit) as error:  # a module may raise anything while it is imported
-                found[name] = one_line(error, 150, with_type=True)
+                reasons[name] = one_line(error, 150, with_type=True)
             else:
-                found[name] = ""
-    return found
+                reasons[name] = ""
+    return reasons
 
 
 def survey(checkout: Checkout) -> dict[str, str]:
-    """:func:`import_all` in a fresh process, so that nothing that this one has imported hides a fault.
+    """:func:`import_all` in a fresh process, where nothing imported before hides a fault.
 
     Raises:
         MachineError: the process failed or took too long.
     """
     command = [sys.executable, "-W", "ignore", "-m", "coral_plugin.multibench.modules", str(checkout.root)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603
+        process = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS)  # noqa: S603
     except (OSError, subprocess.TimeoutExpired) as error:
         raise MachineError(f"MultiBench's modules could not be tried: {one_line(error)}.") from error
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+    if process.returncode:
+        last = (process.stderr.strip().splitlines() or ["no reason given"])[-1]
         raise MachineError(f"MultiBench's modules could not be tried: {last}.")
-    found: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    reasons: dict[str, str] = json.loads(process.stdout.splitlines()[-1])
+    return reasons
 
 
 def _acts(path: Path) -> bool:
-    """Whether a module does more than define things when it is imported."""
+    """Whether a module does more than define names when it is imported."""
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):

@@ -14,7 +14,7 @@ from coral_plugin.multibench.calls import bound
 from coral_plugin.multibench.isolation import Scope
 
 INTERCEPTED = "training_structures.Supervised_Learning"
-# module -> arguments that count epochs; the first is how many there are, the others are cut to it
+# module -> arguments that count epochs; the first is their number, the others are cut to it
 EPOCHS: dict[str, tuple[str, ...]] = {
     INTERCEPTED: ("total_epochs",),
     "training_structures.unimodal": ("total_epochs",),
@@ -31,9 +31,9 @@ def set_epochs(scope: Scope, epochs: int) -> None:
 
 
 def check_training(script: Path, objective: str) -> None:
-    """Refuse a script that imports ``train`` from structures alone that no objective can take the place of.
+    """Refuse a script that imports ``train`` only from structures that no objective can replace.
 
-    Said before its data are read; what it imports otherwise, :func:`refuse_others` finds when it is called.
+    This comes before its data are read; :func:`refuse_others` refuses other imports when they are called.
 
     Raises:
         InputError: it does.
@@ -43,24 +43,21 @@ def check_training(script: Path, objective: str) -> None:
     except (SyntaxError, ValueError):  # running it says what is wrong
         return
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
-    found = {node.module for node in imports if any(alias.name == "train" for alias in node.names)}
-    others = found & set(EPOCHS) - {INTERCEPTED}
-    if found and found == others:
+    structures = {node.module for node in imports if any(alias.name == "train" for alias in node.names)}
+    others = structures & set(EPOCHS) - {INTERCEPTED}
+    if structures and structures == others:
         raise InputError(_refusal(script.name, min(map(str, others)), objective))
 
 
 def refuse_others(scope: Scope, script: str, objective: str) -> None:
-    """Let the trainings that no objective can take the place of say so, where a script calls them.
-
-    The functions raise :class:`InputError`.
-    """
+    """Let the trainings that no objective can replace raise :class:`InputError`, where a script calls them."""
     for name in EPOCHS:
         if name != INTERCEPTED:
             scope.after_import(name, functools.partial(_refuse, scope, name, script, objective))
 
 
 def count_calls(scope: Scope) -> list[str]:
-    """A list that grows with every call of a training that an objective may take the place of."""
+    """A list that grows with every call of a training that an objective may replace."""
     calls: list[str] = []
 
     def hook(module: ModuleType) -> None:

@@ -1,4 +1,4 @@
-"""Training on of encoders and head together, from a head on the frozen representation."""
+"""Further training of encoders and head together, from a head on the frozen representation."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _PATIENCE = 7
 
 @dataclass(frozen=True, kw_only=True)
 class TuneSettings:
-    """How encoders and head are trained together: the script's own settings of its ``train``.
+    """How encoders and head are trained together: the script's settings of its ``train``.
 
     Attributes:
         optimiser: Class or function of parameters, ``lr`` and ``weight_decay``.
-        learning_rate: Of the head; the encoders and the rest of the network get a tenth of it.
-        weight_decay: Of all parameters.
-        epochs: At most.
-        batch_size: Samples a step.
+        learning_rate: Learning rate of the head; the encoders and the rest of the network get a tenth of it.
+        weight_decay: Weight decay of all parameters.
+        epochs: Number of epochs at most.
+        batch_size: Samples per step.
         clip: Greatest norm of the gradient.
         early_stop: Whether it ends after more than seven epochs without a better score on valid, as in MultiBench.
-        seed: Of the order and of dropout.
+        seed: Seed of the order and of dropout.
     """
 
     optimiser: Callable[..., Any]
@@ -55,16 +55,16 @@ def tune(
     score: float,
     say: Callable[[str], None],
 ) -> tuple[float, int]:
-    """Train ``model`` on; it keeps the weights that were best on valid, those it came with included.
+    """Train ``model`` further; it keeps the weights that were best on valid, including the initial ones.
 
     Args:
-        model: With a fitted head, on the training device.
-        splits: ``train`` and ``valid``, on the same device.
+        model: Model with a fitted head, on the training device.
+        splits: Splits ``train`` and ``valid``, on the same device.
         truths: Labels of both, as the loaders give them.
-        task: Of the script.
-        settings: Of the training.
-        score: Of valid, before.
-        say: Told after each epoch.
+        task: Task of the script.
+        settings: Settings of this training.
+        score: Score on valid before it.
+        say: Function that gets a line after each epoch.
 
     Returns:
         The best score of valid, and the epochs it took; 0 where none was better.

@@ -15,9 +15,9 @@ from coral_plugin.errors import one_line
 from coral_plugin.io.files import write_aside
 
 CHECKPOINT, PREVIOUS = "last.ckpt", "previous.ckpt"
-SCHEMA = 1
+_SCHEMA = 1
 _KEYS = {"schema", "seed", "step", "steps", "processes", "weights", "optimiser", "scaler", "log", "peak_memory_bytes"}
-# what write_aside leaves when it is killed
+# names of the files that write_aside leaves when it is killed
 _ASIDE = re.compile(r"\..+\.\d+-[0-9a-f]{8}(\.\w+)?")
 
 
@@ -25,11 +25,11 @@ class Checkpoints:
     """The newest checkpoint of a training and the one before it.
 
     A checkpoint is a file of ``torch.save`` that holds plain containers, numbers and tensors only. It is written aside,
-    flushed to the disk and renamed, so each is whole; the checksums in it tell one that the disk has damaged.
+    flushed to the disk and renamed, so each is whole; the checksums in it expose one that the disk has damaged.
 
     Args:
-        folder: Of the seed.
-        say: Told, in one line, that a checkpoint was damaged.
+        folder: Folder of the seed.
+        say: Function that gets a warning, one line, that a checkpoint was damaged.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None] = lambda _: None) -> None:
@@ -37,35 +37,34 @@ class Checkpoints:
         self._say = say
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write the newest one; the newest so far becomes the previous one.
+        """Write the newest checkpoint; the newest so far becomes the previous one.
 
         Raises:
-            MachineError: no space or no rights; the former ones are as they were.
+            MachineError: no space or no rights; the former checkpoints are as they were.
         """
         with write_aside(self.newest) as aside:
-            torch.save({"schema": SCHEMA, **state}, aside)
+            torch.save({"schema": _SCHEMA, **state}, aside)
             # between this and the end of the block there is no newest one, and load takes the previous one
             if self.newest.exists():
                 self.newest.replace(self.previous)
         sync_folder(self.newest.parent)
 
     def load(self) -> dict[str, Any] | None:
-        """The newest whole checkpoint, on the CPU; None where there is none. Damaged ones are removed, and said."""
+        """The newest whole checkpoint, on the CPU; None where there is none. Damaged ones are reported and removed."""
         for path in (self.newest, self.previous):
             try:
                 return _read(path)
             except FileNotFoundError:
                 continue
             except Exception as error:
-                what = one_line(error, 120)
                 instead = "the checkpoint before it" if path == self.newest else "the start"
-                self._say(f"{path} is damaged ({what}); going on from {instead}")
+                self._say(f"{path} is damaged ({one_line(error, 120)}); going on from {instead}")
                 # it must not become the previous one, in place of a whole one
                 path.unlink(missing_ok=True)
         return None
 
     def remove(self) -> None:
-        """Remove both, and what a kill has left half-written."""
+        """Remove both checkpoints, and half-written files that a kill has left."""
         self.newest.unlink(missing_ok=True)
         self.previous.unlink(missing_ok=True)
         clear_asides(self.newest.parent)
@@ -99,6 +98,6 @@ def _read(path: Path) -> dict[str, Any]:
     state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or set(state) != _KEYS:
         raise ValueError("not a checkpoint of this program")
-    if state["schema"] != SCHEMA:
-        raise ValueError(f"schema {state['schema']}, not {SCHEMA}")
+    if state["schema"] != _SCHEMA:
+        raise ValueError(f"schema {state['schema']}, not {_SCHEMA}")
     return state

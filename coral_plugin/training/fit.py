@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -43,11 +43,11 @@ class Trained:
 
     Attributes:
         objective: The trained module, on the training device.
-        history: One record an epoch (loss terms, schedules, learning rate, steps skipped, samples per second).
+        history: One record per epoch (loss terms, schedules, learning rate, steps skipped, samples per second).
         seconds: Wall time of the epochs.
-        samples_per_second: Over all epochs.
+        samples_per_second: Mean rate over all epochs.
         peak_memory_bytes: Greatest memory of the process (CPU) or of the device's allocator (GPU).
-        steps: Steps of the optimiser, those that were skipped included.
+        steps: Steps of the optimiser, including skipped ones.
         samples: Samples in the batches of these steps, of all processes together; repeated ones are counted again.
     """
 
@@ -61,10 +61,10 @@ class Trained:
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto``, ``cpu`` or ``cuda`` to a device.
+    """The device for ``auto``, ``cpu`` or ``cuda``.
 
     Raises:
-        InputError: a GPU is asked for and there is none.
+        InputError: a GPU is required and there is none.
     """
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("training.device is cuda, but torch sees no GPU; take --device cpu or auto.")
@@ -75,7 +75,7 @@ def check_machine(settings: TrainingSettings) -> None:
     """Refuse settings that this machine cannot follow.
 
     Raises:
-        InputError: no GPU, or a precision that the device does not have.
+        InputError: there is no GPU, or the device does not have the precision.
     """
     device = pick_device(settings.device)
     if settings.precision == "16-mixed" and device.type == "cpu":
@@ -98,24 +98,25 @@ def train(
 ) -> Trained:
     """Train the objective that ``build`` makes on the samples of ``split``.
 
-    With ``settings.devices`` processes these are started here, and this one gets what they have trained; inside a group
+    With several ``settings.devices`` this starts as many processes, and returns what they have trained; inside a group
     of processes that exists already, each of them calls this. The global random state of torch is used inside and
     restored afterwards.
 
     Args:
-        build: Makes the objective; called once, under the seed. With several processes it must be picklable.
+        build: Function that makes the objective; called once, under the seed. With several processes it must be
+            picklable.
         split: Samples, with targets for an objective that needs labels.
-        augmenter: Makes the two views of a batch.
-        settings: Of the training.
-        seed: Decides on initialisation, order, views, masks and dropout.
-        folder: For ``metrics.csv``, the checkpoints and TensorBoard's log (where it is installed); None writes nothing.
-            Checkpoints stay in it, so that what was trained can be asked for again with ``resume``.
-        resume: Go on from the folder's checkpoint if there is one.
-        quiet: No progress on standard error.
-        label: Said in front of every line, where several trainings share standard error; lines then, no bar.
-        after_epoch: Called with the objective and the number of the epoch that is over; the training ends where it
-            returns True. For one process that writes no folder: nothing of it is in a checkpoint.
-        samples: Samples of an epoch; None is the split once, and more repeat it in new orders (:class:`BatchLoader`).
+        augmenter: Function that makes the two views of a batch.
+        settings: Training settings.
+        seed: Seed of initialisation, order, views, masks and dropout.
+        folder: Folder of ``metrics.csv``, the checkpoints and TensorBoard's log (where it is installed); None writes
+            nothing. Checkpoints stay in it, so that a call with ``resume`` returns the same training again.
+        resume: Whether to continue from the folder's checkpoint if there is one.
+        quiet: Whether to print no progress on standard error.
+        label: Words in front of every line, where several trainings share standard error; lines then, no bar.
+        after_epoch: Function of the objective and the number of the epoch that is over; the training ends where it
+            returns True. Only for one process that writes no folder: nothing of it is in a checkpoint.
+        samples: Samples per epoch; None is the split once, and more repeat it in new orders (:class:`BatchLoader`).
 
     Raises:
         DivergedError: the loss is not finite.
@@ -127,80 +128,85 @@ def train(
         check_step(build, split, settings, pick_device(settings.device), partial(_warn, label, quiet=quiet))
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
+    job = _Job(build, split, augmenter, settings, seed, folder, resume, quiet, label, after_epoch, samples)
     if settings.devices == 1 or world_size() > 1:
-        return _train_here(build, split, augmenter, settings, seed, folder, resume, quiet, label, after_epoch, samples)
-    BatchLoader(
-        split, settings.batch_size, seed, 0, settings.devices, samples
-    )  # refuses what the processes would refuse
+        return job()
+    # refuses what each process would refuse
+    BatchLoader(split, settings.batch_size, seed, 0, settings.devices, samples)
     with contextlib.ExitStack() as stack:
-        at = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coral-")))
-        job = partial(_train_here, build, split, augmenter, settings, seed, at, resume, quiet, label, samples=samples)
+        if folder is None:
+            job = replace(job, folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coral-"))))
         processes.train_in_processes(job, settings)
         # they have left a checkpoint of the finished training
-        return _train_here(
-            build, split, augmenter, settings, seed, at, resume=True, quiet=True, label=label, samples=samples
-        )
+        return replace(job, resume=True, quiet=True)()
 
 
-def _train_here(
-    build: Callable[[], Objective],
-    split: Split,
-    augmenter: Augmenter,
-    settings: TrainingSettings,
-    seed: int,
-    folder: Path | None,
-    resume: bool,
-    quiet: bool,
-    label: str,
-    after_epoch: Callable[[Objective, int], bool] | None = None,
-    samples: int | None = None,
-) -> Trained:
-    """:func:`train` in this process, which may be one of a group."""
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(torch.random.fork_rng(devices=range(torch.cuda.device_count())))
-        stack.enter_context(_quiet_lightning())
-        stack.enter_context(deterministic(settings.deterministic))
-        fabric = processes.fabric(settings, pick_device(settings.device).type)
-        first = rank() == 0
-        progress = Progress(f"{label} seed {seed}".strip(), settings.epochs, quiet=quiet or not first, bar=not label)
-        stack.callback(progress.close)
-        kept = Checkpoints(folder, progress.say) if folder is not None and first else None
-        if kept is not None and not resume:
-            kept.remove()
-        state = processes.first_from(lambda: kept.load() if kept is not None and resume else None)
-        torch.manual_seed(fold(seed, "weights"))
-        objective = build().to(fabric.device)
-        if world_size() > 1:
-            synchronise(objective)
-        loader = BatchLoader(split.to(fabric.device), settings.batch_size, seed, rank(), world_size(), samples)
-        steps = settings.epochs * len(loader)
-        double = settings.precision == "64-true"
-        log = EpochLog(folder / LOG if folder and first else None, progress, *_board(folder if first else None, stack))
-        stack.enter_context(compiled(objective, settings.compile))
-        training = TrainingStep(objective, augmenter, seed, steps, rank(), double=double)
-        save = None if kept is None else partial(_keep, kept, fabric)
-        engine = Engine(fabric, training, loader, settings, log, save, after_epoch)
-        peak = 0
-        if state is not None:
-            _check_state(state, folder, seed=seed, steps=steps)
-            engine.restore(state)
-            peak = state["peak_memory_bytes"]
-        if fabric.device.type == "cuda":
-            forget_peak(str(fabric.device))
-        if engine.step < steps:
-            # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
-            with StopRequest(patient=world_size() > 1) as request, memory_errors(split, settings):
-                engine.run(request)
-            peak = peak_memory(str(fabric.device))
-            if request.number:
-                raise Interrupted(request.number, engine.place())
-        engine.optimiser.zero_grad(set_to_none=True)
-        if double:
-            objective.float()  # the probe's features are float32, whatever the training
-    seconds = sum(row["seconds"] for row in log.rows)
-    rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
-    seen = engine.step // len(loader) * loader.samples
-    return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
+@dataclass(frozen=True)
+class _Job:
+    """The arguments of :func:`train`, which a call trains in this process; it may be one of a group."""
+
+    build: Callable[[], Objective]
+    split: Split
+    augmenter: Augmenter
+    settings: TrainingSettings
+    seed: int
+    folder: Path | None
+    resume: bool
+    quiet: bool
+    label: str
+    after_epoch: Callable[[Objective, int], bool] | None
+    samples: int | None
+
+    def __call__(self) -> Trained:
+        settings, seed = self.settings, self.seed
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(torch.random.fork_rng(devices=range(torch.cuda.device_count())))
+            stack.enter_context(_quiet_lightning())
+            stack.enter_context(deterministic(settings.deterministic))
+            fabric = processes.fabric(settings, pick_device(settings.device).type)
+            first = rank() == 0
+            name, quiet = f"{self.label} seed {seed}".strip(), self.quiet or not first
+            progress = Progress(name, settings.epochs, quiet=quiet, bar=not self.label)
+            stack.callback(progress.close)
+            folder = self.folder if first else None
+            checkpoints = Checkpoints(folder, progress.say) if folder is not None else None
+            if checkpoints is not None and not self.resume:
+                checkpoints.remove()
+            state = processes.first_from(lambda: checkpoints.load() if checkpoints and self.resume else None)
+            torch.manual_seed(fold(seed, "weights"))
+            objective = self.build().to(fabric.device)
+            if world_size() > 1:
+                synchronise(objective)
+            split = self.split.to(fabric.device)
+            loader = BatchLoader(split, settings.batch_size, seed, rank(), world_size(), self.samples)
+            steps = settings.epochs * len(loader)
+            double = settings.precision == "64-true"
+            log = EpochLog(folder / LOG if folder else None, progress, *_board(folder, stack))
+            stack.enter_context(compiled(objective, settings.compile))
+            training = TrainingStep(objective, self.augmenter, seed, steps, rank(), double=double)
+            save = None if checkpoints is None else partial(_save, checkpoints, fabric)
+            engine = Engine(fabric, training, loader, settings, log, save, self.after_epoch)
+            peak = 0
+            if state is not None:
+                _check_state(state, self.folder, seed=seed, steps=steps)
+                engine.restore(state)
+                peak = state["peak_memory_bytes"]
+            if fabric.device.type == "cuda":
+                forget_peak(str(fabric.device))
+            if engine.step < steps:
+                # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
+                with StopRequest(patient=world_size() > 1) as request, memory_errors(self.split, settings):
+                    engine.run(request)
+                peak = peak_memory(str(fabric.device))
+                if request.number:
+                    raise Interrupted(request.number, engine.place())
+            engine.optimiser.zero_grad(set_to_none=True)
+            if double:
+                objective.float()  # the probe's features are float32, whatever the training
+        seconds = sum(row["seconds"] for row in log.rows)
+        rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
+        seen = engine.step // len(loader) * loader.samples
+        return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
 
 
 def _warn(label: str, line: str, *, quiet: bool) -> None:
@@ -208,12 +214,12 @@ def _warn(label: str, line: str, *, quiet: bool) -> None:
         sys.stderr.write(f"{label} {line}\n".lstrip())
 
 
-def _keep(kept: Checkpoints, fabric: Any, state: dict[str, Any]) -> None:
-    kept.save({**state, "peak_memory_bytes": peak_memory(str(fabric.device))})
+def _save(checkpoints: Checkpoints, fabric: Any, state: dict[str, Any]) -> None:
+    checkpoints.save({**state, "peak_memory_bytes": peak_memory(str(fabric.device))})
 
 
 def _check_state(state: dict[str, Any], folder: Path | None, **wanted: int) -> None:
-    """Refuse a checkpoint of another training than this."""
+    """Refuse a checkpoint of another training."""
     if state["step"] < state["steps"]:  # what is finished may be read by a single process
         wanted["processes"] = world_size()
     if changed := [f"{key}: saved {state[key]}, now {value}" for key, value in wanted.items() if state[key] != value]:
@@ -236,7 +242,7 @@ def _board(folder: Path | None, stack: contextlib.ExitStack) -> list[Callable[[d
 
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
-    """Lightning's advice is for people who write a loop; those who run this package get errors only."""
+    """Inside, Lightning prints errors only: its advice is for people who write a training loop."""
     loggers = [logging.getLogger(name) for name in ("lightning_fabric", "lightning_fabric.utilities.rank_zero")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

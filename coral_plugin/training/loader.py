@@ -13,17 +13,17 @@ from coral_plugin.training.randomness import generator
 
 
 class BatchLoader:
-    """Passes over a split, each in an order that depends on seed and epoch alone, so that any step can be asked for.
+    """Passes over a split, each in an order that depends on seed and epoch alone, so that any step can be had.
 
     The last batch of a pass may be smaller; a last batch of a single sample is left out, since it has no negatives.
     With several processes each gets its share of every batch: every ``world``-th sample from its rank on.
 
     Args:
-        split: On the training device.
-        batch_size: Of all processes together, at least 2.
-        seed: Of the run.
+        split: Samples, on the training device.
+        batch_size: Samples per step of all processes together, at least 2.
+        seed: Seed of the run.
         rank: Number of this process.
-        world: How many processes there are.
+        world: Number of processes.
         samples: Samples of one pass; None is the whole split once. Beyond that it repeats, each time in a new order.
 
     Raises:

@@ -17,12 +17,12 @@ from coral_plugin.errors import DivergedError
 from coral_plugin.io.files import write_text
 
 LOG = "metrics.csv"
-# what is measured by the clock: of no two trainings the same
+# columns measured by the clock, in no two trainings the same
 TIMES = ("samples_per_second", "seconds")
 
 
 def table(rows: list[dict[str, float]]) -> str:
-    """Rows of one run as CSV, with the columns of the first."""
+    """Rows of one run as CSV, with the columns of the first row."""
     text = io.StringIO()
     if rows:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
@@ -32,16 +32,16 @@ def table(rows: list[dict[str, float]]) -> str:
 
 
 class EpochLog:
-    """Sums over the steps of an epoch, one record for each epoch, and their CSV file while the training goes on.
+    """Sums over the steps of an epoch, one record per epoch, and their CSV file while the training goes on.
 
     Args:
-        path: Of the CSV file; None keeps the records in memory only.
-        tell: Called with each new record.
+        path: CSV file; None keeps the records in memory only.
+        listeners: Functions that get each new record.
     """
 
-    def __init__(self, path: Path | None, *tell: Callable[[dict[str, float]], None]) -> None:
+    def __init__(self, path: Path | None, *listeners: Callable[[dict[str, float]], None]) -> None:
         self.path = path
-        self.tell = tell
+        self.listeners = listeners
         self.rows: list[dict[str, float]] = []
         self._clear()
 
@@ -53,26 +53,26 @@ class EpochLog:
         self.start()
 
     def start(self) -> None:
-        """The clock runs from here."""
+        """Start the clock."""
         self._started = time.perf_counter()
 
     def add(self, names: list[str], values: Tensor, size: int) -> None:
-        """The terms ``values`` (len(names),) of a step that was taken, with ``size`` samples."""
+        """Add the terms ``values`` (len(names),) of a step that was taken, with ``size`` samples."""
         self._names = names
         self._sums = values * size if self._sums is None else self._sums + values * size
         self._seen += size
 
     def skip(self) -> None:
-        """A step was not taken."""
+        """Count a step that was not taken."""
         self._skipped += 1
 
     def end_epoch(self, epoch: int, step: int, used: Mapping[str, float]) -> None:
-        """Record the epoch that ends after ``step`` steps of the training, and write it down.
+        """Record the epoch that ends after ``step`` steps of the training, and write the record.
 
         Args:
-            epoch: Its number, from 0 on.
+            epoch: Number of the epoch, from 0.
             step: Steps of the training so far.
-            used: What its last step used: numbers of the method's schedules, the learning rate.
+            used: Values that its last step used: of the method's schedules, the learning rate.
 
         Raises:
             DivergedError: no step of it was taken.
@@ -95,14 +95,14 @@ class EpochLog:
         }
         self.rows.append(record)
         self._write()
-        for each in self.tell:
-            each(record)
+        for listener in self.listeners:
+            listener(record)
         self._clear()
 
     def state(self) -> dict[str, Any]:
-        """Everything that has to be kept, in plain containers."""
+        """Everything that a checkpoint has to keep, in plain containers."""
         return {
-            # as one text: torch.save asks itself what to do with each of many numbers
+            # as one text: torch.save is slow with many single numbers
             "rows": json.dumps(self.rows),
             "names": self._names,
             "sums": None if self._sums is None else self._sums.cpu(),
@@ -112,7 +112,7 @@ class EpochLog:
         }
 
     def restore(self, state: Mapping[str, Any], device: torch.device | str = "cpu") -> None:
-        """Go on from :meth:`state`; what the file has beyond it is dropped."""
+        """Continue from :meth:`state`; later rows of the file are dropped."""
         self.rows = json.loads(state["rows"])
         self._names, self._seen, self._skipped = list(state["names"]), state["seen"], state["skipped"]
         self._sums = None if state["sums"] is None else state["sums"].to(device)

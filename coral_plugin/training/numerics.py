@@ -15,7 +15,7 @@ from coral_plugin.errors import InputError, MachineError, one_line
 
 @contextlib.contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Deterministic algorithms only, inside; what was set before comes back.
+    """Inside, torch uses deterministic algorithms only; the former setting comes back.
 
     Raises:
         InputError: an operation has no deterministic algorithm.
@@ -45,9 +45,10 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 @contextlib.contextmanager
 def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
-    """The networks in ``module`` compiled, inside; names of weights stay.
+    """Inside, the networks in ``module`` are compiled; names of weights stay.
 
-    What holds a list or mapping of networks is not compiled itself, but they are: it may choose and mask and draw.
+    A module that holds a list or mapping of networks is not compiled itself, but these are: it may choose, mask and
+    draw.
 
     Raises:
         MachineError: there is no C++ compiler, or it fails.
@@ -79,8 +80,8 @@ def check_compiler(device: torch.device) -> None:
     Raises:
         MachineError: none is found.
     """
-    name = os.environ.get("CXX", "")
-    if device.type == "cpu" and not any(shutil.which(each) for each in (name, "c++", "g++", "clang++") if each):
+    compilers = (os.environ.get("CXX", ""), "c++", "g++", "clang++")
+    if device.type == "cpu" and not any(shutil.which(compiler) for compiler in compilers if compiler):
         raise MachineError(
             "training.compile needs a C++ compiler (g++ or clang++), and none is found; install one, or leave it out."
         )
@@ -88,8 +89,7 @@ def check_compiler(device: torch.device) -> None:
 
 def _networks(module: nn.Module) -> Iterator[nn.Module]:
     for child in module.children():
-        inside = [child, *child.children()]
-        if any(isinstance(each, nn.ModuleDict | nn.ModuleList) for each in inside):
+        if any(isinstance(module, nn.ModuleDict | nn.ModuleList) for module in (child, *child.children())):
             yield from _networks(child)
         else:
             yield child

@@ -1,4 +1,4 @@
-"""What is said on standard error while a training goes on."""
+"""Lines and a bar on standard error while a training goes on."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ class Progress:
     """A bar on standard error for a terminal, ten lines for anything else.
 
     Args:
-        label: Of the run.
-        epochs: How many there are.
-        quiet: Say nothing.
-        bar: Draw the bar where there is a terminal.
+        label: Name of the run.
+        epochs: Number of epochs.
+        quiet: Whether to print nothing.
+        bar: Whether to draw the bar where there is a terminal.
     """
 
     def __init__(self, label: str, epochs: int, *, quiet: bool = False, bar: bool = True) -> None:
@@ -28,27 +28,27 @@ class Progress:
             self._bar = Progress(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                TextColumn("{task.completed}/{task.total} epochs  {task.fields[said]}"),
+                TextColumn("{task.completed}/{task.total} epochs  {task.fields[figures]}"),
                 TimeRemainingColumn(),
                 console=Console(stderr=True),
             )
-            self._task = self._bar.add_task(label, total=epochs, said="")
+            self._task = self._bar.add_task(label, total=epochs, figures="")
             self._bar.start()
 
     def __call__(self, record: dict[str, float]) -> None:
         """Show that an epoch is over."""
-        done = int(record["epoch"]) + 1
-        said = f"loss {record['loss/total']:.3f}  {record['samples_per_second']:.0f} samples/s"
+        epoch = int(record["epoch"]) + 1
+        figures = f"loss {record['loss/total']:.3f}  {record['samples_per_second']:.0f} samples/s"
         if record["skipped"]:
-            said += f"  {record['skipped']} steps skipped"
+            figures += f"  {record['skipped']} steps skipped"
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, said=said)
-        elif not self.quiet and (done == self.epochs or done % max(1, self.epochs // 10) == 0):
+            self._bar.update(self._task, completed=epoch, figures=figures)
+        elif not self.quiet and (epoch == self.epochs or epoch % max(1, self.epochs // 10) == 0):
             seconds = time.monotonic() - self._started
-            self.say(f"epoch {done}/{self.epochs}  {said}  {seconds:.0f} s")
+            self.say(f"epoch {epoch}/{self.epochs}  {figures}  {seconds:.0f} s")
 
     def say(self, line: str) -> None:
-        """One line of the training."""
+        """Print one line on the training."""
         if self.quiet:
             return
         if self._bar is not None:

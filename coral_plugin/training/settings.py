@@ -12,26 +12,27 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How the networks are trained; the defaults are those of the COrAL paper (METHODS 3).
+    """How the networks are trained; the defaults are those of the COrAL paper (docs/methods.md, 3).
 
     Attributes:
         epochs: Passes over the unlabelled samples.
-        batch_size: Samples a step, of all processes together; every other sample of a batch is a negative.
-        learning_rate: Of AdamW.
-        weight_decay: Of parameters with at least two dimensions that are no biases (METHODS 1.7).
-        schedule: Of the learning rate: ``constant``, or ``cosine`` to zero after ``warmup`` of linear increase.
+        batch_size: Samples per step, of all processes together; every other sample of a batch is a negative.
+        learning_rate: Learning rate of AdamW.
+        weight_decay: Weight decay of parameters with at least two dimensions that are no biases (docs/methods.md, 1.7).
+        schedule: Schedule of the learning rate: ``constant``, or ``cosine`` to zero after ``warmup`` of linear
+            increase.
         warmup: Share of the steps that ``cosine`` spends on increasing.
         gradient_clip: Greatest norm of the gradient; 0 leaves it alone.
         device: ``auto`` takes a GPU where there is one.
         precision: Lightning's name of the floating-point format; losses are computed in float32 all the same.
             ``16-mixed`` needs a GPU.
-        devices: Processes on this machine that share every batch, each with a GPU of its own where there are GPUs.
-            Under torchrun or SLURM leave it at 1: they say how many there are.
-        timeout_seconds: How long processes wait for each other before the training ends.
-        checkpoint_seconds: Least time between two checkpoints, in seconds; they are written between steps.
-        on_nonfinite: What a loss or gradient that is not finite does: ``stop`` the training, or ``skip`` the step.
-        compile: Compile the networks with ``torch.compile``, which needs a C++ compiler.
-        deterministic: Let torch use deterministic algorithms only, and refuse where it has none.
+        devices: Processes on this machine that share every batch, each with a GPU where there are GPUs. Under torchrun
+            or SLURM leave it at 1: they set the number of processes.
+        timeout_seconds: Seconds that processes wait for each other before the training ends.
+        checkpoint_seconds: Minimum time between two checkpoints, in seconds; they are written between steps.
+        on_nonfinite: Reaction to a loss or gradient that is not finite: ``stop`` the training, or ``skip`` the step.
+        compile: Whether the networks are compiled with ``torch.compile``, which needs a C++ compiler.
+        deterministic: Whether torch uses deterministic algorithms only, and refuses where it has none.
     """
 
     epochs: int = 100

@@ -25,7 +25,7 @@ def test_each_module_is_told_with_the_reason(copy):
     found = modules.survey(copy)
     assert found["datasets.needs"] == "ModuleNotFoundError: No module named 'no_such_library'"
     assert found["datasets.leaves"] == "SystemExit: 1"
-    assert found["utils.moves"] == found["utils.calls"] == modules.RUNS
+    assert found["utils.moves"] == found["utils.calls"] == modules.NOT_TRIED
     assert not (copy.root / "ran").exists()
     good = {name for name, why in found.items() if not why}
     assert {"utils.path", "datasets.affect.get_data", "datasets.imdb.get_data", "unimodals.common_models"} <= good
