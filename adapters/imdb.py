@@ -103,9 +103,7 @@ class Imdb(DatasetAdapter):
             notes = [f"genres in this order: {', '.join(names)}"]
             if "images" in file:
                 images = dataset_of(file, "images", where)
-                notes.append(
-                    f"images {images.shape} of {images.dtype} are not looked at here (--candidate.images pixels)"
-                )
+                notes.append(f"images {images.shape} of {images.dtype} are not looked at here (--source.images pixels)")
         labels = {label: genres[span] for label, span in rows.items()}
         return Inspection("MM-IMDb (multimodal_imdb.hdf5)", ("imdb",), arrays, labels, tuple(notes))
 
