@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def check_dataset(
     missing = [fact for fact in ("name", "source", "licence", "Settings") if not getattr(cls, fact, None)]
     missing += sorted(cls.__abstractmethods__)
     expect(not missing, "name, source, licence, Settings and read", f"no {', '.join(missing)}")
-    frozen = dataclasses.is_dataclass(cls.Settings) and cls.Settings.__dataclass_params__.frozen  # type: ignore[attr-defined]
+    frozen = getattr(getattr(cls.Settings, "__dataclass_params__", None), "frozen", False)
     expect(frozen, "Settings that are a frozen dataclass", cls.Settings)
     expect(cls.Settings() == cls.Settings(), "Settings with a default for every field", "settings that differ")
     expect(isinstance(cls.recipe, Mapping), "a recipe that maps names of settings to values", cls.recipe)
@@ -80,11 +79,7 @@ def _check_targets(what: str, targets: torch.Tensor, task: Task) -> None:
         low, high = int(targets.min()), int(targets.max())
         expect(0 <= low <= high < len(task.classes), f"{what} from 0 to {len(task.classes) - 1}", f"{low} to {high}")
     elif task.kind == "multilabel":
-        fits = (
-            targets.ndim == 2
-            and targets.shape[1] == len(task.classes)
-            and bool(((targets == 0) | (targets == 1)).all())
-        )
+        fits = tuple(targets.shape[1:]) == (len(task.classes),) and bool(((targets == 0) | (targets == 1)).all())
         expect(fits, f"{what} that are 0 or 1 of shape (N, {len(task.classes)})", tuple(targets.shape))
     else:
         fits = targets.is_floating_point() and bool(targets.isfinite().all())

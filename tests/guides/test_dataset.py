@@ -75,7 +75,7 @@ def test_its_commands_run(site, tmp_path):
     listed, checked, trained = outputs
     assert "Gait: body measures and the acceleration of one step" in listed
     assert "gait: coral train --dataset gait" in checked
-    assert "series, 40 steps x 1 features" in checked
+    assert "series, 40 steps x 1 feature " in checked
     assert "on gait" in trained
 
 
