@@ -79,8 +79,8 @@ def linear_cka(a: np.ndarray, b: np.ndarray) -> float | None:
     a, b = _scaled(a), _scaled(b)
     if not (a.any() and b.any()):
         return None
-    own = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
-    return min(1.0, float(np.linalg.norm(a.T @ b) ** 2 / own))
+    norms = np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
+    return min(1.0, float(np.linalg.norm(a.T @ b) ** 2 / norms))
 
 
 def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) -> float | None:
@@ -89,15 +89,15 @@ def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTION
     The spaces are spanned in R^d by the first k right singular vectors (principal directions) of the centred parts, k
     the smaller of the two ranks and ``directions``. With the k principal angles t between them the distance is
     ``|t|₂ / (sqrt(k) pi / 2)``. It is the quantity of COrAL's diagnostics, which the authors compute on the outputs of
-    the projection heads (METHODS 6.5); how many directions they take is not printed.
+    the projection heads; how many directions they take is not printed.
 
-    Two parts with the same axes of variance are at distance 0 whatever they say of single samples
+    Two parts with the same axes of variance are at distance 0 whatever single samples are
     (:func:`canonical_angle` compares that).
 
     Args:
         a: ``(N, d)``.
         b: ``(M, d)``, in the same space.
-        directions: Most directions that are compared.
+        directions: Greatest number of directions that are compared.
 
     Returns:
         In [0, 1]; None where a part does not vary.
@@ -115,7 +115,7 @@ def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTION
 
 
 def canonical_angle(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) -> float | None:
-    """Angle between what two parts say of the samples, as a share of the right angle (root mean square of k angles).
+    """Angle between two parts over the samples, as a share of the right angle (root mean square of k angles).
 
     The spaces are spanned in R^N by the first k left singular vectors of the centred parts, k the smaller of the two
     ranks and ``directions``; the cosines of the angles between them are the canonical correlations of the leading
@@ -126,7 +126,7 @@ def canonical_angle(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) 
     Args:
         a: ``(N, d)``.
         b: ``(N, e)``, row i of both from sample i.
-        directions: Most directions that are compared.
+        directions: Greatest number of directions that are compared.
 
     Returns:
         In [0, 1]; None where a part does not vary.
@@ -157,18 +157,18 @@ def cross_prediction(a: np.ndarray, b: np.ndarray) -> float | None:
     scale[scale <= 1e-9 * np.abs(a[fit]).max(axis=0)] = np.inf
     inputs = (a - a[fit].mean(axis=0)) / scale
     predicted = next(iter(ridge_path(inputs[fit], b[fit], [_RIDGE])))(inputs[held])
-    spread = _spread(b[held])
-    if spread == 0:
+    total = float((_centred(b[held]) ** 2).sum())
+    if total == 0:
         return None
     error = ((b[held] - predicted) ** 2).sum()
-    return float(max(0.0, 1 - error / spread))
+    return float(max(0.0, 1 - error / total))
 
 
 _Basis = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 def _measure(first: _Basis, second: _Basis) -> dict[str, float]:
-    """All measures of two parts, each with its bases over samples and features, which are the costly thing."""
+    """All measures of two parts, given with their bases over samples and features, which cost most."""
     (a, a_samples, a_features), (b, b_samples, b_features) = first, second
     alike = a.shape[1] == b.shape[1]
     measures = {
@@ -205,10 +205,6 @@ def _scaled(part: np.ndarray) -> np.ndarray:
     centred = _centred(part)
     # fourth powers of the values are summed: scaled, none of them leaves the range
     return centred / (np.abs(centred).max() or 1.0)
-
-
-def _spread(part: np.ndarray) -> float:
-    return float((_centred(part) ** 2).sum())
 
 
 def _leading(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -109,8 +109,8 @@ def classification_scores(
     Args:
         labels: True classes ``(N,)``, integers from 0.
         predictions: Predicted classes ``(N,)``.
-        probabilities: ``(N, classes)``, only their order matters; None where there are none.
-        classes: How many there are.
+        probabilities: Scores ``(N, classes)``, of which only the order matters; None leaves ``auroc`` out.
+        classes: Number of classes of the task.
 
     Returns:
         ``balanced_accuracy``, ``accuracy``, ``macro_f1`` and, where defined, ``auroc``.
@@ -146,12 +146,12 @@ def multilabel_scores(labels: np.ndarray, predictions: np.ndarray) -> Scores:
     from sklearn.metrics import f1_score
 
     truth, guess = labels.astype(np.int64), predictions.astype(np.int64)
-    each = np.array([f1_score(t, g, zero_division=0) for t, g in zip(truth.T, guess.T, strict=True)])
+    by_label = np.array([f1_score(t, g, zero_division=0) for t, g in zip(truth.T, guess.T, strict=True)])
     support = truth.sum(axis=0)
     return _plain(
         {
-            "weighted_f1": (each * support).sum() / max(support.sum(), 1),
-            "macro_f1": each.mean(),
+            "weighted_f1": (by_label * support).sum() / max(support.sum(), 1),
+            "macro_f1": by_label.mean(),
             "subset_accuracy": (truth == guess).all(axis=1).mean(),
             "macro_accuracy": (truth == guess).mean(),
         }
@@ -159,7 +159,7 @@ def multilabel_scores(labels: np.ndarray, predictions: np.ndarray) -> Scores:
 
 
 def chance_levels(targets: np.ndarray, task: Task) -> Scores:
-    """The level of chance of each metric on these samples: what the best guess scores that is the same for all of them.
+    """The level of chance of each metric on these samples: the score of the best guess that is equal for all.
 
     Only what occurs in ``targets`` counts: balanced accuracy is a mean over the classes that do, so its level is one
     over their number, however many classes the task has. For the F1 of labels the best guess is "yes" to all.
@@ -199,7 +199,7 @@ def regression_scores(targets: np.ndarray, predictions: np.ndarray) -> Scores:
 
     Args:
         targets: ``(N,)`` or ``(N, L)``.
-        predictions: Of the same shape.
+        predictions: Predicted numbers, of the same shape.
 
     Returns:
         ``mse``, ``mae``; ``r2`` where there are two samples; ``pearson`` over the outputs that vary on both sides.

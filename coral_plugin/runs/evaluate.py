@@ -14,7 +14,7 @@ import numpy as np
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
-from coral_plugin.evaluation.performance import Figures, performance
+from coral_plugin.evaluation.multibench_figures import Figures, multibench_figures
 from coral_plugin.evaluation.pictures.density import require_umap
 from coral_plugin.evaluation.pictures.plots import embedding_density
 from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
@@ -187,7 +187,7 @@ def score_performance(
     for task in data.tasks:
         truth = targets[task.name].cpu().numpy()
         score = fitted[task.name].score((concatenate(dict(test)), truth))
-        figures[task.name] = performance(task, truth, score.predictions, score.outputs)
+        figures[task.name] = multibench_figures(task, truth, score.predictions, score.outputs)
     return figures
 
 

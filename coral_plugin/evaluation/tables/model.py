@@ -1,9 +1,10 @@
-"""The model of a result table: cells and captions, and its formats Markdown, CSV and aligned text."""
+"""The model of a result table: cells, title and caption, and its formats Markdown and aligned text.
+
+Written by hand: ``tabulate`` would save a dozen lines, escape no ``|`` in Markdown and be one more dependency.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -17,10 +18,10 @@ class Table:
     """Text in rows and columns; the first column names the rows.
 
     Attributes:
-        columns: The head.
-        rows: As wide as the head.
-        title: Said above the table.
-        caption: Said below it.
+        columns: Headings of the columns.
+        rows: Rows, as wide as the headings.
+        title: Line above the table.
+        caption: Lines below the table.
     """
 
     columns: tuple[str, ...]
@@ -35,14 +36,8 @@ class Table:
         lines.extend(_markdown_line(row) for row in self.rows)
         return self._between(lines, f"**{self.title}**" if self.title else "")
 
-    def csv(self) -> str:
-        """Head and rows only, for a machine."""
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows([self.columns, *self.rows])
-        return text.getvalue()
-
     def text(self) -> str:
-        """Columns aligned with spaces, for a terminal; a head ``task: metric`` takes two lines to be narrower."""
+        """Columns aligned with spaces, for a terminal; a heading ``task: metric`` takes two lines to be narrower."""
         heads = [column.rpartition(": ")[::2] for column in self.columns]
         above = [tuple(upper for upper, _ in heads)] if any(upper for upper, _ in heads) else []
         top = [*above, tuple(lower for _, lower in heads)]
@@ -64,26 +59,26 @@ class Table:
 
 
 def cell(values: Sequence[float | None], *, percent: bool = True, decimals: int | None = None) -> str:
-    """``mean ± sample deviation``; no deviation for one seed, a dash for none.
+    """``mean ± sample standard deviation``; the mean alone for one seed, a dash for none.
 
     Args:
-        values: One a seed; None where a seed has none.
-        percent: Multiply by 100.
-        decimals: One for percent, else as many as three significant digits of the mean need.
+        values: Value of each seed; None where a seed has none.
+        percent: Whether values are multiplied by 100.
+        decimals: Number of decimals; by default one for percent, else as many as three significant digits need.
 
     >>> cell([0.672, 0.686]), cell([0.1]), cell([]), cell([0.012, 0.014], percent=False)
     ('67.9 ± 1.0', '10.0', '–', '0.0130 ± 0.0014')
     """
-    own = [value * (100 if percent else 1) for value in values if value is not None]
-    if not own:
+    numbers = [value * (100 if percent else 1) for value in values if value is not None]
+    if not numbers:
         return NO_VALUE
-    if not all(map(math.isfinite, own)):
+    if not all(map(math.isfinite, numbers)):
         return "not finite"
-    mean = fmean(own)
+    mean = fmean(numbers)
     if decimals is None:
         decimals = 1 if percent or mean == 0 else min(6, max(0, 2 - math.floor(math.log10(abs(mean)))))
-    spread = f" ± {stdev(own):.{decimals}f}" if len(own) > 1 else ""
-    return f"{mean:.{decimals}f}{spread}"
+    deviation = f" ± {stdev(numbers):.{decimals}f}" if len(numbers) > 1 else ""
+    return f"{mean:.{decimals}f}{deviation}"
 
 
 def _markdown_line(texts: Iterable[str]) -> str:

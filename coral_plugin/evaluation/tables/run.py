@@ -62,7 +62,7 @@ def also_table(metrics: Mapping[str, Any]) -> Table:
 
 
 def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
-    """How far apart each two parts lie, as they are probed and behind their heads, over the seeds."""
+    """Distances between every two parts, as they are probed and behind their projection heads, over the seeds."""
     runs = list(metrics.get("disentanglement", {}).values())
     spaces = list(dict.fromkeys(space for run in runs for space in run))
     pairs = {
@@ -70,18 +70,18 @@ def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
         for space in spaces
         for pair in dict.fromkeys(pair for run in runs for pair in run.get(space, {}))
     }
-    found = dict.fromkeys(name for own in pairs.values() for record in own for name in record)
-    measures = [*(name for name in _MEASURES if name in found), *(name for name in found if name not in _MEASURES)]
+    measured = dict.fromkeys(name for records in pairs.values() for record in records for name in record)
+    measures = sorted(measured, key=[*_MEASURES, *measured].index)
     rows = tuple(
-        (pair, space, *(cell([record.get(m) for record in own], percent=False, decimals=3) for m in measures))
-        for (space, pair), own in pairs.items()
+        (pair, space, *(cell([record.get(m) for record in records], percent=False, decimals=3) for m in measures))
+        for (space, pair), records in pairs.items()
     )
     columns = ("parts", "space", *(_MEASURES.get(name, name) for name in measures))
     return Table(columns, rows, f"{run_title(metrics)}, parts against each other", seeds_caption(metrics))
 
 
 def missing_table(metrics: Mapping[str, Any]) -> Table:
-    """The whole representation with modalities missing, a row for each subset that is there.
+    """The whole representation with modalities missing, a row for each subset of those present.
 
     Args:
         metrics: Content of ``metrics.json`` with ``missing``
@@ -98,35 +98,34 @@ def missing_table(metrics: Mapping[str, Any]) -> Table:
     ]
     rows.append(("chance", *(cell([summary.get("chance")]) for summary in tasks.values() for _ in kinds)))
     columns = tuple(
-        f"{task}, {said}: {metric_named(summary['metric']).heading}"
+        f"{task}, {kind}: {metric_named(summary['metric']).heading}"
         for task, summary in tasks.items()
-        for said in kinds.values()
+        for kind in kinds.values()
     )
-    said = (
+    explanation = (
         "Test samples are embedded from these modalities alone; parts of a missing one alone are zero.\n"
         "Probe of all: fitted on features from all modalities. Refitted: on features from the same ones.\n"
+        f"{seeds_caption(metrics)}"
     )
-    return Table(
-        ("modalities", *columns), tuple(rows), f"{run_title(metrics)}, {ALL_PARTS}", said + seeds_caption(metrics)
-    )
+    return Table(("modalities", *columns), tuple(rows), f"{run_title(metrics)}, {ALL_PARTS}", explanation)
 
 
 def complexity_table(cost: Mapping[str, Any]) -> Table:
-    """What embedding one sample costs, from :func:`coral_plugin.evaluation.complexity.inference_cost`."""
+    """The cost of embedding one sample, from :func:`coral_plugin.evaluation.complexity.inference_cost`."""
     memory, test = cost.get("peak_memory_bytes"), cost.get("test")
     rows: tuple[tuple[str, str], ...] = (
         ("parameters", f"{cost['parameters']['total']:,}"),
         ("of them trained", f"{cost['parameters']['trainable']:,}"),
-        ("MFLOPs a sample", f"{cost['flops_per_sample'] / 1e6:.2f}"),
-        ("milliseconds a sample", f"{cost['seconds_per_sample'] * 1e3:.3f}"),
+        ("MFLOPs per sample", f"{cost['flops_per_sample'] / 1e6:.2f}"),
+        ("milliseconds per sample", f"{cost['seconds_per_sample'] * 1e3:.3f}"),
         ("peak memory, MiB", NO_VALUE if memory is None else f"{memory / 2**20:.1f}"),
     )
     if test:
         rows += ((f"seconds for the {test['samples']:,} samples of test", f"{test['seconds']:.3f}"),)
-    said = f"Batches of {cost['batch_size']}; element-wise operations are not counted."
+    conditions = f"Batches of {cost['batch_size']}; element-wise operations are not counted."
     if memory is not None and cost.get("memory_of") == "process":
-        said += " Memory is that of the whole process."
-    return Table(("cost", "value"), rows, "Embedding, evaluation mode", said)
+        conditions += " Memory is that of the whole process."
+    return Table(("cost", "value"), rows, "Embedding, evaluation mode", conditions)
 
 
 def _score(summary: Mapping[str, Any] | None, metric: str) -> str:
@@ -140,9 +139,9 @@ def run_title(metrics: Mapping[str, Any]) -> str:
 
 
 def seeds_caption(metrics: Mapping[str, Any]) -> str:
-    """What the figures of a result are over: one seed, or the mean of several."""
+    """The seeds that the figures of a result come from."""
     seeds = metrics["seeds"]
     listed = ", ".join(map(str, seeds))
     if len(seeds) < 2:
         return f"Seed {listed}."
-    return f"Mean ± sample deviation of {len(seeds)} seeds ({listed})."
+    return f"Mean ± sample standard deviation of {len(seeds)} seeds ({listed})."

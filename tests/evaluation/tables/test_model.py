@@ -1,9 +1,6 @@
 """Cells and formats of a table, to the letter."""
 # ruff: noqa: RUF001 - the dash of an empty cell is meant
 
-import csv
-import io
-
 import pytest
 
 from coral_plugin.evaluation.tables.model import Table, cell
@@ -37,11 +34,6 @@ def test_markdown():
     assert table.markdown() == (
         "**A title**\n\n| name | score, % |\n| :--- | ---: |\n| a\\|b c | 1.0 |\n\nA caption.\n"
     )
-
-
-def test_csv_survives_commas_and_quotes():
-    rows = (('a, "b"', "1.0 ± 0.1"),)
-    assert list(csv.reader(io.StringIO(Table(("x", "y"), rows).csv()))) == [["x", "y"], list(rows[0])]
 
 
 def test_text_is_aligned_and_puts_long_heads_on_two_lines():

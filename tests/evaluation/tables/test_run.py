@@ -44,7 +44,7 @@ def test_score_table(metrics):
         ("chance", "50.0", "–"),
     )
     assert table.title == "coral (paper) on mosi"
-    assert table.caption == "Mean ± sample deviation of 2 seeds (41, 42)."
+    assert table.caption == "Mean ± sample standard deviation of 2 seeds (41, 42)."
 
 
 def test_a_record_of_schema_1_has_its_raw_features_under_another_key(metrics):

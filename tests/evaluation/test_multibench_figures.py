@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from coral_plugin.data import Task
-from coral_plugin.evaluation.performance import accuracy, affect_accuracy, affect_figures, auprc, f1, performance
+from coral_plugin.evaluation.multibench_figures import (
+    accuracy,
+    affect_accuracy,
+    affect_figures,
+    auprc,
+    f1,
+    multibench_figures,
+)
 
 
 def test_accuracy_and_f1_by_counting():
@@ -78,7 +85,7 @@ def test_which_figures_a_task_has(kind, shape, names):
             np.resize(np.arange(len(classes)), shape) if task_kind == "classification" else rng.integers(0, 2, shape)
         )
         guess, outputs = truth, np.eye(len(classes))[truth] if task_kind == "classification" else truth.astype(float)
-    figures = performance(task, truth, guess, outputs)
+    figures = multibench_figures(task, truth, guess, outputs)
     assert list(figures) == names
     if task_kind == "regression":
         assert figures["mse"] == pytest.approx(0.01)

@@ -1,7 +1,6 @@
 """The figures that MultiBench reports of predictions (its ``eval_scripts/performance.py`` and affect metrics).
 
-They stand beside this package's own (:mod:`coral_plugin.evaluation.metrics`), so that a run can be read next to a table
-of MultiBench's.
+Reported next to :mod:`coral_plugin.evaluation.metrics`, so that a run can be compared with MultiBench's tables.
 """
 
 from __future__ import annotations
@@ -62,8 +61,8 @@ def affect_accuracy(truth: np.ndarray, predictions: np.ndarray, *, exclude_zero:
 
     Args:
         truth: ``(N,)`` or ``(N, 1)``.
-        predictions: Of the same shape.
-        exclude_zero: Leave out samples whose truth is 0.
+        predictions: Predicted scores of the same shape.
+        exclude_zero: Whether samples whose truth is 0 are left out.
 
     Returns:
         None where no sample is left; MultiBench fails there.
@@ -71,19 +70,19 @@ def affect_accuracy(truth: np.ndarray, predictions: np.ndarray, *, exclude_zero:
     >>> affect_accuracy(np.array([2.0, 0.0, -1.0]), np.array([0.5, 0.5, 0.5]))
     0.5
     """
-    own, guess = np.asarray(truth).reshape(-1), np.asarray(predictions).reshape(-1)
-    kept = own != 0 if exclude_zero else np.ones(len(own), bool)
+    wanted, guess = np.asarray(truth).reshape(-1), np.asarray(predictions).reshape(-1)
+    kept = wanted != 0 if exclude_zero else np.ones(len(wanted), bool)
     if not kept.any():
         return None
-    return float(((own[kept] > 0) == (guess[kept] > 0)).mean())
+    return float(((wanted[kept] > 0) == (guess[kept] > 0)).mean())
 
 
 def affect_figures(truth: np.ndarray, predictions: np.ndarray) -> Figures:
-    """What is reported of sentiment scores from -3 to 3: errors, and agreement once they are cut into classes.
+    """Figures of sentiment scores from -3 to 3: errors, and agreement once they are cut into classes.
 
     Args:
         truth: ``(N,)`` or ``(N, 1)``.
-        predictions: Of the same shape.
+        predictions: Predicted scores of the same shape.
 
     Returns:
         ``mae``; ``correlation`` (where both sides vary); ``accuracy_7`` and ``accuracy_5`` (cut to ±3 and ±2 and
@@ -91,28 +90,28 @@ def affect_figures(truth: np.ndarray, predictions: np.ndarray) -> Figures:
         ``affect_f1``, weighted by the truth, without the neutral ones. MultiBench weights the last by the predictions,
         because it exchanges the two.
     """
-    own, guess = (np.asarray(v, np.float64).reshape(-1) for v in (truth, predictions))
-    figures: dict[str, float | None] = {"mae": float(np.abs(own - guess).mean())}
-    if np.ptp(own) > 0 and np.ptp(guess) > 0:
-        figures["correlation"] = float(np.corrcoef(own, guess)[0, 1])
+    wanted, guess = (np.asarray(v, np.float64).reshape(-1) for v in (truth, predictions))
+    figures: dict[str, float | None] = {"mae": float(np.abs(wanted - guess).mean())}
+    if np.ptp(wanted) > 0 and np.ptp(guess) > 0:
+        figures["correlation"] = float(np.corrcoef(wanted, guess)[0, 1])
     for most, name in ((3, "accuracy_7"), (2, "accuracy_5")):
-        figures[name] = float((np.round(own.clip(-most, most)) == np.round(guess.clip(-most, most))).mean())
-    figures["affect_accuracy"] = affect_accuracy(own, guess)
-    figures["affect_accuracy_with_zeros"] = affect_accuracy(own, guess, exclude_zero=False)
-    signed = own != 0
+        figures[name] = float((np.round(wanted.clip(-most, most)) == np.round(guess.clip(-most, most))).mean())
+    figures["affect_accuracy"] = affect_accuracy(wanted, guess)
+    figures["affect_accuracy_with_zeros"] = affect_accuracy(wanted, guess, exclude_zero=False)
+    signed = wanted != 0
     if signed.any():
-        figures["affect_f1"] = f1(own[signed] > 0, guess[signed] > 0, "weighted")
+        figures["affect_f1"] = f1(wanted[signed] > 0, guess[signed] > 0, "weighted")
     return {name: value for name, value in figures.items() if value is not None}
 
 
-def performance(task: Task, truth: np.ndarray, predictions: np.ndarray, outputs: np.ndarray) -> Figures:
+def multibench_figures(task: Task, truth: np.ndarray, predictions: np.ndarray, outputs: np.ndarray) -> Figures:
     """Every figure of MultiBench that the kind of the task has.
 
     Args:
-        task: What is predicted.
+        task: The predicted task.
         truth: ``(N,)`` classes, ``(N, L)`` labels, ``(N,)`` or ``(N, L)`` numbers.
-        predictions: Of the same shape.
-        outputs: What they were decided on: ``(N, classes)`` or ``(N, L)``.
+        predictions: Predictions of the same shape.
+        outputs: Outputs of the model behind the predictions, ``(N, classes)`` or ``(N, L)``.
 
     Returns:
         Classification: ``accuracy``, ``f1_micro``, ``f1_macro`` and, of two classes, ``auprc`` of the second one.
@@ -120,10 +119,10 @@ def performance(task: Task, truth: np.ndarray, predictions: np.ndarray, outputs:
         Regression: ``mse``, and :func:`affect_figures` of a single number of either sign.
     """
     if task.kind == "regression":
-        own, guess = (np.asarray(v, np.float64) for v in (truth, predictions))
-        figures = {"mse": float(np.square(own - guess).mean())}
-        single = own.ndim == 1 or own.shape[1] == 1
-        return figures | (affect_figures(own, guess) if single and own.min() < 0 < own.max() else {})
+        wanted, guess = (np.asarray(v, np.float64) for v in (truth, predictions))
+        figures = {"mse": float(np.square(wanted - guess).mean())}
+        single = wanted.ndim == 1 or wanted.shape[1] == 1
+        return figures | (affect_figures(wanted, guess) if single and wanted.min() < 0 < wanted.max() else {})
     figures = {"accuracy": accuracy(truth, predictions)}
     figures |= {f"f1_{average}": f1(truth, predictions, average) for average in ("micro", "macro")}
     ranked = None
