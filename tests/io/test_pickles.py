@@ -10,7 +10,7 @@ import pytest
 
 from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
-from coral_plugin.io import pickle_scan
+from coral_plugin.io import pickles
 from coral_plugin.io.pickles import read_pickle
 
 from .pickle_attacks import ATTACKS, REFUSED, RUNNING, array_state, dtype, raw, text
@@ -112,7 +112,7 @@ def test_an_attack_leaves_nothing_behind(tmp_path, marker):
 
 
 def test_number_of_objects_is_limited(tmp_path, monkeypatch):
-    monkeypatch.setattr(pickle_scan, "MAX_OPCODES", 1000)
+    monkeypatch.setattr(pickles, "MAX_OPCODES", 1000)
     path = tmp_path / "data.pkl"
     path.write_bytes(b"\x80\x04(" + b"]" * 1000 + b"l.")
     with pytest.raises(InputError, match="more than 1,000 Python objects"):
