@@ -26,8 +26,8 @@ _USERS_ERRNO = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.E
 
 def cache_folder() -> Path:
     """Where generated data are kept: ``CORAL_CACHE``, else ``coral-multibench`` in the user's cache; not created."""
-    if own := os.environ.get("CORAL_CACHE"):
-        return Path(own)
+    if folder := os.environ.get("CORAL_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "coral-multibench"
 
 
@@ -177,10 +177,10 @@ def _reason(error: OSError | ValueError) -> str:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
         raise ValueError("a key twice in one object")
-    return found
+    return mapping
 
 
 def _number(text: str) -> float:

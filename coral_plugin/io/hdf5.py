@@ -23,18 +23,18 @@ _PIECE = 1 << 22  # values that are read at a time
 
 
 @contextmanager
-def open_hdf5(path: Path | str, what: str) -> Iterator[h5py.File]:
+def open_hdf5(path: Path | str, expected: str) -> Iterator[h5py.File]:
     """The file, open for reading; whatever HDF5 says of damage inside the block becomes one line.
 
     Args:
-        path: Of the file.
-        what: Which file was expected, for the message.
+        path: File to open.
+        expected: Description of the expected file, for the message.
 
     Raises:
         InputError: it is missing, of another kind, cut off or damaged.
         PluginError: h5py is not installed.
     """
-    require_kind(path, "hdf5", what)
+    require_kind(path, "hdf5", expected)
     try:
         import h5py
     except ImportError as error:
@@ -57,10 +57,10 @@ def group_of(parent: h5py.Group, key: str, source: str) -> h5py.Group:
     """
     import h5py
 
-    found = _inside(parent, key, source)
-    if not isinstance(found, h5py.Group):
+    member = _inside(parent, key, source)
+    if not isinstance(member, h5py.Group):
         raise InputError(f"{source} has no group {key!r}; it has {member_names(parent)}.")
-    return found
+    return member
 
 
 def dataset_of(
@@ -76,10 +76,10 @@ def dataset_of(
 
     Args:
         parent: Group.
-        key: Of the array.
+        key: Name of the array.
         source: File and group, for messages.
-        shape: That it must have; None stands for any number of entries.
-        kinds: Of NumPy's types that are admitted.
+        shape: Required shape; None stands for any number of entries.
+        kinds: Kinds of NumPy's types that are admitted.
         empty: Whether it may have no entry.
 
     Raises:
@@ -88,30 +88,30 @@ def dataset_of(
     """
     import h5py
 
-    found = _inside(parent, key, source)
-    if not isinstance(found, h5py.Dataset):
+    member = _inside(parent, key, source)
+    if not isinstance(member, h5py.Dataset):
         raise InputError(f"{source} lacks {key}; it has {member_names(parent)}.")
-    if found.external or found.is_virtual:
+    if member.external or member.is_virtual:
         raise InputError(f"{source}: {key} takes its values from other files, which are not read.")
-    if found.dtype.kind not in kinds:
-        raise InputError(f"{source}: {key} is of type {found.dtype}; only numbers are admitted.")
-    held = found.shape or ()
+    if member.dtype.kind not in kinds:
+        raise InputError(f"{source}: {key} is of type {member.dtype}; only numbers are admitted.")
+    held = member.shape or ()
     if shape is not None and (
         len(held) != len(shape) or any(w not in (None, h) for w, h in zip(shape, held, strict=True))
     ):
         wanted = " x ".join("any" if side is None else str(side) for side in shape)
         raise InputError(f"{source}: {key} has shape {held}, expected {wanted}.")
-    if math.prod(held) == 0 and not (empty and found.shape):
+    if math.prod(held) == 0 and not (empty and member.shape):
         raise InputError(f"{source}: {key} is empty (shape {held}).")
-    claimed, stored = math.prod(held) * found.dtype.itemsize, found.id.get_storage_size()
+    claimed, stored = math.prod(held) * member.dtype.itemsize, member.id.get_storage_size()
     if claimed > _MAX_RATIO * stored:
         raise InputError(
-            f"{source}: {key} claims shape {held} of {found.dtype}, {claimed:,} bytes, but holds {stored:,}: "
+            f"{source}: {key} claims shape {held} of {member.dtype}, {claimed:,} bytes, but holds {stored:,}: "
             "it was not written to its end; fetch it again."
         )
-    if found.dtype.kind in "fiub":
-        _refuse_missing(found, f"{source}: {key}")
-    return found
+    if member.dtype.kind in "fiub":
+        _refuse_missing(member, f"{source}: {key}")
+    return member
 
 
 def read_array(dataset: h5py.Dataset, source: str) -> np.ndarray:

@@ -1,10 +1,10 @@
-"""One array in a ``.npy`` file, read without trust."""
+"""One array in a ``.npy`` file, read without trust: its header is held against its size before memory is taken."""
 
 from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from coral_plugin.io.sniff import require_kind
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """The array of a ``.npy``; its header is held against the size of the file before memory is taken.
+    """The array of a ``.npy``.
 
     Raises:
         InputError: the file is missing, another kind of file, cut off, or holds Python objects.
@@ -21,7 +21,7 @@ def read_npy(path: Path) -> np.ndarray:
     require_kind(path, "npy", "an array that was saved with np.save")
     try:
         with path.open("rb") as file:
-            _check_header(file, path)
+            check_header(file, path.stat().st_size, str(path))
             file.seek(0)
             array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
@@ -32,15 +32,22 @@ def read_npy(path: Path) -> np.ndarray:
     return array
 
 
-def _check_header(file: BinaryIO, path: Path) -> None:
+def check_header(file: IO[bytes], size: int, source: str) -> None:
+    """Read the header of an array in NumPy's format of ``size`` bytes; NumPy raises a dozen types where it is damaged.
+
+    Raises:
+        InputError: it claims Python objects, or other values than the bytes behind it can hold.
+    """
     old = np.lib.format.read_magic(file) == (1, 0)
-    header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-    shape, _, dtype = header(file)
-    claimed, left = dtype.itemsize * math.prod(shape), path.stat().st_size - file.tell()
+    shape, _, dtype = (np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0)(file)
     if dtype.hasobject:
-        raise InputError(f"{path} holds Python objects, which can run code when loaded; save numbers.")
-    if min(shape, default=0) < 0 or claimed != left:
         raise InputError(
-            f"{path} claims shape {shape} of {dtype}, {claimed:,} bytes, but holds {left:,}: "
-            "it is cut off or damaged; fetch it again."
+            f"{source} holds Python objects, which can run code when loaded; save arrays of numbers (text as "
+            "astype(str); series of several lengths filled up with zeros, their lengths under <key>/length)."
+        )
+    claimed, held = dtype.itemsize * math.prod(shape), size - file.tell()
+    if min(shape, default=0) < 0 or claimed != held:
+        raise InputError(
+            f"{source} claims shape {shape} of {dtype}, {claimed:,} bytes, but holds {held:,}: "
+            "it is cut off or damaged; fetch or write it again."
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import zipfile
 from collections.abc import Mapping
@@ -12,17 +11,13 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import CoralError, InputError, MachineError, one_line
-from coral_plugin.io.files import cannot_read, read_bytes, write_aside
+from coral_plugin.io.files import cannot_read, write_aside
+from coral_plugin.io.npy import check_header
+from coral_plugin.io.sniff import require_kind
 
 MAX_MEMBERS = 10_000
 # deflate cannot shrink more than 1032 to 1: an archive that claims more than this lies
 _MAX_RATIO = 1100
-_NOT_NPZ = {
-    b"\x93NUMPY": "is a single .npy array; put it into an .npz under its key: np.savez(FILE, **{'train/NAME': array})",
-    b"version https://git-lfs": "is a Git LFS pointer, not the data; run 'git lfs pull' in its repository",
-    b"\x1f\x8b": "is compressed with gzip, not an .npz; unpack it first",
-    **{bytes([0x80, n]): "is a pickle, which can run code when loaded; save arrays with np.savez" for n in range(2, 6)},
-}
 
 
 def read_npz(path: Path | str) -> dict[str, np.ndarray]:
@@ -33,7 +28,7 @@ def read_npz(path: Path | str) -> dict[str, np.ndarray]:
         MachineError: it cannot be read, or does not fit into memory.
     """
     path = Path(path)
-    _check_kind(path)
+    require_kind(path, "npz", "an .npz of arrays, as np.savez(FILE, **{'train/NAME': array}) writes it")
     try:
         with zipfile.ZipFile(path) as archive:
             return {name: _array(archive, i, f"{path}: {name}") for name, i in _members(archive, path).items()}
@@ -61,20 +56,6 @@ def write_npz(path: Path | str, arrays: Mapping[str, Any]) -> None:
         for name, array in ready.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
-
-
-def _check_kind(path: Path) -> None:
-    """Say what a file is that is no zip archive."""
-    head = read_bytes(path, 512)
-    if not head:
-        raise InputError(f"{path} is empty; fetch or write it again.")
-    for start, what in _NOT_NPZ.items():
-        if head.startswith(start):
-            raise InputError(f"{path} {what}.")
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
-        raise InputError(f"{path} is a web page that was saved instead of the data; open it in a browser to see why.")
-    if not head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        raise InputError(f"{path} is not an .npz file (it begins with {head[:8]!r}); write it with np.savez.")
 
 
 def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]:
@@ -110,7 +91,8 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> np.n
     """One member, whose header is held against its size before memory is taken for it."""
     try:
         try:
-            _check_header(archive, info, source)
+            with archive.open(info) as member:
+                check_header(member, info.file_size, source)
         except MemoryError as error:  # Python's parser says so of brackets nested without end
             raise InputError(f"{source} is damaged: its header is no description of an array.") from error
         with archive.open(info) as member:
@@ -122,18 +104,3 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> np.n
     except Exception as error:  # damaged bytes make zipfile and numpy raise a dozen types
         raise InputError(f"{source} is damaged ({one_line(error)}); fetch or write the file again.") from error
     return array
-
-
-def _check_header(archive: zipfile.ZipFile, info: zipfile.ZipInfo, source: str) -> None:
-    with archive.open(info) as member:
-        old = np.lib.format.read_magic(member) == (1, 0)
-        shape, _, dtype = (np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0)(member)
-        left = info.file_size - member.tell()
-    if dtype.hasobject:
-        raise InputError(
-            f"{source} holds Python objects, which can run code when loaded; save arrays of numbers (text as "
-            "astype(str); series of several lengths filled up with zeros, their lengths under <key>/length)."
-        )
-    size = dtype.itemsize * math.prod(shape)
-    if size != left or min(shape, default=0) < 0:
-        raise InputError(f"{source} claims shape {shape} of {dtype}, {size} bytes, but holds {left}; write it again.")

@@ -16,9 +16,9 @@ def home_expanded(text: str) -> str:
     >>> home_expanded("--data=~/x.npz") == "--data=" + os.path.expanduser("~/x.npz"), home_expanded("a~/b")
     (True, 'a~/b')
     """
-    if (found := _TILDE.fullmatch(text)) is None:
+    if (match := _TILDE.fullmatch(text)) is None:
         return text
-    return (found[1] or "") + os.path.expanduser(found[2])  # noqa: PTH111 - a user that is not there stays
+    return (match[1] or "") + os.path.expanduser(match[2])  # noqa: PTH111 - a user that is not there stays
 
 
 def slug(name: str) -> str:

@@ -1,7 +1,8 @@
-"""What a file is by its first bytes, whatever it is called: downloads are often not what their names say."""
+"""What kind of file a file is, by its first bytes: downloads are often not what their names say."""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -61,7 +62,7 @@ def sniff(path: Path | str) -> str:
         MachineError: it cannot be read.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - False for what no path can be
         return "folder"
     head = read_bytes(path, _HEAD)
     if not head:
@@ -86,16 +87,16 @@ def sniff(path: Path | str) -> str:
     return "unknown" if b"\x00" in head else "text"
 
 
-def require_kind(path: Path | str, kind: str, what: str) -> None:
+def require_kind(path: Path | str, kind: str, expected: str) -> None:
     """Refuse a file that is of another kind than ``kind``.
 
     Args:
-        path: Of the file.
+        path: File to look at.
         kind: Key of :data:`FILE_KINDS`.
-        what: Which file was expected, for the message: ``"MultiBench's affect pickle (mosi_raw.pkl, ...)"``.
+        expected: Description of the expected file, such as ``"MultiBench's affect pickle (mosi_raw.pkl, ...)"``.
 
     Raises:
         InputError: it is of another kind; the message says of which, and what was expected.
     """
-    if (found := sniff(path)) != kind:
-        raise InputError(f"{path} is {FILE_KINDS[found]}. Expected {what}.")
+    if (actual := sniff(path)) != kind:
+        raise InputError(f"{path} is {FILE_KINDS[actual]}. Expected {expected}.")
