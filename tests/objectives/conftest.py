@@ -92,6 +92,6 @@ def vectors():
     """The helpers of this file."""
     return SimpleNamespace(
         build=build, batch=batch, with_missing=with_missing, nt_xent=naive_nt_xent, clip=naive_clip,
-        pairs=pairs, selves=selves,
+        pairs=pairs, selves=selves, present=all_present,
         a=conformance(math.sin, 0.7, 1, 1.3), b=conformance(math.cos, 0.5, 2, 0.9),
     )  # fmt: skip
