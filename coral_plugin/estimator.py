@@ -211,14 +211,13 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
 
     def _chosen(self) -> dict[str, Any]:
         """Settings for :func:`coral_plugin.fit`; what is None is left to the preset."""
-        chosen = {key.replace(".", "__", 1): value for key, value in (self.settings or {}).items()}
-        own = {
-            "training__epochs": self.epochs,
-            "training__batch_size": self.batch_size,
-            "training__learning_rate": self.learning_rate,
-            "training__device": self.device,
-            "network__width": self.width,
+        arguments = {
+            "training.epochs": self.epochs,
+            "training.batch_size": self.batch_size,
+            "training.learning_rate": self.learning_rate,
+            "training.device": self.device,
+            "network.width": self.width,
         }
-        chosen |= {key: value for key, value in own.items() if value is not None}
+        chosen = {**(self.settings or {}), **{key: value for key, value in arguments.items() if value is not None}}
         # a search over np.arange(...) brings NumPy's numbers
         return {key: value.item() if isinstance(value, np.generic) else value for key, value in chosen.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from coral_plugin.cli.parser import CommandParser, seeds
+from coral_plugin.cli.flags import CommandParser, add_seeds
 from coral_plugin.errors import InputError
 
 
@@ -18,12 +18,18 @@ def main(argv: list[str]) -> int:
         description="Trifeature with each kind of masking and without orthogonality: what each of them is for.",
         epilog=f"variants: {'; '.join(ABLATIONS)}",
     )
-    parser.add_argument("--output", default="runs/ablation", metavar="DIR", help="runs/ablation by default")
-    parser.add_argument("--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each")
-    parser.add_argument("--variants", metavar="NAME;NAME", help="all by default")
-    parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
-    parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
-    parser.add_argument("--record", metavar="DIR", help="also copy table, numbers and environment there")
+    parser.add_argument(
+        "--output", default="runs/ablation", metavar="DIR", help="Folder of the runs; %(default)s by default"
+    )
+    add_seeds(parser, (41,), "Seeds, one pair of trainings for each; 41 by default")
+    parser.add_argument("--variants", metavar="NAME;NAME", help="Names of variants; all by default")
+    parser.add_argument("--resume", action="store_true", help="Go on with the runs in DIR")
+    parser.add_argument(
+        "--paper-scale",
+        action="store_true",
+        help="Run at 224 px with 10,000 pairs and 100 epochs, for which a GPU is needed",
+    )
+    parser.add_argument("--record", metavar="DIR", help="Folder for copies of table, numbers and environment")
     arguments = parser.parse_args(argv)
     chosen = _variants(arguments.variants)
     from coral_plugin.evaluation.pictures.plots import grouped_bars

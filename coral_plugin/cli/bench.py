@@ -7,42 +7,42 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coral_plugin.cli.grid_flags import add_grid_flags, names, pairs, run_and_report, seeds_flag, settings
-from coral_plugin.cli.parser import CommandParser
+from coral_plugin.cli.flags import CommandParser, add_seeds, name_list, pairs, settings_by_name
+from coral_plugin.cli.grid import add_grid_flags, run_and_report
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
     from coral_plugin.bench.grid import DatasetColumn, Grid
 
-_LONGEST = 80  # characters of a label
-SEEDS = (41, 42, 43, 44, 45)
+_LONGEST_LABEL = 80  # characters
+BENCH_SEEDS = (41, 42, 43, 44, 45)
 
 
 def main(argv: list[str]) -> int:
     """Run ``coral bench``; returns the exit status."""
     parser = CommandParser(
         prog="coral bench",
-        description="Train and score methods on data sets with the same encoders, views, probe and seeds.",
+        description="Train and score methods on data sets with the same encoders, augmentations, probe and seeds.",
         epilog="LABEL=NAME gives a method or data set a name of its own, so that it can stand in the table twice: "
         "--objectives coral,weak=coral --set weak:orthogonality_weight=0.1. The same command goes on with what was "
         "stopped: a complete run is never repeated while settings, data and code are the same.",
     )
-    parser.add_argument("--objectives", metavar="A,B", help="methods (coral list objectives)")
-    parser.add_argument("--datasets", metavar="C,D", help="data sets (coral list datasets)")
+    parser.add_argument("--objectives", metavar="A,B", help="Methods (coral list objectives)")
+    parser.add_argument("--datasets", metavar="C,D", help="Data sets (coral list datasets)")
     parser.add_argument(
         "--redraw", metavar="RECORD",
-        help="train nothing: write tables, pictures and report of a record anew, from the values that it holds",
+        help="Record whose tables, pictures and report are written anew from its values; nothing is trained",
     )  # fmt: skip
-    seeds_flag(parser, SEEDS, "trainings of each, 41 to 45 by default")
+    add_seeds(parser, BENCH_SEEDS, "Seeds, one training of each method for each; 41 to 45 by default")
     parser.add_argument(
-        "--preset", action="append", default=[], metavar="METHOD=PRESET", help="of a method (repeatable)"
+        "--preset", action="append", default=[], metavar="METHOD=PRESET", help="Preset of a method (repeatable)"
     )
     parser.add_argument(
-        "--modalities", action="append", default=[], metavar="DATASET=a+b", help="which of them (repeatable)"
+        "--modalities", action="append", default=[], metavar="DATASET=a+b", help="Modalities that are used (repeatable)"
     )
     parser.add_argument(
         "--scale", choices=("small", "paper"), default="small",
-        help="of trifeature: small (32 px, minutes on a CPU) or the papers' (224 px)",
+        help="Scale of trifeature: small (32 px, minutes on a CPU) or the papers' (224 px)",
     )  # fmt: skip
     add_grid_flags(parser, "runs/bench")
     arguments = parser.parse_args(argv)
@@ -73,23 +73,26 @@ def _grid(arguments: Any) -> Grid:
     from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 
     methods, data = _labelled("--objectives", arguments.objectives), _labelled("--datasets", arguments.datasets)
-    for registry, found in ((OBJECTIVES, methods), (DATASETS, data)):
-        for name in found.values():
+    for registry, names in ((OBJECTIVES, methods.values()), (DATASETS, data.values())):
+        for name in names:
             registry.get(name)
-    chosen = settings(arguments)
+    chosen = settings_by_name(arguments)
     presets = pairs("--preset", arguments.preset)
-    given = {"--data": pairs("--data", arguments.data), "--modalities": pairs("--modalities", arguments.modalities)}
-    for flag, known, used in (
-        ("--set", [*methods, *data], [who for who in chosen if who]),
+    files, modalities = pairs("--data", arguments.data), pairs("--modalities", arguments.modalities)
+    for flag, known, labels in (
+        ("--set", [*methods, *data], filter(None, chosen)),
         ("--preset", list(methods), presets),
-        *((flag, list(data), own) for flag, own in given.items()),
+        ("--data", list(data), files),
+        ("--modalities", list(data), modalities),
+        ("--papers-data", list(data), arguments.papers_data),
     ):
-        if wrong := [who for who in used if who not in known]:
+        if wrong := [label for label in labels if label not in known]:
             raise suggest(wrong[0], known, f"name in {flag}")
-    if wrong := [who for who in arguments.papers_data if who not in data]:
-        raise suggest(wrong[0], list(data), "name in --papers-data")
     columns = tuple(
-        replace(_column(label, name, given, arguments.scale), papers_data=label in arguments.papers_data)
+        replace(
+            _column(label, name, files.get(label), modalities.get(label), arguments.scale),
+            papers_data=label in arguments.papers_data,
+        )
         for label, name in data.items()
     )
     rows = tuple(
@@ -98,40 +101,39 @@ def _grid(arguments: Any) -> Grid:
             objective=name,
             preset=presets.get(label),
             chosen={**chosen[""], **chosen.get(label, {})},
-            by_column={each: {**chosen.get(each, {}), **chosen.get(label, {})} for each in data},
+            by_column={column: {**chosen.get(column, {}), **chosen.get(label, {})} for column in data},
         )
         for label, name in methods.items()
     )
     return Grid(rows=rows, columns=columns, seeds=arguments.seeds)
 
 
-def _column(label: str, name: str, given: dict[str, dict[str, str]], scale: str) -> DatasetColumn:
+def _column(label: str, name: str, files: str | None, modalities: str | None, scale: str) -> DatasetColumn:
     from coral_plugin.bench.grid import DatasetColumn
     from coral_plugin.reproduce.targets import TRIFEATURE
     from coral_plugin.reproduce.trifeature import trifeature_column
 
     if name == "trifeature":
         return trifeature_column(TRIFEATURE[scale], label)
-    wanted = given["--modalities"].get(label)
-    modalities = tuple(part.strip() for part in wanted.split("+")) if wanted else None
-    return DatasetColumn(name=label, dataset=name, data=given["--data"].get(label), modalities=modalities)
+    names = tuple(part.strip() for part in modalities.split("+")) if modalities else None
+    return DatasetColumn(name=label, dataset=name, data=files, modalities=names)
 
 
 def _labelled(flag: str, text: str) -> dict[str, str]:
     """``"a,b=a"`` to ``{"a": "a", "b": "a"}``."""
     from coral_plugin.errors import short
 
-    found: dict[str, str] = {}
-    for part in names(text):
+    labels: dict[str, str] = {}
+    for part in name_list(text):
         label, sign, name = part.partition("=")
-        if sign and not (label.isprintable() and 0 < len(label) <= _LONGEST and not set(label) & set("/\\:")):
+        if sign and not (label.isprintable() and 0 < len(label) <= _LONGEST_LABEL and not set(label) & set("/\\:")):
             raise InputError(
-                f"{flag}: the label {short(label)} must be plain text of at most {_LONGEST} characters, without slash "
-                "and colon, as pictures are named after it."
+                f"{flag}: the label {short(label)} must be plain text of at most {_LONGEST_LABEL} characters, without "
+                "slash and colon, as pictures are named after it."
             )
-        if label in found:
+        if label in labels:
             raise InputError(f"{label} is named twice; give one of them a label of its own: other={label}.")
-        found[label] = name if sign else label
-    if not found:
+        labels[label] = name if sign else label
+    if not labels:
         raise InputError(f"{flag} names nothing; give names with commas between.")
-    return found
+    return labels

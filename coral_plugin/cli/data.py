@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from coral_plugin.cli.parser import CommandParser
+from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:

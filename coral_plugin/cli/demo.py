@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from coral_plugin.cli.parser import CommandParser, positive, seeds
+from coral_plugin.cli.flags import CommandParser, add_seeds, positive
 
 
 def main(argv: list[str]) -> int:
@@ -16,13 +16,23 @@ def main(argv: list[str]) -> int:
         description="Train COrAL on unbiased and on biased Trifeature pairs, probe both, and draw what was found.",
         epilog="Writes DIR/summary.json, a table, pictures, and a run directory for each of the two trainings.",
     )
-    parser.add_argument("--output", default="runs/demo", metavar="DIR", help="runs/demo by default")
-    parser.add_argument("--seeds", type=seeds, default=(41,), metavar="41,42", help="one pair of trainings each")
-    parser.add_argument("--resume", action="store_true", help="go on with what DIR holds")
     parser.add_argument(
-        "--longer", type=positive, default=1, metavar="N", help="N times as many epochs: better, slower"
+        "--output", default="runs/demo", metavar="DIR", help="Folder of the runs; %(default)s by default"
     )
-    parser.add_argument("--paper-scale", action="store_true", help="224 px, 10,000 pairs, 100 epochs: wants a GPU")
+    add_seeds(parser, (41,), "Seeds, one pair of trainings for each; 41 by default")
+    parser.add_argument("--resume", action="store_true", help="Go on with the runs in DIR")
+    parser.add_argument(
+        "--longer",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="Factor of the number of epochs: better with more, and slower",
+    )
+    parser.add_argument(
+        "--paper-scale",
+        action="store_true",
+        help="Run at 224 px with 10,000 pairs and 100 epochs, for which a GPU is needed",
+    )
     arguments = parser.parse_args(argv)
     from coral_plugin.evaluation.pictures.plots import bars
     from coral_plugin.io.files import write_json, write_text

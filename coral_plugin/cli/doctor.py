@@ -6,7 +6,7 @@ import importlib
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-from coral_plugin.cli.parser import CommandParser
+from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import CoralError, InputError, one_line
 from coral_plugin.io.files import cache_folder
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
@@ -18,7 +18,6 @@ NEEDED = {
     "scikit-learn": "sklearn",
     "scipy": "scipy",
     "safetensors": "safetensors",
-    "jsonargparse": "jsonargparse",
     "matplotlib": "matplotlib",
 }
 OPTIONAL = {

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from coral_plugin.cli.parser import CommandParser
+from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import InputError, short
 from coral_plugin.runs.checks import is_path
 

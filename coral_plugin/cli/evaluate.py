@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from coral_plugin.cli.parser import CommandParser
+from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:

@@ -3,74 +3,86 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from coral_plugin.cli.parser import CommandParser
+from coral_plugin.cli.flags import CommandParser, add_setting, add_settings, positive, setting_value, settings_of_all
+
+# settings of a run that a fine-tuning has values of its own for
+_FINETUNE_KEYS = {
+    **{f"training.{name}": name for name in ("epochs", "batch_size", "learning_rate")},
+    **{f"method.{name}": name for name in ("positives", "labels", "mask_ratio", "orthogonality_weight")},
+}
 
 
 def main(argv: list[str]) -> int:
     """Run ``coral finetune``; returns the exit status."""
-    from coral_plugin.runs.finetune import FinetuneSettings
-    from coral_plugin.training.settings import Precision
+    from coral_plugin.evaluation.tables.model import Table, cell
+    from coral_plugin.evaluation.tables.run import score_table
+    from coral_plugin.runs.finetune import FinetuneSettings, finetune
+    from coral_plugin.runs.settings import build
 
-    standard = FinetuneSettings()
+    arguments = _parser(FinetuneSettings()).parse_args(argv)
+    chosen = settings_of_all(arguments, "a fine-tuning has one run")
+    values = {name: getattr(arguments, name) for name in ("loss", "positives", "labels", "patience")}
+    values |= {name: chosen.pop(key) for key, name in _FINETUNE_KEYS.items() if key in chosen}
+    settings = build(FinetuneSettings, values, "finetune")
+    result = finetune(
+        Path(arguments.run),
+        settings,
+        output=Path(arguments.output) if arguments.output else None,
+        data_path=arguments.data,
+        chosen=chosen,
+        resume=arguments.resume,
+    )
+    record = result.record
+    rows = [("pretrained, probe", cell(record["before"])), (f"{settings.loss}, probe", cell(record["after"]))]
+    if record["classifier"]:
+        rows.append((f"{settings.loss}, its own head", cell(record["classifier"])))
+    print(score_table(result.metrics).text())
+    print()
+    print(Table(columns=(f"{record['task']}: balanced accuracy, %", "test ↑"), rows=tuple(rows), title="").text())
+    sys.stderr.write(f"{result.folder}: stopped at the best epochs {record['best_epochs']} on valid\n")
+    return 0
+
+
+def _parser(standard: Any) -> CommandParser:
     parser = CommandParser(
         prog="coral finetune",
         description="Train every seed of a run further with its labels: COrAL's own losses with the samples of a class "
         "as positives (paper, section 5.6.5), or a plain cross-entropy head as the baseline. Stops early on valid; "
         "the probe then reads test once.",
-        epilog="The output is a run directory: coral evaluate and coral embed take it.",
+        epilog="The output is a run directory: coral evaluate and coral embed take it. Settings that are not named "
+        "here are those of the run; device and precision may differ.",
     )
-    parser.add_argument("run", metavar="RUN_DIR", help="directory that coral train wrote")
-    parser.add_argument(
-        "--loss",
-        choices=("contrastive", "cross_entropy"),
-        default=standard.loss,
-        help="%(default)s by default, which is COrAL's; cross_entropy works with every objective",
-    )
-    parser.add_argument(
-        "--positives",
-        choices=("class", "class_neutral"),
-        default=standard.positives,
-        help="all samples of a class (default), or only the other view, with the rest of the class left out",
-    )
-    parser.add_argument("--labels", default="", metavar="TASK", help="classification task; the first by default")
-    parser.add_argument("--mask-ratio", type=float, default=standard.mask_ratio, help="%(default)s by default")
-    parser.add_argument("--orthogonality-weight", type=float, default=standard.orthogonality_weight, help="%(default)s")
-    parser.add_argument("--epochs", type=int, default=standard.epochs, help="at most; %(default)s by default")
-    parser.add_argument(
-        "--patience",
-        type=int,
-        default=standard.patience,
-        help="epochs without a better score on valid after which it stops; %(default)s by default",
-    )
-    parser.add_argument("--learning-rate", type=float, default=standard.learning_rate, help="%(default)s by default")
-    parser.add_argument("--batch-size", type=int, default=standard.batch_size, help="%(default)s by default")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), help="the run's by default, if it is here")
-    parser.add_argument("--precision", choices=get_args(Precision), help="the run's by default")
-    parser.add_argument("--data", metavar="PATH", help="where the data lie now, if they were moved")
-    parser.add_argument("--output", metavar="DIR", help="RUN_DIR/finetuned-<loss> by default")
-    parser.add_argument("--resume", action="store_true", help="go on with a fine-tuning that was stopped")
-    arguments = vars(parser.parse_args(argv))
-    folder, data, output = (arguments.pop(key) for key in ("run", "data", "output"))
-    how = {key: arguments.pop(key) for key in ("device", "precision", "resume")}
-    return finetune(folder, FinetuneSettings(**arguments), data, output, **how)
+    add = parser.add_argument
+    add("run", metavar="RUN_DIR", help="Run directory of coral train")
+    add(
+        "--loss", choices=("contrastive", "cross_entropy"), default=standard.loss,
+        help="Loss: COrAL's own (contrastive, the default), or cross_entropy, which works with every objective",
+    )  # fmt: skip
+    add(
+        "--positives", choices=("class", "class_neutral"), default=standard.positives,
+        help="Positives of a sample: its class (default), or only its other view, with the rest of the class left out",
+    )  # fmt: skip
+    add("--labels", default=standard.labels, metavar="TASK", help="Classification task; the first one by default")
+    add(
+        "--patience", type=positive, default=standard.patience, metavar="N",
+        help="Number of epochs without a better score on valid before it stops; %(default)s by default",
+    )  # fmt: skip
+    add_settings(parser)
+    for flag, key, text in (
+        ("--mask-ratio", "method.mask_ratio", f"Share of masked tokens, {standard.mask_ratio} by default"),
+        ("--orthogonality-weight", "method.orthogonality_weight", "Weight of the orthogonality, 1 by default"),
+        ("--learning-rate", "training.learning_rate", f"Learning rate, {standard.learning_rate} by default"),
+    ):
+        add_setting(parser, flag, key, type=partial(_value, key), metavar="X", help=text)
+    add("--data", metavar="PATH", help="New path of the data, if they were moved")
+    add("--output", metavar="DIR", help="Folder of the fine-tuned run; RUN_DIR/finetuned-<loss> by default")
+    add("--resume", action="store_true", help="Go on with a fine-tuning that was stopped")
+    return parser
 
 
-def finetune(folder: str, settings: Any, data: str | None, output: str | None, **how: Any) -> int:
-    """Fine-tune the run in ``folder`` (``how``: device, precision, resume); print the scores before and after."""
-    from coral_plugin.evaluation.tables.model import Table, cell
-    from coral_plugin.evaluation.tables.run import score_table
-    from coral_plugin.runs.finetune import finetune as tune
-
-    result = tune(Path(folder), settings, data_path=data, output=Path(output) if output else None, **how)
-    found = result.record
-    rows = [("pretrained, probe", cell(found["before"])), (f"{settings.loss}, probe", cell(found["after"]))]
-    if found["classifier"]:
-        rows.append((f"{settings.loss}, its own head", cell(found["classifier"])))
-    print(score_table(result.metrics).text())
-    print()
-    print(Table(columns=(f"{found['task']}: balanced accuracy, %", "test ↑"), rows=tuple(rows), title="").text())
-    sys.stderr.write(f"{result.folder}: stopped at the best epochs {found['best_epochs']} on valid\n")
-    return 0
+def _value(key: str, text: str) -> Any:
+    return setting_value(text, key)

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any
 
 from coral_plugin.cli.describe import describe
-from coral_plugin.cli.parser import CommandParser
+from coral_plugin.cli.flags import CommandParser
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES, Registry, suggest
 
 OURS = "coral-multibench"

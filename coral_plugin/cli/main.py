@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from shlex import join
 
-from coral_plugin.cli.parser import CommandParser
+from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.training.signals import Command, Interrupted, stoppable

@@ -7,9 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coral_plugin.cli.grid_flags import add_grid_flags, names, pairs, run_and_report, seeds_flag, settings
-from coral_plugin.cli.parser import CommandParser
-from coral_plugin.errors import InputError
+from coral_plugin.cli.flags import CommandParser, add_seeds, name_list, pairs, settings_of_all
+from coral_plugin.cli.grid import add_grid_flags, run_and_report
 
 if TYPE_CHECKING:
     from coral_plugin.reproduce.targets import PaperTarget
@@ -22,15 +21,17 @@ def main(argv: list[str]) -> int:
         description="Run the grid behind a table or figure of the COrAL, CoMM or InfMasking papers; without a target, "
         "list them.",
     )
-    parser.add_argument("target", nargs="?", metavar="TARGET", help="such as table1; all are listed without one")
+    parser.add_argument(
+        "target", nargs="?", metavar="TARGET", help="Table or figure, such as table1; without one, all are listed"
+    )
     parser.add_argument(
         "--scale", choices=("paper", "small"), default="paper",
-        help="paper, or small: few epochs and two seeds; Trifeature at 32 px",
+        help="Scale of the runs: paper, or small (few epochs, two seeds, Trifeature at 32 px)",
     )  # fmt: skip
-    parser.add_argument("--dry-run", action="store_true", help="print the grid and what is missing, and run nothing")
-    parser.add_argument("--datasets", type=names, metavar="A,B", help="only these of its data sets, or others")
-    parser.add_argument("--rows", type=names, metavar="A,B", help="only these of its rows")
-    seeds_flag(parser, None, "in place of the target's")
+    parser.add_argument("--dry-run", action="store_true", help="Print the grid and what is missing, and run nothing")
+    parser.add_argument("--datasets", type=name_list, metavar="A,B", help="Data sets, in place of the target's")
+    parser.add_argument("--rows", type=name_list, metavar="A,B", help="Rows of the target that are run; all by default")
+    add_seeds(parser, None, "Seeds, in place of the target's")
     add_grid_flags(parser, "runs/reproduce")
     arguments = parser.parse_args(argv)
     from coral_plugin.reproduce.protocol import PaperNumbers
@@ -40,9 +41,7 @@ def main(argv: list[str]) -> int:
         for name, title in titles().items():
             print(f"{name:<20} {title}")
         return 0
-    chosen = settings(arguments)
-    if who := [name for name in chosen if name]:
-        raise InputError(f"--set {who[0]}:...: the rows of a target are declared; coral bench sets single methods.")
+    chosen = settings_of_all(arguments, "the rows of a target are declared; coral bench sets single methods")
     wanted = target(
         arguments.target,
         arguments.scale,
@@ -50,7 +49,7 @@ def main(argv: list[str]) -> int:
         datasets=arguments.datasets,
         rows=arguments.rows,
         seeds=arguments.seeds,
-        chosen=chosen[""],
+        chosen=chosen,
         papers_data=arguments.papers_data,
     )
     wanted, left_out = available(wanted)
@@ -80,13 +79,13 @@ def _show(wanted: PaperTarget) -> None:
     lines = []
     for column in grid.columns:
         for row in grid.rows:
-            own = {**column.chosen, **row.chosen, **row.by_column.get(column.name, {})}
+            chosen = {**column.chosen, **row.chosen, **row.by_column.get(column.name, {})}
             preset = row.presets.get(column.name, row.preset)
-            said = [f"preset {preset}"] if preset else []
-            said += [f"{key}={value}" for key, value in own.items()]
+            texts = [f"preset {preset}"] if preset else []
+            texts += [f"{key}={value}" for key, value in chosen.items()]
             conditions = " + ".join(condition for condition in column.conditions if condition) or "one"
-            said += [f"then fine-tuned, {key}={value}" for key, value in (row.finetune or {}).items()]
-            lines.append((row.name, row.objective, column.name, conditions, " ".join(said) or "defaults"))
+            texts += [f"then fine-tuned, {key}={value}" for key, value in (row.finetune or {}).items()]
+            lines.append((row.name, row.objective, column.name, conditions, " ".join(texts) or "defaults"))
     count = len(grid.seeds) * len(grid.rows) * sum(len(column.conditions) for column in grid.columns)
     seeds = ", ".join(map(str, grid.seeds))
     head = ("row", "objective", "data", "conditions", "settings")

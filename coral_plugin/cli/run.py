@@ -9,14 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coral_plugin.cli.grid_flags import settings
-from coral_plugin.cli.parser import CommandParser, positive, seeds
+from coral_plugin.cli.flags import (
+    CommandParser,
+    add_settings,
+    one_seed,
+    positive,
+    settings_of_all,
+    unknown_flag,
+)
 from coral_plugin.errors import InputError
+from coral_plugin.multibench.record import SUPERVISED, ScriptRun
 from coral_plugin.training.signals import advise
 
 if TYPE_CHECKING:
     from coral_plugin.multibench.checkout import Checkout
-    from coral_plugin.multibench.record import ScriptRun
 
 _OURS = {"head": "frozen", "preset": "paper"}
 _SWITCHES = ("--resume", "--trust-pickle", "--quiet", "--help", "-h")
@@ -29,7 +35,7 @@ Relative paths are read from the checkout; an argument with a slash that exists 
 def main(argv: list[str]) -> int:
     """Run ``coral run``; returns the exit status."""
     parser = _parser()
-    flags = [option for action in parser._actions for option in action.option_strings]
+    flags = parser.flags()
     ours, rest = split(argv, flags)
     arguments = parser.parse_args(ours)
     from coral_plugin.multibench.checkout import find_checkout
@@ -80,11 +86,7 @@ def split(argv: Sequence[str], flags: Sequence[str]) -> tuple[list[str], list[st
         elif script:
             theirs.append(word)
         elif word.startswith("-"):
-            import difflib
-
-            close = difflib.get_close_matches(name, flags, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise InputError(f"Unknown flag {name!r}.{hint} coral run --help lists them all.")
+            raise unknown_flag(name, flags, "coral run")
         else:
             ours.append(word)
             script = True
@@ -100,34 +102,28 @@ def _parser() -> CommandParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("script", metavar="SCRIPT", help="a file, or its path in the checkout: examples/affect/affect_late_fusion.py")
-    add("--objective", required=True, metavar="NAME", help="coral, comm, ...; supervised: MultiBench's own training")
-    add("--multibench", metavar="DIR", help="the checkout; else MULTIBENCH_ROOT, else the current directory")
-    add("--data", metavar="PATH", help="read this in place of the paths that the script holds")
-    add("--epochs", type=positive, metavar="N", help="of the pre-training; of MultiBench's own under supervised")
-    add("--batch-size", type=positive, metavar="N", help="of the pre-training; the script's loaders keep theirs")
-    add("--device", choices=("auto", "cpu", "cuda"), help="of the pre-training")
-    add("--seed", type=_seed, default=41, metavar="S", help="of all random numbers; 41 by default")
-    add("--preset", default="paper", metavar="NAME", help="of the objective; paper by default")
+    add("script", metavar="SCRIPT", help="A file, or its path in the checkout: examples/affect/affect_late_fusion.py")
+    add("--objective", required=True, metavar="NAME", help="Method: coral, comm, ...; supervised: MultiBench's own")
+    add("--multibench", metavar="DIR", help="MultiBench checkout; else MULTIBENCH_ROOT, else the current directory")
+    add("--data", metavar="PATH", help="Path that is read in place of the paths in the script")
     add(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="one setting; without a group, of the objective"
+        "--epochs", type=positive, metavar="N", help="Number of epochs of the pre-training, or of MultiBench's training"
     )
-    add("--head", choices=("frozen", "finetuned"), default="frozen", help="train the task on the frozen representation")
-    add("--output", metavar="DIR", help="folder of the run (runs/... by default)")
-    add("--resume", action="store_true", help="go on with the run in --output")
-    add("--limit", type=positive, metavar="N", help="at most N samples of each loader: a trial")
-    widths = "affect features of other widths than the script's: fitted to it (default), or left as they are"
+    add_settings(parser, epochs=False)
+    add("--seed", type=one_seed, default=41, metavar="S", help="Seed of all random numbers; 41 by default")
+    add("--preset", default="paper", metavar="NAME", help="Preset of the method; paper by default")
+    add(
+        "--head", choices=("frozen", "finetuned"), default="frozen",
+        help="Training of the task's head: on the frozen representation (default), or together with the encoders",
+    )  # fmt: skip
+    add("--output", metavar="DIR", help="Folder of the run; runs/... by default")
+    add("--resume", action="store_true", help="Go on with the run in --output")
+    add("--limit", type=positive, metavar="N", help="Largest number of samples of each loader, for a trial")
+    widths = "Affect features of other widths than the script's: fitted to it (default), or left as they are"
     add("--widths", choices=("script", "file"), default="script", help=widths)
-    add("--trust-pickle", action="store_true", help="load data with Python's own unpickler, which runs their code")
-    add("--quiet", action="store_true", help="nothing of ours on standard error but errors")
+    add("--trust-pickle", action="store_true", help="Load data with Python's own unpickler, which runs their code")
+    add("--quiet", action="store_true", help="Write nothing of ours but errors to standard error")
     return parser
-
-
-def _seed(text: str) -> int:
-    (number, *more) = seeds(text)
-    if more:
-        raise argparse.ArgumentTypeError(f"{text} are several; give one")
-    return number
 
 
 def _script(name: str, checkout: Checkout) -> Path:
@@ -149,12 +145,7 @@ def _folder(arguments: argparse.Namespace, script: Path) -> Path:
 
 
 def _run(arguments: argparse.Namespace, script: Path, rest: Sequence[str]) -> ScriptRun:
-    from coral_plugin.multibench.record import SUPERVISED, ScriptRun
-
-    found = settings(argparse.Namespace(**{**vars(arguments), "epochs": None}))
-    if named := [who for who in found if who]:
-        raise InputError(f"--set takes KEY=VALUE here; {named[0]!r} names a method, and --objective does that.")
-    chosen = found[""]
+    chosen = settings_of_all(arguments, "--objective does that")
     ours = [*chosen, *(f"--{name}" for name, usual in _OURS.items() if getattr(arguments, name) != usual)]
     if arguments.objective == SUPERVISED and ours:
         raise InputError(f"{ours[0]} is a setting of our trainings; --objective supervised is MultiBench's own.")

@@ -114,15 +114,15 @@ def train_script(call: dict[str, Any], run: ScriptRun, folder: Path) -> None:
 
 
 def _settings(run: ScriptRun, script_epochs: int) -> RunSettings:
-    chosen = {key.replace(".", "__", 1): value for key, value in run.chosen.items()}
+    chosen = dict(run.chosen)
     settings = make_settings(run.objective, _DATASET, preset=run.preset, seeds=(run.seed,), **chosen)
     if settings.training.devices > 1:
         raise InputError(
             f"coral run works in one process; training.devices must be 1, got {settings.training.devices}."
         )
-    if "training__epochs" not in chosen or run.epochs is not None:
+    if "training.epochs" not in chosen or run.epochs is not None:
         epochs = min(script_epochs, settings.training.epochs) if run.epochs is None else run.epochs
-        chosen["training__epochs"] = epochs
+        chosen["training.epochs"] = epochs
         settings = make_settings(run.objective, _DATASET, preset=run.preset, seeds=(run.seed,), **chosen)
     return settings
 

@@ -8,7 +8,10 @@ import types
 import typing
 import unicodedata
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import ALL
@@ -90,6 +93,30 @@ def incomplete(result: Mapping[str, Any], tasks: Iterable[str]) -> str | None:
         if "matched_width" in result and task not in result["matched_width"]["scores"]:
             return f"matched_width lacks a score of task {short(task)}"
     return None
+
+
+def seeds_of(seeds: Any) -> tuple[int, ...]:
+    """Seeds as plain numbers, from one number or any collection of them: a tuple, a range, an array of NumPy.
+
+    Raises:
+        InputError: none, other values than whole numbers from 0 on, a number twice, or one that is too large.
+
+    >>> seeds_of(41), seeds_of(range(41, 44)), seeds_of(np.arange(2))
+    ((41,), (41, 42, 43), (0, 1))
+    """
+    values = seeds.tolist() if hasattr(seeds, "tolist") else seeds  # NumPy, torch, pandas
+    values = [values] if isinstance(values, Integral) else values
+    if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):
+        raise InputError(f"Seeds must be whole numbers, such as 41 or (41, 42), got {short(seeds)}.")
+    values = list(values)
+    if not all(isinstance(seed, Integral) and not isinstance(seed, bool | np.bool_) for seed in values):
+        raise InputError(f"Seeds must be whole numbers, got {short(seeds)}.")
+    plain = tuple(map(int, values))
+    if not plain or len(set(plain)) != len(plain):
+        raise InputError(f"Seeds must be different numbers from 0 on, at least one; got {short(plain)}.")
+    if min(plain) < 0 or max(plain) >= LARGEST_NUMBER:
+        raise InputError(f"Seeds must be numbers from 0 on, below {LARGEST_NUMBER}; got {short(plain)}.")
+    return plain
 
 
 def _misfit(value: Any, hint: Any) -> str | None:

@@ -37,7 +37,7 @@ from coral_plugin.runs.folder import (
 )
 from coral_plugin.runs.run import open_finished
 from coral_plugin.runs.seed import score_seed
-from coral_plugin.runs.settings import RunSettings
+from coral_plugin.runs.settings import RunSettings, changed_settings
 from coral_plugin.runs.summary import summarise
 from coral_plugin.training.fit import check_machine, pick_device, train
 
@@ -51,15 +51,15 @@ class FinetuneSettings:
     Attributes:
         loss: ``contrastive``: COrAL's own losses with labels, the projection heads frozen; ``cross_entropy``: a linear
             layer on the representation, trained together with it.
-        positives: Of ``contrastive``: ``class``, all samples of a class are positives; ``class_neutral``, only the
-            other view is, and other samples of the class are neither pulled nor pushed.
+        positives: Positives of ``contrastive``: ``class``, all samples of a class; ``class_neutral``, only the other
+            view, with other samples of the class neither pulled nor pushed.
         labels: Name of the classification task; the first one by default.
-        mask_ratio: Of ``contrastive``; the paper's 20 %.
-        orthogonality_weight: Of ``contrastive``; the paper's 1.
+        mask_ratio: Mask ratio of ``contrastive``; the paper's 20 %.
+        orthogonality_weight: Weight of the orthogonality of ``contrastive``; the paper's 1.
         epochs: Largest number of epochs.
         patience: Number of epochs without a better score on valid before it stops.
-        learning_rate: Of AdamW.
-        batch_size: Samples a step.
+        learning_rate: Learning rate of AdamW.
+        batch_size: Samples per step.
     """
 
     loss: Literal["contrastive", "cross_entropy"] = "contrastive"
@@ -79,11 +79,11 @@ class FinetuneSettings:
 
 @dataclass(frozen=True)
 class Finetuned:
-    """What fine-tuning found.
+    """Result of a fine-tuning.
 
     Attributes:
         folder: Run directory of the fine-tuned networks; ``coral evaluate`` and ``coral embed`` take it.
-        metrics: Its ``metrics.json``.
+        metrics: Content of ``metrics.json``.
         record: ``{"task", "settings", "before", "after", "classifier", "best_epochs"}``: the balanced accuracy of the
             probe on the test split before and after, and that of the classifier itself, by seed.
     """
@@ -99,8 +99,7 @@ def finetune(
     *,
     output: Path | None = None,
     data_path: str | None = None,
-    device: str | None = None,
-    precision: str | None = None,
+    chosen: Mapping[str, Any] | None = None,
     resume: bool = False,
     quiet: bool = False,
 ) -> Finetuned:
@@ -110,13 +109,13 @@ def finetune(
 
     Args:
         folder: Run directory.
-        settings: Of the fine-tuning.
-        output: Where the fine-tuned run is written; ``finetuned-<loss>`` in ``folder`` by default.
-        data_path: Where the data lie now, if they were moved.
-        device: ``auto``, ``cpu`` or ``cuda``; that of the run by default, or the CPU where this machine has no GPU.
-        precision: A value of ``training.precision``; that of the run by default.
-        resume: Go on with what ``output`` holds: seeds that are fine-tuned are read.
-        quiet: No progress on standard error.
+        settings: Settings of the fine-tuning.
+        output: Folder of the fine-tuned run; ``finetuned-<loss>`` in ``folder`` by default.
+        data_path: New path of the data, if they were moved.
+        chosen: Other settings of training, probe and (``contrastive``) method, ``{"group.key": value}``; those of the
+            run by default, with the CPU as ``training.device`` where this machine has no GPU.
+        resume: Whether seeds that ``output`` holds are read in place of fine-tuned again.
+        quiet: Whether nothing is written to standard error.
 
     Raises:
         InputError: no run, no finished seed, no labels or no valid or test split, other data than those of the run, a
@@ -125,12 +124,11 @@ def finetune(
     """
     trained, data, seeds = open_finished(folder, data_path)
     task = _task(data, settings)
-    tuned = _tuned_settings(trained, settings, task, seeds)
-    machine: dict[str, Any] = {"device": device or ("cpu" if tuned.training.device == "cpu" else "auto")}
-    machine |= {"precision": precision} if precision else {}
-    tuned = dataclasses.replace(tuned, training=dataclasses.replace(tuned.training, **machine))
+    tuned = _tuned_settings(trained, settings, task, seeds, chosen or {})
     check_machine(tuned.training)
-    if trained.training.device == "cuda" != pick_device(tuned.training.device).type and not (device or quiet):
+    if trained.training.device == "cuda" != pick_device(tuned.training.device).type and not (
+        quiet or "training.device" in (chosen or {})
+    ):
         sys.stderr.write("fine-tuning on the CPU: this machine has no GPU, which the run was trained on\n")
     output = output or folder / f"finetuned-{settings.loss}"
     with held(output):
@@ -247,14 +245,18 @@ def _task(data: MultimodalData, settings: FinetuneSettings) -> Task:
 
 
 def _tuned_settings(
-    trained: RunSettings, settings: FinetuneSettings, task: Task, seeds: tuple[int, ...]
+    trained: RunSettings, settings: FinetuneSettings, task: Task, seeds: tuple[int, ...], chosen: Mapping[str, Any]
 ) -> RunSettings:
+    groups = ("training", "probe", "method") if settings.loss == "contrastive" else ("training", "probe")
+    if fixed := [key for key in chosen if key.partition(".")[0] not in groups or key == "training.devices"]:
+        raise InputError(f"{fixed[0]} cannot be chosen here; a fine-tuning takes settings of {', '.join(groups)}.")
     training = dataclasses.replace(
         trained.training,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
         schedule="constant",
+        device="cpu" if trained.training.device == "cpu" else "auto",
         devices=1,
     )
     method = trained.method
@@ -271,7 +273,7 @@ def _tuned_settings(
             mask_ratio=settings.mask_ratio,
             orthogonality_weight=settings.orthogonality_weight,
         )
-    return dataclasses.replace(trained, method=method, training=training, seeds=seeds)
+    return changed_settings(dataclasses.replace(trained, method=method, training=training, seeds=seeds), chosen)
 
 
 def _pretrained(folder: Path, seed: int, tuned: RunSettings, data: MultimodalData, task: Task, loss: str) -> Objective:

@@ -22,7 +22,7 @@ from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.run import Run, run
-from coral_plugin.runs.settings import GROUPS, SEEDS, make_settings, seeds_of
+from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, dotted, make_settings
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def fit(
     *,
     labels: Any = None,
     preset: str = "paper",
-    seeds: int | Iterable[int] = SEEDS,
+    seeds: int | Iterable[int] = DEFAULT_SEEDS,
     epochs: int | None = None,
     output: str | Path | None = None,
     resume: bool = False,
@@ -127,7 +127,7 @@ def fit(
         raise InputError(f"fit has {given[0]}, but MultimodalData has its own; leave {given[0]} out.")
     if epochs is not None:
         chosen["training__epochs"] = epochs
-    if wrong := [key for key in chosen if key.partition("__")[0] not in GROUPS]:
+    if wrong := [key for key in chosen if dotted(key).partition(".")[0] not in GROUPS]:
         raise InputError(f"fit has no argument {wrong[0]!r}; settings are <group>__<key> with {', '.join(GROUPS)}.")
     named, functions = _split_functions(augmentations)
     modules = {name: like for name, like in (encoders or {}).items() if not isinstance(like, str)}
@@ -140,7 +140,7 @@ def fit(
         chosen["plain_augmentations"] = (
             plain_augmentations if isinstance(plain_augmentations, str) else dict(plain_augmentations)
         )
-    settings = make_settings(objective, "arrays", preset=preset, seeds=seeds_of(seeds), **chosen)
+    settings = make_settings(objective, "arrays", preset=preset, seeds=seeds, **chosen)
     finished = run(
         settings,
         folder=Path(home_expanded(str(output))) if output is not None else None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,13 @@ from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
-from coral_plugin.runs.checks import check_fields, is_path, is_text
+from coral_plugin.runs.checks import check_fields, is_path, is_text, seeds_of
 from coral_plugin.training.settings import TrainingSettings
 
 GROUPS = ("method", "source", "network", "training", "probe")
-SEEDS = (41,)
+DEFAULT_SEEDS = (41,)
 # settings that are mappings from modalities
-BY_MODALITY = ("augmentations", "plain_augmentations", "network.encoders")
-_MOST_SEED = 2**32
+BY_MODALITY = ("augmentations", "plain_augmentations", "network.encoders", "source.kinds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +51,7 @@ class RunSettings:
     data: str | None = None
     modalities: tuple[str, ...] | None = None
     preset: str = "paper"
-    seeds: tuple[int, ...] = SEEDS
+    seeds: tuple[int, ...] = DEFAULT_SEEDS
     augmentations: str | dict[str, str] = field(default_factory=dict)
     plain_augmentations: str | dict[str, str] = field(default_factory=dict)
     method: Any = None
@@ -64,25 +62,23 @@ class RunSettings:
 
     def __post_init__(self) -> None:
         for group in GROUPS:  # here, so that every way to make or change settings comes by
-            if dataclasses.is_dataclass(own := getattr(self, group)):
-                check_fields(type(own), {f.name: getattr(own, f.name) for f in dataclasses.fields(own)}, group)
+            if dataclasses.is_dataclass(record := getattr(self, group)):
+                check_fields(type(record), _fields(record), group)
         object.__setattr__(self, "seeds", seeds_of(self.seeds))
         if not is_text(self.preset) or not (self.data is None or is_path(self.data)):
             raise InputError(
                 f"data and preset must be texts in UTF-8 without control characters; got {short(self.data)} and "
                 f"{short(self.preset)}."
             )
-        if not all(is_text(name) for name in self.modalities or ()):
-            raise InputError(f"modalities must be names, got {short(self.modalities)}.")
+        if self.modalities is not None:
+            if not isinstance(self.modalities, list | tuple) or not all(map(is_text, self.modalities)):
+                raise InputError(f"modalities must be a list of names, got {short(self.modalities)}.")
+            object.__setattr__(self, "modalities", tuple(self.modalities))
         for name in ("augmentations", "plain_augmentations"):
             if isinstance(spec := getattr(self, name), dict) and not all(isinstance(key, str) for key in spec):
                 raise InputError(f"{name} must name modalities, got {short(spec)}.")
         if self.data is not None:
             object.__setattr__(self, "data", home_expanded(self.data))
-        if not self.seeds or len(set(self.seeds)) != len(self.seeds):
-            raise InputError(f"Seeds must be different numbers from 0 on, at least one; got {short(self.seeds)}.")
-        if min(self.seeds) < 0 or max(self.seeds) >= _MOST_SEED:
-            raise InputError(f"Seeds must be numbers from 0 on, below {_MOST_SEED}; got {short(self.seeds)}.")
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, defaults included."""
@@ -92,25 +88,6 @@ class RunSettings:
     def to_yaml(self) -> str:
         """The text of ``config.yaml``, which ``coral train --config`` reads."""
         return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True)
-
-
-def seeds_of(seeds: Any) -> tuple[int, ...]:
-    """Seeds as plain numbers, from one number or any collection of them: a tuple, a range, an array of NumPy.
-
-    Raises:
-        InputError: something else than whole numbers.
-
-    >>> seeds_of(41), seeds_of(range(41, 44)), seeds_of(np.arange(2))
-    ((41,), (41, 42, 43), (0, 1))
-    """
-    listed = seeds.tolist() if hasattr(seeds, "tolist") else seeds  # NumPy, torch, pandas
-    listed = [listed] if isinstance(listed, Integral) else listed
-    if isinstance(listed, str | bytes | Mapping) or not isinstance(listed, Iterable):
-        raise InputError(f"Seeds must be whole numbers, such as 41 or (41, 42), got {short(seeds)}.")
-    found = list(listed)
-    if not all(isinstance(seed, Integral) and not isinstance(seed, bool | np.bool_) for seed in found):
-        raise InputError(f"Seeds must be whole numbers, got {short(seeds)}.")
-    return tuple(map(int, found))
 
 
 def settings_classes(objective: str, dataset: str) -> dict[str, type]:
@@ -188,34 +165,88 @@ def network_for(settings: RunSettings, names: Iterable[str]) -> NetworkSettings:
     return dataclasses.replace(settings.network, encoders=kept)
 
 
-def make_settings(objective: str, dataset: str, *, preset: str = "paper", **chosen: Any) -> RunSettings:
+def make_settings(
+    objective: str, dataset: str, *, preset: str = "paper", saved: Mapping[str, Any] | None = None, **chosen: Any
+) -> RunSettings:
     """Settings of a run from names and the values that differ from the defaults.
 
     Args:
-        objective: Registered name.
-        dataset: Registered name.
-        preset: Of the method.
-        chosen: Fields of :class:`RunSettings`, or ``group__key`` for one setting: ``training__epochs=10``.
+        objective: Registered name of the method.
+        dataset: Registered name of the data set.
+        preset: Name of a preset of the method.
+        saved: Settings of a file, as ``chosen``; they replace the defaults, also those that are mappings.
+        chosen: Fields of :class:`RunSettings`, or single settings: ``training__epochs=10``, or ``"training.epochs"`` in
+            a mapping. Mappings by modality change the modalities that they name; ``"network.encoders.text"`` is one.
 
     Raises:
         InputError: an unknown name or a value out of range.
     """
-    grouped: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
-    fields: dict[str, Any] = {}
-    given = defaults(objective, dataset, preset, chosen.get("modalities"))
-    for key, value in ((key.replace("__", "."), value) for key, value in chosen.items()):
-        both = key in BY_MODALITY and isinstance(value, Mapping) and isinstance(given.get(key), Mapping)
-        given[key] = {**given[key], **value} if both else value  # modalities that are not named keep theirs
-    for key, value in given.items():
-        group, _, name = key.partition(".")
-        if name:
-            grouped[group][name] = value
-        else:
-            fields[group] = value
+    saved = {key: value for key, value in (saved or {}).items() if value or "augmentations" not in key}
+    modalities = chosen.get("modalities", saved.get("modalities"))
+    values = {
+        **defaults(objective, dataset, preset, modalities if isinstance(modalities, list | tuple) else None),
+        **saved,
+    }
+    for key, value in ((dotted(key), value) for key, value in chosen.items()):
+        whole = next((name for name in BY_MODALITY if key.startswith(f"{name}.")), None)
+        if whole is not None:
+            key, value = whole, {key.removeprefix(f"{whole}."): value}
+        before = values.get(key)
+        if key in BY_MODALITY and isinstance(value, Mapping) and isinstance(before, Mapping):
+            value = {**before, **value}
+        values[key] = value
+    fields, grouped = grouped_settings(values)
     for group, cls in settings_classes(objective, dataset).items():
         if group not in fields:
             fields[group] = build(cls, grouped[group], group)
     return RunSettings(objective=objective, dataset=dataset, preset=preset_on(objective, dataset, preset), **fields)
+
+
+def dotted(keyword: str) -> str:
+    """``"group.key"`` of a keyword of Python, ``group__key``; a key with dots stays as it is.
+
+    >>> dotted("training__epochs"), dotted("network.encoders.text"), dotted("seeds")
+    ('training.epochs', 'network.encoders.text', 'seeds')
+    """
+    return keyword if "." in keyword else keyword.replace("__", ".")
+
+
+def grouped_settings(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """``{"group.key": value}`` as fields of :class:`RunSettings` and ``{group: {key: value}}``.
+
+    Raises:
+        UnknownNameError: there is no such field or group.
+    """
+    fields: dict[str, Any] = {}
+    grouped: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    known = list(RunSettings.__dataclass_fields__)
+    for key, value in values.items():
+        group, _, name = key.partition(".")
+        if group not in (GROUPS if name else known):
+            raise suggest(group, list(GROUPS) if name else known, "group of settings" if name else "setting")
+        if name:
+            grouped[group][name] = value
+        else:
+            fields[group] = value
+    return fields, grouped
+
+
+def changed_settings(settings: RunSettings, chosen: Mapping[str, Any]) -> RunSettings:
+    """``settings`` with ``{"group.key": value}`` in place of its values.
+
+    Raises:
+        InputError: an unknown setting or a value out of range.
+    """
+    fields, grouped = grouped_settings(chosen)
+    for group, values in grouped.items():
+        if values:
+            old = getattr(settings, group)
+            fields[group] = build(type(old), {**_fields(old), **values}, group)
+    return dataclasses.replace(settings, **fields)
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
 
 
 def build(cls: type, values: Mapping[str, Any], group: str) -> Any:

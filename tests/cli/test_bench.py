@@ -202,7 +202,7 @@ def test_a_record_is_drawn_anew_without_training(coral, bench, calm, tmp_path):
         (["--objectives", "coral", "--datasets", "digit"], "Did you mean 'digits'"),
         (["--objectives", "coral,coral", "--datasets", "digits"], "coral is named twice"),
         (["--objectives", "coral", "--datasets", "digits", "--set", "coarl:masking=none"], "Did you mean 'coral'"),
-        (["--objectives", "coral", "--datasets", "digits", "--set", "masking"], "--set needs NAME=VALUE"),
+        (["--objectives", "coral", "--datasets", "digits", "--set", "masking"], "--set needs KEY=VALUE"),
         (["--objectives", "coral", "--datasets", "digits", "--set", "maskin=none"], "Did you mean 'masking'"),
         (["--objectives", "coral", "--datasets", "digits", "--preset", "coral=mine"], "Unknown preset"),
         (["--objectives", "coral", "--datasets", "digits", "--data", "digit=x"], "Did you mean 'digits'"),

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from coral_plugin.cli.options import parse_run
-from coral_plugin.cli.train import fresh_folder
+from coral_plugin.cli.train import fresh_folder, parse_run
 from coral_plugin.errors import InputError
 
 
@@ -50,7 +49,7 @@ def test_flags_reach_their_settings():
 def test_kinds_have_a_short_flag():
     settings, _ = parse_run(["--dataset", "arrays", "--data", "x.npz", "--kind", "door=timeseries", "--kind=eye=image"])
     assert settings.source.kinds == {"door": "timeseries", "eye": "image"}
-    with pytest.raises(InputError, match=r"'sequence', 'timeseries', 'tabular', 'image'\. Got value: film"):
+    with pytest.raises(InputError, match=r"'sequence', 'timeseries', 'tabular', 'image'.*got \{'door': 'film'\}"):
         parse_run(["--dataset", "arrays", "--data", "x.npz", "--kind", "door=film"])
 
 
@@ -73,9 +72,9 @@ WRONG = [
     (["--dataset", "digit"], "Did you mean 'digits'"),
     (["--preset", "papr"], "Did you mean 'paper'"),
     (["--dataset", "digits", "--epochs", "many"], "epochs"),
-    (["--dataset", "digits", "--epochs", "0"], "epochs must be at least 1"),
+    (["--dataset", "digits", "--epochs", "0"], "no whole number from 1"),
     (["--dataset", "digits", "--batch-size", "1"], "batch_size must be at least 2"),
-    (["--dataset", "digits", "--seeds", "a,b"], "--seeds needs whole numbers"),
+    (["--dataset", "digits", "--seeds", "a,b"], "no list of whole numbers"),
     (["--dataset", "digits", "--seeds", "1,1"], "different numbers"),
     (["--dataset", "digits", "--set", "temperature"], "KEY=VALUE"),
     (["--dataset", "digits", "--set", "temprature=1"], "temprature"),
@@ -143,8 +142,11 @@ def test_the_default_folder_is_a_fresh_one(tmp_path, monkeypatch):
     [
         (["--seeds", "41", "42"], "commas without blanks"),
         (["--epochs"], "--epochs needs a value"),
-        (["--epochs", "x"], "value of type int"),
-        (["--set", "mask_rati=1"], "Did you mean '--method.mask_ratio'"),
+        (["--epochs", "x"], "no whole number"),
+        (["--set", "mask_rati=1"], "Unknown method setting 'mask_rati'. Did you mean 'mask_ratio'?"),
+        (["--method.mask_rati=1"], "Unknown method setting 'mask_rati'. Did you mean 'mask_ratio'?"),
+        (["--set", "trainin.epochs=1"], "Unknown group of settings 'trainin'. Did you mean 'training'?"),
+        (["--set", "coral:mask_ratio=1"], "'coral' names a method or data set"),
         (["--modalities", ""], "has no modality"),
         (["--modalities", "table"], "at least two modalities"),
         (["--encoder", "table=nope"], "Unknown encoder 'nope'"),

@@ -271,7 +271,6 @@ def test_epochs_are_the_scripts_own_at_most_the_presets(run_of):
 
     assert (epochs(20), epochs(1000), epochs(1000, epochs=300)) == (20, 100, 300)
     assert epochs(20, chosen={"training.epochs": 7}) == 7
-    assert epochs(20, chosen={"training__epochs": 7}) == 7
 
 
 def test_an_encoder_that_is_chosen_by_name_wins(opened, positional, run_of, tmp_path):
