@@ -13,7 +13,7 @@ from coral_plugin.bench.cells import CellTable, cell_tables
 from coral_plugin.bench.comparison import Comparison, LookUp
 from coral_plugin.bench.formats import as_json, latex, markdown, scores_csv, summary_csv
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.plots import grouped_bars
+from coral_plugin.evaluation.pictures.bars import grouped_bars
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.io.paths import slug
 from coral_plugin.runs.environment import environment

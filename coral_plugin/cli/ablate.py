@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--record", metavar="DIR", help="Folder for copies of table, numbers and environment")
     arguments = parser.parse_args(argv)
     chosen = _variants(arguments.variants)
-    from coral_plugin.evaluation.pictures.plots import grouped_bars
+    from coral_plugin.evaluation.pictures.bars import grouped_bars
     from coral_plugin.io.files import write_json, write_text
     from coral_plugin.reproduce.ablation import leakage, leakage_table, run_ablation
     from coral_plugin.reproduce.trifeature import PAPER, SMALL, information_table

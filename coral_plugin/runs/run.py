@@ -195,7 +195,7 @@ def draw_run(finished: Run) -> list[Path]:
 
     The pictures go into ``plots/`` of the run's folder. The density shows the samples that have every modality.
     """
-    from coral_plugin.evaluation.pictures.plots import write_run_plots  # matplotlib, which fit() does not need
+    from coral_plugin.evaluation.pictures.run import draw_run_pictures  # matplotlib, which fit() does not need
 
     if finished.folder is None:
         return []
@@ -206,7 +206,7 @@ def draw_run(finished: Run) -> list[Path]:
     if test is not None and shown is not None:
         train = embed_split(objective, shown, projected=True)
         embeddings = (train, embed_split(objective, test, projected=True)) if train else None
-    return write_run_plots(finished.folder / PLOTS, finished.metrics, finished.histories, embeddings)
+    return draw_run_pictures(finished.folder / PLOTS, finished.metrics, finished.histories, embeddings)
 
 
 def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], *, logged: bool) -> None:

@@ -62,7 +62,7 @@ def test_what_is_printed(scored, run_folder):
     assert "label under noise: balanced accuracy, % ↑" in out
     assert "Noise on wave: timeseries, own." in out
     assert "MultiBench's figures" in out
-    assert "MFLOPs a sample and step" in out
+    assert "MFLOPs per sample and step" in out
     assert f"{run_folder / 'plots' / 'robustness'}.png" in out
     assert all((run_folder / "plots" / f"robustness.{kind}").stat().st_size for kind in ("png", "svg", "csv"))
     assert (

@@ -13,30 +13,30 @@ from matplotlib.patches import Patch
 from scipy.stats import gaussian_kde
 
 from coral_plugin.errors import InputError, PluginError
-from coral_plugin.evaluation.pictures.canvas import GREY, colour_of, label, new_figure, save, tidy
+from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
 
-MOST = 1500
-GRID = 80
+MAX_POINTS = 1500
+GRID_POINTS = 80
 # contours enclose these shares of the points, from the outer line to the inner one
 _ENCLOSED = (0.95, 0.75, 0.5, 0.25)
 _ALPHAS = (0.12, 0.22, 0.34, 0.48)
 _TEST = "test"
 
-Parts = Mapping[str, np.ndarray]
+PartEmbeddings = Mapping[str, np.ndarray]
 Planes = dict[str, dict[str, np.ndarray]]
 
 
 def embedding_density(
-    path: Path, train: Parts, test: Parts, *, method: Literal["pca", "umap"] = "pca", seed: int = 0
+    path: Path, train: PartEmbeddings, test: PartEmbeddings, *, method: Literal["pca", "umap"] = "pca", seed: int = 0
 ) -> None:
-    """Contours of the training (filled) and the test (lines) embeddings of every part, rows scaled to length one.
+    """Draw contours of the training (filled) and test (lines) embeddings of every part, rows scaled to length one.
 
     Args:
-        path: Without ending; see :func:`coral_plugin.evaluation.pictures.canvas.save`.
-        train: ``{part: (N, d)}`` of one width, for example the projected parts; the plane is fitted on them.
-        test: The same parts of other samples.
-        method: How d dimensions become two.
-        seed: Of the choice of the points that are drawn, at most 1500 a part, and of UMAP.
+        path: File without ending; see :func:`coral_plugin.evaluation.pictures.figure.save_figure`.
+        train: Parts ``{part: (N, d)}`` of one width, for example the projected ones; the plane is fitted on them.
+        test: The same parts of the test samples.
+        method: Projection from d dimensions to two.
+        seed: Seed of UMAP and of the choice of the points that are drawn, at most 1500 per part.
 
     Raises:
         InputError: parts that differ between the splits or in width, or values that are not finite.
@@ -60,7 +60,7 @@ def embedding_density(
     axes.set_ylabel(heads[1], fontsize=10)
     axes.set_title(f"Embeddings of {len(train)} parts, {method.upper()}", fontsize=13)
     axes.margins(0.04)
-    tidy(axes, grid=None)
+    style_axes(axes, grid=None)
     figure.legend(handles=_handles(list(train)), loc="outside lower center", ncols=3, frameon=False, fontsize=10)
     data = [
         [part, split, *map(float, point)]
@@ -68,10 +68,10 @@ def embedding_density(
         for part, points in parts.items()
         for point in points
     ]
-    save(figure, path, ["part", "split", "x", "y"], data)
+    save_figure(figure, path, ["part", "split", "x", "y"], data)
 
 
-def _check(train: Parts, test: Parts) -> None:
+def _check(train: PartEmbeddings, test: PartEmbeddings) -> None:
     if not train or list(train) != list(test):
         raise InputError(
             f"Train has the parts {list(train)}, test {list(test)}; a plane needs the same ones, at least one."
@@ -90,16 +90,18 @@ def _unit(part: np.ndarray) -> np.ndarray:
     return part / np.where(lengths > 0, lengths, 1.0)
 
 
-def _choose(parts: Parts, seed: int) -> dict[str, np.ndarray]:
+def _choose(parts: PartEmbeddings, seed: int) -> dict[str, np.ndarray]:
     chosen = {}
     for name, part in parts.items():
         # a generator for each part: the same samples of all of them
         rng = np.random.default_rng(seed)
-        chosen[name] = part if len(part) <= MOST else part[np.sort(rng.choice(len(part), MOST, replace=False))]
+        chosen[name] = (
+            part if len(part) <= MAX_POINTS else part[np.sort(rng.choice(len(part), MAX_POINTS, replace=False))]
+        )
     return chosen
 
 
-def _pca(train: Parts, drawn: Mapping[str, Parts]) -> tuple[Planes, list[str]]:
+def _pca(train: PartEmbeddings, drawn: Mapping[str, PartEmbeddings]) -> tuple[Planes, list[str]]:
     """Coordinates on the two leading components of all training rows together."""
     count = sum(map(len, train.values()))
     centre = np.sum([part.sum(axis=0) for part in train.values()], axis=0) / count
@@ -117,7 +119,7 @@ def _pca(train: Parts, drawn: Mapping[str, Parts]) -> tuple[Planes, list[str]]:
 
 
 def require_umap() -> None:
-    """DataRequest for UMAP before the work that it crowns.
+    """Refuse, before any work, where UMAP is needed and not installed.
 
     Raises:
         PluginError: it is not installed.
@@ -126,7 +128,7 @@ def require_umap() -> None:
         raise PluginError("umap-learn is not installed: pip install 'coral-multibench[umap]'.")
 
 
-def _umap(drawn: Mapping[str, Parts], seed: int) -> tuple[Planes, list[str]]:
+def _umap(drawn: Mapping[str, PartEmbeddings], seed: int) -> tuple[Planes, list[str]]:
     require_umap()
     from umap import UMAP
 
@@ -157,9 +159,9 @@ def _density(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
     if variances[0] <= 1e-8 * variances[1] or variances[1] <= 1e-20 * np.square(points).max():
         return None
     kernel = gaussian_kde(points.T)
-    # a grid of its own for each part: a narrow one would fall between the points of a common one
+    # one grid per part: a narrow part would fall between the points of a common grid
     reach = 3 * np.sqrt(np.diag(kernel.covariance))
-    sides = np.linspace(points.min(axis=0) - reach, points.max(axis=0) + reach, GRID)
+    sides = np.linspace(points.min(axis=0) - reach, points.max(axis=0) + reach, GRID_POINTS)
     x, y = np.meshgrid(*sides.T)
     height = kernel(np.stack([x.ravel(), y.ravel()])).reshape(x.shape)
     levels = np.unique(np.quantile(kernel(points.T), [1 - share for share in _ENCLOSED]))
@@ -168,6 +170,6 @@ def _density(points: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
 
 
 def _handles(parts: list[str]) -> list[Any]:
-    colours = [Patch(facecolor=colour_of(i), label=label(part)) for i, part in enumerate(parts)]
+    colours = [Patch(facecolor=colour_of(i), label=short_label(part)) for i, part in enumerate(parts)]
     train = Patch(facecolor=GREY, alpha=0.35, label="train (filled)")
     return [*colours, train, Line2D([], [], color=GREY, linewidth=1.4, label="test (lines)")]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch, MultimodalData
-from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, frozen
+from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, embed_batch, frozen
 from coral_plugin.evaluation.probe import FittedProbe
 from coral_plugin.evaluation.raw_baseline import RawBaseline
 from coral_plugin.evaluation.robustness.noise import Noise, add_noise
@@ -90,7 +90,6 @@ def _features(
     stream: StreamFactory,
 ) -> dict[str, dict[str, np.ndarray]]:
     """``{"representation" | "raw": {condition: (N, d)}}`` of the test samples at one level; at 0 of one condition."""
-    device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     names = conditions(data.modalities)
     collected: dict[str, dict[str, list[np.ndarray]]] = {REPRESENTATION: {}, RAW: {}}
     with frozen(objective):
@@ -104,8 +103,7 @@ def _features(
             for name in names if level else names[:1]:
                 hit = changed if name == ALL and len(names) > 1 else {name: changed[name]}
                 noised = batch.with_values({**batch.tensors, **hit})
-                parts = {k: part.float().cpu().numpy() for k, part in objective.embed(noised.to(device)).items()}
-                collected[REPRESENTATION].setdefault(name, []).append(concatenate(parts))
+                collected[REPRESENTATION].setdefault(name, []).append(concatenate(embed_batch(objective, noised)))
                 collected[RAW].setdefault(name, []).append(_raw(data.modalities, noised, baseline))
     return {kind: {name: np.concatenate(rows) for name, rows in by_name.items()} for kind, by_name in collected.items()}
 

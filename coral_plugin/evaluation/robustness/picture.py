@@ -13,7 +13,7 @@ from matplotlib.patches import Patch
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.canvas import GREY, colour_of, label, new_figure, save, tidy
+from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
 from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
 
 _STYLE: dict[str, dict[str, Any]] = {
@@ -28,7 +28,7 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
     """The score of one task over the level of noise, of the representation and of the raw values.
 
     Args:
-        path: File without ending; see :func:`coral_plugin.evaluation.pictures.canvas.save`.
+        path: File without ending; see :func:`coral_plugin.evaluation.pictures.figure.save_figure`.
         record: Content of ``evaluation-robustness.json``.
         task: Name of a task in the record.
 
@@ -52,8 +52,8 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
         if summary.get("chance") is not None:
             axes.axhline(summary["chance"] * (100 if percent else 1), color="black", linestyle=":", linewidth=1.2)
         noise = record["noises"].get(name, {}).get("family")
-        axes.set_title(label(f"{name}: {noise} noise" if noise else "all modalities", 40), fontsize=11)
-        tidy(axes)
+        axes.set_title(short_label(f"{name}: {noise} noise" if noise else "all modalities", 40), fontsize=11)
+        style_axes(axes)
         if place + across >= len(panels):
             axes.set_xlabel("level of noise", fontsize=10)
             axes.tick_params(labelbottom=True)
@@ -61,10 +61,10 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
             axes.set_ylabel(metric.axis_label, fontsize=10)
     count = len(record["seeds"])
     figure.suptitle(
-        label(f"{record['objective']} on {record['dataset']}, {task}: noise on test samples", 90), fontsize=13
+        short_label(f"{record['objective']} on {record['dataset']}, {task}: noise on test samples", 90), fontsize=13
     )
     figure.legend(handles=_handles(summary, count), loc="outside lower center", ncols=4, frameon=False)
-    save(figure, path, ["noise on", "features", "seed", "level", "value"], _rows(record, panels))
+    save_figure(figure, path, ["noise on", "features", "seed", "level", "value"], _rows(record, panels))
 
 
 def _rows(record: Mapping[str, Any], panels: Mapping[str, Any]) -> list[list[Any]]:

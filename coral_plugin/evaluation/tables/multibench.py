@@ -1,4 +1,4 @@
-"""Tables of what MultiBench reports: robustness, performance, and what training costs."""
+"""Tables of what MultiBench reports: robustness, performance, and the cost of training."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def robustness_tables(record: Mapping[str, Any]) -> list[Table]:
 
 def _robustness(record: Mapping[str, Any], task: str, summary: Mapping[str, Any]) -> Table:
     percent = metric_named(summary["metric"]).is_share
-    found = [own["published"] for own in summary["conditions"].values() if "published" in own]
+    published = [scores["published"] for scores in summary["conditions"].values() if "published" in scores]
     rows: list[tuple[str, ...]] = []
-    for name, own in summary["conditions"].items():
-        curve = own[REPRESENTATION]["values"]
+    for name, scores in summary["conditions"].items():
+        curve = scores[REPRESENTATION]["values"]
         figures = [[values[0] for values in curve], [values[-1] for values in curve]]
-        figures += [own[key]["values"] for key in ("relative", "raw_relative", "effective")]
+        figures += [scores[key]["values"] for key in ("relative", "raw_relative", "effective")]
         row: list[str] = [
             "all modalities" if name == ALL else name,
             *(cell(values, percent=percent) for values in figures),
         ]
-        if found:
-            scaled = own.get("published", {})
+        if published:
+            scaled = scores.get("published", {})
             row += [cell(scaled.get(key, {}).get("values", []), percent=False, decimals=2) for key in _SCALED]
         rows.append(tuple(row))
     columns: tuple[str, ...] = (
@@ -55,15 +55,16 @@ def _robustness(record: Mapping[str, Any], task: str, summary: Mapping[str, Any]
         "area: raw",
         "effective",
     )
-    if found:
+    if published:
         columns += ("scaled area", "scaled effective")
-    said = [_MEANING]
-    if found:
-        said.append(_PUBLISHED.format(metric=found[0]["metric"], keys=", ".join(each["key"] for each in found)))
-    said += [f"Noise on {name}: {own['family']}, {own['origin']}." for name, own in record["noises"].items()]
-    said.append(seeds_caption(record))
+    lines = [_MEANING]
+    if published:
+        keys = ", ".join(curves["key"] for curves in published)
+        lines.append(_PUBLISHED.format(metric=published[0]["metric"], keys=keys))
+    lines += [f"Noise on {name}: {noise['family']}, {noise['origin']}." for name, noise in record["noises"].items()]
+    lines.append(seeds_caption(record))
     heading = f"{run_title(record)}, {task} under noise: {metric_named(summary['metric']).heading}"
-    return Table(columns, tuple(rows), heading, "\n".join(said))
+    return Table(columns, tuple(rows), heading, "\n".join(lines))
 
 
 _SCALED = ("relative", "effective")
@@ -75,45 +76,45 @@ def performance_table(metrics: Mapping[str, Any]) -> Table:
     Args:
         metrics: Content of ``evaluation-<probe>.json`` with ``performance``.
     """
-    found = metrics["performance"]
+    tasks = metrics["performance"]
     kinds = {REPRESENTATION: "all parts", RAW: "raw values"}
-    names = dict.fromkeys(name for own in found.values() for name in own[REPRESENTATION])
+    names = dict.fromkeys(name for figures in tasks.values() for name in figures[REPRESENTATION])
     rows = [
         (
             metric_named(name).heading,
             *(
-                cell(own[kind].get(name, {}).get("values", []), percent=metric_named(name).is_share)
-                for own in found.values()
+                cell(figures[kind].get(name, {}).get("values", []), percent=metric_named(name).is_share)
+                for figures in tasks.values()
                 for kind in kinds
             ),
         )
         for name in names
     ]
-    columns = tuple(f"{task}: {said}" for task in found for said in kinds.values())
+    columns = tuple(f"{task}: {kind}" for task in tasks for kind in kinds.values())
     return Table(
         ("figure", *columns), tuple(rows), f"{run_title(metrics)}, MultiBench's figures", seeds_caption(metrics)
     )
 
 
 def training_table(cost: Mapping[str, Any]) -> Table:
-    """What the training cost, from :func:`coral_plugin.runs.costs.training_cost`."""
+    """The cost of training, from :func:`coral_plugin.runs.costs.training_cost`."""
     memory = cost["peak_memory_bytes"]
     rows = (
         ("parameters", f"{cost['parameters']:,}"),
-        ("MFLOPs a sample and step", f"{cost['flops_per_sample'] / 1e6:.2f}"),
+        ("MFLOPs per sample and step", f"{cost['flops_per_sample'] / 1e6:.2f}"),
         ("seconds", cell(cost["seconds"], percent=False)),
-        ("samples a second", cell(cost["samples_per_second"], percent=False)),
+        ("samples per second", cell(cost["samples_per_second"], percent=False)),
         (
             "peak memory, MiB",
             cell([value / 2**20 for value in memory], percent=False, decimals=1),
         ),
     )
-    said = (
+    conditions = (
         f"{_plural(cost['epochs'], 'epoch')} of {cost['samples']:,} samples in batches of {cost['batch_size']}; "
         f"memory is {_whose(cost['memory_of'])}.\n"
         "FLOPs: both views, loss and gradients; element-wise operations and the optimiser are not counted."
     )
-    return Table(("cost", "value"), rows, f"Training{_per_seed(cost['seconds'])}", said)
+    return Table(("cost", "value"), rows, f"Training{_per_seed(cost['seconds'])}", conditions)
 
 
 def _plural(count: int, noun: str) -> str:
@@ -121,8 +122,8 @@ def _plural(count: int, noun: str) -> str:
 
 
 def _per_seed(values: Iterable[float]) -> str:
-    return ", mean ± sample deviation of the seeds" if len(list(values)) > 1 else ""
+    return ", mean ± sample standard deviation of the seeds" if len(list(values)) > 1 else ""
 
 
 def _whose(memory: str) -> str:
-    return "the greatest of the whole process" if memory == "process" else "the greatest of the GPU's allocator"
+    return "the peak of the whole process" if memory == "process" else "the peak of the GPU's allocator"

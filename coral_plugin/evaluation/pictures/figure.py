@@ -1,4 +1,4 @@
-"""What every picture shares: colours, fonts, and the three files that each one leaves.
+"""Colours, axes and labels that all pictures share, and the three files that a picture is saved as.
 
 Only matplotlib's object interface: no pyplot, no settings changed for the rest of the process.
 """
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 from coral_plugin.io.files import write_aside, write_text
 
-# Okabe and Ito: told apart with every common form of colour blindness
+# Okabe and Ito: distinguishable with every common form of colour blindness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 HATCHES = ("", "//", "..", "xx")
 GREY = "#5A5A5A"
@@ -25,36 +25,36 @@ DPI = 150
 
 
 def colour_of(index: int) -> str:
-    """A colour of the palette, round and round."""
+    """Colour of a curve or bar by its number; the palette repeats after eight."""
     return PALETTE[index % len(PALETTE)]
 
 
 def hatch_of(index: int) -> str:
-    """What tells the ninth colour from the first."""
+    """Hatch of a bar by its number, which distinguishes the ninth colour from the first."""
     return HATCHES[index // len(PALETTE) % len(HATCHES)]
 
 
-def label(text: str, most: int = 32) -> str:
-    r"""A name from a user's file as a label: short, and without matplotlib's formulas.
+def short_label(text: str, width: int = 32) -> str:
+    r"""A name from a user's file as a label: at most ``width`` characters, without matplotlib's formulas.
 
-    >>> label("price in $ or $US")
+    >>> short_label("price in $ or $US")
     'price in \\$ or \\$US'
     """
     text = " ".join(text.split())
-    if len(text) > most:
-        text = text[: most - 1] + "…"
+    if len(text) > width:
+        text = text[: width - 1] + "…"
     return text.replace("$", r"\$")
 
 
 def new_figure(height: float, width: float = WIDTH) -> Figure:
-    """An empty figure, in inches, that keeps labels from overlapping."""
+    """An empty figure, its size in inches, that keeps labels from overlapping."""
     figure = Figure(figsize=(width, height))
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     FigureCanvasAgg(figure)
     return figure
 
 
-def tidy(axes: Any, *, grid: str | None = "y") -> None:
+def style_axes(axes: Any, *, grid: str | None = "y") -> None:
     """Two spines, a light grid behind the data, readable ticks."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)
@@ -64,7 +64,7 @@ def tidy(axes: Any, *, grid: str | None = "y") -> None:
         axes.set_axisbelow(True)
 
 
-def save(figure: Figure, path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def save_figure(figure: Figure, path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write ``<path>.png``, ``<path>.svg`` and ``<path>.csv``, the data behind the picture."""
     for kind, metadata in (("png", {"Software": "coral-multibench"}), ("svg", {"Date": None})):
         with write_aside(path.with_name(f"{path.name}.{kind}")) as aside:
