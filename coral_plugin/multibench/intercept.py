@@ -20,9 +20,9 @@ from coral_plugin.data.loader_batches import in_order
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import EMBED_BATCH, frozen
 from coral_plugin.io.files import write_json
-from coral_plugin.multibench.calls import bound
 from coral_plugin.multibench.encoders import wrapped
 from coral_plugin.multibench.head import fit_head
+from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.model import RepresentationModel, features, save_model
 from coral_plugin.multibench.reading import Script, first_batch, read_script
 from coral_plugin.multibench.record import ScriptRun

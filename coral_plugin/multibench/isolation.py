@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -113,6 +114,20 @@ def isolated(checkout: Checkout, say: Callable[[str], None] = lambda _: None) ->
 def current() -> Scope | None:
     """The innermost open context; None outside of one."""
     return _scopes[-1] if _scopes else None
+
+
+def bound(function: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> inspect.BoundArguments:
+    """The arguments by name, including defaults, of a call that a script makes of MultiBench's ``function``.
+
+    Raises:
+        TypeError: they do not fit the function, in the words of Python for a call of it.
+    """
+    try:
+        call = inspect.signature(function).bind(*args, **options)
+    except TypeError as error:
+        raise TypeError(f"{function.__name__}() {error}") from error
+    call.apply_defaults()
+    return call
 
 
 def _open(finder: Finder, stack: ExitStack) -> None:

@@ -10,8 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from coral_plugin.errors import InputError
-from coral_plugin.multibench.calls import bound
-from coral_plugin.multibench.isolation import Scope
+from coral_plugin.multibench.isolation import Scope, bound
 
 INTERCEPTED = "training_structures.Supervised_Learning"
 # module -> arguments that count epochs; the first is their number, the others are cut to it

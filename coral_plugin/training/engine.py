@@ -28,14 +28,14 @@ class Engine:
     """One training: its networks, optimiser, batches and log, from step ``step`` on.
 
     Attributes:
-        fabric: Lightning's, launched.
-        training: The loss of a step, on the fabric's device.
-        loader: Of this process.
-        settings: Of the training.
-        log: Of the epochs.
-        save: Called with the whole state, in process 0; None keeps no checkpoint.
-        after_epoch: Called with the objective and the epoch that is over; the training ends where it returns True.
-        step: Steps done.
+        fabric: Lightning's Fabric, launched.
+        training: Module that computes the loss of a step, on the fabric's device.
+        loader: Batches of this process.
+        settings: Training settings.
+        log: Log of the epochs.
+        save: Function that gets the whole state, in process 0; None keeps no checkpoint.
+        after_epoch: Function of the objective and the epoch that is over; the training ends where it returns True.
+        step: Number of finished steps.
     """
 
     fabric: Any
@@ -50,7 +50,7 @@ class Engine:
     def __post_init__(self) -> None:
         settings = self.settings
         groups = parameter_groups(self.training.objective, settings.weight_decay)
-        # one kernel for all parameters: five times as fast as one for each where there are many small ones
+        # one kernel for all parameters: five times as fast as one per parameter where there are many small ones
         self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
         self.module, self.stepper = self.fabric.setup(self.training, self.optimiser)
         self._scaler = getattr(self.fabric.strategy.precision, "scaler", None)
@@ -59,15 +59,15 @@ class Engine:
 
     @property
     def steps(self) -> int:
-        """Of the whole training."""
+        """Number of steps of the whole training."""
         return self.training.steps
 
     def place(self) -> str:
-        """Where the training is, for the user."""
+        """The present step in words, for the user."""
         return f"after step {self.step} of {self.steps} of seed {self.training.seed}"
 
     def run(self, request: StopRequest) -> None:
-        """All steps that are left.
+        """Take all steps that are left.
 
         Raises:
             DivergedError: a loss or gradient is not finite.
@@ -122,7 +122,7 @@ class Engine:
         return stopped
 
     def _agree(self, loss_is_finite: bool, finite: bool, signal: int) -> tuple[bool, bool, int]:
-        """What every process does at this step."""
+        """What all processes do at this step: the worst of what each has seen."""
         if self._group is None:
             return loss_is_finite, finite, signal
         words = torch.tensor([not loss_is_finite, not finite, signal])
@@ -131,7 +131,7 @@ class Engine:
 
     def _skip(self, before: dict[str, Tensor]) -> None:
         if self._scaler is not None:
-            self.stepper.step()  # it skips by itself, and wants to be told
+            self.stepper.step()  # it skips by itself, but expects the call
         self.optimiser.zero_grad(set_to_none=True)
         buffers = dict(self.training.named_buffers())
         for name, value in before.items():
@@ -159,7 +159,7 @@ class Engine:
         self.log.end_epoch(last // len(self.loader), self.step, used)
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides on what follows, in plain containers and tensors."""
+        """Everything that determines the steps to come, in plain containers and tensors."""
         return {
             "seed": self.training.seed,
             "step": self.step,
@@ -172,7 +172,7 @@ class Engine:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from :meth:`state`."""
+        """Continue from :meth:`state`."""
         objective: nn.Module = self.training.objective
         objective.load_state_dict(state["weights"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -188,11 +188,11 @@ def _finite(values: Tensor, norm: Tensor) -> Tensor:
     return torch.stack([loss, loss & torch.isfinite(norm)])
 
 
-def _surest(found: tuple[int, str]) -> tuple[int, str]:
+def _surest(cause: tuple[int, str]) -> tuple[int, str]:
     """The surest cause of all processes."""
     if world_size() == 1:
-        return found
-    everywhere: list[Any] = [None] * world_size()
-    dist.all_gather_object(everywhere, found)
-    best: tuple[int, str] = min(everywhere, key=lambda each: each[0])
-    return best
+        return cause
+    causes: list[Any] = [None] * world_size()
+    dist.all_gather_object(causes, cause)
+    surest: tuple[int, str] = min(causes, key=lambda other: other[0])
+    return surest

@@ -1,4 +1,4 @@
-"""Where a loss or gradient that is not finite comes from."""
+"""The cause of a loss or gradient that is not finite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SHOWN = 8
 
 
 def nonfinite_terms(names: list[str], values: Tensor) -> tuple[str, str]:
-    """What is not finite, of the terms ``values`` (K,) and the gradient, and which terms.
+    """Whether the loss or the gradient is not finite, given the terms ``values`` (K,), and which terms.
 
     >>> nonfinite_terms(["shared", "total"], torch.tensor([1.0, float("nan")]))
     ('loss', 'terms: total; ')
@@ -23,7 +23,7 @@ def nonfinite_terms(names: list[str], values: Tensor) -> tuple[str, str]:
 
 
 def find_cause(objective: Objective, batch: MultimodalBatch, step: Step) -> tuple[int, str]:
-    """How sure the cause is (less is surer), and what it is: modality, place, sample indices.
+    """Rank of the cause (less is surer), and its words: modality, place, sample indices.
 
     Looks at weights, then at the values of each modality, its views, and its embedding alone; gradients last. Changes
     running statistics, so the training must end here.
@@ -41,16 +41,16 @@ def find_cause(objective: Objective, batch: MultimodalBatch, step: Step) -> tupl
                 for part in objective.embed(view.select([name])).values():
                     if (rows := _rows(part, view.present.get(name))) is not None:
                         return 2, f"modality {name}: its embedding, samples {_samples(batch, rows)}"
-    found = [n for n, p in objective.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
-    if not found:
+    gradients = [n for n, p in objective.named_parameters() if p.grad is not None and not torch.isfinite(p.grad).all()]
+    if not gradients:
         return 4, f"samples {_samples(batch, None)}"
-    touched = [name for name in batch if any(module_key(name) in parameter.split(".") for parameter in found)]
+    touched = [name for name in batch if any(module_key(name) in parameter.split(".") for parameter in gradients)]
     modality = f"modality {', '.join(touched)}; " if touched else ""
-    return 3, f"{modality}gradients: {_few(found)}; samples {_samples(batch, None)}"
+    return 3, f"{modality}gradients: {_few(gradients)}; samples {_samples(batch, None)}"
 
 
 def _rows(values: Tensor, present: Tensor | None) -> Tensor | None:
-    """Rows ``(B,)`` of ``values`` that are not finite, of those that count; None where all are."""
+    """Mask ``(B,)`` of the present rows of ``values`` that are not finite; None where all are finite."""
     bad = ~torch.isfinite(values.flatten(1)).all(dim=1)
     if present is not None:
         bad = bad & present
@@ -61,8 +61,8 @@ def _samples(batch: MultimodalBatch, rows: Tensor | None) -> str:
     index = batch.index
     if index is None:
         index = torch.arange(batch.size)
-    found = (index if rows is None else index[rows]).tolist()
-    return f"{found[:_SHOWN]}{'...' if len(found) > _SHOWN else ''}"
+    indices = (index if rows is None else index[rows]).tolist()
+    return f"{indices[:_SHOWN]}{'...' if len(indices) > _SHOWN else ''}"
 
 
 def _few(names: list[str]) -> str:

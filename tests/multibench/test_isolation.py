@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from coral_plugin.multibench import Checkout, multibench
-from coral_plugin.multibench.isolation import current, isolated
+from coral_plugin.multibench.isolation import bound, current, isolated
 
 OTHERS = ("datasets", "utils", "datasets.affect")
 
@@ -188,3 +188,17 @@ def test_nothing_is_written_into_the_checkout_and_pytorch_stays_whole(checkout, 
     assert done.returncode == 0, done.stderr
     assert {path for path in checkout.root.rglob("*") if ".git" not in path.parts} == before
     assert list(tmp_path.iterdir()) == []
+
+
+def train(encoders, lr=0.1, **rest):
+    raise AssertionError("it is not called")
+
+
+def test_arguments_are_bound_by_name_with_defaults():
+    assert bound(train, ([1],), {"x": 2}).arguments == {"encoders": [1], "lr": 0.1, "rest": {"x": 2}}
+
+
+@pytest.mark.parametrize(("args", "options"), [((), {}), ((1, 2, 3), {}), ((1,), {"encoders": 1})])
+def test_wrong_arguments_get_the_words_of_a_call(args, options):
+    with pytest.raises(TypeError, match=r"^train\(\) "):
+        bound(train, args, options)

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from coral_plugin.multibench.calls import bound
+from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.redirect.request import DataRequest, Loader
 from coral_plugin.multibench.redirect.widths import Widths, expected, fit_widths
 

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import InputError, PluginError, one_line
-from coral_plugin.multibench.calls import bound
+from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.redirect.request import DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
 from coral_plugin.multibench.shims.base import absent

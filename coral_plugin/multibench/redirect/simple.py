@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import InputError, one_line
-from coral_plugin.multibench.calls import bound
+from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.redirect.request import DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
 

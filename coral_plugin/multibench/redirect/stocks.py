@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_text
-from coral_plugin.multibench.calls import bound
+from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.redirect.request import DataRequest, Loader
 
 WHAT = "a folder of SYMBOL.csv (columns Date, Open, ...; one row a trading day)"
