@@ -1,4 +1,4 @@
-"""What the processes of one training exchange. Without a process group every function is the identity."""
+"""Exchange between the processes of one training. Without a process group every function is the identity."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def world_size() -> int:
 
 
 def rank() -> int:
-    """Number of this process, from 0 on."""
+    """Number of this process, from 0."""
     return dist.get_rank() if world_size() > 1 else 0
 
 
@@ -23,7 +23,7 @@ def gather(rows: Tensor) -> Tensor:
     """Rows ``(B_r, ...)`` of every process r, in the order of the processes: ``(sum of B_r, ...)``.
 
     The gradient flows back to the process that a row came from: backward sums the gradients of all processes over its
-    own rows. Each process computes the same loss on the gathered rows, and DDP divides by their number, so the gradient
+    rows. Each process computes the same loss on the gathered rows, and DDP divides by their number, so the gradient
     is that of one process with the whole batch. The numbers of rows may differ.
     """
     if world_size() == 1:
@@ -35,7 +35,7 @@ def gather(rows: Tensor) -> Tensor:
 
 
 def agree(tensor: Tensor) -> Tensor:
-    """What process 0 holds in ``tensor``, which has the same shape and type everywhere."""
+    """The ``tensor`` of process 0, in every process; shape and type are the same everywhere."""
     if world_size() > 1:
         tensor = tensor.clone()
         dist.broadcast(tensor, src=0)
@@ -43,7 +43,7 @@ def agree(tensor: Tensor) -> Tensor:
 
 
 class _Gather(torch.autograd.Function):
-    """The gather with its gradient, in one place: torch's own is deprecated."""
+    """The gather with its gradient, in one place: torch's gather is deprecated."""
 
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
@@ -60,13 +60,13 @@ class _Gather(torch.autograd.Function):
 
 
 def _collect(rows: Tensor) -> tuple[Tensor, list[int]]:
-    """All rows, and how many each process has; collectives want equal shapes, so fewer rows are filled up."""
+    """All rows, and how many each process has; collectives need equal shapes, so fewer rows are padded."""
     counts = torch.zeros(world_size(), dtype=torch.int64, device=rows.device)
     counts[rank()] = len(rows)
     dist.all_reduce(counts)
     numbers = counts.tolist()
-    filled = rows.new_zeros(max(numbers), *rows.shape[1:])
-    filled[: len(rows)] = rows
-    parts = [torch.empty_like(filled) for _ in numbers]
-    dist.all_gather(parts, filled)
+    padded = rows.new_zeros(max(numbers), *rows.shape[1:])
+    padded[: len(rows)] = rows
+    parts = [torch.empty_like(padded) for _ in numbers]
+    dist.all_gather(parts, padded)
     return torch.cat([part[:count] for part, count in zip(parts, numbers, strict=True)]), numbers

@@ -6,7 +6,7 @@ import reprlib
 
 
 class CoralError(Exception):
-    """Base of everything this package raises on purpose; its text is one clear line."""
+    """Base of all exceptions that this package raises on purpose; the text is one clear line."""
 
 
 class InputError(CoralError, ValueError):
@@ -63,7 +63,7 @@ def one_line(error: BaseException, most: int = 200, *, with_type: bool = False) 
 
 
 def short(value: object) -> str:
-    """``repr`` of a value from outside, for a message: bounded in length and time, whatever the value is.
+    """``repr`` of a value from outside, for a message: bounded in length and time for any value.
 
     >>> short("x" * 200)[:6], len(short("x" * 200)), short(10**5000)
     ("'xxxxx", 100, 'a number of 16610 bits')

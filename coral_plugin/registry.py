@@ -1,4 +1,4 @@
-"""Names to objects through entry points, loaded one at a time and only when asked for."""
+"""Names to objects through entry points, loaded one at a time and only when needed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def suggest(name: object, known: list[str], kind: str) -> UnknownNameError:
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered name: where it comes from, and its target ``module:attribute``."""
+    """One registered name: its distribution, and its target ``module:attribute``."""
 
     name: str
     target: str

@@ -1,4 +1,4 @@
-"""Imports inside a checkout's context: its own packages first, stand-ins for what is absent, hooks behind modules."""
+"""Imports inside a checkout's context: its packages first, stand-ins for absent modules, hooks behind modules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Fill = Callable[[ModuleType], None]
 
 
 class Finder(MetaPathFinder):
-    """Finds the packages of a checkout in the checkout alone, whatever else is installed under their names.
+    """Finds the packages of a checkout in the checkout alone, even if others are installed under their names.
 
     Args:
         checkout: Checkout with the packages.

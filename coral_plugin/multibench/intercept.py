@@ -43,7 +43,7 @@ _DATASET = "dataloaders"
 def install(run: ScriptRun) -> Iterator[None]:
     """Inside, MultiBench's ``train`` pre-trains ``run.objective`` instead, for scripts that import it from then on.
 
-    To be used where MultiBench's packages can be imported. Its signature stays, whatever its version.
+    For use where MultiBench's packages can be imported. The signature of ``train`` stays, in any version of it.
 
     Raises:
         InputError: settings that do not fit each other, before the script reads its data.

@@ -88,7 +88,7 @@ class Scope:
 
 @contextlib.contextmanager
 def isolated(checkout: Checkout, say: Callable[[str], None] = lambda _: None) -> Iterator[Scope]:
-    """Inside, MultiBench's packages are imported from ``checkout``, whatever else is installed under their names.
+    """Inside, MultiBench's packages are imported from ``checkout``, even if others are installed under their names.
 
     On exit ``sys.path`` is what it was, and the former modules of those names are back. Objects of
     MultiBench's classes stay usable; saving or loading whole ones needs a context, in which their modules are the
@@ -149,7 +149,7 @@ def _close(finder: Finder, others: dict[str, ModuleType]) -> None:
     """Keep the checkout's modules for the next context, and give their names back to ``others``."""
     root = finder.checkout.root
     _kept[root] = _swap(finder.owns, others)
-    for name in below(root):  # what a script imported from its own folder
+    for name in below(root):  # modules that a script imported from its folder
         del sys.modules[name]
 
 

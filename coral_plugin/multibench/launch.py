@@ -1,4 +1,4 @@
-"""A script of MultiBench run as it is: its own arguments, the run's folder as current directory, errors in a line."""
+"""A script of MultiBench run as it is: its arguments, the run's folder as current directory, errors in a line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def run_script(script: Path, arguments: Sequence[str], scope: Scope, folder: Pat
     with _as_started(script, arguments, folder):
         try:
             runpy.run_path(str(script), run_name="__main__")
-        except (CoralError, BrokenPipeError):  # whoever read what it printed has gone
+        except (CoralError, BrokenPipeError):  # the reader of what it printed has gone
             raise
         except SystemExit as ended:
             if hidden_error := _ended_inside(ended, script, scope):
@@ -57,7 +57,7 @@ def seed_everything(seed: int) -> None:
 
 
 def check_arguments(script: Path, arguments: Sequence[str], flags: Sequence[str]) -> None:
-    """Refuse arguments for a script that reads none: most often they are flags of ours that were mistyped.
+    """Refuse arguments for a script that reads none: most often they are mistyped flags of ``coral run``.
 
     Args:
         script: Python file.
@@ -95,7 +95,7 @@ def _as_started(script: Path, arguments: Sequence[str], folder: Path) -> Iterato
 
 
 def _ended_inside(ended: SystemExit, script: Path, scope: Scope) -> str:
-    """Where MultiBench's own code ended the script with success (it has ``except: exit()``); empty where it did not."""
+    """A line on MultiBench code that ended the script with success (``except: exit()``); empty where none did."""
     file, line = place(ended)
     if ended.code in (None, 0) and file != str(script) and Path(file).is_relative_to(scope.checkout.root):
         name = Path(file).relative_to(scope.checkout.root)

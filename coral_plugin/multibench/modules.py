@@ -76,7 +76,7 @@ def _acts(path: Path) -> bool:
     try:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
-        return False  # importing it says what is wrong
+        return False  # importing it shows the error
     return any(isinstance(node, ast.For | ast.While | ast.With) or _calls(node) for node in tree.body)
 
 

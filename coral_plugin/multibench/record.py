@@ -15,7 +15,7 @@ from coral_plugin.runs.environment import environment
 RUN_FILE = "run.json"
 SUPERVISED = "supervised"  # the objective that leaves MultiBench's training as it is
 _SCHEMA = 1
-# what may change between a run and its resumption, or says nothing of the results
+# fields that may change between a run and its resumption, and do not change the results
 _UNRECORDED = ("folder", "resume", "trust_pickle", "quiet")
 
 

@@ -61,9 +61,9 @@ def _trainings(run: ScriptRun, scope: Scope) -> Sequence[Any]:
 
     scope.enter(install(run))  # undone in turn with what is put around it
     scope.say(
-        f"{run.objective} trains the script's encoders with a fusion and a loss of its own; "
-        "the script's fusion, head and loss only tell shape and kind of the output, which a linear head learns on the "
-        "representation. To train with both losses: docs/multibench.md, 'Beside the script's own loss'"
+        f"{run.objective} trains the script's encoders with another fusion and loss; "
+        "the script's fusion, head and loss only determine shape and kind of the output, which a linear head learns on "
+        "the representation. To train with both losses: docs/multibench.md, 'Beside the script's own loss'"
     )
     refuse_others(scope, run.script.name, run.objective)
     return count_calls(scope)

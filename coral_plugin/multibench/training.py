@@ -1,4 +1,4 @@
-"""MultiBench's own trainings under ``coral run``: epochs for all of them; which one an objective may replace."""
+"""MultiBench's trainings under ``coral run``: epochs for all of them, and the one that an objective may replace."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EPOCHS: dict[str, tuple[str, ...]] = {
 
 
 def set_epochs(scope: Scope, epochs: int) -> None:
-    """Let every training structure train for ``epochs`` epochs, whatever the script says."""
+    """Let every training structure train for ``epochs`` epochs, overriding the script."""
     for name, counts in EPOCHS.items():
         scope.after_import(name, functools.partial(_shorten, scope, counts, epochs))
 
@@ -39,7 +39,7 @@ def check_training(script: Path, objective: str) -> None:
     """
     try:
         tree = ast.parse(script.read_bytes())
-    except (SyntaxError, ValueError):  # running it says what is wrong
+    except (SyntaxError, ValueError):  # running it shows the error
         return
     imports = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     structures = {node.module for node in imports if any(alias.name == "train" for alias in node.names)}

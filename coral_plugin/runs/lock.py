@@ -1,7 +1,7 @@
 """One process at a time in a run directory.
 
-The package filelock does not serve here: its file stays behind, so that no run directory would be left as it was found,
-and it names no holder and refuses to work on network disks without locks.
+The package filelock does not serve here: its lock file stays behind in the run directory, it names no holder for the
+message, and it does not work on network disks without locks.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _MOST_BYTES = 300  # of the text in a lock file
 def locked(folder: Path, name: str = LOCK, *, wait: bool = False) -> Iterator[None]:
     """Hold ``folder``, which is made if need be, until the end of the block.
 
-    The system keeps the lock for the process, not the file: that of a process that was killed holds nobody up.
+    The system keeps the lock for the process, not the file: that of a killed process ends with it.
 
     Args:
         folder: Run directory.
@@ -72,7 +72,7 @@ def _acquire(path: Path, *, wait: bool) -> int:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             handle = os.open(path, flags, 0o644)
-        except FileNotFoundError:  # whoever made the folder has removed it again
+        except FileNotFoundError:  # the process that made the folder has removed it again
             continue
         try:
             _take(handle, path, wait=wait)

@@ -92,7 +92,7 @@ def _read(path: Path) -> dict[str, Any]:
     if path.exists() and not path.is_file():
         raise ValueError("no file")
     with zipfile.ZipFile(path) as archive:
-        # torch's own reader compares no checksums
+        # torch's reader compares no checksums
         if bad := archive.testzip():
             raise ValueError(f"wrong checksum of {bad}")
     state = torch.load(path, map_location="cpu", weights_only=True)

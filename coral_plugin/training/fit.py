@@ -202,7 +202,7 @@ class _Job:
                     raise Interrupted(request.number, engine.place())
             engine.optimiser.zero_grad(set_to_none=True)
             if double:
-                objective.float()  # the probe's features are float32, whatever the training
+                objective.float()  # the probe's features are float32 in any case
         seconds = sum(row["seconds"] for row in log.rows)
         rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
         seen = engine.step // len(loader) * loader.samples

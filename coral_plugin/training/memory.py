@@ -73,7 +73,7 @@ def check_step(
     device: torch.device,
     say: Callable[[str], None],
 ) -> None:
-    """Refuse a training of which no step fits into memory; say so where it may not.
+    """Refuse a training whose steps do not fit into memory; warn where they may not.
 
     Args:
         build: Function that makes the objective; torch's global random state is restored after it.
@@ -100,7 +100,7 @@ def step_memory(
     """What a training step takes, from what the objective keeps of two and of four samples.
 
     These are the longest ones; of series longer than 512 steps, three beginnings, and the parabola through them. The
-    loss is computed once for each, without its gradient, on an objective of its own.
+    loss is computed once for each, without its gradient, on a separate objective.
 
     Returns:
         None for batches so small that nothing needs to be measured, and for an objective whose loss fails: the first

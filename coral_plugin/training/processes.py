@@ -46,7 +46,7 @@ def without_srun() -> str | None:
     """The warning in a SLURM allocation of several tasks in which this process was started alone; None elsewhere.
 
     A batch script and a notebook have the variables of the whole allocation. ``srun`` alone makes a step, starts its
-    tasks, and says in each how many there are; an interactive shell is a step of one task.
+    tasks, and sets their number in each; an interactive shell is a step of one task.
     """
     tasks = os.environ.get("SLURM_NTASKS", "1")
     if "WORLD_SIZE" in os.environ or tasks == "1":
@@ -196,7 +196,7 @@ def train_in_processes(job: Any, settings: TrainingSettings) -> None:
 
 def _start(folder: Path, rank: int, count: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "coral_plugin.training.worker", str(folder), str(rank), str(count)]
-    # process 0 speaks; the pipe tells a worker that this process is gone; Ctrl-C reaches this process alone
+    # process 0 alone writes to standard error; the pipe ends when this process does; Ctrl-C reaches this process alone
     with (folder / f"stderr-{rank}").open("wb") as quiet:
         return subprocess.Popen(  # noqa: S603
             command,
@@ -233,7 +233,7 @@ def _wait(workers: list[subprocess.Popen[bytes]], request: StopRequest, folder: 
 
 
 def _raise(codes: list[int | None], first: int, folder: Path) -> None:
-    """The reason of the surest witness: a signal that killed, then an error of ours, then whoever ended first."""
+    """Raise the surest reason: a signal that killed a process, then a CoralError, then the process that ended first."""
     killed = next((rank for rank, code in enumerate(codes) if code is not None and code < 0), None)
     if killed is not None:
         rank, reason = killed, f"was killed by signal {-(codes[killed] or 0)}"

@@ -1,4 +1,4 @@
-"""Settings of a training run, whatever the objective."""
+"""Settings of a training run, the same for every objective."""
 
 from __future__ import annotations
 

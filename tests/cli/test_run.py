@@ -191,7 +191,7 @@ def test_without_output_the_folder_is_named_after_script_and_objective(run, tmp_
 
 
 def test_what_becomes_of_the_scripts_fusion_head_and_loss_is_said_once(run, tmp_path):
-    line = "the script's fusion, head and loss only tell shape and kind of the output"
+    line = "the script's fusion, head and loss only determine shape and kind of the output"
     status, _, err = run("--objective", "coral", "--epochs", 1, *SET)
     assert status == 0, err
     assert err.count(line) == 1
