@@ -48,7 +48,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
     Args:
         objective: Registered name of the method.
         columns: ``{modality: slice, indices, boolean mask or names}`` for a 2-D ``X``; two halves by default.
-        preset: Of the method.
+        preset: Preset of the method; its first one by default.
         epochs: Passes over the samples.
         batch_size: Samples a step; the preset's by default.
         learning_rate: The preset's by default.
@@ -81,7 +81,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         objective: str = "coral",
         *,
         columns: Mapping[str, Columns] | None = None,
-        preset: str = "paper",
+        preset: str = "",
         epochs: int = 100,
         batch_size: int | None = None,
         learning_rate: float | None = None,

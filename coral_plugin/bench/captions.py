@@ -181,7 +181,7 @@ def _overrides(comparison: Comparison, rows: Sequence[ComparedRow], column: str)
     if alone:
         yield f"Set for one row: {'; '.join(f'{name}: {listed}' for name, listed in alone.items())}."
     presets = {each.method.name: preset_of(each.method, column) for each in rows}
-    if others := {name: preset for name, preset in presets.items() if preset != "paper"}:
+    if others := {name: preset for name, preset in presets.items() if preset not in ("paper", "")}:
         yield f"Presets: {', '.join(f'{name} {preset}' for name, preset in others.items())}; paper for the others."
 
 

@@ -24,7 +24,7 @@ class MethodRow:
     Attributes:
         name: In tables.
         objective: Registered name.
-        preset: Of the method; None is ``paper``, or the method's first one where it has none of that name.
+        preset: Preset of the method; None for its first one.
         presets: ``{column: preset}`` in place of ``preset``.
         chosen: ``{"group.key": value}`` on every data set.
         by_column: ``{column: {"group.key": value}}`` over ``chosen``.
@@ -168,12 +168,8 @@ def run_settings(row: MethodRow, column: DatasetColumn, condition: str, seed: in
 
 
 def preset_of(row: MethodRow, column: str) -> str:
-    """Name of the preset that a row starts from on a column."""
-    preset = row.presets.get(column, row.preset)
-    if preset is None:
-        presets = list(OBJECTIVES.get(row.objective).presets)
-        preset = "paper" if "paper" in presets or not presets else presets[0]
-    return preset
+    """Name of the preset that a row starts from on a column; empty where its method has none."""
+    return row.presets.get(column) or row.preset or next(iter(OBJECTIVES.get(row.objective).presets), "")
 
 
 def plan(

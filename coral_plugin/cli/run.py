@@ -24,7 +24,7 @@ from coral_plugin.training.signals import advise
 if TYPE_CHECKING:
     from coral_plugin.multibench.checkout import Checkout
 
-_OURS = {"head": "frozen", "preset": "paper"}
+_OURS = {"head": "frozen", "preset": ""}
 _SWITCHES = ("--resume", "--trust-pickle", "--quiet", "--help", "-h")
 _EPILOG = """\
 Flags of coral run are its own wherever they stand; everything else behind SCRIPT, and all behind '--', is the script's.
@@ -111,7 +111,7 @@ def _parser() -> CommandParser:
     )
     add_settings(parser, epochs=False)
     add("--seed", type=one_seed, default=41, metavar="S", help="Seed of all random numbers; 41 by default")
-    add("--preset", default="paper", metavar="NAME", help="Preset of the method; paper by default")
+    add("--preset", default="", metavar="NAME", help="Preset of the method; its first one by default")
     add(
         "--head", choices=("frozen", "finetuned"), default="frozen",
         help="Training of the task's head: on the frozen representation (default), or together with the encoders",

@@ -27,7 +27,7 @@ from coral_plugin.training.signals import advise
 if TYPE_CHECKING:
     from coral_plugin.runs.settings import RunSettings
 
-NAME_DEFAULTS = {"objective": "coral", "dataset": "trifeature", "preset": "paper"}
+NAME_DEFAULTS = {"objective": "coral", "dataset": "trifeature", "preset": ""}
 
 
 def main(argv: list[str]) -> int:
@@ -163,7 +163,7 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type]) -> CommandPa
     # read before this parser is made; here for the help
     add("--objective", metavar="NAME", help=f"Registered name of the method ({names.objective})")
     add("--dataset", metavar="NAME", help=f"Registered name of the data set ({names.dataset})")
-    add("--preset", metavar="NAME", help=f"Preset of the method: paper, released, ... ({names.preset})")
+    add("--preset", metavar="NAME", help=f"Preset of the method: paper, released, ... ({names.preset or 'none'})")
     add("--config", metavar="FILE", help="YAML file such as config.yaml of a run; flags win over it")
     add("--data", metavar="PATH", help="Files of the data set")
     add("--modalities", type=_modalities, metavar="A,B", help="Modalities that are used, in this order; all by default")

@@ -28,8 +28,7 @@ from coral_plugin.networks import (
     module_key,
     projection_head,
 )
-from coral_plugin.objectives.coral import CoralSettings
-from coral_plugin.objectives.coral_terms import coral_terms, view_masks
+from coral_plugin.objectives.coral_terms import CoralSettings, coral_terms, view_masks
 from coral_plugin.runs.settings import build
 from coral_plugin.training.randomness import fold, generator
 

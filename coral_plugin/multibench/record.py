@@ -29,7 +29,7 @@ class ScriptRun:
         folder: Folder of the run, absolute: empty or new, or with ``resume`` that of the same run. What the script
             writes lands in it; its first ``train(...)`` takes it as run directory, later ones ``train-2``, ... in it.
         objective: Registered name; ``supervised`` leaves MultiBench's training alone.
-        preset: Preset of the objective.
+        preset: Preset of the objective; empty for its first one.
         chosen: Settings of the objective and its training, ``{"group.key": value}``.
         data: Absolute path read in place of the script's paths; None leaves these.
         epochs: Epochs of the pre-training, and at most of the fine-tuning; None takes the script's number for both, for
@@ -48,7 +48,7 @@ class ScriptRun:
     arguments: tuple[str, ...] = ()
     folder: Path
     objective: str
-    preset: str = "paper"
+    preset: str = ""
     chosen: dict[str, Any] = field(default_factory=dict)
     data: Path | None = None
     epochs: int | None = None

@@ -146,9 +146,21 @@ class PooledEncoder(nn.Module):
         return (tokens * valid).sum(dim=1) / valid.sum(dim=1).clamp(min=1)
 
 
-def pooled_encoders(modalities: Iterable[Modality], builders: EncoderBuilders, width: int) -> nn.ModuleDict:
-    """A fresh :class:`PooledEncoder` for each modality."""
-    return nn.ModuleDict({module_key(m.name): PooledEncoder(m, builders[m.name](), width) for m in modalities})
+class PooledEncoders(nn.ModuleDict):
+    """A fresh :class:`PooledEncoder` for each modality, under its :func:`module_key`.
+
+    Args:
+        modalities: Modalities to encode, in order.
+        builders: ``{modality: function}``; each call makes a fresh encoder.
+        width: Width D of tokens and vectors.
+    """
+
+    def __init__(self, modalities: Iterable[Modality], builders: EncoderBuilders, width: int) -> None:
+        super().__init__({module_key(m.name): PooledEncoder(m, builders[m.name](), width) for m in modalities})
+
+    def forward(self, batch: MultimodalBatch) -> dict[str, Tensor]:
+        """``{modality: (B, D)}`` of the modalities that the batch has; zero where a sample lacks one."""
+        return {name: self[module_key(name)](batch) for name in batch}
 
 
 class SharedPathway(nn.Module):

@@ -1,24 +1,80 @@
-"""The terms of COrAL's loss on projected parts, and which modalities each view masks, whatever networks made them."""
+"""COrAL's settings, the terms of its loss on projected parts, and the modalities that each view masks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import Literal, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
 
+from coral_plugin.errors import InputError
 from coral_plugin.losses import cosine_embedding, info_nce, nt_xent, squared_cosine
 from coral_plugin.losses.supervised import supervised_contrast
+from coral_plugin.networks import UniqueDesign
 from coral_plugin.networks.masking import mask_ratio, partition
 from coral_plugin.objectives.base import over_batch
 
-if TYPE_CHECKING:
-    from coral_plugin.objectives.coral import CoralSettings
-
 _PENALTIES = {"cosine": cosine_embedding, "squared_cosine": squared_cosine}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CoralSettings:
+    """Settings of COrAL; the defaults are the paper's.
+
+    Attributes:
+        contrast: ``nt_xent`` (what the released code computes, and with it the published results) or ``info_nce``
+            (equation 4 as printed: no negatives within a view, the positive not below).
+        temperature: Divides the similarities. The paper prints none; its code uses 0.1.
+        shared_weight: Weight of the contrastive loss of the shared pathway.
+        unique_weight: Weight of the summed contrastive losses of the unique pathways.
+        orthogonality: ``cosine`` = max(0, cos) (paper, equation 7) or ``squared_cosine`` (released code).
+        orthogonality_weight: 1 in the paper; 10 (MultiBench) or 1 (Trifeature) in the released code.
+        masking: ``increasing`` (the stages below), ``constant`` (``mask_ratio``) or ``none``.
+        mask_stages: Mask ratios of the schedule, each for an equal share of the training.
+        mask_ratio: The constant ratio.
+        mask_partition: ``random``: the modalities are split anew for each batch (paper); ``fixed``: the first half
+            of them is masked in the first view, the rest in the second (released code).
+        unique_pathway: Design of the unique pathways (Table 5).
+        copy_unique: Whether unique encoders, tokenizers and heads start as copies of the shared (first) ones, as in
+            the released code; otherwise each is initialised by itself.
+        positives: What the contrastive losses pull together: ``instance``, the two views of a sample; with labels
+            (fine-tuning, paper, section 5.6.5) ``class``, all samples of a class, or ``class_neutral``, the two views,
+            with the other samples of the class neither pulled nor pushed.
+        labels: Name of the classification task whose classes these are; the first one by default.
+    """
+
+    contrast: Literal["nt_xent", "info_nce"] = "nt_xent"
+    temperature: float = 0.1
+    shared_weight: float = 1.0
+    unique_weight: float = 1.0
+    orthogonality: Literal["cosine", "squared_cosine"] = "cosine"
+    orthogonality_weight: float = 1.0
+    masking: Literal["increasing", "constant", "none"] = "increasing"
+    mask_stages: tuple[float, ...] = (0.05, 0.35, 0.55, 0.75)
+    mask_ratio: float = 0.75
+    mask_partition: Literal["random", "fixed"] = "random"
+    unique_pathway: UniqueDesign = "mlp_half"
+    copy_unique: bool = False
+    positives: Literal["instance", "class", "class_neutral"] = "instance"
+    labels: str = ""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
+                raise InputError(f"method.{name} is one of {', '.join(get_args(hint))}, got {getattr(self, name)!r}.")
+        if not self.temperature > 0:
+            raise InputError(f"method.temperature must be positive, got {self.temperature}.")
+        for name in ("shared_weight", "unique_weight", "orthogonality_weight"):
+            if not getattr(self, name) >= 0:
+                raise InputError(f"method.{name} cannot be negative, got {getattr(self, name)}.")
+        if self.positives != "instance" and self.contrast != "nt_xent":
+            raise InputError(f"method.positives {self.positives} needs method.contrast nt_xent, got {self.contrast}.")
+        if not self.mask_stages or not all(0 <= ratio <= 1 for ratio in (*self.mask_stages, self.mask_ratio)):
+            raise InputError(f"Mask ratios are shares in [0, 1], got {self.mask_stages} and {self.mask_ratio}.")
 
 
 def coral_terms(

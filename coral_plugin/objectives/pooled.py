@@ -16,8 +16,8 @@ from coral_plugin.errors import InputError
 from coral_plugin.networks import (
     EncoderBuilders,
     NetworkSettings,
+    PooledEncoders,
     module_key,
-    pooled_encoders,
 )
 from coral_plugin.networks.heads import project_present, project_views
 from coral_plugin.objectives.base import Objective, over_batch
@@ -28,7 +28,7 @@ class PooledObjective(Objective):
 
     def build(self, builders: EncoderBuilders) -> None:
         """An encoder and a head for each modality."""
-        self.encoders = pooled_encoders(self.modalities, builders, self.width)
+        self.encoders = PooledEncoders(self.modalities, builders, self.width)
         self.heads = nn.ModuleDict({module_key(m.name): self.head(self.width, self.network) for m in self.modalities})
 
     @staticmethod
@@ -38,7 +38,8 @@ class PooledObjective(Objective):
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The vector (B, D) of each modality that the batch has; zero where a sample lacks it."""
-        return {name: self.encoders[module_key(name)](batch) for name in batch}
+        vectors: dict[str, Tensor] = self.encoders(batch)
+        return vectors
 
     def projected(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The vectors behind the heads, each (B, head_output); zero where a sample lacks the modality."""

@@ -76,7 +76,7 @@ def fit(
     objective: str = "coral",
     *,
     labels: Any = None,
-    preset: str = "paper",
+    preset: str = "",
     seeds: int | Iterable[int] = DEFAULT_SEEDS,
     epochs: int | None = None,
     output: str | Path | None = None,
@@ -97,7 +97,7 @@ def fit(
             (``train/<modality>``, ``test/labels``, ...; :func:`coral_plugin.data.from_arrays`), or a data set.
         objective: Registered name of the method.
         labels: ``(N,)`` for the first form of ``data``; not used in training.
-        preset: Of the method.
+        preset: Preset of the method; its first one by default.
         seeds: One training each; 41, (41, 42), range(41, 46), an array.
         epochs: Short for ``training__epochs``.
         output: Run directory (``~`` is the home folder); None writes nothing.

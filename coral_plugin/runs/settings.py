@@ -33,7 +33,7 @@ class RunSettings:
         dataset: Registered name of the data set.
         data: Path of its files; None for data that are generated or come with a library.
         modalities: Which of them, in this order; None takes all.
-        preset: Preset of the method that the defaults were taken from.
+        preset: Preset of the method that the defaults were taken from; empty where it has none.
         seeds: Trainings of their own, scored together; a single number stands for itself, NumPy's numbers and ranges
             become plain ones.
         augmentations: Augmentation of all modalities, or ``{modality: augmentation}``.
@@ -50,7 +50,7 @@ class RunSettings:
     dataset: str
     data: str | None = None
     modalities: tuple[str, ...] | None = None
-    preset: str = "paper"
+    preset: str = ""
     seeds: tuple[int, ...] = DEFAULT_SEEDS
     augmentations: str | dict[str, str] = field(default_factory=dict)
     plain_augmentations: str | dict[str, str] = field(default_factory=dict)
@@ -105,20 +105,20 @@ def settings_classes(objective: str, dataset: str) -> dict[str, type]:
     }
 
 
-def defaults(objective: str, dataset: str, preset: str, modalities: Iterable[str] | None = None) -> dict[str, Any]:
+def defaults(objective: str, dataset: str, preset: str = "", modalities: Iterable[str] | None = None) -> dict[str, Any]:
     """Defaults as ``{"group.key": value}``: the data set's recipe, and over it the method's preset.
 
     Args:
         objective: Registered name.
         dataset: Registered name.
-        preset: Of the method.
+        preset: Preset of the method; its first one by default, if it has any.
         modalities: Those that are used; what is said of others is left out. None for all.
 
     Raises:
         InputError: an unknown preset.
     """
     preset = preset_on(objective, dataset, preset)
-    found = {**DATASETS.get(dataset).recipe, **OBJECTIVES.get(objective).presets[preset]}
+    found = {**DATASETS.get(dataset).recipe, **OBJECTIVES.get(objective).presets.get(preset, {})}
     if modalities is not None:
         used = set(modalities)
         for key in BY_MODALITY:
@@ -127,9 +127,13 @@ def defaults(objective: str, dataset: str, preset: str, modalities: Iterable[str
     return found
 
 
-def preset_on(objective: str, dataset: str, preset: str) -> str:
+def preset_on(objective: str, dataset: str, preset: str = "") -> str:
     """The preset that ``preset`` is on a data set: its variant ``<preset>_<dataset>`` where the method has one.
 
+    The first preset of the method where none is named; empty where it has none.
+
+    >>> preset_on("coral", "mosi")
+    'paper'
     >>> preset_on("coral", "mosi", "released"), preset_on("coral", "trifeature", "released")
     ('released', 'released_trifeature')
 
@@ -137,6 +141,9 @@ def preset_on(objective: str, dataset: str, preset: str) -> str:
         InputError: an unknown preset.
     """
     presets = OBJECTIVES.get(objective).presets
+    preset = preset or next(iter(presets), "")
+    if not preset:
+        return ""
     if not isinstance(preset, str) or preset not in presets:
         raise suggest(preset, list(presets), f"preset of {objective}")
     variant = f"{preset}_{dataset}"
@@ -166,14 +173,14 @@ def network_for(settings: RunSettings, names: Iterable[str]) -> NetworkSettings:
 
 
 def make_settings(
-    objective: str, dataset: str, *, preset: str = "paper", saved: Mapping[str, Any] | None = None, **chosen: Any
+    objective: str, dataset: str, *, preset: str = "", saved: Mapping[str, Any] | None = None, **chosen: Any
 ) -> RunSettings:
     """Settings of a run from names and the values that differ from the defaults.
 
     Args:
         objective: Registered name of the method.
         dataset: Registered name of the data set.
-        preset: Name of a preset of the method.
+        preset: Name of a preset of the method; its first one by default, if it has any.
         saved: Settings of a file, as ``chosen``; they replace the defaults, also those that are mappings.
         chosen: Fields of :class:`RunSettings`, or single settings: ``training__epochs=10``, or ``"training.epochs"`` in
             a mapping. Mappings by modality change the modalities that they name; ``"network.encoders.text"`` is one.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderBuilders, module_key, pooled_encoders, projection_head
+from coral_plugin.networks import EncoderBuilders, PooledEncoders, projection_head
 from coral_plugin.objectives import Objective, Step, over_batch
 
 
@@ -33,18 +32,18 @@ class BarlowTwins(Objective):
     """Both views of a sample give the same vector, whose entries have nothing in common."""
 
     Settings = BarlowTwinsSettings
-    presets: ClassVar = {"paper": {}}
     min_modalities = 1
 
     def build(self, builders: EncoderBuilders) -> None:
         """An encoder for each modality, and one head on all vectors side by side."""
-        self.encoders = pooled_encoders(self.modalities, builders, self.width)
+        self.encoders = PooledEncoders(self.modalities, builders, self.width)
         width = self.width * len(self.modalities)
         self.head = projection_head(width, self.network.head_hidden, self.network.head_output)
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``{modality: (B, D)}`` of the modalities that the batch has."""
-        return {name: self.encoders[module_key(name)](batch) for name in batch}
+        vectors: dict[str, Tensor] = self.encoders(batch)
+        return vectors
 
     def loss(self, step: Step) -> dict[str, Tensor]:
         """Equation 1: ``invariance``, ``redundancy`` and their weighted sum ``total``."""

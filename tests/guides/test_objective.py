@@ -1,0 +1,93 @@
+"""The guide to a method of one's own: its code runs as it stands there, installed as its ``pyproject.toml`` says."""
+
+import importlib
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import torch
+
+import coral_plugin
+from coral_plugin.cli.main import main
+from coral_plugin.errors import InputError
+from coral_plugin.runs.settings import make_settings
+from coral_plugin.testing import check_objective
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "objective.md").read_text()
+MODULE, TEST, MORE = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+(PYPROJECT,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+TINY = {"network__width": 8, "training__device": "cpu", "probe__kind": "ridge"}
+
+
+@pytest.fixture
+def site(tmp_path, monkeypatch):
+    """A folder with the modules of the guide, and the metadata that ``pip install`` writes."""
+    folder = tmp_path / "align_uniform-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: align-uniform\nVersion: 1.0\n")
+    points = tomllib.loads(PYPROJECT)["project"]["entry-points"]["multibench.objectives"]
+    lines = [f"{name} = {target}" for name, target in {**points, "weighted": "weighted:Weighted"}.items()]
+    (folder / "entry_points.txt").write_text("\n".join(["[multibench.objectives]", *lines, ""]))
+    for name, source in (("align_uniform", MODULE), ("weighted", MORE), ("test_align_uniform", TEST)):
+        (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.invalidate_caches()
+    yield tmp_path
+    for name in ("align_uniform", "weighted", "test_align_uniform"):
+        sys.modules.pop(name, None)
+
+
+def arrays():
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(60) % 3
+    tables = {name: labels[:, None] + 0.3 * torch.randn(60, 4, generator=generator) for name in "ab"}
+    values = {**tables, "labels": labels}
+    return {f"{split}/{key}": value for split in ("train", "valid", "test") for key, value in values.items()}
+
+
+@pytest.mark.parametrize("name", ["align_uniform", "weighted"])
+def test_its_methods_keep_the_contract(site, name):
+    check_objective(name, modalities=(2,), skip=["processes"])
+
+
+def test_its_test_runs_every_check(site):
+    (mark,) = importlib.import_module("test_align_uniform").test_contract.pytestmark
+    assert {"padding_values", "processes", "gradient"} <= {name for name, _ in mark.args[1]}
+
+
+def test_a_method_without_presets_trains_from_the_command_line_and_from_its_own_config(site, tmp_path, capsys):
+    flags = ["--epochs", "1", "--device", "cpu", "--quiet", "--network.width", "8", "--probe.kind", "ridge"]
+    names = ["--objective", "align_uniform", "--dataset", "digits"]
+    assert main(["train", *names, *flags, "--output", str(tmp_path / "run")]) == 0, capsys.readouterr().err
+    assert "align_uniform on digits" in capsys.readouterr().out
+    config = str(tmp_path / "run" / "config.yaml")
+    assert main(["train", "--config", config, "--output", str(tmp_path / "again"), "--quiet"]) == 0
+    assert main(["train", *names, "--preset", "paper"]) == 2
+    assert "Unknown preset of align_uniform 'paper'. Known: none." in capsys.readouterr().err
+
+
+def test_a_method_without_presets_trains_on_arrays(site):
+    fitted = coral_plugin.fit(arrays(), "align_uniform", epochs=2, quiet=True, **TINY)
+    assert fitted.metrics["preset"] == ""
+    assert fitted.metrics["tasks"]["label"]["mean"] > 1 / 3
+    assert fitted.embed({"a": torch.zeros(2, 4), "b": torch.zeros(2, 4)}).shape == (2, 16)
+
+
+def test_its_first_preset_is_the_default_and_its_settings_are_checked(site):
+    settings = make_settings("weighted", "digits")
+    assert (settings.preset, settings.training.epochs, settings.method.weight) == ("long", 200, 1.0)
+    assert make_settings("weighted", "digits", preset="heavy").method.weight == 2.0
+    with pytest.raises(InputError, match=r"^method\.weight must be positive, got 0\.0\.$"):
+        make_settings("weighted", "digits", method__weight=0.0)
+
+
+def test_a_grid_starts_from_the_first_preset_or_none(site):
+    from coral_plugin.bench.grid import DatasetColumn, MethodRow, preset_of, run_settings
+
+    column = DatasetColumn(name="d", dataset="digits")
+    for name, preset in (("align_uniform", ""), ("weighted", "long"), ("coral", "paper")):
+        row = MethodRow(name="r", objective=name)
+        assert preset_of(row, "d") == preset
+        assert run_settings(row, column, "", 41).preset == preset
