@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coral_plugin.losses.contrastive import check_pairs
+from coral_plugin.losses.contrastive import at_least_float32, check_pairs
 
 
 def cosine_embedding(a: Tensor, b: Tensor) -> Tensor:
@@ -47,6 +46,4 @@ def squared_cosine(a: Tensor, b: Tensor) -> Tensor:
 
 def _cosine(a: Tensor, b: Tensor, name: str) -> Tensor:
     check_pairs(a, b, name)
-    if a.dtype != torch.float64:
-        a, b = a.float(), b.float()
-    return F.cosine_similarity(a, b, dim=-1)
+    return F.cosine_similarity(at_least_float32(a), at_least_float32(b), dim=-1)
