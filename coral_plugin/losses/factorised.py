@@ -27,6 +27,7 @@ def nce_bound(scores: Tensor) -> Tensor:
         InputError: the scores are no square matrix of at least one pair.
 
     Example:
+        >>> import torch
         >>> round(nce_bound(torch.tensor([[2.0, 0.0], [0.0, 2.0]])).item(), 4)  # log 2 - log(1 + exp(-2))
         0.5662
     """
@@ -51,6 +52,7 @@ def club_bound(scores: Tensor) -> Tensor:
         InputError: the scores are no square matrix of at least one pair.
 
     Example:
+        >>> import torch
         >>> club_bound(torch.tensor([[2.0, 0.0], [0.0, 2.0]])).item()
         1.0
     """

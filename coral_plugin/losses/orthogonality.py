@@ -21,6 +21,7 @@ def cosine_embedding(a: Tensor, b: Tensor) -> Tensor:
         InputError: the shapes differ or are not ``(N, d)``.
 
     Example:
+        >>> import torch
         >>> cosine_embedding(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item()
         0.5
     """
@@ -38,6 +39,7 @@ def squared_cosine(a: Tensor, b: Tensor) -> Tensor:
         InputError: the shapes differ or are not ``(N, d)``.
 
     Example:
+        >>> import torch
         >>> squared_cosine(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).item()
         0.5
     """
