@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 from typing import Any
@@ -13,6 +11,7 @@ from coral_plugin.bench.cells import Cell, CellTable
 from coral_plugin.bench.comparison import Comparison, Cost, LookUp, Measure, Score
 from coral_plugin.bench.ranking import CORRECTION
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table
+from coral_plugin.io.files import csv_text
 
 TABLE_SCHEMA = 2
 
@@ -75,7 +74,7 @@ def summary_csv(comparison: Comparison, look_up: LookUp) -> str:
          fmean(s.matched.values()) if s.matched else None, *_cost_figures(row.costs.get(m.column))]
         for row in comparison.rows for m, s in row.scores.items()
     ]  # fmt: skip
-    return _csv(
+    return csv_text(
         ["method", "objective", "kind", "data", "score", "metric", "better", "probe", "n", "mean", "std", "rank",
          "p_value", "published_unit", "published", "width", "matched_width", "mean_at_matched_width",
          "seconds_per_1000_samples", "peak_memory_bytes", "parameters", "cost_measured"],
@@ -102,7 +101,7 @@ def scores_csv(comparison: Comparison) -> str:
         for m, s in row.scores.items()
         for seed, value in s.values.items()
     ]
-    return _csv(["method", "objective", "data", "score", "metric", "seed", "value"], rows)
+    return csv_text(["method", "objective", "data", "score", "metric", "seed", "value"], rows)
 
 
 def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
@@ -173,12 +172,6 @@ def _as_table(table: CellTable, write: Callable[[Cell], str]) -> Table:
     for block in table.blocks:
         rows += [*([empty] if rows else []), *(tuple(write(c) for c in row) for row in block)]
     return Table(table.head, tuple(rows), table.title, "\n".join(table.notes))
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([columns, *(["" if v is None else v for v in row] for row in rows)])
-    return out.getvalue()
 
 
 def _latex_text(plain: str) -> str:
