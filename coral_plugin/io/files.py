@@ -104,10 +104,10 @@ def write_text(path: Path | str, text: str) -> None:
 
 
 def csv_text(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
-    """Headings and rows as the text of a CSV file; None is an empty entry.
+    r"""Headings and rows as the text of a CSV file; None is an empty entry.
 
     >>> csv_text(["name", "value"], [["a, b", 1.5], ["c", None]])
-    'name,value\\n"a, b",1.5\\nc,\\n'
+    'name,value\n"a, b",1.5\nc,\n'
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([columns, *rows])
