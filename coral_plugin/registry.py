@@ -136,4 +136,7 @@ def _owner(point: EntryPoint) -> str:
 OBJECTIVES = Registry("multibench.objectives", "objective", needs=("__call__", "Settings", "presets"))
 _DATASET = ("name", "source", "licence", "Settings", "recipe", "load", "inspect")
 DATASETS = Registry("multibench.datasets", "dataset", needs=_DATASET)
+AUGMENTATIONS = Registry(
+    "multibench.augmentations", "augmentation", needs=("__call__", "kinds", "bounds", "settings", "applies_to")
+)
 ENCODERS = Registry("multibench.encoders", "encoder", needs=("__call__",))

@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.cli.main import main
-from coral_plugin.errors import PluginError
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError, PluginError
 from coral_plugin.registry import DATASETS, OBJECTIVES
+from coral_plugin.testing import check_augmentation
 
 PLUGIN = Path(__file__).parents[1] / "examples" / "third_party_plugin"
 TINY = [
@@ -48,15 +52,18 @@ def test_an_installed_plugin_is_listed_and_trains_end_to_end(site, tmp_path):
         ("barlow_twins", "Both views of a sample give the same vector"),
         ("ripples", "Ripples that a sensor sees as a wave"),
         ("spectrum", "Absolute Fourier coefficients"),
+        ("fade", "Each series times a line from 1 to 1 + s"),
     ):
         (line,) = [line for line in listed.stdout.splitlines() if line.startswith(f"  {name} ")]
         assert words in line
         assert line.endswith("  (multibench-ripple)")
     names = ["--objective", "barlow_twins", "--dataset", "ripples", "--encoder", "wave=spectrum(keep=9)"]
+    names += ["--augmentation", "wave=fade(slope=(-0.2, 0.6))@1+noise"]
     more = ["--set", "redundancy=0.01", "--source.samples=120", "--output", "run", *TINY]
     trained = coral(site, "train", *names, *more, cwd=tmp_path)
     assert trained.returncode == 0, trained.stderr
     assert "barlow_twins on ripples" in trained.stdout
+    assert "wave: fade(slope=(-0.2, 0.6))@1+noise" in (tmp_path / "run" / "config.yaml").read_text()
     assert "redundancy: 0.01" in (tmp_path / "run" / "config.yaml").read_text()
     rows = (tmp_path / "run" / "metrics.csv").read_text().splitlines()
     assert "loss/invariance,loss/redundancy,loss/total" in rows[0]
@@ -73,6 +80,18 @@ def test_its_encoder_and_its_data_serve_our_objective(site, monkeypatch, tmp_pat
     status, _, err = call(capsys, "train", *arguments, "--source.classes=1")
     assert status == 2
     assert "ripples needs 2 classes" in err
+
+
+def test_its_augmentation_keeps_the_contract_and_its_bounds(site, monkeypatch):
+    monkeypatch.syspath_prepend(site)
+    check_augmentation("fade")
+    check_augmentation("fade", slope=(-1.0, 1.0))
+    wave = Modality(name="wave", kind="timeseries", shape=(32, 2))
+    with pytest.raises(InputError, match=r"slope of augmentation 'fade' needs two numbers, .* from -1 to 1, got 2"):
+        build_augmenter("fade(slope=2)", [wave])
+    values = torch.ones(3, 32, 2)
+    view = build_augmenter("fade(slope=0.5)@1", [wave])(MultimodalBatch({"wave": values}))["wave"]
+    torch.testing.assert_close(view[0, :, 1], torch.linspace(1, 1.5, 32))
 
 
 @pytest.fixture

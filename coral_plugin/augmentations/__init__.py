@@ -1,6 +1,25 @@
 """Augmented views of multimodal batches."""
 
-from coral_plugin.augmentations.catalogue import names_for
-from coral_plugin.augmentations.pipeline import Augmentation, Augmenter, build_augmenter
+from coral_plugin.augmentations.base import (
+    NOT_NEGATIVE,
+    POSITIVE,
+    SHARE,
+    Augmentation,
+    Range,
+    augmentation,
+    names_for,
+)
+from coral_plugin.augmentations.pipeline import Augmenter, CustomFunction, build_augmenter
 
-__all__ = ["Augmentation", "Augmenter", "build_augmenter", "names_for"]
+__all__ = [
+    "NOT_NEGATIVE",
+    "POSITIVE",
+    "SHARE",
+    "Augmentation",
+    "Augmenter",
+    "CustomFunction",
+    "Range",
+    "augmentation",
+    "build_augmenter",
+    "names_for",
+]

@@ -5,14 +5,27 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from coral_plugin.augmentations.base import NOT_NEGATIVE, SHARE, augmentation
 from coral_plugin.augmentations.sequences import uniform
+from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as in PIL
 
 
+def _coloured(modality: Modality) -> bool:
+    return modality.features == 3
+
+
+@augmentation(
+    "image",
+    bounds={"brightness": NOT_NEGATIVE, "contrast": NOT_NEGATIVE, "saturation": NOT_NEGATIVE, "hue": SHARE},
+    probability=0.8,
+    fits=_coloured,
+)
 def color_jitter(
     images: Tensor,
+    _lengths: None,
     generator: torch.Generator | None,
     *,
     brightness: float = 0.4,
@@ -39,11 +52,12 @@ def color_jitter(
         InputError: images without three channels.
     """
     _check(images, "color_jitter")
-    drawn = draw(len(images), images.device, generator, (brightness, contrast, saturation), hue)
+    drawn = draw_factors(len(images), images.device, generator, (brightness, contrast, saturation), hue)
     return adjust(images, *(factor for factor, _ in drawn))
 
 
-def grayscale(images: Tensor, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
+@augmentation("image", probability=0.2, fits=_coloured)
+def grayscale(images: Tensor, _lengths: None, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
     """All three channels replaced by the luma; nothing is drawn.
 
     Raises:
@@ -53,7 +67,7 @@ def grayscale(images: Tensor, generator: torch.Generator | None) -> Tensor:  # n
     return luma(images).expand_as(images).clone()
 
 
-def draw(
+def draw_factors(
     size: int,
     device: torch.device,
     generator: torch.Generator | None,

@@ -8,76 +8,70 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from coral_plugin.augmentations.catalogue import Operation, all_names, operations
+from coral_plugin.augmentations.base import ABOVE_ZERO, UNBOUNDED, Augmentation, Range, applicable, setting_value
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError, short
-from coral_plugin.registry import suggest
+from coral_plugin.registry import AUGMENTATIONS
 
 _ELEMENT = re.compile(r"(?P<name>\w+)\s*(?:\((?P<settings>[^()]*(?:\([^()]*\)[^()]*)*)\))?\s*(?:@\s*(?P<at>\S+))?")
 _LONGEST = 2_000  # characters of a specification
-_MOST = 1e9  # of any number in it
-_SHARES = ("fraction", "probability", "hue", "delay", "offset")
-_POSITIVE = ("ratio", "zoom", "time", "frequency")
 
 
 @dataclass(frozen=True)
 class Element:
-    """One part of a specification: an operation's name, its settings and its own probability, if any."""
+    """One part of a specification: the name of an augmentation, its settings, and its probability where given."""
 
     name: str
     settings: dict[str, Any] = field(default_factory=dict)
     probability: float | None = None
 
-    def find(self, modality: Modality) -> Operation:
-        """The operation for ``modality``.
+    def find(self, modality: Modality) -> Augmentation:
+        """The augmentation for ``modality``.
 
         Raises:
-            InputError: there is none of this name, or it does not apply, or it has no such setting.
+            InputError: there is none of this name, or it does not apply.
         """
-        if self.name not in all_names():
-            raise suggest(self.name, all_names(), "augmentation")
-        fitting = operations(modality)
-        if self.name not in fitting:
+        entry: Augmentation = AUGMENTATIONS.get(self.name)
+        if not entry.applies_to(modality):
             raise InputError(
                 f"Augmentation {self.name!r} does not apply to modality {modality.name!r} ({modality.kind}, "
-                f"{' x '.join(map(str, modality.shape))}); these do: {', '.join(fitting)}."
+                f"{' x '.join(map(str, modality.shape))}); these do: {', '.join(applicable(modality))}."
             )
-        return fitting[self.name]
+        return entry
 
-    def arguments(self, operation: Operation) -> dict[str, Any]:
-        """The settings as ``operation`` takes them.
+    def arguments(self, entry: Augmentation) -> dict[str, Any]:
+        """The settings as ``entry`` takes them.
 
         Raises:
-            InputError: an unknown setting, or a value that it cannot have.
+            InputError: an unknown setting, or a value out of its bounds.
         """
-        known = operation.settings
-        if unknown := [key for key in self.settings if key not in known]:
-            takes = ", ".join(known) or "none"
-            raise InputError(f"Augmentation {self.name!r} has no setting {', '.join(unknown)}; it takes {takes}.")
-        return {key: self._value(key, value, known[key]) for key, value in self.settings.items()}
-
-    def _value(self, key: str, value: Any, default: Any) -> Any:
-        """``value`` as a number or, where the default is one, as a pair; a single number stands for both ends."""
-        pair = isinstance(default, tuple)
-        numbers = value if isinstance(value, tuple | list) else (value, value)
-        great = 1.0 if key in _SHARES or (key == "scale" and pair) else math.inf
-        fine = (
-            len(numbers) == 2
-            and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
-            and all(0 <= n <= great and n < _MOST for n in numbers)  # NaN is in no range
-            and (numbers[0] > 0 or key not in _POSITIVE)
-            and numbers[0] <= numbers[1]
-        )
-        if not fine or (not pair and numbers is value):
-            shape = "two numbers, the lesser first," if pair else "one number"
-            least = "above 0" if key in _POSITIVE else "not negative"
-            bound = f"from 0 to {great:g}" if math.isfinite(great) else least
-            raise InputError(f"Setting {key} of augmentation {self.name!r} needs {shape} {bound}, got {short(value)}.")
-        return tuple(map(float, numbers)) if pair else float(value)
+        if unknown := [key for key in self.settings if key not in entry.settings]:
+            names = ", ".join(entry.settings) or "none"
+            raise InputError(f"Augmentation {self.name!r} has no setting {', '.join(unknown)}; it takes {names}.")
+        result = {}
+        for key, value in self.settings.items():
+            default, bounds = entry.settings[key], entry.bounds.get(key, UNBOUNDED)
+            result[key] = setting_value(value, default, bounds)
+            if result[key] is None:
+                shape = "two numbers, the lesser first" if isinstance(default, tuple) else "one number"
+                wanted = f"{shape}{_bound_text(bounds)}"
+                raise InputError(f"Setting {key} of augmentation {self.name!r} needs {wanted}, got {short(value)}.")
+        return result
 
     def __str__(self) -> str:
         settings = ", ".join(f"{key}={value!r}" for key, value in self.settings.items())
         return self.name + (f"({settings})" if settings else "")
+
+
+def _bound_text(bounds: Range) -> str:
+    low, high = bounds
+    if bounds == UNBOUNDED:
+        return ""
+    if math.isfinite(low) and math.isfinite(high) and low != ABOVE_ZERO:
+        return f", from {low:g} to {high:g}"
+    least = {0.0: "not negative", ABOVE_ZERO: "above 0", -math.inf: ""}.get(low, f"at least {low:g}")
+    most = f"at most {high:g}" if math.isfinite(high) else ""
+    return ", " + ", ".join(filter(None, (least, most)))
 
 
 def parse(text: str) -> tuple[list[Element], bool]:

@@ -1,7 +1,8 @@
 """Augmentations of images ``(B, C, H, W)`` in [0, 1]: the SimCLR recipe, whole batches at a time.
 
-What is drawn for each sample is a parameter (a box, a factor, a width), and a sample that an operation leaves alone has
-the neutral one: every operation is one pass over the batch. Results are new tensors in [0, 1].
+The draw of a sample is a parameter (a box, a factor, a width), and a sample that an operation leaves alone has the
+neutral one: every operation is one pass over the batch. Results are new tensors in [0, 1]. The second argument, valid
+steps elsewhere, is None for images.
 """
 
 from __future__ import annotations
@@ -13,17 +14,20 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coral_plugin.augmentations import colour
-from coral_plugin.augmentations.sequences import Pair, uniform
+from coral_plugin.augmentations.base import NOT_NEGATIVE, POSITIVE, SHARE, Range, augmentation
+from coral_plugin.augmentations.sequences import uniform
 
 _TRIES = 10
 
 
+@augmentation("image", bounds={"scale": SHARE, "ratio": POSITIVE}, probability=1.0)
 def resized_crop(
     images: Tensor,
+    _lengths: None,
     generator: torch.Generator | None,
     *,
-    scale: Pair = (0.08, 1.0),
-    ratio: Pair = (3 / 4, 4 / 3),
+    scale: Range = (0.08, 1.0),
+    ratio: Range = (3 / 4, 4 / 3),
 ) -> Tensor:
     """A random box of each image, stretched back to the size of the image, bilinear.
 
@@ -34,8 +38,8 @@ def resized_crop(
     Args:
         images: ``(B, C, H, W)``.
         generator: Source of randomness.
-        scale: Least and greatest share of the area.
-        ratio: Least and greatest width / height of the box.
+        scale: Range of the share of the area.
+        ratio: Range of width / height of the box.
 
     Returns:
         ``(B, C, H, W)``.
@@ -43,40 +47,46 @@ def resized_crop(
     return _sample(images, *_boxes(images, generator, scale, ratio))
 
 
-def plain_crop(images: Tensor, generator: torch.Generator | None, *, scale: Pair = (0.5, 1.0)) -> Tensor:
+@augmentation("image", bounds={"scale": SHARE}, probability=1.0)
+def plain_crop(
+    images: Tensor, _lengths: None, generator: torch.Generator | None, *, scale: Range = (0.5, 1.0)
+) -> Tensor:
     """:func:`resized_crop` with at least half of the area: the transform of un-augmented branches (METHODS 1.8)."""
-    return resized_crop(images, generator, scale=scale)
+    return resized_crop(images, None, generator, scale=scale)
 
 
-def shift(images: Tensor, generator: torch.Generator | None, *, fraction: float = 0.25) -> Tensor:
+@augmentation("image", bounds={"fraction": SHARE}, probability=1.0)
+def shift(images: Tensor, _lengths: None, generator: torch.Generator | None, *, fraction: float = 0.25) -> Tensor:
     """Each image moved by up to ``fraction`` of its size along either axis, its border repeated outwards.
 
-    Takes away where something is and nothing else: for small images, in which a crop would leave too few pixels.
+    Removes the place of an object and nothing else: for small images, in which a crop would leave too few pixels.
     """
     draw = torch.rand(2, len(images), device=images.device, generator=generator)
     left, top = (2 * draw - 1) * fraction
     return _sample(images, left, top, torch.ones_like(left), torch.ones_like(top))
 
 
+@augmentation("image", bounds={"degrees": NOT_NEGATIVE, "fraction": SHARE, "zoom": POSITIVE}, probability=1.0)
 def pose(
     images: Tensor,
+    _lengths: None,
     generator: torch.Generator | None,
     *,
     degrees: float = 30.0,
     fraction: float = 0.15,
-    zoom: Pair = (0.8, 1.25),
+    zoom: Range = (0.8, 1.25),
 ) -> Tensor:
-    """Each image turned, moved and enlarged at random: another view of the same thing.
+    """Each image turned, moved and enlarged at random: another view of the same object.
 
-    Takes away where something is, how it stands and how large it is, and keeps all of it in the picture, as a crop of a
-    small image does not. What comes into view from outside repeats the border.
+    Removes place, orientation and size of an object, and keeps all of it in the picture, which a crop of a small image
+    does not. Pixels from outside repeat the border.
 
     Args:
         images: ``(B, C, H, W)``.
         generator: Source of randomness.
         degrees: Greatest turn either way.
         fraction: Greatest move along either axis, as a share of the side.
-        zoom: Least and greatest enlargement, drawn logarithmically uniform.
+        zoom: Range of the enlargement, drawn logarithmically uniform.
 
     Returns:
         ``(B, C, H, W)``.
@@ -92,26 +102,30 @@ def pose(
     return warp(images, rows.view(batch, 2, 3)).clamp_(0, 1)
 
 
+@augmentation(
+    "image", bounds={"time": POSITIVE, "frequency": POSITIVE, "delay": SHARE, "offset": SHARE}, probability=1.0
+)
 def spectrogram_warp(
     images: Tensor,
+    _lengths: None,
     generator: torch.Generator | None,
     *,
-    time: Pair = (0.8, 1.25),
-    frequency: Pair = (0.85, 1.18),
+    time: Range = (0.8, 1.25),
+    frequency: Range = (0.85, 1.18),
     delay: float = 0.1,
     offset: float = 0.03,
 ) -> Tensor:
-    """Each spectrogram as another voice would have said it: longer or shorter, and with its frequencies scaled.
+    """Each spectrogram as if from another voice: longer or shorter, and with its frequencies scaled.
 
     Speed perturbation (Ko et al., Interspeech 2015) and vocal tract length perturbation (Jaitly and Hinton, ICML
     workshop 2013) on the picture: time runs to the right and is stretched from the left edge, frequency runs upwards
-    and is stretched from the lower edge. What comes into view from outside repeats the border.
+    and is stretched from the lower edge. Pixels from outside repeat the border.
 
     Args:
         images: ``(B, C, H, W)``, frequency along H, its highest band first, time along W.
         generator: Source of randomness.
-        time: Least and greatest factor of the duration, drawn logarithmically uniform.
-        frequency: The same of the frequencies.
+        time: Range of the factor of the duration, drawn logarithmically uniform.
+        frequency: Range of the factor of the frequencies, drawn likewise.
         delay: Greatest move in time either way, as a share of W.
         offset: Greatest move in frequency either way, as a share of H.
 
@@ -125,18 +139,14 @@ def spectrogram_warp(
     return _sample(images, delay * right, 1 - height + offset * down, width, height)
 
 
-def flip(images: Tensor, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
+@augmentation("image")
+def flip(images: Tensor, _lengths: None, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
     """Left and right exchanged; nothing is drawn."""
     return images.flip(-1)
 
 
-def noise(images: Tensor, generator: torch.Generator | None, *, std: float = 0.1) -> Tensor:
-    """``x + std * N(0, 1)`` on every element, cut to [0, 1]."""
-    draw = torch.randn(images.shape, device=images.device, dtype=images.dtype, generator=generator)
-    return (images + std * draw).clamp_(0, 1)
-
-
-def blur(images: Tensor, generator: torch.Generator | None, *, sigma: Pair = (0.1, 2.0)) -> Tensor:
+@augmentation("image", bounds={"sigma": NOT_NEGATIVE})
+def blur(images: Tensor, _lengths: None, generator: torch.Generator | None, *, sigma: Range = (0.1, 2.0)) -> Tensor:
     """Gaussian blur of ``U(sigma)`` pixels at 224 pixels; at another size in proportion to the shorter side."""
     return gaussian_blur(images, uniform(len(images), sigma, images.device, generator) * _unit(images), max(sigma))
 
@@ -164,7 +174,8 @@ def gaussian_blur(images: Tensor, sigma: Tensor, greatest: float) -> Tensor:
     return F.conv2d(rows, kernel.view(groups, 1, -1, 1), groups=groups).view(images.shape)
 
 
-def simclr(images: Tensor, generator: torch.Generator | None, *, scale: Pair = (0.08, 1.0)) -> Tensor:
+@augmentation("image", bounds={"scale": SHARE}, probability=1.0)
+def simclr(images: Tensor, _lengths: None, generator: torch.Generator | None, *, scale: Range = (0.08, 1.0)) -> Tensor:
     """The SimCLR recipe (arXiv:2002.05709, appendix A) with the probabilities of METHODS 1.8.
 
     Crop; colour jitter (0.8); grayscale (0.2); blur (0.5); horizontal flip (0.5). Images without exactly three channels
@@ -182,7 +193,7 @@ def simclr(images: Tensor, generator: torch.Generator | None, *, scale: Pair = (
     result = _sample(images, left, top, width, height)
     if images.shape[1] == 3:
         changed, gray = coin(0.8), coin(0.2)
-        factors = colour.draw(batch, device, generator)
+        factors = colour.draw_factors(batch, device, generator)
         result = colour.adjust(result, *(torch.where(changed, f, neutral) for f, neutral in factors))
         result = torch.where(gray.view(-1, 1, 1, 1), colour.luma(result), result)
     sigma = uniform(batch, (0.1, 2.0), device, generator) * _unit(images)
@@ -194,7 +205,7 @@ def _unit(images: Tensor) -> float:
     return min(images.shape[-2:]) / 224
 
 
-def _boxes(images: Tensor, generator: torch.Generator | None, scale: Pair, ratio: Pair) -> tuple[Tensor, ...]:
+def _boxes(images: Tensor, generator: torch.Generator | None, scale: Range, ratio: Range) -> tuple[Tensor, ...]:
     """Left, top, width and height of a random box in each image, as shares of its sides; ``(B,)`` each."""
     batch, device = len(images), images.device
     tall, wide = images.shape[-2:]
@@ -204,9 +215,9 @@ def _boxes(images: Tensor, generator: torch.Generator | None, scale: Pair, ratio
     widths, heights = (area * aspect).sqrt(), (area / aspect).sqrt()
     fits = (widths <= 1) & (heights <= 1)
     first = fits.long().argmax(dim=1, keepdim=True)
-    found = fits.any(dim=1)
-    width = torch.where(found, widths.gather(1, first).squeeze(1), 1)
-    height = torch.where(found, heights.gather(1, first).squeeze(1), 1)
+    fitting = fits.any(dim=1)
+    width = torch.where(fitting, widths.gather(1, first).squeeze(1), 1)
+    height = torch.where(fitting, heights.gather(1, first).squeeze(1), 1)
     left = torch.rand(batch, device=device, generator=generator) * (1 - width)
     top = torch.rand(batch, device=device, generator=generator) * (1 - height)
     return left, top, width, height

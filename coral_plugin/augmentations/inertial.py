@@ -11,16 +11,20 @@ import math
 import torch
 from torch import Tensor
 
-from coral_plugin.augmentations.sequences import Pair, blank, noise, uniform
+from coral_plugin.augmentations.base import NOT_NEGATIVE, SHARE, Range, augmentation
+from coral_plugin.augmentations.sequences import blank, noise, uniform
+from coral_plugin.data import Modality
 from coral_plugin.data.padding import valid_steps
 from coral_plugin.errors import InputError
 
 
+@augmentation("sequence", "timeseries", bounds={"std": NOT_NEGATIVE})
 def jitter(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, std: float = 0.05) -> Tensor:
     """``x + std * N(0, 1)`` on every element of the valid steps."""
     return noise(values, lengths, generator, std=std)
 
 
+@augmentation("sequence", "timeseries", bounds={"std": NOT_NEGATIVE})
 def scale(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, std: float = 0.1) -> Tensor:
     """Each channel of each sample times its own factor from ``N(1, std)``."""
     batch, _, channels = values.shape
@@ -28,6 +32,12 @@ def scale(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *,
     return blank(values * (1 + std * draw), ~valid_steps(values, lengths))
 
 
+def _in_triples(modality: Modality) -> bool:
+    return modality.features % 3 == 0
+
+
+# a rotation of axes that were scaled one by one would not be one
+@augmentation("sequence", "timeseries", bounds={"degrees": NOT_NEGATIVE}, fits=_in_triples, scaled=False)
 def rotate(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, degrees: float = 180.0) -> Tensor:
     """One random rotation of space per sample, applied to each consecutive triple of channels (x, y, z).
 
@@ -45,6 +55,7 @@ def rotate(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *
     return blank(axes.reshape(values.shape), ~valid_steps(values, lengths))
 
 
+@augmentation("sequence", "timeseries", bounds={"std": NOT_NEGATIVE})
 def time_warp(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, std: float = 0.3) -> Tensor:
     """Time runs faster here and slower there: a smooth, strictly increasing map of [0, L - 1] onto itself.
 
@@ -62,8 +73,9 @@ def time_warp(values: Tensor, lengths: Tensor, generator: torch.Generator | None
     return _resample(values, lengths, place * (lengths.unsqueeze(1) - 1))
 
 
+@augmentation("sequence", "timeseries", bounds={"fraction": SHARE})
 def slice_window(
-    values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Pair = (0.6, 1.0)
+    values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Range = (0.6, 1.0)
 ) -> Tensor:
     """A random window of ``U(fraction)`` of the valid steps, stretched back to all of them by linear interpolation."""
     share = uniform(len(values), fraction, values.device, generator)
@@ -74,6 +86,7 @@ def slice_window(
     return _resample(values, lengths, start.unsqueeze(1) + step * share.unsqueeze(1))
 
 
+@augmentation("sequence", "timeseries", bounds={"std": NOT_NEGATIVE})
 def magnitude_warp(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, std: float = 0.2) -> Tensor:
     """Each channel of each sample times its own smooth curve through four draws of ``N(1, std)``."""
     batch, steps, channels = values.shape
@@ -82,11 +95,13 @@ def magnitude_warp(values: Tensor, lengths: Tensor, generator: torch.Generator |
     return blank(values * curve.to(values.dtype), ~valid_steps(values, lengths))
 
 
-def flip(values: Tensor, lengths: Tensor, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
+@augmentation("sequence", "timeseries")
+def negate(values: Tensor, lengths: Tensor, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
     """The sign of all channels turned (a sensor worn the other way round); nothing is drawn."""
     return blank(-values, ~valid_steps(values, lengths))
 
 
+@augmentation("sequence", "timeseries", bounds={"probability": SHARE})
 def channel_drop(
     values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, probability: float = 0.1
 ) -> Tensor:

@@ -10,23 +10,23 @@ import torch
 from torch import Tensor
 
 from coral_plugin.augmentations import sequences
-from coral_plugin.augmentations.catalogue import Operation, names_for
+from coral_plugin.augmentations.base import Augmentation
 from coral_plugin.augmentations.grammar import Element, parse
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.data.padding import valid_steps
 from coral_plugin.errors import InputError
 
-Augmentation = Callable[[Tensor, Tensor | None, torch.Generator | None], Tensor]
-Spec = str | Augmentation
+CustomFunction = Callable[[Tensor, Tensor | None, torch.Generator | None], Tensor]
+Spec = str | Augmentation | CustomFunction
 
 _DEFAULT = {"sequence": "drop+noise", "tabular": "noise", "image": "simclr"}
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One element of a specification as one modality gets it."""
+    """One element of a specification as it is applied to one modality."""
 
-    operation: Operation
+    augmentation: Augmentation
     settings: dict[str, Any]
 
     def __call__(
@@ -38,8 +38,8 @@ class _Step:
         draw: tuple[Tensor, Tensor] | None,
     ) -> Tensor:
         if modality.kind == "image":
-            return self.operation.function(values, generator, **self.settings)
-        scaled = self.operation.scaled and modality.mean is not None and modality.std is not None
+            return self.augmentation(values, None, generator, **self.settings)
+        scaled = self.augmentation.scaled and modality.mean is not None and modality.std is not None
         steps = modality.standardise(values) if scaled else values
         steps = steps.unsqueeze(-1) if steps.ndim == 2 else steps  # (B, T, d); entries of a vector are steps
         if lengths is None:
@@ -47,7 +47,7 @@ class _Step:
         if draw is not None:
             steps = sequences.drop_lowest(steps, lengths, *draw)
         else:
-            steps = self.operation.function(steps, lengths, generator, **self.settings)
+            steps = self.augmentation(steps, lengths, generator, **self.settings)
         if scaled:
             result = modality.restore(steps.view(values.shape))
             return result if values.ndim == 2 else sequences.blank(result, ~valid_steps(result, lengths))
@@ -56,13 +56,13 @@ class _Step:
 
 @dataclass(frozen=True)
 class _Group:
-    """Modalities that share their coins, and what is done to each of them.
+    """Modalities that share their coins, and their augmentations.
 
     Attributes:
         modalities: The members.
-        steps: ``steps[e][m]`` is element e as modality m gets it.
-        elements: What the specification says, for the record.
-        choice: Whether one element is chosen for each sample instead of composing all.
+        steps: ``steps[e][m]``, element e as it is applied to modality m.
+        elements: Parsed specification, for the record.
+        choice: Whether one element is chosen per sample instead of composing all.
     """
 
     modalities: tuple[Modality, ...]
@@ -73,7 +73,7 @@ class _Group:
     def apply(
         self, values: dict[str, Tensor], lengths: dict[str, Tensor], generator: torch.Generator | None
     ) -> dict[str, Tensor]:
-        """New values of the members; samples whose coin says no keep theirs bit for bit."""
+        """New values of the members; samples that a coin leaves out keep theirs bit for bit."""
         names = [modality.name for modality in self.modalities]
         device, batch = values[names[0]].device, len(values[names[0]])
         if self.choice:
@@ -96,8 +96,8 @@ class _Group:
     def _shared(
         self, step: _Step, values: Mapping[str, Tensor], generator: torch.Generator | None
     ) -> tuple[Tensor, Tensor] | None:
-        """What all members drop, where the element says that they drop the same steps."""
-        if not step.operation.shared:
+        """The draw that all members share, where the augmentation is a shared one."""
+        if not step.augmentation.shared:
             return None
         first = next(iter(values.values()))
         longest = max(value.shape[1] for value in values.values())
@@ -116,13 +116,13 @@ class Augmenter:
     """Makes augmented views of batches. Every random number comes from the generator of the call.
 
     Attributes:
-        groups: Modalities that share their coins, with their augmentations.
-        custom: Augmentations of the user's own, by modality; applied to every sample.
-        plain: What makes the batch that methods with an un-augmented branch get as ``raw``; None leaves it as it is.
+        groups: Groups of modalities that share their coins, with their augmentations.
+        custom: Plain functions by modality, applied to every sample.
+        plain: Augmenter of the batch for un-augmented branches (``raw``); None leaves the batch as it is.
     """
 
     groups: tuple[_Group, ...]
-    custom: dict[str, Augmentation] = field(default_factory=dict)
+    custom: dict[str, CustomFunction] = field(default_factory=dict)
     plain: Augmenter | None = None
 
     def unaugmented(self, batch: MultimodalBatch, generator: torch.Generator | None = None) -> MultimodalBatch:
@@ -133,11 +133,11 @@ class Augmenter:
         """One view of ``batch``; padding, targets and index stay, and the batch itself is not changed.
 
         Args:
-            batch: B samples with every modality that the augmenter was built for.
-            generator: On the device of the batch; None draws from torch's global one.
+            batch: Batch of B samples with every modality that the augmenter was built for.
+            generator: Source of randomness on the device of the batch; None is torch's global generator.
 
         Raises:
-            InputError: other modalities than those built for, or an own augmentation changes the shape.
+            InputError: other modalities than those built for, or a function that changes the shape.
         """
         known = [m.name for group in self.groups for m in group.modalities] + list(self.custom)
         if set(known) != set(batch.tensors):
@@ -147,7 +147,7 @@ class Augmenter:
         for group in self.groups:
             result |= group.apply(batch.tensors, lengths, generator)
         for name, function in self.custom.items():
-            # a stranger's function may write into what it gets
+            # a function from outside may write into its argument
             result[name] = function(batch[name].clone(), lengths.get(name), generator)
             if result[name].shape != batch[name].shape:
                 raise InputError(
@@ -157,19 +157,14 @@ class Augmenter:
         return batch.with_values({name: result[name] for name in batch.tensors})
 
     def describe(self) -> dict[str, str]:
-        """What each modality gets, probabilities included, and with whom it shares its coins."""
-        texts = {name: f"own: {getattr(f, '__qualname__', type(f).__name__)}" for name, f in self.custom.items()}
+        """``{modality: specification}`` with every probability, and with whom the modality shares its coins."""
+        texts = {name: f"function {getattr(f, '__qualname__', type(f).__name__)}" for name, f in self.custom.items()}
         for group in self.groups:
             names = [modality.name for modality in group.modalities]
             for name in names:
                 others = ", ".join(other for other in names if other != name)
                 texts[name] = group.describe() + (f" (coins shared with {others})" if others else "")
         return texts
-
-    @staticmethod
-    def names_for(kind: str) -> list[str]:
-        """Names of the augmentations for a kind of modality."""
-        return names_for(kind)
 
 
 def build_augmenter(
@@ -183,7 +178,8 @@ def build_augmenter(
     * ``"none"`` does nothing. ``"auto"``, also for modalities that a mapping leaves out, goes by kind: sequences
       ``drop+noise`` with shared coins, tabular ``noise``, time series ``jitter+scale+rotate+slice`` (without rotate
       where the channels are no triples), images ``simclr``.
-    * ``{modality: function}``: an own ``(values (B, ...), lengths (B,) or None, generator) -> values``.
+    * ``{modality: function}``: a function ``(values (B, ...), lengths (B,) or None, generator) -> values``,
+      on every sample; or an :class:`Augmentation`, with its own probability.
 
     ``plain`` says in the same way what un-augmented branches get (CLIP, Cross+Self, CMC, FactorCL). ``"auto"`` is the
     plain transform of the references (METHODS 1.8): ``plain_crop``, at least half of an image, and nothing for other
@@ -209,7 +205,7 @@ def _augmenter(
     names = [modality.name for modality in modalities]
     if unknown := [name for name in spec if name not in names]:
         raise InputError(f"Augmentations name the modality {', '.join(unknown)}, but there are {', '.join(names)}.")
-    custom: dict[str, Augmentation] = {}
+    custom: dict[str, CustomFunction] = {}
     groups: list[_Group] = []
     rest: list[Modality] = []
     for modality in modalities:
@@ -218,6 +214,8 @@ def _augmenter(
             rest.append(modality)
         elif isinstance(part, str):
             groups.append(_alone(part, modality, len(modalities)))
+        elif isinstance(part, Augmentation):
+            groups.append(_declared(part, modality))
         elif callable(part):
             custom[modality.name] = part
         else:
@@ -225,9 +223,16 @@ def _augmenter(
     return Augmenter((*groups, *automatic(rest)), custom)
 
 
+def _declared(entry: Augmentation, modality: Modality) -> _Group:
+    """An augmentation from Python, registered or not, with its default settings and probability."""
+    if not entry.applies_to(modality):
+        raise InputError(f"Augmentation {entry.name!r} does not apply to modality {modality.name!r} ({modality.kind}).")
+    return _Group((modality,), (Element(entry.name),), ((_Step(entry, {}),),), False)
+
+
 def _alone(text: str, modality: Modality, count: int) -> _Group:
     group = _group(text, [modality])
-    if count > 1 and any(row[0].operation.shared for row in group.steps):
+    if count > 1 and any(row[0].augmentation.shared for row in group.steps):
         raise InputError(
             f"multi_drop of modality {modality.name!r} has nothing to share its steps with; give one text for all "
             "modalities, or use drop."
@@ -257,10 +262,10 @@ def _group(text: str, modalities: Sequence[Modality]) -> _Group:
     elements, choice = parse(text)
     steps = []
     for element in elements:
-        found = [element.find(modality) for modality in modalities]
-        steps.append(tuple(_Step(operation, element.arguments(operation)) for operation in found))
+        entries = [element.find(modality) for modality in modalities]
+        steps.append(tuple(_Step(entry, element.arguments(entry)) for entry in entries))
     return _Group(tuple(modalities), tuple(elements), tuple(steps), choice)
 
 
 def _probability(element: Element, step: _Step) -> float:
-    return step.operation.probability if element.probability is None else element.probability
+    return step.augmentation.probability if element.probability is None else element.probability

@@ -1,7 +1,8 @@
 """Augmentations of sequences and vectors: values ``(B, T, d)`` of which the first ``lengths`` (B,) steps are valid.
 
 They follow the affect and sensor recipes of CoMM (METHODS 1.8). Vectors come as ``(B, d, 1)``: each entry is a step.
-Every function returns a new tensor whose padding is zero, and what the padding held before changes nothing.
+Every function returns a new tensor whose padding is zero, whatever it held before. ``none`` and ``noise`` are for
+images too, ``(B, C, H, W)`` with lengths None.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from coral_plugin.augmentations.base import NOT_NEGATIVE, SHARE, Range, augmentation
 from coral_plugin.data.padding import valid_steps
-
-Pair = tuple[float, float]
 
 
 def blank(values: Tensor, hidden: Tensor) -> Tensor:
@@ -20,26 +20,43 @@ def blank(values: Tensor, hidden: Tensor) -> Tensor:
     return values.masked_fill(hidden.unsqueeze(-1), 0)
 
 
-def uniform(size: int, bounds: Pair, device: torch.device, generator: torch.Generator | None) -> Tensor:
+def uniform(size: int, bounds: Range, device: torch.device, generator: torch.Generator | None) -> Tensor:
     """``size`` numbers drawn uniformly from ``bounds``, shape ``(size,)``."""
     low, high = bounds
     return low + (high - low) * torch.rand(size, device=device, generator=generator)
 
 
-def noise(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, std: float = 0.1) -> Tensor:
-    """``x + std * N(0, 1)`` on every element of the valid steps."""
+@augmentation("sequence", "timeseries", "tabular", "image", probability=1.0, scaled=False)
+def none(values: Tensor, lengths: Tensor | None, generator: torch.Generator | None) -> Tensor:  # noqa: ARG001
+    """The values as they are."""
+    return values.clone() if lengths is None else blank(values, ~valid_steps(values, lengths))
+
+
+@augmentation("sequence", "timeseries", "tabular", "image", bounds={"std": NOT_NEGATIVE})
+def noise(values: Tensor, lengths: Tensor | None, generator: torch.Generator | None, *, std: float = 0.1) -> Tensor:
+    """``x + std * N(0, 1)`` on every element of the valid steps; images are cut to [0, 1]."""
     draw = torch.randn(values.shape, device=values.device, dtype=values.dtype, generator=generator)
-    return blank(values + std * draw, ~valid_steps(values, lengths))
+    result = values + std * draw
+    return result.clamp_(0, 1) if lengths is None else blank(result, ~valid_steps(values, lengths))
 
 
-def drop(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Pair = (0.0, 0.8)) -> Tensor:
+@augmentation("sequence", "timeseries", "tabular", bounds={"fraction": SHARE})
+def drop(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Range = (0.0, 0.8)) -> Tensor:
     """``round(f * L)`` random ones of the L valid steps set to zero; ``f ~ U(fraction)`` for each sample."""
     share, keys = shared_draw(len(values), values.shape[1], values.device, generator, fraction=fraction)
     return drop_lowest(values, lengths, share, keys)
 
 
+@augmentation("sequence", "timeseries", "tabular", bounds={"fraction": SHARE}, shared=True)
+def multi_drop(
+    values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Range = (0.0, 0.8)
+) -> Tensor:
+    """The same as drop, with the same steps in all modalities that a specification names together."""
+    return drop(values, lengths, generator, fraction=fraction)
+
+
 def shared_draw(
-    size: int, steps: int, device: torch.device, generator: torch.Generator | None, *, fraction: Pair = (0.0, 0.8)
+    size: int, steps: int, device: torch.device, generator: torch.Generator | None, *, fraction: Range = (0.0, 0.8)
 ) -> tuple[Tensor, Tensor]:
     """What decides on the dropped steps: a share ``(size,)`` for each sample and a key ``(size, steps)`` for each step.
 
@@ -66,26 +83,32 @@ def drop_lowest(values: Tensor, lengths: Tensor, share: Tensor, keys: Tensor) ->
     return blank(values, (rank < _count(share, lengths).unsqueeze(1)) | ~valid)
 
 
+@augmentation("sequence", "timeseries", "tabular")
 def permute(values: Tensor, lengths: Tensor, generator: torch.Generator | None) -> Tensor:
     """The valid steps in random order."""
     order = _shuffle(values, lengths, generator)
     return blank(_rows(values, order), ~valid_steps(values, lengths))
 
 
+@augmentation("sequence", "timeseries", "tabular", bounds={"fraction": SHARE})
 def drop_consecutive(
-    values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Pair = (0.0, 0.8)
+    values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Range = (0.0, 0.8)
 ) -> Tensor:
     """One run of ``round(f * L)`` valid steps set to zero; ``f ~ U(fraction)`` and its start at random."""
     run = _run(values, lengths, generator, fraction, least=0)
     return blank(values, run | ~valid_steps(values, lengths))
 
 
-def crop(values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Pair = (0.08, 1.0)) -> Tensor:
+@augmentation("sequence", "timeseries", "tabular", bounds={"fraction": SHARE})
+def crop(
+    values: Tensor, lengths: Tensor, generator: torch.Generator | None, *, fraction: Range = (0.08, 1.0)
+) -> Tensor:
     """One run of ``round(f * L)`` valid steps, at least one, kept where it is; the rest set to zero."""
     run = _run(values, lengths, generator, fraction, least=1)
     return blank(values, ~run | ~valid_steps(values, lengths))
 
 
+@augmentation("sequence", "timeseries", "tabular")
 def mixup(values: Tensor, lengths: Tensor, generator: torch.Generator | None) -> Tensor:
     """Each valid step mixed with another one of its sample: ``w x_t + (1 - w) x_s``.
 
@@ -112,7 +135,7 @@ def _rows(values: Tensor, index: Tensor) -> Tensor:
     return values.gather(1, index.unsqueeze(-1).expand(-1, -1, values.shape[2]))
 
 
-def _run(values: Tensor, lengths: Tensor, generator: torch.Generator | None, fraction: Pair, least: int) -> Tensor:
+def _run(values: Tensor, lengths: Tensor, generator: torch.Generator | None, fraction: Range, least: int) -> Tensor:
     """True on one run of ``round(f * L)`` valid steps of each sample, every start equally likely. Shape ``(B, T)``."""
     share = uniform(len(values), fraction, values.device, generator)
     count = _count(share, lengths).clamp(min=least)

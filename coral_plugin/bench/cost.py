@@ -1,4 +1,4 @@
-"""Costs of training, measured for one method after the other, each in a fresh process."""
+"""What training by each method costs, measured one after the other, each in a fresh process of its own."""
 
 from __future__ import annotations
 
@@ -38,11 +38,10 @@ def measure_costs(
     """Measure each method on each data set that is not measured yet, and keep the figures in ``folder``.
 
     Args:
-        jobs: Runs of the grid; of each row and column the first condition and seed is measured, without its
-            fine-tuning.
-        folder: Folder of the grid, which gets ``cost.json``.
-        steps: Steps per epoch; one epoch warms up, one is measured.
-        say: Receiver of a line per measurement.
+        jobs: Of the grid; of each row and column the first condition and seed is measured, without its fine-tuning.
+        folder: Of the grid; gets ``cost.json``.
+        steps: Of an epoch; one warms up, one is measured.
+        say: Gets a line for each measurement.
 
     Returns:
         ``{label: reason}`` of those that failed.
@@ -53,23 +52,23 @@ def measure_costs(
             continue
         try:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                figures = pool.submit(measure, job, steps).result()
-        except Exception as error:  # of a plugin's method, or of a process that was killed
+                found = pool.submit(measure, job, steps).result()
+        except Exception as error:  # of a stranger's method, or of a process that was killed
             failed[job.label] = one_line(error, 400, with_type=True)
             continue
-        if figures is not None:
-            known[job.identity] = figures
+        if found is not None:
+            known[job.identity] = found
             write_json(folder / COST_FILE, known)
-        if figures is not None and say is not None:
-            say(f"cost of {job.row} on {job.column}: {figures['seconds']:.3g} s, {figures['memory'] / 2**20:.0f} MiB")
+        if found is not None and say is not None:
+            say(f"cost of {job.row} on {job.column}: {found['seconds']:.3g} s, {found['memory'] / 2**20:.0f} MiB")
     return failed
 
 
 def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
-    """The figures that :func:`measure_costs` has kept, ``{identity of a run: figures}``."""
+    """What :func:`measure_costs` has kept, ``{identity of a run: figures}``."""
     path = folder / COST_FILE
-    known = read_json(path) if path.is_file() else {}
-    return known if isinstance(known, dict) else {}
+    found = read_json(path) if path.is_file() else {}
+    return found if isinstance(found, dict) else {}
 
 
 def with_costs(comparison: Comparison, jobs: Sequence[Job], costs: Mapping[str, Mapping[str, Any]]) -> Comparison:
@@ -77,24 +76,22 @@ def with_costs(comparison: Comparison, jobs: Sequence[Job], costs: Mapping[str, 
 
     A method that was not measured has no cost then: figures of two kinds in one column could not be compared.
     """
-    by_cell = {
-        (job.row, job.column): Cost(
-            [figures["seconds"]], [figures["memory"]], figures["parameters"], alone=_circumstances(figures)
-        )
+    found = {
+        (job.row, job.column): Cost([own["seconds"]], [own["memory"]], own["parameters"], alone=_conditions(own))
         for job in _first_of_each(jobs)
-        if (figures := costs.get(job.identity))
+        if (own := costs.get(job.identity))
     }
-    measured = {column for _, column in by_cell}
+    measured = {column for _, column in found}
     rows = [
         dataclasses.replace(
-            row,
+            each,
             costs={
                 column: cost
-                for column, before in row.costs.items()
-                if (cost := by_cell.get((row.method.name, column)) if column in measured else before)
+                for column, before in each.costs.items()
+                if (cost := found.get((each.method.name, column)) if column in measured else before)
             },
         )
-        for row in comparison.rows
+        for each in comparison.rows
     ]
     return dataclasses.replace(comparison, rows=tuple(rows))
 
@@ -104,7 +101,7 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
 
     ``seconds`` of 1,000 samples, on a CPU of processor time with one thread, which says the same on a quiet machine
     and on a busy one, on a GPU of wall time; ``memory``, bytes that the training adds to the process with its data
-    loaded (GPU: peak of the allocator); ``parameters`` that are trained; and the circumstances.
+    loaded (GPU: peak of the allocator); ``parameters`` that are trained; and under which conditions.
     """
     settings = from_dict(job.settings)
     data = load_data(settings)
@@ -155,13 +152,13 @@ class _Clock:
         return end - wall, processor_end - processor
 
 
-def _circumstances(figures: Mapping[str, Any]) -> str:
-    clock = "processor time of one thread" if figures["device"] == "cpu" else "wall time"
-    return f"batch size {figures['batch_size']}, {figures['device']}, {clock}"
+def _conditions(own: Mapping[str, Any]) -> str:
+    clock = "processor time of one thread" if own["device"] == "cpu" else "wall time"
+    return f"batch size {own['batch_size']}, {own['device']}, {clock}"
 
 
 def _warm_up() -> None:
-    """Load what the first step of any training loads, whatever the method."""
+    """Have loaded what the first step of any training loads, which is no method's own."""
     layer = torch.nn.Linear(2, 2)
     optimiser = torch.optim.AdamW(layer.parameters(), fused=True)
     processes.fabric(TrainingSettings(), "cpu").setup(layer, optimiser)

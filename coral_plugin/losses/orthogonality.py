@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coral_plugin.losses.contrastive import at_least_float32, check_pairs
+from coral_plugin.losses.contrastive import check_pairs
 
 
 def cosine_embedding(a: Tensor, b: Tensor) -> Tensor:
@@ -21,7 +22,6 @@ def cosine_embedding(a: Tensor, b: Tensor) -> Tensor:
         InputError: the shapes differ or are not ``(N, d)``.
 
     Example:
-        >>> import torch
         >>> cosine_embedding(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item()
         0.5
     """
@@ -39,7 +39,6 @@ def squared_cosine(a: Tensor, b: Tensor) -> Tensor:
         InputError: the shapes differ or are not ``(N, d)``.
 
     Example:
-        >>> import torch
         >>> squared_cosine(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).item()
         0.5
     """
@@ -48,4 +47,6 @@ def squared_cosine(a: Tensor, b: Tensor) -> Tensor:
 
 def _cosine(a: Tensor, b: Tensor, name: str) -> Tensor:
     check_pairs(a, b, name)
-    return F.cosine_similarity(at_least_float32(a), at_least_float32(b), dim=-1)
+    if a.dtype != torch.float64:
+        a, b = a.float(), b.float()
+    return F.cosine_similarity(a, b, dim=-1)

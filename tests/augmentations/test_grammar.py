@@ -33,7 +33,7 @@ def test_one_number_stands_for_both_ends():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("simclr", "'simclr' does not apply to modality 'vision'.*these do: none, noise, drop"),
+        ("simclr", "'simclr' does not apply to modality 'vision'.*these do: channel_drop, crop, drop"),
         ("rotate", "'rotate' does not apply to modality 'vision'"),
         ("noise+", "Cannot read ''"),
         ("drop noise", "Cannot read 'drop noise'"),
@@ -46,7 +46,7 @@ def test_one_number_stands_for_both_ends():
         ("noise(std=open('x'))", "key=value"),
         ("noise(sdt=1)", "no setting sdt; it takes std"),
         ("permute(std=1)", "no setting std; it takes none"),
-        ("noise(std='big')", "needs one number not negative"),
+        ("noise(std='big')", "needs one number, not negative"),
         ("noise(std=(1, 2))", "needs one number"),
         ("noise(std=True)", "needs one number"),
         ("noise(std=-1)", "not negative"),
@@ -69,8 +69,8 @@ def test_wrong_specifications(spec, message):
         ("pose(zoom=(0, 1))", "two numbers, the lesser first, above 0, got"),
         ("spectrogram_warp(time=0)", "two numbers, the lesser first, above 0, got 0"),
         ("spectrogram_warp(frequency=(2, 1))", "the lesser first, above 0"),
-        ("spectrogram_warp(delay=2)", "one number from 0 to 1, got 2"),
-        ("spectrogram_warp(offset=-0.1)", "one number from 0 to 1"),
+        ("spectrogram_warp(delay=2)", "one number, from 0 to 1, got 2"),
+        ("spectrogram_warp(offset=-0.1)", "one number, from 0 to 1"),
         ("spectrogram_warp(tempo=1)", "no setting tempo; it takes time, frequency, delay, offset"),
     ],
 )

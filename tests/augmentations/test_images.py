@@ -9,21 +9,8 @@ import torch.nn.functional as F
 
 from coral_plugin.augmentations import colour as C
 from coral_plugin.augmentations import images as I
+from coral_plugin.augmentations.sequences import noise
 from coral_plugin.errors import InputError
-
-EVERY = [
-    I.resized_crop,
-    I.plain_crop,
-    I.shift,
-    I.pose,
-    I.spectrogram_warp,
-    I.flip,
-    I.noise,
-    I.blur,
-    I.simclr,
-    C.color_jitter,
-    C.grayscale,
-]
 
 
 def gen(seed=0):
@@ -34,32 +21,13 @@ def pictures(batch=4, channels=3, height=12, width=10):
     return torch.rand(batch, channels, height, width, generator=gen(7))
 
 
-@pytest.mark.parametrize("function", EVERY)
-def test_input_untouched_deterministic_within_the_unit_interval(function):
-    images = pictures().double()
-    before = images.clone()
-    one, two = function(images, gen(3)), function(images, gen(3))
-    assert torch.equal(images, before)
-    assert torch.equal(one, two)
-    assert one.dtype == torch.float64
-    assert one.shape == images.shape
-    assert one.min() >= 0
-    assert one.max() <= 1 + 1e-12
-
-
-@pytest.mark.parametrize("function", EVERY)
-@pytest.mark.parametrize("size", [(1, 1), (1, 5), (2, 2)])
-def test_tiny_images(function, size):
-    assert torch.isfinite(function(pictures(1, 3, *size), gen())).all()
-
-
 @pytest.mark.parametrize("channels", [1, 2, 5])
 def test_colour_needs_three_channels_but_the_recipe_does_not(channels):
     images = pictures(channels=channels)
-    assert I.simclr(images, gen()).shape == images.shape
+    assert I.simclr(images, None, gen()).shape == images.shape
     for function in (C.color_jitter, C.grayscale):
         with pytest.raises(InputError, match="3 channels"):
-            function(images, gen())
+            function(images, None, gen())
 
 
 def test_sampling_agrees_with_cropping_and_resizing():
@@ -93,12 +61,12 @@ def test_boxes_have_the_areas_and_ratios_asked_for():
 
 def test_a_box_that_never_fits_is_the_whole_image():
     images = pictures()
-    torch.testing.assert_close(I.resized_crop(images, gen(), scale=(1.0, 1.0), ratio=(3.0, 3.0)), images)
+    torch.testing.assert_close(I.resized_crop(images, None, gen(), scale=(1.0, 1.0), ratio=(3.0, 3.0)), images)
 
 
 def test_flip_is_left_right():
     images = pictures()
-    assert torch.equal(I.flip(images, None)[..., 0], images[..., -1])
+    assert torch.equal(I.flip(images, None, None)[..., 0], images[..., -1])
 
 
 def shift_hue(pixel, turn):
@@ -139,9 +107,9 @@ def test_brightness_contrast_saturation_pixel_by_pixel():
 
 def test_jitter_of_strength_zero_and_grayscale():
     images = pictures()
-    same = C.color_jitter(images, gen(), brightness=0, contrast=0, saturation=0, hue=0)
+    same = C.color_jitter(images, None, gen(), brightness=0, contrast=0, saturation=0, hue=0)
     torch.testing.assert_close(same, images, atol=1e-6, rtol=0)
-    gray = C.grayscale(images, None)
+    gray = C.grayscale(images, None, None)
     assert torch.equal(gray[:, 0], gray[:, 2])
     torch.testing.assert_close(gray[:, :1], C.luma(images))
 
@@ -171,7 +139,7 @@ def test_blur_of_width_zero_is_the_image():
 
 
 def test_noise_has_the_right_spread():
-    draw = I.noise(torch.full((20, 3, 32, 32), 0.5), gen(), std=0.05) - 0.5
+    draw = noise(torch.full((20, 3, 32, 32), 0.5), None, gen(), std=0.05) - 0.5
     assert draw.std().item() == pytest.approx(0.05, rel=0.02)
 
 
@@ -186,7 +154,7 @@ def test_recipe_applies_each_part_with_its_probability(monkeypatch):
     monkeypatch.setattr(I, "gaussian_blur", spy)
     monkeypatch.setattr(I, "_sample", lambda images, left, top, width, height: seen.update(width=width) or images)
     images = torch.rand(4000, 3, 2, 2, generator=gen(1))
-    result = I.simclr(images, gen())
+    result = I.simclr(images, None, gen())
     assert (seen["sigma"] == 0).float().mean().item() == pytest.approx(0.5, abs=0.03)
     assert seen["sigma"].max() <= 2 * 2 / 224
     assert (seen["width"] < 0).float().mean().item() == pytest.approx(0.5, abs=0.03)
@@ -198,7 +166,7 @@ def test_recipe_applies_each_part_with_its_probability(monkeypatch):
 
 def test_pose_that_moves_nothing_keeps_the_image():
     images = pictures()
-    assert torch.allclose(I.pose(images, gen(1), degrees=0, fraction=0, zoom=(1, 1)), images, atol=1e-5)
+    assert torch.allclose(I.pose(images, None, gen(1), degrees=0, fraction=0, zoom=(1, 1)), images, atol=1e-5)
 
 
 @pytest.mark.parametrize(("quarters", "height", "width"), [(1, 9, 9), (-1, 9, 9), (2, 12, 10)])
@@ -206,7 +174,7 @@ def test_pose_turns_about_the_middle(monkeypatch, quarters, height, width):
     images = pictures(height=height, width=width).double()
     draws = iter([quarters * math.pi / 2, 0.0])  # angle, then the logarithm of the enlargement
     monkeypatch.setattr(I, "uniform", lambda count, *_: torch.full((count,), next(draws), dtype=torch.float64))
-    turned = I.pose(images, gen(1), degrees=180, fraction=0)
+    turned = I.pose(images, None, gen(1), degrees=180, fraction=0)
     assert torch.allclose(turned, torch.rot90(images, quarters, (-2, -1)), atol=1e-6)
 
 
@@ -216,7 +184,7 @@ def test_pose_keeps_angles_of_an_image_that_is_not_square(monkeypatch):
     images[:, :, 15:25, 35:45] = 1
     draws = iter([math.pi / 4, 0.0])
     monkeypatch.setattr(I, "uniform", lambda count, *_: torch.full((count,), next(draws), dtype=torch.float64))
-    turned = I.pose(images, gen(1), degrees=45, fraction=0)
+    turned = I.pose(images, None, gen(1), degrees=45, fraction=0)
     assert turned.sum() == pytest.approx(100, rel=0.01)
     extent = (turned[0, 0] > 0.5).nonzero()
     assert (extent.max(dim=0).values - extent.min(dim=0).values + 1).tolist() == pytest.approx([14, 14], abs=1)
@@ -225,7 +193,7 @@ def test_pose_keeps_angles_of_an_image_that_is_not_square(monkeypatch):
 def test_pose_enlarges():
     image = torch.zeros(1, 1, 40, 40, dtype=torch.float64)
     image[:, :, 15:25, 15:25] = 1
-    assert I.pose(image, gen(1), degrees=0, fraction=0, zoom=(2, 2)).sum() == pytest.approx(400, rel=0.01)
+    assert I.pose(image, None, gen(1), degrees=0, fraction=0, zoom=(2, 2)).sum() == pytest.approx(400, rel=0.01)
 
 
 @pytest.mark.parametrize("function", [I.shift, I.pose])
@@ -233,7 +201,7 @@ def test_what_moves_stays_within_its_fraction(function):
     image = torch.zeros(200, 1, 40, 40)
     image[:, :, 20, 20] = 1
     settings = {} if function is I.shift else {"degrees": 0, "zoom": (1, 1)}
-    moved = function(image, gen(1), fraction=0.1, **settings)
+    moved = function(image, None, gen(1), fraction=0.1, **settings)
     weights = moved[:, 0] / moved[:, 0].sum(dim=(1, 2), keepdim=True)
     places = torch.stack([(weights.sum(2) * torch.arange(40)).sum(1), (weights.sum(1) * torch.arange(40)).sum(1)])
     far = (places - 20).abs()
@@ -243,7 +211,7 @@ def test_what_moves_stays_within_its_fraction(function):
 
 def test_spectrogram_warp_that_changes_nothing_keeps_the_image():
     images = pictures()
-    same = I.spectrogram_warp(images, gen(1), time=(1, 1), frequency=(1, 1), delay=0, offset=0)
+    same = I.spectrogram_warp(images, None, gen(1), time=(1, 1), frequency=(1, 1), delay=0, offset=0)
     assert torch.allclose(same, images, atol=1e-5)
 
 
@@ -254,22 +222,23 @@ def test_spectrogram_warp_stretches_from_the_first_step_and_the_lowest_band():
         return image
 
     still = {"delay": 0, "offset": 0}
-    slower = I.spectrogram_warp(early_and_low(10, 10), gen(1), time=(2, 2), frequency=(1, 1), **still)
+    slower = I.spectrogram_warp(early_and_low(10, 10), None, gen(1), time=(2, 2), frequency=(1, 1), **still)
     assert (slower - early_and_low(20, 10)).abs().mean() < 0.005
-    higher = I.spectrogram_warp(early_and_low(10, 10), gen(1), time=(1, 1), frequency=(2, 2), **still)
+    higher = I.spectrogram_warp(early_and_low(10, 10), None, gen(1), time=(1, 1), frequency=(2, 2), **still)
     assert (higher - early_and_low(10, 20)).abs().mean() < 0.005
 
 
 def test_spectrogram_warp_stays_within_its_moves_and_factors():
     image = torch.zeros(300, 1, 40, 40)
     image[:, :, 20, 20] = 1
-    moved = I.spectrogram_warp(image, gen(1), time=(1, 1), frequency=(1, 1), delay=0.2, offset=0.05)
+    moved = I.spectrogram_warp(image, None, gen(1), time=(1, 1), frequency=(1, 1), delay=0.2, offset=0.05)
     weights = moved[:, 0] / moved[:, 0].sum(dim=(1, 2), keepdim=True)
     down, right = ((weights.sum(axis) * torch.arange(40)).sum(1) - 20 for axis in (2, 1))
     assert 7.5 < right.abs().max() <= 8.01
     assert 1.8 < down.abs().max() <= 2.01
     block = torch.zeros(300, 1, 40, 40)
     block[:, :, 20:, :20] = 1
-    lengths = I.spectrogram_warp(block, gen(2), time=(0.5, 1.5), frequency=(1, 1), delay=0, offset=0)[:, 0, 35].sum(1)
+    stretched = I.spectrogram_warp(block, None, gen(2), time=(0.5, 1.5), frequency=(1, 1), delay=0, offset=0)
+    lengths = stretched[:, 0, 35].sum(1)
     assert 10 <= lengths.min() < 11
     assert 29 < lengths.max() <= 30.5

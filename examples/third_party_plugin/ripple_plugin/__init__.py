@@ -1,1 +1,1 @@
-"""An objective, a data set and an encoder for coral-multibench."""
+"""An objective, a data set, an encoder and an augmentation for coral-multibench."""

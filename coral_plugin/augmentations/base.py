@@ -1,0 +1,150 @@
+"""What an augmentation is: a batched function that declares where it applies and which settings it takes."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from coral_plugin.data import KINDS, Modality
+from coral_plugin.data.modality import Kind
+from coral_plugin.errors import InputError, PluginError
+from coral_plugin.registry import AUGMENTATIONS
+
+Range = tuple[float, float]
+
+ABOVE_ZERO = math.ulp(0.0)  # the least positive number, as a lower bound
+NOT_NEGATIVE: Range = (0.0, math.inf)
+POSITIVE: Range = (ABOVE_ZERO, math.inf)
+SHARE: Range = (0.0, 1.0)
+UNBOUNDED: Range = (-math.inf, math.inf)
+_GREATEST = 1e9  # of any setting
+
+
+class Augmentation:
+    """A registered augmentation; :func:`augmentation` makes one of a function. Called, it is that function.
+
+    Attributes:
+        function: Function ``(values, lengths, generator, **settings) -> values``. Images come as ``(B, C, H, W)`` in
+            [0, 1] with lengths None; everything else as steps ``(B, T, d)`` with the number of valid steps ``(B,)``,
+            where the entries of a vector are its steps, ``(B, d, 1)``. The result has the same shape and its padding is
+            zero. Every random number is drawn from ``generator``, on the device of ``values``.
+        kinds: Kinds of modality that it applies to.
+        bounds: ``{setting: (least, greatest)}``; a setting that is not named takes any finite number.
+        probability: Probability per sample, unless a specification gives another.
+        fits: Further condition on the modality; None for none.
+        scaled: Whether values other than images come in units of the modality's mean and standard deviation, where
+            these are known. An amplitude of 0.1 and a gap filled with 0 mean something only there.
+        shared: Whether all modalities of a joint specification lose the same steps (``multi_drop`` alone).
+        settings: ``{setting: default}``, the keyword-only parameters of the function: numbers, or pairs of numbers.
+        name: Qualified name of the function.
+
+    Raises:
+        ValueError: a declaration that does not fit the function.
+    """
+
+    def __init__(
+        self,
+        function: Callable[..., Tensor],
+        *,
+        kinds: tuple[Kind, ...],
+        bounds: Mapping[str, Range],
+        probability: float,
+        fits: Callable[[Modality], bool] | None,
+        scaled: bool,
+        shared: bool,
+    ) -> None:
+        self.function, self.kinds, self.bounds, self.probability = function, kinds, dict(bounds), probability
+        self.fits, self.scaled, self.shared = fits, scaled, shared
+        parameters = inspect.signature(function).parameters.values()
+        self.settings: dict[str, Any] = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+        functools.update_wrapper(self, function)
+        self.name = name = str(getattr(function, "__qualname__", function))
+        if not kinds or not {*kinds} <= {*KINDS}:
+            raise ValueError(f"{name} must declare one or more kinds of modality ({', '.join(KINDS)}), got {kinds}")
+        if unknown := {*self.bounds} - {*self.settings}:
+            raise ValueError(f"{name} has no keyword-only parameter {', '.join(sorted(unknown))}, but bounds of it")
+        for setting, default in self.settings.items():
+            if setting_value(default, default, self.bounds.get(setting, UNBOUNDED)) is None:
+                raise ValueError(f"{name}: the default of {setting} is no number or rising pair in bounds: {default!r}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        """The augmented values."""
+        return self.function(*args, **kwargs)
+
+    def __reduce__(self) -> str:
+        # by name, as functions are pickled; the function behind it has the same name
+        return self.name
+
+    def applies_to(self, modality: Modality) -> bool:
+        """Whether ``modality`` is of one of the kinds and meets the further condition."""
+        return modality.kind in self.kinds and (self.fits is None or self.fits(modality))
+
+
+def augmentation(
+    *kinds: Kind,
+    bounds: Mapping[str, Range] | None = None,
+    probability: float = 0.5,
+    fits: Callable[[Modality], bool] | None = None,
+    scaled: bool = True,
+    shared: bool = False,
+) -> Callable[[Callable[..., Tensor]], Augmentation]:
+    """Decorator that declares a function as an augmentation; arguments as in :class:`Augmentation`.
+
+    >>> @augmentation("image", bounds={"gain": (0.5, 2.0)})
+    ... def brighten(values, lengths, generator, *, gain=1.2):
+    ...     return (gain * values).clamp(0, 1)
+    >>> brighten.kinds, brighten.settings, brighten.bounds
+    (('image',), {'gain': 1.2}, {'gain': (0.5, 2.0)})
+    """
+    return lambda function: Augmentation(
+        function, kinds=kinds, bounds=bounds or {}, probability=probability, fits=fits, scaled=scaled, shared=shared
+    )
+
+
+def setting_value(value: Any, default: Any, bounds: Range) -> Any:
+    """``value`` as a number or, where the default is one, as a pair; None where it is neither, or out of bounds.
+
+    A single number stands for both ends of a pair.
+    """
+    pair = isinstance(default, tuple | list)
+    numbers = value if isinstance(value, tuple | list) else (value, value)
+    fine = (
+        len(numbers) == 2
+        and (pair or numbers is not value)
+        and all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers)
+        and all(bounds[0] <= n <= bounds[1] and abs(n) < _GREATEST for n in numbers)  # NaN is in no range
+        and numbers[0] <= numbers[1]
+    )
+    if not fine:
+        return None
+    return tuple(map(float, numbers)) if pair else float(value)
+
+
+def applicable(modality: Modality) -> list[str]:
+    """Names of the augmentations that apply to ``modality``, sorted; broken plugins are left out."""
+    return [name for name, entry in _loaded().items() if entry.applies_to(modality)]
+
+
+def names_for(kind: str) -> list[str]:
+    """Names of the augmentations for a kind of modality, sorted; some need 3 channels or triples of axes.
+
+    Raises:
+        InputError: no such kind.
+    """
+    if kind not in KINDS:
+        raise InputError(f"Unknown kind of modality {kind!r}; known: {', '.join(KINDS)}.")
+    return [name for name, entry in _loaded().items() if kind in entry.kinds]
+
+
+def _loaded() -> dict[str, Augmentation]:
+    loaded = {}
+    for name in AUGMENTATIONS.names():
+        with contextlib.suppress(PluginError):
+            loaded[name] = AUGMENTATIONS.get(name)
+    return loaded
