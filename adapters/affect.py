@@ -1,4 +1,4 @@
-"""CMU-MOSI, CMU-MOSEI, UR-FUNNY (``humor``) and MUsTARD (``sarcasm``) from MultiBench's pickles (METHODS 5.2)."""
+"""CMU-MOSI, CMU-MOSEI, UR-FUNNY (``humor``) and MUStARD (``sarcasm``) from MultiBench's pickles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,15 @@ from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle
 from coral_plugin.io.sniff import require_kind
 
-from .affect_layout import MODALITIES, VARIANTS, WHAT, from_first_step, sizes, spans, tables_of
+from .affect_layout import (
+    AFFECT_MODALITIES,
+    AFFECT_PICKLE,
+    RELEASED_SIZES,
+    feature_sizes,
+    filled_span,
+    from_first_step,
+    tables_of,
+)
 
 Spans = tuple[np.ndarray, np.ndarray]
 LabelRule = Literal["positive", "nonnegative", "nonzero", "seven", "score"]
@@ -31,15 +39,15 @@ class AffectSettings:
     """How an affect pickle is read; the defaults are those of the papers but for ``standardise``.
 
     Attributes:
-        labels: What is predicted: ``positive`` is score > 0 (CoMM, COrAL; the neutral 0 counts as negative),
+        labels: Label made of the score: ``positive`` is score > 0 (CoMM, COrAL; the neutral 0 counts as negative),
             ``nonnegative`` score >= 0 (FactorCL), ``nonzero`` score > 0 without the neutral samples, ``seven`` the
             score rounded to -3 ... 3, ``score`` the score itself (regression).
-        align: Every modality begins where the text does; else each where it is first not zero.
-        max_length: Steps that are kept of a sequence, from its beginning.
-        normalise: Scale each sample's features over its own time (MultiBench's ``z_norm``).
-        standardise: Let the networks scale every feature with mean and deviation of the training split. The papers'
+        align: Whether every modality begins where the text does; else where it is first not zero itself.
+        max_length: Number of steps that are kept of a sequence, from its beginning.
+        normalise: Whether the features of a sample are scaled over its steps (MultiBench's ``z_norm``).
+        standardise: Whether the networks scale every feature with mean and standard deviation of train. The papers'
             code does not.
-        trust_pickle: Load the pickle with Python's own unpickler, which runs whatever code the file holds.
+        trust_pickle: Whether the pickle is loaded with Python's own unpickler, which runs any code that it holds.
     """
 
     labels: LabelRule = "positive"
@@ -66,9 +74,9 @@ class Affect(DatasetAdapter):
     # width and encoders of the papers (docs/methods.md), blind to the order of the steps
     recipe: ClassVar[Mapping[str, Any]] = {
         "network.width": 40,
-        "network.encoders": dict.fromkeys(MODALITIES, "affect_transformer"),
+        "network.encoders": dict.fromkeys(AFFECT_MODALITIES, "affect_transformer"),
     }
-    expects = WHAT
+    expects = AFFECT_PICKLE
     classes: ClassVar[tuple[str, str]]
 
     @classmethod
@@ -80,26 +88,26 @@ class Affect(DatasetAdapter):
         Raises:
             InputError: a file that is none of MultiBench's affect pickles, or settings that do not fit it.
         """
-        require_kind(path, "pickle", WHAT)
+        require_kind(path, "pickle", AFFECT_PICKLE)
         tables, infinite = tables_of(read_pickle(path, trust=settings.trust_pickle), path)
         notes = _notes(tables, infinite, cls.name)
-        names = [name for name in MODALITIES if name in tables["train"]]
+        names = [name for name in AFFECT_MODALITIES if name in tables["train"]]
         modalities: dict[str, Modality] = {}
         columns: dict[str, dict[str, ModalityColumn]] = {}
         scores: dict[str, np.ndarray] = {}
         for label in SPLITS:
-            table = tables.pop(label)  # MOSEI is large: let go of what is converted
+            table = tables.pop(label)  # MOSEI is large: frees what is converted
             keep = _kept(table, settings, notes, label)
             if not keep.any():
                 raise InputError(f"{path}: no sample of {label} has any text (or score other than 0); nothing is left.")
             if not keep.all():
                 table = {key: value[keep] for key, value in table.items()}
-            begins = _begins(table, names, settings, f"{path}: {label}")
+            spans = _spans(table, names, settings, f"{path}: {label}")
             if label == "train":
-                modalities = {each: _modality(each, table[each], *begins[each], settings) for each in names}
+                modalities = {name: _modality(name, table[name], *spans[name], settings) for name in names}
             columns[label] = {
-                each: _column(table[each], modalities[each], *begins[each], settings, f"{path}: {label}/{each}")
-                for each in names
+                name: _column(table[name], modalities[name], *spans[name], settings, f"{path}: {label}/{name}")
+                for name in names
             }
             scores[label] = table["labels"]
         task, targets, label_notes = read_labels(*by_rule(scores, settings.labels, cls.classes), list(SPLITS), path)
@@ -109,16 +117,16 @@ class Affect(DatasetAdapter):
 
     @classmethod
     def inspect(cls, candidate: Candidate) -> Inspection | None:
-        """What ``coral data check`` says of an affect pickle; None for anything else."""
+        """A pickle of affect data."""
         content = candidate.content if candidate.kind == "pickle" else None
         if not isinstance(content, dict) or not {"train", "test"} <= set(map(str, content)):
             return None
         tables, infinite = tables_of(content, str(candidate.path))
-        features = sizes(tables)
-        variant, datasets = VARIANTS.get(
+        features = feature_sizes(tables)
+        variant, datasets = RELEASED_SIZES.get(
             features, ("of feature sizes that no released file has", ("mosi", "mosei", "humor", "sarcasm"))
         )
-        present = ", ".join(name for name in MODALITIES if name in tables["train"])
+        present = ", ".join(name for name in AFFECT_MODALITIES if name in tables["train"])
         notes = [f"{infinite} values of audio are minus infinity; they are read as 0"] if infinite else []
         for label, table in tables.items():
             if "text" in table and (empty := int((table["text"] == 0).all(axis=(1, 2)).sum())):
@@ -177,15 +185,15 @@ def _kept(table: SplitArrays, settings: AffectSettings, notes: list[str], label:
     return keep
 
 
-def _begins(table: SplitArrays, names: list[str], settings: AffectSettings, where: str) -> dict[str, Spans]:
+def _spans(table: SplitArrays, names: list[str], settings: AffectSettings, place: str) -> dict[str, Spans]:
     """First step and number of steps of the samples of each modality."""
     if not settings.align:
-        return {name: spans(table[name]) for name in names}
+        return {name: filled_span(table[name]) for name in names}
     steps = {name: table[name].shape[1] for name in names}
     if "text" not in table or len(set(steps.values())) > 1:
-        raise InputError(f"{where} cannot be aligned to its text: it has steps {steps}. Give --source.align=false.")
-    first, _ = spans(table["text"])
-    last = np.max([np.add(*spans(table[name])) for name in names], axis=0)
+        raise InputError(f"{place} cannot be aligned to its text: it has steps {steps}. Give --source.align=false.")
+    first, _ = filled_span(table["text"])
+    last = np.max([np.add(*filled_span(table[name])) for name in names], axis=0)
     return dict.fromkeys(names, (first, last - first))
 
 
@@ -198,10 +206,10 @@ def _modality(
 
 
 def _column(
-    array: np.ndarray, modality: Modality, start: np.ndarray, length: np.ndarray, settings: AffectSettings, where: str
+    array: np.ndarray, modality: Modality, start: np.ndarray, length: np.ndarray, settings: AffectSettings, place: str
 ) -> ModalityColumn:
     """Sequences moved to step 0, cut to the longest that is kept."""
-    column = make_column(from_first_step(array, start), modality, length, where)
+    column = make_column(from_first_step(array, start), modality, length, place)
     lengths = torch.from_numpy(length)
     values = _normalised(column.values, lengths) if settings.normalise else column.values
     lengths = lengths.clamp(max=settings.max_length)
@@ -241,7 +249,7 @@ def by_rule(
 
 def _notes(tables: dict[str, SplitArrays], infinite: int, name: str) -> list[str]:
     notes = [f"{infinite} values of audio are minus infinity and become 0"] if infinite else []
-    variant = VARIANTS.get(sizes(tables))
+    variant = RELEASED_SIZES.get(feature_sizes(tables))
     if variant and name not in variant[1]:
-        notes.append(f"features {sizes(tables)} are those of {variant[0]}, not of {name}")
+        notes.append(f"features {feature_sizes(tables)} are those of {variant[0]}, not of {name}")
     return notes

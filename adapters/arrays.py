@@ -12,7 +12,7 @@ from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError
 from coral_plugin.io.npz import read_npz
 
-LAYOUT = "keys train/<modality>, train/labels, and the same under test/ and, if you have it, valid/"
+_LAYOUT = "keys train/<modality>, train/labels, and the same under test/ and, if you have it, valid/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +20,11 @@ class ArraysSettings:
     """How an ``.npz`` is read.
 
     Attributes:
-        standardise: Scale every feature (images: channel) with mean and deviation of the training split.
+        standardise: Whether every feature (images: channel) is scaled with mean and standard deviation of train.
         valid_share: Share of train that becomes valid where the file has no valid split.
-        seed: Of that split.
-        kinds: ``{modality: sequence, timeseries, tabular or image}`` where the dimensions do not tell.
-        task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell (docs/data.md).
+        seed: Seed of that split.
+        kinds: ``{modality: sequence, timeseries, tabular or image}`` where the dimensions are ambiguous.
+        task: ``classification``, ``multilabel`` or ``regression`` where the labels are ambiguous (docs/data.md).
     """
 
     standardise: bool = True
@@ -44,20 +44,18 @@ class NpzArrays(DatasetAdapter):
 
     name = "arrays"
     source = "a file of yours"
-    licence = "the terms of your own data"
+    licence = "terms of your own data"
     Settings = ArraysSettings
-    expects = f"an .npz file ({LAYOUT})"
+    expects = f"an .npz file ({_LAYOUT})"
 
     @classmethod
     def read(cls, path: str, settings: ArraysSettings) -> MultimodalData:
-        """Read the data set of an ``.npz`` file; :func:`coral_plugin.data.from_arrays` describes its layout.
+        """The arrays of the file; :func:`coral_plugin.data.from_arrays` describes its layout.
 
-        Args:
-            path: Of the file; its stem becomes the name of the data set.
-            settings: How it is read.
+        The stem of the file becomes the name of the data set.
 
         Raises:
-            InputError: no path, a file that cannot be read, or arrays that do not fit the layout.
+            InputError: a file that cannot be read, or arrays that do not fit the layout.
         """
         return from_arrays(
             read_npz(path),
@@ -71,9 +69,9 @@ class NpzArrays(DatasetAdapter):
 
     @classmethod
     def inspect(cls, candidate: Candidate) -> Inspection | None:
-        """What ``coral data check`` says of an ``.npz`` in this layout; None for anything else."""
+        """An ``.npz`` in this layout."""
         if candidate.kind != "npz" or not any(key.startswith("train/") for key in candidate.content):
             return None
         arrays = {key: value for key, value in candidate.content.items() if key.partition("/")[0] in SPLITS}
         labels = {key.removesuffix("/labels"): value for key, value in arrays.items() if key.endswith("/labels")}
-        return Inspection(f"arrays ({LAYOUT})", ("arrays",), arrays, labels)
+        return Inspection(f"arrays ({_LAYOUT})", (cls.name,), arrays, labels)

@@ -1,4 +1,4 @@
-"""AV-MNIST, written and spoken digits: MultiBench's folder at any size, or the bank from which small ones are made."""
+"""AV-MNIST, written and spoken digits: MultiBench's folder of ``.npy`` files, or a bank of images and recordings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,24 @@ import torch
 from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
 from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.errors import InputError
+from coral_plugin.io.npy import read_npy
+from coral_plugin.io.npz import read_npz
 
-from .avmnist_layout import FILES, WHAT, Parts, bank_of, folder_of, is_folder, tail
+# {split: {"image", "audio", "labels"}}, and "rows" where samples share the rows of audio
+Arrays = dict[str, np.ndarray]
 
-Speakers = Literal["shared", "separate"]
-TASK = Task(name="label", kind="classification", classes=tuple("0123456789"))
-SIDE = {"image": 28, "audio": 112}
+_SIDES = {"image": 28, "audio": 112}
+_TASK = Task(name="label", kind="classification", classes=tuple("0123456789"))
+_FILES = (
+    "image/train_data.npy",
+    "audio/train_data.npy",
+    "train_labels.npy",
+    "image/test_data.npy",
+    "audio/test_data.npy",
+    "test_labels.npy",
+)
+_BANK = "avmnist_mini.npz"
+_INDEX_SUFFIX = {"shared": "rec", "separate": "spk"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,15 +38,15 @@ class AvmnistSettings:
     """How AV-MNIST is read.
 
     Attributes:
-        speakers: Of a bank (``avmnist_mini.npz``): ``shared``, other recordings of the same speakers are tested, or
-            ``separate``, speakers that are in no training sample. A folder has been split already.
-        energy: Share of the images' variance that is kept: their leading principal directions, fitted on train. Below
-            1 the image says less, as in the original AV-MNIST.
-        valid_rows: Rows at the end of train that are valid in a folder; 0 takes the last 5000 of 60000, as MultiBench
-            does, and the last tenth of any other number.
+        speakers: Split of a bank (``avmnist_mini.npz``): ``shared`` tests other recordings of the same speakers,
+            ``separate`` tests speakers that are in no training sample. A folder has been split already.
+        energy: Share of the images' variance that is kept, by their leading principal directions, fitted on train.
+            Below 1 the image is less informative, as in the original AV-MNIST.
+        valid_rows: Number of rows at the end of train that are valid in a folder; 0 takes the last 5000 of 60000, as
+            MultiBench does, and the last tenth of any other number.
     """
 
-    speakers: Speakers = "shared"
+    speakers: Literal["shared", "separate"] = "shared"
     energy: float = 1.0
     valid_rows: int = 0
 
@@ -62,59 +74,56 @@ class Avmnist(DatasetAdapter):
             "audio": "small_conv(channels=8, most=64, stride=4)",
         },
     }
-    expects = WHAT
+    expects = "MultiBench's AV-MNIST (image/, audio/, train_labels.npy, test_labels.npy), or avmnist_mini.npz"
 
     @classmethod
     def read(cls, path: str, settings: AvmnistSettings) -> MultimodalData:
-        """Images 1 x 28 x 28 and spectrograms 1 x 112 x 112 in [0, 1] with the digit that both of them show.
+        """Images 1 x 28 x 28 and spectrograms 1 x 112 x 112 in [0, 1], and the digit that both of them show.
 
         Args:
-            path: A folder as MultiBench reads it, or a bank ``avmnist_mini.npz``, or the folder in which a bank lies.
-            settings: How it is split, and how much of the images is kept.
+            path: Folder as MultiBench reads it, or a bank ``avmnist_mini.npz``, or the folder of a bank.
+            settings: Split, and what is kept of the images.
 
         Raises:
-            InputError: no path, a file that is missing or damaged, or arrays that do not fit.
+            InputError: a file that is missing or damaged, or arrays that do not fit each other.
         """
-        place, notes = Path(path), []
-        if is_folder(place):
+        notes = []
+        if _is_folder(Path(path)):
             if settings.speakers == "separate":
                 raise InputError(f"{path} is split already; speakers=separate needs the bank (avmnist_mini.npz).")
-            parts, count = folder_of(place, settings.valid_rows)
+            parts, count = _read_folder(Path(path), settings.valid_rows)
             notes.append(f"valid is the last {count} rows of train")
         else:
-            parts = bank_of(place, settings.speakers)
+            parts = _read_bank(Path(path), settings.speakers)
         if settings.energy < 1:
             parts, kept = weaken(parts, settings.energy)
             notes.append(
                 f"images keep {kept} principal directions of train, {100 * settings.energy:g} % of the variance"
             )
         splits = {label: _split(parts[label], f"{path}: {label}") for label in SPLITS}
-        modalities = (Modality(name=name, kind="image", shape=(1, side, side)) for name, side in SIDE.items())
-        return cls.assemble(modalities, (TASK,), splits, notes)
+        modalities = (Modality(name=name, kind="image", shape=(1, side, side)) for name, side in _SIDES.items())
+        return cls.assemble(modalities, (_TASK,), splits, notes)
 
     @classmethod
     def inspect(cls, candidate: Candidate) -> Inspection | None:
-        """What ``coral data check`` says of an AV-MNIST folder or bank; None for anything else."""
-        if candidate.kind == "folder" and is_folder(candidate.path):
-            count = tail(candidate.path)
-            parts, _ = folder_of(candidate.path, 0)
-            what = f"MultiBench's AV-MNIST folder ({', '.join(FILES)})"
-            notes: tuple[str, ...] = (f"valid is the last {count} rows of train",)
-        elif candidate.kind == "npz" and "audio_bank" in candidate.content:
-            parts = bank_of(candidate.path, "shared")
-            what, notes = (
-                "a bank of AV-MNIST (images, and recordings by index)",
-                ("the split of speakers=shared is shown",),
+        """A folder or a bank of AV-MNIST."""
+        if candidate.kind == "folder" and _is_folder(candidate.path):
+            parts, count = _read_folder(candidate.path, 0)
+            what, note = (
+                f"MultiBench's AV-MNIST folder ({', '.join(_FILES)})",
+                f"valid is the last {count} rows of train",
             )
+        elif candidate.kind == "npz" and "audio_bank" in candidate.content:
+            parts = _read_bank(candidate.path, "shared")
+            what, note = "a bank of AV-MNIST (images, and recordings by index)", "the split of speakers=shared is shown"
         else:
             return None
-        arrays = {
-            f"{label}/{key}": value for label, part in parts.items() for key, value in part.items() if key != "rows"
-        }
-        return Inspection(what, ("avmnist",), arrays, {label: part["labels"] for label, part in parts.items()}, notes)
+        arrays = {f"{split}/{key}": value for split, part in parts.items() for key, value in part.items()}
+        arrays = {key: value for key, value in arrays.items() if not key.endswith("/rows")}
+        return Inspection(what, (cls.name,), arrays, {split: part["labels"] for split, part in parts.items()}, (note,))
 
 
-def weaken(parts: Parts, energy: float) -> tuple[Parts, int]:
+def weaken(parts: Mapping[str, Arrays], energy: float) -> tuple[dict[str, Arrays], int]:
     """Images projected on the fewest leading principal directions of train that hold ``energy`` of its variance.
 
     Args:
@@ -122,7 +131,7 @@ def weaken(parts: Parts, energy: float) -> tuple[Parts, int]:
         energy: Share in (0, 1).
 
     Returns:
-        The same with the projected images, cut to 0 ... 255, and the number of directions.
+        The same with the projected images, clipped to 0 ... 255, and the number of directions.
     """
     train = parts["train"]["image"].reshape(len(parts["train"]["image"]), -1).astype(np.float64)
     mean = train.mean(axis=0)
@@ -138,20 +147,20 @@ def weaken(parts: Parts, energy: float) -> tuple[Parts, int]:
     return {label: {**part, "image": project(part["image"])} for label, part in parts.items()}, count
 
 
-def _split(part: Mapping[str, np.ndarray], where: str) -> Split:
+def _split(part: Arrays, place: str) -> Split:
     if (labels := part["labels"]).min() < 0 or labels.max() > 9:
-        raise InputError(f"{where}: labels must be digits from 0 to 9, got {labels.min()} to {labels.max()}.")
-    columns = {name: _column(part, name, where) for name in SIDE}
-    return Split(columns, {TASK.name: torch.from_numpy(labels.astype(np.int64))})
+        raise InputError(f"{place}: labels must be digits from 0 to 9, got {labels.min()} to {labels.max()}.")
+    columns = {name: _column(part, name, place) for name in _SIDES}
+    return Split(columns, {_TASK.name: torch.from_numpy(labels.astype(np.int64))})
 
 
-def _column(part: Mapping[str, np.ndarray], name: str, where: str) -> ModalityColumn:
+def _column(part: Arrays, name: str, place: str) -> ModalityColumn:
     """Grey values as bytes where they are whole, which takes a quarter of the memory, else as floats in [0, 1]."""
-    values, side = part[name], SIDE[name]
+    values, side = part[name], _SIDES[name]
     if values[0].size != side * side:
-        raise InputError(f"{where}: {name} has samples of shape {values.shape[1:]}, expected {side} x {side}.")
+        raise InputError(f"{place}: {name} has samples of shape {values.shape[1:]}, expected {side} x {side}.")
     if not 0 <= values.min() <= values.max() <= 255:  # NaN fails, too
-        raise InputError(f"{where}: {name} holds {values.min()} to {values.max()}; grey values are 0 to 255.")
+        raise InputError(f"{place}: {name} holds {values.min()} to {values.max()}; grey values are 0 to 255.")
     shaped = values.reshape(-1, 1, side, side)
     if values.dtype.kind == "f" and (values != np.round(values)).any():
         pixels = torch.from_numpy(shaped.astype(np.float32) / np.float32(255))
@@ -159,3 +168,72 @@ def _column(part: Mapping[str, np.ndarray], name: str, where: str) -> ModalityCo
         pixels = torch.from_numpy(shaped.astype(np.uint8))
     rows = torch.from_numpy(part["rows"]) if name == "audio" and "rows" in part else None
     return ModalityColumn(pixels, rows=rows)
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether ``path`` has any of the files of MultiBench's folder."""
+    return path.is_dir() and any((path / name).exists() for name in _FILES)
+
+
+def _read_folder(path: Path, valid_rows: int) -> tuple[dict[str, Arrays], int]:
+    """The arrays of MultiBench's folder, and the number of rows of train that became valid.
+
+    Raises:
+        InputError: a file is missing, damaged or of another length than the others of its split.
+    """
+    train, test = (
+        {
+            "image": read_npy(path / "image" / f"{label}_data.npy"),
+            "audio": read_npy(path / "audio" / f"{label}_data.npy"),
+            "labels": read_npy(path / f"{label}_labels.npy"),
+        }
+        for label in ("train", "test")
+    )
+    _check(train, f"{path}: train")
+    _check(test, f"{path}: test")
+    rows = len(train["labels"])
+    count = valid_rows or (5000 if rows == 60_000 else rows // 10)
+    if not 0 < count < rows:
+        raise InputError(f"{path}: {count} of {rows} rows of train cannot be valid; set --source.valid_rows.")
+    parts = {
+        "train": {key: value[:-count] for key, value in train.items()},
+        "valid": {key: value[-count:] for key, value in train.items()},
+        "test": test,
+    }
+    return parts, count
+
+
+def _read_bank(path: Path, speakers: str) -> dict[str, Arrays]:
+    """The splits of a bank: samples of all splits share the recordings, which are kept once.
+
+    Raises:
+        InputError: a file that is no bank, or indices that point past its end.
+    """
+    file = path / _BANK if path.is_dir() else path
+    if path.is_dir() and not file.exists():
+        raise InputError(f"{path} holds neither {_FILES[0]} nor {_BANK}. Expected {Avmnist.expects}.")
+    arrays = read_npz(file)
+    parts: dict[str, Arrays] = {}
+    for label in SPLITS:
+        keys = {"image": f"{label}_image", "labels": f"{label}_labels", "audio": "audio_bank"}
+        keys["rows"] = f"{label}_audio_index_{_INDEX_SUFFIX[speakers]}"
+        if missing := [key for key in keys.values() if key not in arrays]:
+            raise InputError(f"{file} lacks {missing[0]}, so it is no bank of AV-MNIST. Expected {Avmnist.expects}.")
+        part = {name: arrays[key] for name, key in keys.items()}
+        rows = part["rows"]
+        if rows.ndim != 1 or rows.dtype.kind not in "iu" or rows.min() < 0 or rows.max() >= len(part["audio"]):
+            raise InputError(f"{file}: {keys['rows']} must be rows of audio_bank, 0 to {len(part['audio']) - 1}.")
+        part["rows"] = rows.astype(np.int64)
+        _check(part, f"{file}: {label}")
+        parts[label] = part
+    return parts
+
+
+def _check(part: Arrays, place: str) -> None:
+    counts = {key: len(value) for key, value in part.items() if not (key == "audio" and "rows" in part)}
+    if len(set(counts.values())) > 1 or 0 in counts.values():
+        listed = ", ".join(f"{key} {count}" for key, count in counts.items())
+        raise InputError(f"{place}: numbers of samples must be equal and not 0: {listed}.")
+    for key in ("image", "audio", "labels"):
+        if part[key].dtype.kind not in "fiub" or part[key].ndim not in ((1,) if key == "labels" else (2, 3, 4)):
+            raise InputError(f"{place}: {key} is {part[key].dtype} of shape {part[key].shape}.")

@@ -11,8 +11,7 @@ import torch
 from coral_plugin.data import DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task, split_off
 from coral_plugin.data.adapter import check_seed
 
-Parts = Literal["halves", "quarters"]
-TASK = Task(name="digit", kind="classification", classes=tuple("0123456789"))
+_TASK = Task(name="digit", kind="classification", classes=tuple("0123456789"))
 # rows and columns of each modality
 _CUTS: dict[str, dict[str, tuple[slice, slice]]] = {
     "halves": {"top": (slice(0, 4), slice(0, 8)), "bottom": (slice(4, 8), slice(0, 8))},
@@ -31,10 +30,10 @@ class DigitsSettings:
 
     Attributes:
         parts: ``halves`` (top and bottom, 4 x 8 pixels) or ``quarters`` (four modalities of 4 x 4).
-        seed: Of the split into train, valid and test.
+        seed: Seed of the split into train, valid and test.
     """
 
-    parts: Parts = "halves"
+    parts: Literal["halves", "quarters"] = "halves"
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -53,28 +52,20 @@ class Digits(DatasetAdapter):
     def read(cls, path: str, settings: DigitsSettings) -> MultimodalData:  # noqa: ARG003
         """1797 handwritten digits of 8 x 8 pixels (UCI, Alpaydin & Kaynak 1998), 60 / 15 / 25 % stratified by class.
 
-        Args:
-            path: Must be None: the digits come with scikit-learn.
-            settings: How they are cut and split.
-
-        Returns:
-            Modalities of one channel, values in [0, 1], with the training split's mean and deviation; task ``digit``.
-
-        Raises:
-            InputError: a path was given.
+        Modalities have one channel and values in [0, 1]; the task is ``digit``.
         """
         from sklearn.datasets import load_digits
 
-        found: Any = load_digits()
-        images = torch.from_numpy(found.images.astype(np.float32) / 16)[:, None]  # (1797, 1, 8, 8)
+        bunch: Any = load_digits()
+        images = torch.from_numpy(bunch.images.astype(np.float32) / 16)[:, None]  # (1797, 1, 8, 8)
         columns = {
             name: ModalityColumn(images[:, :, rows, across].contiguous())
             for name, (rows, across) in _CUTS[settings.parts].items()
         }
-        everything = Split(columns, {TASK.name: torch.from_numpy(found.target.astype(np.int64))})
-        rest, test = split_off(everything, TASK, _TEST, settings.seed)
-        train, valid = split_off(rest, TASK, _VALID / (1 - _TEST), settings.seed)
+        everything = Split(columns, {_TASK.name: torch.from_numpy(bunch.target.astype(np.int64))})
+        rest, test = split_off(everything, _TASK, _TEST, settings.seed)
+        train, valid = split_off(rest, _TASK, _VALID / (1 - _TEST), settings.seed)
         modalities = (
             Modality(name=name, kind="image", shape=tuple(column.values.shape[1:])) for name, column in columns.items()
         )
-        return cls.assemble(modalities, (TASK,), {"train": train, "valid": valid, "test": test})
+        return cls.assemble(modalities, (_TASK,), {"train": train, "valid": valid, "test": test})

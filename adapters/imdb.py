@@ -1,13 +1,15 @@
-"""MM-IMDb: plots and posters of films, with their genres, from the HDF5 file that MultiBench reads."""
+"""MM-IMDb: plots and posters of films, with their genres, from the ``multimodal_imdb.hdf5`` that MultiBench reads."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
 from coral_plugin.data.inspection import Candidate, Inspection
@@ -15,14 +17,17 @@ from coral_plugin.errors import InputError
 from coral_plugin.io.hdf5 import dataset_of, open_hdf5, read_array
 from coral_plugin.machine import require_memory
 
-from .imdb_layout import WHAT, genres_of, posters, splits_of
-from .pictures import shrink, width_for
-from .progress import shown
+from .shared import resize_pixels, with_progress
 
 if TYPE_CHECKING:
     import h5py
 
-Images = Literal["vgg", "pixels"]
+_RELEASED, _CUTS = 25_959, (0, 15_552, 18_160, 25_959)  # rows, and those at which MultiBench cuts them
+_SPLIT_NAMES = {"train": "train", "dev": "valid", "valid": "valid", "test": "test"}
+_MEANS = (103.939, 116.779, 123.68)  # of blue, green and red, which the authors' script takes from the posters
+_CHUNK = 64  # posters that are in memory at full size
+
+Rows = Mapping[str, slice]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +35,13 @@ class ImdbSettings:
     """How MM-IMDb is read.
 
     Attributes:
-        images: ``vgg``, the 4096 features of a VGG that come with the file and that MultiBench's scripts take, or
-            ``pixels``, the posters themselves.
-        height: Of posters in pixels, which keep their proportions; 256 is the size in the file. All 25,959 take
+        images: Form of the posters: ``vgg``, the 4096 features of a VGG that come with the file and that MultiBench's
+            scripts take, or ``pixels``.
+        height: Height of posters in pixels, which keep their proportions; 256 is the size in the file. All 25,959 take
             0.8 GB at 128 and 3.2 GB at 256.
     """
 
-    images: Images = "vgg"
+    images: Literal["vgg", "pixels"] = "vgg"
     height: int = 128
 
     def __post_init__(self) -> None:
@@ -48,27 +53,25 @@ class Imdb(DatasetAdapter):
     """MM-IMDb: plots and posters of films, with their genres, from the HDF5 file that MultiBench reads."""
 
     name = "imdb"
-    source = "Arevalo et al. 2017: https://archive.org/download/mmimdb/multimodal_imdb.hdf5"
+    source = "Arevalo et al. 2017 (arXiv:1702.01992): https://archive.org/download/mmimdb/multimodal_imdb.hdf5"
     licence = "unknown; ask the authors"
     Settings = ImdbSettings
-    expects = WHAT
+    expects = "MM-IMDb's multimodal_imdb.hdf5 (features, genres, vgg_features, images)"
 
     @classmethod
     def read(cls, path: str, settings: ImdbSettings) -> MultimodalData:
-        """Mean word vectors of the plots (300,), posters or their features, and the genres, several a film.
+        """Mean word vectors of the plots (300,), posters or their features, and the genres, several per film.
 
-        Args:
-            path: Of the file. Its attribute ``split`` says which rows are train, dev and test.
-            settings: How it is read.
+        The file's attribute ``split`` says which rows are train, dev and test.
 
         Raises:
-            InputError: no path, or a file that is not MM-IMDb's.
+            InputError: a file that is not MM-IMDb's.
             MachineError: the posters do not fit into memory at this height.
         """
         notes: list[str] = []
-        with open_hdf5(path, WHAT) as file:
-            genres, names = genres_of(file, path)
-            rows = splits_of(file, len(genres), path)
+        with open_hdf5(path, cls.expects) as file:
+            genres, names = _genres(file, path)
+            rows = _split_rows(file, len(genres), path)
             columns = {"text": _vectors(file, "features", rows, path, notes)}
             if settings.images == "vgg":
                 columns["image"] = _vectors(file, "vgg_features", rows, path, notes)
@@ -82,65 +85,139 @@ class Imdb(DatasetAdapter):
             )
             for label in SPLITS
         }
-        return cls.assemble([_modality(*named) for named in columns.items()], (task,), splits, notes)
+        shapes = {name: tuple(column["train"].values.shape[1:]) for name, column in columns.items()}
+        modalities = (
+            Modality(name=name, kind="tabular" if len(shape) == 1 else "image", shape=shape)
+            for name, shape in shapes.items()
+        )
+        return cls.assemble(modalities, (task,), splits, notes)
 
     @classmethod
     def inspect(cls, candidate: Candidate) -> Inspection | None:
-        """What ``coral data check`` says of MM-IMDb's file; None for anything else."""
+        """The file of MM-IMDb."""
         if candidate.kind != "hdf5":
             return None
-        where = str(candidate.path)
-        with open_hdf5(candidate.path, WHAT) as file:
+        place = str(candidate.path)
+        with open_hdf5(candidate.path, cls.expects) as file:
             if not {"features", "genres"} <= set(file):
                 return None
-            genres, names = genres_of(file, where)
-            rows = splits_of(file, len(genres), where)
+            genres, names = _genres(file, place)
+            rows = _split_rows(file, len(genres), place)
             arrays = {
-                key: read_array(dataset_of(file, key, where, (len(genres), None)), f"{where}: {key}")
+                key: read_array(dataset_of(file, key, place, (len(genres), None)), f"{place}: {key}")
                 for key in ("features", "vgg_features")
                 if key in file
             }
             notes = [f"genres in this order: {', '.join(names)}"]
             if "images" in file:
-                images = dataset_of(file, "images", where)
+                images = dataset_of(file, "images", place)
                 notes.append(f"images {images.shape} of {images.dtype} are not looked at here (--source.images pixels)")
         labels = {label: genres[span] for label, span in rows.items()}
-        return Inspection("MM-IMDb (multimodal_imdb.hdf5)", ("imdb",), arrays, labels, tuple(notes))
+        return Inspection("MM-IMDb (multimodal_imdb.hdf5)", (cls.name,), arrays, labels, tuple(notes))
 
 
-def _vectors(
-    file: h5py.File, key: str, rows: dict[str, slice], where: str, notes: list[str]
-) -> dict[str, ModalityColumn]:
+def _vectors(file: h5py.File, key: str, rows: Rows, place: str, notes: list[str]) -> dict[str, ModalityColumn]:
     """``(N, d)`` of floats; a plot without any known word has the mean of nothing, which becomes 0."""
-    dataset = dataset_of(file, key, where, (len(file["genres"]), None))
-    values = read_array(dataset, f"{where}: {key}").astype(np.float32)
-    if wild := int((~np.isfinite(values)).sum()):
-        notes.append(f"{wild} values of {key} are not finite and become 0")
+    dataset = dataset_of(file, key, place, (len(file["genres"]), None))
+    values = read_array(dataset, f"{place}: {key}").astype(np.float32)
+    if count := int((~np.isfinite(values)).sum()):
+        notes.append(f"{count} values of {key} are not finite and become 0")
         values[~np.isfinite(values)] = 0
     return {label: ModalityColumn(torch.from_numpy(values[span])) for label, span in rows.items()}
 
 
-def _posters(file: h5py.File, height: int, rows: dict[str, slice], where: str) -> dict[str, ModalityColumn]:
-    """Bytes of the posters at ``height``, read in pieces."""
-    dataset = dataset_of(file, "images", where, (len(file["genres"]), 3, None, None))
-    size = (height, width_for(height, dataset.shape[2:]))
+def _posters(file: h5py.File, height: int, rows: Rows, place: str) -> dict[str, ModalityColumn]:
+    """Bytes of the posters at ``height``, read in chunks."""
+    dataset = dataset_of(file, "images", place, (len(file["genres"]), 3, None, None))
+    size = (height, max(1, round(height * dataset.shape[3] / dataset.shape[2])))
     require_memory(
         3 * size[0] * size[1] * len(dataset),
-        f"{where}: {len(dataset)} posters of {size[0]} x {size[1]}",
+        f"{place}: {len(dataset)} posters of {size[0]} x {size[1]}",
         "Set --source.height lower, or --source.images vgg.",
     )
-    found = {}
-    for label in shown(SPLITS, "posters"):
+    columns = {}
+    for label in with_progress(SPLITS, "posters"):
         span = rows[label]
         pixels = torch.empty(span.stop - span.start, 3, *size, dtype=torch.uint8)
-        at = 0
-        for part in posters(dataset, span, where):
-            pixels[at : at + len(part)] = shrink(part, size)
-            at += len(part)
-        found[label] = ModalityColumn(pixels)
-    return found
+        start = 0
+        for chunk in _poster_chunks(dataset, span, place):
+            pixels[start : start + len(chunk)] = resize_pixels(chunk, size)
+            start += len(chunk)
+        columns[label] = ModalityColumn(pixels)
+    return columns
 
 
-def _modality(name: str, columns: Mapping[str, ModalityColumn]) -> Modality:
-    shape = tuple(columns["train"].values.shape[1:])
-    return Modality(name=name, kind="tabular" if len(shape) == 1 else "image", shape=shape)
+def _poster_chunks(dataset: h5py.Dataset, rows: slice, place: str) -> Iterator[Tensor]:
+    """The posters of ``rows`` in chunks ``(n, 3, H, W)``, red first, in 0 ... 255.
+
+    The released file has blue first and the mean of each channel subtracted, which shows in negative values; it holds
+    whole numbers, cut towards zero, from which the pixels come back but for one grey value of each channel. A file of
+    plain pixels is taken as it is.
+
+    Raises:
+        InputError: values that are neither.
+    """
+    centred = bool((dataset[: min(_CHUNK, len(dataset))] < 0).any())
+    means = torch.tensor(_MEANS).view(1, 3, 1, 1)
+    whole = dataset.dtype.kind in "iu"
+    for start in range(rows.start, rows.stop, _CHUNK):
+        chunk = torch.from_numpy(np.ascontiguousarray(dataset[start : min(start + _CHUNK, rows.stop)])).float()
+        if centred:
+            # v - 103.939 is cut to v - 104 above zero, and to v - 103 below
+            chunk = (chunk + means.ceil() - (chunk < 0).float() if whole else chunk + means).flip(1)
+        if not -1 <= float(chunk.min()) <= float(chunk.max()) <= 256:
+            raise InputError(
+                f"{place}: images from row {start} on hold {float(chunk.min()):.4g} to {float(chunk.max()):.4g}; "
+                "pixels are 0 to 255, or less the means of blue, green and red (103.939, 116.779, 123.68)."
+            )
+        yield chunk
+
+
+def _split_rows(file: h5py.File, rows: int, place: str) -> dict[str, slice]:
+    """Rows of each split: as the file's attribute ``split`` says, or MultiBench's for the released number of rows.
+
+    Raises:
+        InputError: the attribute is missing from another number of rows, or does not fit them.
+    """
+    table = file.attrs.get("split")
+    names = () if not isinstance(table, np.ndarray) or table.dtype.names is None else table.dtype.names
+    if not {"split", "source", "start", "stop"} <= set(names):
+        if rows != _RELEASED:
+            raise InputError(
+                f"{place} has {rows} rows, and no attribute 'split' that says where the splits begin; the released "
+                f"file has {_RELEASED}."
+            )
+        return {label: slice(*_CUTS[at : at + 2]) for at, label in enumerate(SPLITS)}
+    spans = {
+        _SPLIT_NAMES.get(bytes(row["split"]).decode("utf-8", "replace"), ""): slice(int(row["start"]), int(row["stop"]))
+        for row in table
+        if bytes(row["source"]) == b"genres"
+    }
+    ends = [end for label in SPLITS if label in spans for end in (spans[label].start, spans[label].stop)]
+    if len(ends) != 2 * len(SPLITS) or ends != sorted(ends) or not 0 <= ends[0] <= ends[-1] <= rows:
+        raise InputError(f"{place}: its attribute 'split' gives {spans} of {rows} rows; it is damaged.")
+    if empty := [label for label in SPLITS if spans[label].start == spans[label].stop]:
+        raise InputError(f"{place}: its attribute 'split' leaves {', '.join(empty)} empty.")
+    return {label: spans[label] for label in SPLITS}
+
+
+def _genres(file: h5py.File, place: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """``(N, L)`` of 0 and 1, and the names of the genres (numbers where the file has none).
+
+    Raises:
+        InputError: other values, or names that do not fit.
+    """
+    dataset = dataset_of(file, "genres", place, (None, None))
+    genres: np.ndarray = dataset[()]
+    if not np.isin(genres, (0, 1)).all():
+        raise InputError(f"{place}: genres must be 0 or 1, got {genres.min()} to {genres.max()}.")
+    names = dataset.attrs.get("target_names")
+    if names is None:
+        return genres, tuple(map(str, range(genres.shape[1])))
+    try:
+        listed = json.loads(names)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{place}: target_names of genres is no JSON list of names.") from error
+    if not isinstance(listed, list) or len({str(name) for name in listed}) != genres.shape[1]:
+        raise InputError(f"{place}: target_names of genres does not give {genres.shape[1]} different names.")
+    return genres, tuple(str(name)[:100] for name in listed)

@@ -19,9 +19,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle
 from coral_plugin.io.sniff import require_kind
 
-Statistics = Literal["train", "all"]
 MORTALITY = -1
-WHAT = "MultiBench's MIMIC pickle (im.pk: ep_tdata, adm_features_all, adm_labels_all, y_icd9)"
 _DAYS = ("later", "1 day", "2 days", "3 days", "1 week", "1 year")
 _KEYS = {"static": "adm_features_all", "series": "ep_tdata"}
 _SHUFFLE_SEED = 10  # MultiBench's
@@ -32,15 +30,15 @@ class MimicSettings:
     """How ``im.pk`` is read.
 
     Attributes:
-        tasks: What is probed: 0 to 19 are groups of ICD-9 codes (7, the papers' task: 460-519, respiratory diseases),
-            -1 is mortality in six classes.
-        statistics: Whose mean and deviation scale the features: of the training split, or of ``all`` samples, test
-            included, as in the papers.
-        trust_pickle: Load the pickle with Python's own unpickler, which runs whatever code the file holds.
+        tasks: Numbers of the probed tasks: 0 to 19 are groups of ICD-9 codes (7, the papers' task: 460-519,
+            respiratory diseases), -1 is mortality in six classes.
+        statistics: Samples whose mean and standard deviation scale the features: ``train``, or ``all``, test included,
+            as in the papers.
+        trust_pickle: Whether the pickle is loaded with Python's own unpickler, which runs any code that it holds.
     """
 
     tasks: tuple[int, ...] = (7,)
-    statistics: Statistics = "train"
+    statistics: Literal["train", "all"] = "train"
     trust_pickle: bool = False
 
     def __post_init__(self) -> None:
@@ -61,35 +59,31 @@ class Mimic(DatasetAdapter):
         "network.encoders": {"static": "mlp(hidden=10, output=10)", "series": "gru"},
         "augmentations": {"static": "noise", "series": "drop+noise"},
     }
-    expects = WHAT
+    expects = "MultiBench's MIMIC pickle (im.pk: ep_tdata, adm_features_all, adm_labels_all, y_icd9)"
 
     @classmethod
     def read(cls, path: str, settings: MimicSettings) -> MultimodalData:
         """Static features (5,) and series (24, 12), split as MultiBench splits them: 80 / 10 / 10 % at random, seed 10.
 
-        What is no number becomes 0. Values stay as they are in the file; the networks scale them.
-
-        Args:
-            path: Of the pickle, which PhysioNet gives to credentialed users.
-            settings: How it is read.
+        Values that are not finite become 0. All others stay as they are in the file; the networks scale them.
 
         Raises:
-            InputError: no path, a file that is not ``im.pk``, or a task that has one class in a split.
+            InputError: a file that is not ``im.pk``, or a task that has one class in a split.
         """
-        require_kind(path, "pickle", WHAT)
+        require_kind(path, "pickle", cls.expects)
         arrays = _arrays(read_pickle(path, trust=settings.trust_pickle), path)
         notes: list[str] = []
         values = {name: _numbers(arrays[key], name, notes) for name, key in _KEYS.items()}
-        index = split_rows(len(arrays["y_icd9"]))
+        index = split_mimic(len(arrays["y_icd9"]))
         if min(map(len, index.values())) < 1:
             raise InputError(f"{path} has {len(arrays['y_icd9'])} samples; at least 10 are needed to split them.")
         kinds: dict[str, Kind] = {"static": "tabular", "series": "timeseries"}
         modalities = [
-            with_offset_from_array(Modality(name=name, kind=kinds[name], shape=own.shape[1:]), own[index["train"]])
-            for name, own in values.items()
+            with_offset_from_array(Modality(name=name, kind=kinds[name], shape=array.shape[1:]), array[index["train"]])
+            for name, array in values.items()
         ]
         whole = {m.name: make_column(values[m.name], m, None, f"{path}: {_KEYS[m.name]}") for m in modalities}
-        known = [task_of(each, arrays, path) for each in settings.tasks]
+        known = [_task(number, arrays, path) for number in settings.tasks]
         splits = {
             label: Split(
                 {name: column.subset(torch.from_numpy(rows)) for name, column in whole.items()},
@@ -108,20 +102,20 @@ class Mimic(DatasetAdapter):
 
     @classmethod
     def inspect(cls, candidate: Candidate) -> Inspection | None:
-        """What ``coral data check`` says of ``im.pk``; None for anything else."""
+        """The pickle of MIMIC."""
         content = candidate.content if candidate.kind == "pickle" else None
         if not isinstance(content, Mapping) or not set(_KEYS.values()) <= set(map(str, content)):
             return None
         arrays = _arrays(content, str(candidate.path))
         labels = {
             f"{task.name} {label}": values[rows]
-            for task, values in (task_of(number, arrays, str(candidate.path)) for number in (7, MORTALITY))
-            for label, rows in split_rows(len(values)).items()
+            for task, values in (_task(number, arrays, str(candidate.path)) for number in (7, MORTALITY))
+            for label, rows in split_mimic(len(values)).items()
         }
-        return Inspection("MultiBench's MIMIC pickle (im.pk)", ("mimic",), arrays, labels)
+        return Inspection("MultiBench's MIMIC pickle (im.pk)", (cls.name,), arrays, labels)
 
 
-def split_rows(count: int) -> dict[str, np.ndarray]:
+def split_mimic(count: int) -> dict[str, np.ndarray]:
     """Rows of each split: shuffled by Python's generator, the first tenth valid, the second test, the rest train."""
     order = list(range(count))
     random.Random(_SHUFFLE_SEED).shuffle(order)  # noqa: S311
@@ -129,8 +123,8 @@ def split_rows(count: int) -> dict[str, np.ndarray]:
     return {label: np.asarray(cut[label], dtype=np.int64) for label in SPLITS}
 
 
-def task_of(number: int, arrays: Mapping[str, np.ndarray], where: str) -> tuple[Task, np.ndarray]:
-    """The task behind a number, and the labels (N,) of all samples.
+def _task(number: int, arrays: Mapping[str, np.ndarray], place: str) -> tuple[Task, np.ndarray]:
+    """The task of a number, and the labels (N,) of all samples.
 
     Mortality is the first of the columns 1 to 5 of ``adm_labels_all`` that is set, or 0 where none is.
 
@@ -140,36 +134,36 @@ def task_of(number: int, arrays: Mapping[str, np.ndarray], where: str) -> tuple[
     if number == MORTALITY:
         flags = arrays["adm_labels_all"]
         if flags.ndim != 2 or flags.shape[1] < 6:
-            raise InputError(f"{where}: adm_labels_all has shape {flags.shape}; mortality needs columns 0 to 5.")
+            raise InputError(f"{place}: adm_labels_all has shape {flags.shape}; mortality needs columns 0 to 5.")
         died = flags[:, 1:6] > 0
         labels = np.where(died.any(axis=1), died.argmax(axis=1) + 1, 0)
         return Task(name="mortality", kind="classification", classes=_DAYS), labels.astype(np.int64)
     groups = arrays["y_icd9"]
     if groups.ndim != 2 or groups.shape[1] <= number:
-        raise InputError(f"{where}: y_icd9 has shape {groups.shape}; there is no group {number}.")
+        raise InputError(f"{place}: y_icd9 has shape {groups.shape}; there is no group {number}.")
     if not np.isin(groups[:, number], (0, 1)).all():
-        raise InputError(f"{where}: group {number} of y_icd9 holds labels other than 0 and 1.")
+        raise InputError(f"{place}: group {number} of y_icd9 holds labels other than 0 and 1.")
     return Task(name=f"icd9_{number}", kind="classification", classes=("no", "yes")), groups[:, number].astype(np.int64)
 
 
-def _arrays(content: Any, where: str) -> dict[str, np.ndarray]:
+def _arrays(content: Any, place: str) -> dict[str, np.ndarray]:
     keys = (*_KEYS.values(), "adm_labels_all", "y_icd9")
     if not isinstance(content, Mapping) or any(key not in content for key in keys):
         held = ", ".join(map(str, list(content)[:10])) if isinstance(content, Mapping) else type(content).__name__
-        raise InputError(f"{where} holds {held or 'nothing'}. Expected {WHAT}.")
-    arrays = {key: as_array(content[key], key, where) for key in keys}
+        raise InputError(f"{place} holds {held or 'nothing'}. Expected {Mimic.expects}.")
+    arrays = {key: as_array(content[key], key, place) for key in keys}
     if len({len(array) for array in arrays.values()}) > 1:
         counts = ", ".join(f"{key} {len(array)}" for key, array in arrays.items())
-        raise InputError(f"{where}: unequal numbers of samples: {counts}.")
+        raise InputError(f"{place}: unequal numbers of samples: {counts}.")
     for key, dimensions in (("ep_tdata", 3), ("adm_features_all", 2)):
         if arrays[key].ndim != dimensions:
-            raise InputError(f"{where}: {key} has shape {arrays[key].shape}, expected {dimensions} dimensions.")
+            raise InputError(f"{place}: {key} has shape {arrays[key].shape}, expected {dimensions} dimensions.")
     return arrays
 
 
 def _numbers(array: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
-    """``array`` with 0 for what is no number."""
-    if not (wild := int((~np.isfinite(array)).sum())):
+    """``array`` with 0 for values that are not finite."""
+    if not (count := int((~np.isfinite(array)).sum())):
         return array
-    notes.append(f"{wild} values of {name} are not finite and become 0")
+    notes.append(f"{count} values of {name} are not finite and become 0")
     return np.where(np.isfinite(array), array, 0)

@@ -16,13 +16,12 @@ from coral_plugin.data import SPLITS
 from coral_plugin.errors import InputError
 from coral_plugin.io.hdf5 import dataset_of, open_hdf5
 
-from .pictures import shrink
-from .progress import shown
+from .shared import resize_pixels, with_progress
 
 if TYPE_CHECKING:
     import h5py
 
-WHAT = "a folder of Vision & Touch (triangle_real_data: TRAJECTORY_CHUNK_1000.h5)"
+ROBOTICS_FOLDER = "a folder of Vision & Touch (triangle_real_data: TRAJECTORY_CHUNK_1000.h5)"
 FORCE_STEPS = 32  # the last of the series of each step, which the papers take
 _KEYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
     "image": ("image", (None, None, None, None)),
@@ -36,31 +35,31 @@ _KEYS: dict[str, tuple[str, tuple[int | None, ...]]] = {
 
 @dataclass(frozen=True)
 class Chunk:
-    """One file: what each of its steps but the last says, and what the next step was."""
+    """The content of one file: inputs of every step but the last, and the targets of the step that follows."""
 
     inputs: dict[str, Tensor]
     ee: Tensor
     contact: Tensor
 
 
-def files_of(folder: Path) -> dict[str, list[Path]]:
+def files_of_trajectories(folder: Path) -> dict[str, list[Path]]:
     """``{trajectory: its files}``, in the order of their numbers; empty where the folder has no such file."""
-    found: dict[str, list[tuple[int, Path]]] = {}
+    numbered: dict[str, list[tuple[int, Path]]] = {}
     for path in sorted(folder.glob("*.h5")):
         if match := re.fullmatch(r"(.+)_(\d{1,9})_1000\.h5", path.name):
-            found.setdefault(match.group(1), []).append((int(match.group(2)), path))
-    return {name: [path for _, path in sorted(chunks)] for name, chunks in found.items()}
+            numbered.setdefault(match.group(1), []).append((int(match.group(2)), path))
+    return {name: [path for _, path in sorted(chunks)] for name, chunks in numbered.items()}
 
 
 def split_trajectories(names: Sequence[str], seed: int, shares: tuple[float, float]) -> dict[str, list[str]]:
-    """Which trajectories are train, valid and test: none is in two of them.
+    """The trajectories of train, valid and test: none is in two of them.
 
     Args:
-        names: Of all of them, at least 3.
-        seed: Of the order in which they are dealt out.
-        shares: Of valid and of test; each gets one trajectory at least, and train what is left, one at least.
+        names: Names of all trajectories, at least 3.
+        seed: Seed of their order.
+        shares: Shares of valid and of test. Every split gets at least one trajectory, and train the rest.
     """
-    order = [names[at] for at in np.random.default_rng(seed).permutation(len(names))]
+    order = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
     test = min(max(1, round(shares[1] * len(names))), len(names) - 2)
     valid = min(max(1, round(shares[0] * len(names))), len(names) - 1 - test)
     train = len(names) - valid - test
@@ -68,73 +67,72 @@ def split_trajectories(names: Sequence[str], seed: int, shares: tuple[float, flo
     return {label: cut[label] for label in SPLITS}
 
 
-def steps_of(path: Path) -> int:
-    """Steps of one file, all of whose arrays have as many.
+def count_steps(path: Path) -> int:
+    """Number of steps of one file, the same in all of its arrays.
 
     Raises:
-        InputError: the file is damaged or no such file.
+        InputError: the file is damaged or of another kind.
     """
-    with open_hdf5(path, WHAT) as file:
-        found = {key: dataset_of(file, key, str(path), shape).shape[0] for key, shape in _KEYS.values()}
-    if len(set(found.values())) > 1 or min(found.values()) < 2:
-        told = ", ".join(f"{key} {steps}" for key, steps in found.items())
-        raise InputError(f"{path}: numbers of steps must be equal and at least 2: {told}.")
-    return int(found["image"])
+    with open_hdf5(path, ROBOTICS_FOLDER) as file:
+        counts = {key: dataset_of(file, key, str(path), shape).shape[0] for key, shape in _KEYS.values()}
+    if len(set(counts.values())) > 1 or min(counts.values()) < 2:
+        listed = ", ".join(f"{key} {steps}" for key, steps in counts.items())
+        raise InputError(f"{path}: numbers of steps must be equal and at least 2: {listed}.")
+    return int(counts["image"])
 
 
 def chunks_of(paths: Sequence[Path], inputs: Sequence[str], side: int, label: str) -> Iterator[Chunk]:
-    """What one file after another holds of ``inputs``, pictures ``side`` pixels wide.
+    """The ``inputs`` and targets of one file after another, pictures ``side`` pixels wide.
 
     Raises:
-        InputError: a file is damaged, or an array has another shape or holds what is no number.
+        InputError: a file is damaged, or an array has another shape or holds values that are not finite.
     """
-    for path in shown(paths, label):
-        with open_hdf5(path, WHAT) as file:
+    for path in with_progress(paths, label):
+        with open_hdf5(path, ROBOTICS_FOLDER) as file:
             chunk = _chunk(file, inputs, side, str(path))
         yield chunk
 
 
-def _chunk(file: h5py.File, inputs: Sequence[str], side: int, where: str) -> Chunk:
-    raw = {key: _read(file, key, where) for key in {*inputs, "proprio", "contact"} - {"image"}}
+def _chunk(file: h5py.File, inputs: Sequence[str], side: int, place: str) -> Chunk:
+    raw = {key: _read(file, key, place) for key in {*inputs, "proprio", "contact"} - {"image"}}
     if raw["proprio"].shape[1] < 8:
-        raise InputError(f"{where}: proprio has shape {raw['proprio'].shape}, expected 8 values a step.")
-    made: dict[str, Tensor] = {}
+        raise InputError(f"{place}: proprio has shape {raw['proprio'].shape}, expected 8 values per step.")
+    tensors: dict[str, Tensor] = {}
     for name in inputs:
         if name == "image":
-            made[name] = _pictures(dataset_of(file, "image", where, _KEYS["image"][1]), side, where)
+            tensors[name] = _pictures(dataset_of(file, "image", place, _KEYS["image"][1]), side, place)
         elif name == "depth":
             depth = torch.from_numpy(raw["depth"][:-1].astype(np.float32)).permute(0, 3, 1, 2)
-            made[name] = torch.nn.functional.interpolate(depth, (side, side), mode="bilinear", antialias=True)
+            tensors[name] = torch.nn.functional.interpolate(depth, (side, side), mode="bilinear", antialias=True)
         else:
-            made[name] = torch.from_numpy(_numbers(name, raw, where).astype(np.float32))
-    ahead = slice(1, None)
-    ee = torch.from_numpy(raw["proprio"][ahead, :4].astype(np.float32))
-    contact = torch.from_numpy((raw["contact"][ahead].sum(axis=1) > 0).astype(np.int64))
-    return Chunk(made, ee, contact)
+            tensors[name] = torch.from_numpy(_numbers(name, raw, place).astype(np.float32))
+    ee = torch.from_numpy(raw["proprio"][1:, :4].astype(np.float32))
+    contact = torch.from_numpy((raw["contact"][1:].sum(axis=1) > 0).astype(np.int64))
+    return Chunk(tensors, ee, contact)
 
 
-def _numbers(name: str, raw: Mapping[str, np.ndarray], where: str) -> np.ndarray:
+def _numbers(name: str, raw: Mapping[str, np.ndarray], place: str) -> np.ndarray:
     """Force as 32 steps of 6 axes, squeezed by tanh; 8 values of proprioception; the action that comes next."""
     if name == "force":
         if raw["force"].shape[1] < FORCE_STEPS:
             raise InputError(
-                f"{where}: ee_forces_continuous has shape {raw['force'].shape}, expected at least {FORCE_STEPS} x 6."
+                f"{place}: ee_forces_continuous has shape {raw['force'].shape}, expected at least {FORCE_STEPS} x 6."
             )
         force: np.ndarray = np.tanh(raw["force"][:-1, -FORCE_STEPS:])
         return force
     return raw["action"][1:] if name == "action" else raw["proprio"][:-1, :8]
 
 
-def _read(file: h5py.File, name: str, where: str) -> np.ndarray:
+def _read(file: h5py.File, name: str, place: str) -> np.ndarray:
     key, shape = _KEYS[name]
-    values: np.ndarray = dataset_of(file, key, where, shape)[()]
+    values: np.ndarray = dataset_of(file, key, place, shape)[()]
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        place = [int(at) for at in np.argwhere(~np.isfinite(values))[0]]
-        raise InputError(f"{where}: {key} holds values that are not finite, the first at {place}.")
+        first = [int(index) for index in np.argwhere(~np.isfinite(values))[0]]
+        raise InputError(f"{place}: {key} holds values that are not finite, the first at {first}.")
     return values
 
 
-def _pictures(dataset: h5py.Dataset, side: int, where: str) -> Tensor:
+def _pictures(dataset: h5py.Dataset, side: int, place: str) -> Tensor:
     """``(T - 1, 3, side, side)`` of bytes, from (T, H, W, 3) or (T, 3, W, H)."""
     pixels = torch.from_numpy(dataset[:-1])
     if pixels.shape[-1] == 3:
@@ -142,7 +140,7 @@ def _pictures(dataset: h5py.Dataset, side: int, where: str) -> Tensor:
     elif pixels.shape[1] == 3:
         pixels = pixels.transpose(2, 3)
     else:
-        raise InputError(f"{where}: image has shape {tuple(dataset.shape)}, expected (T, H, W, 3).")
+        raise InputError(f"{place}: image has shape {tuple(dataset.shape)}, expected (T, H, W, 3).")
     if not 0 <= float(pixels.min()) <= float(pixels.max()) <= 255:
-        raise InputError(f"{where}: image holds {float(pixels.min())} to {float(pixels.max())}; pixels are 0 to 255.")
-    return shrink(pixels, (side, side))
+        raise InputError(f"{place}: image holds {float(pixels.min())} to {float(pixels.max())}; pixels are 0 to 255.")
+    return resize_pixels(pixels, (side, side))

@@ -1,5 +1,6 @@
 """CMU-MultimodalSDK's computational sequences, from ``.csd`` files or from mmsdk's own objects."""
 
-from .dataset import Mmsdk, MmsdkSettings, from_mmsdk
+from .dataset import Mmsdk, from_mmsdk
+from .samples import MmsdkSettings
 
 __all__ = ["Mmsdk", "MmsdkSettings", "from_mmsdk"]

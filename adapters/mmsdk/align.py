@@ -1,4 +1,4 @@
-"""Sequences with clocks of their own, brought to the steps of one of them and cut into segments."""
+"""Sequences with clocks of their own, aligned to the steps of one of them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def overlapping(intervals: np.ndarray, start: float, stop: float) -> np.ndarray:
 
     Args:
         intervals: ``(n, 2)`` in the order of their begin; they may overlap each other.
-        start: Of the time.
-        stop: Of the time.
+        start: Begin in seconds.
+        stop: End in seconds.
     """
     reach = np.maximum.accumulate(intervals[:, 1])
     first = int(np.searchsorted(reach, start, side="right"))
@@ -28,26 +28,26 @@ def overlapping(intervals: np.ndarray, start: float, stop: float) -> np.ndarray:
 
 
 def pool(intervals: np.ndarray, features: np.ndarray, steps: np.ndarray, how: Pooling) -> tuple[np.ndarray, np.ndarray]:
-    """Features on other steps: of each step the pooled features of what overlaps it.
+    """Features on other steps: for each step the pooled features of all intervals that overlap it.
 
     Args:
         intervals: ``(n, 2)`` of the features, in the order of their begin.
         features: ``(n, d)``.
         steps: ``(m, 2)``.
-        how: ``mean``, ``weighted`` by the time that is shared, ``max``, ``sum``, ``first`` or ``last``.
+        how: Pooling: ``mean``, ``weighted`` by the common time, ``max``, ``sum``, ``first`` or ``last``.
 
     Returns:
         ``(m, d)`` with zeros where nothing overlaps, and ``(m,)`` of bool, where something does.
     """
     pooled = np.zeros((len(steps), features.shape[1]))
-    there = np.zeros(len(steps), dtype=bool)
-    for at, (start, stop) in enumerate(steps):
+    present = np.zeros(len(steps), dtype=bool)
+    for row, (start, stop) in enumerate(steps):
         rows = overlapping(intervals, start, stop)
         if len(rows):
-            there[at] = True
+            present[row] = True
             shared = np.minimum(intervals[rows, 1], stop) - np.maximum(intervals[rows, 0], start)
-            pooled[at] = _pooled(features[rows], shared, how)
-    return pooled, there
+            pooled[row] = _pooled(features[rows], shared, how)
+    return pooled, present
 
 
 def _pooled(features: np.ndarray, shared: np.ndarray, how: Pooling) -> np.ndarray:

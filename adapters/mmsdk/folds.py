@@ -1,4 +1,4 @@
-"""Which videos are train, valid and test: lists of ids, given, from mmsdk, or drawn."""
+"""The videos of train, valid and test: lists of ids from a file, from mmsdk, or drawn."""
 
 from __future__ import annotations
 
@@ -14,45 +14,45 @@ from coral_plugin.errors import InputError, PluginError
 from coral_plugin.io.files import read_json
 
 STANDARD = ("cmu_mosi", "cmu_mosei", "pom")
-FILE = "folds.json"
+FOLDS_FILE = "folds.json"
 _SHARES = (0.7, 0.8)
 
 Folds = dict[str, list[str]]
 
 
-def folds_of(given: str, folder: Path, videos: Sequence[str], seed: int) -> tuple[Folds, str]:
+def read_folds(choice: str, folder: Path, videos: Sequence[str], seed: int) -> tuple[Folds, str]:
     """``{split: videos}``, and a line on where they come from.
 
     Args:
-        given: A JSON file ``{"train": [...], "valid": [...], "test": [...]}``, one of :data:`STANDARD`, or nothing:
-            then ``folds.json`` in ``folder`` is taken, and without it whole videos are dealt out 70 / 10 / 20 %.
-        folder: Of the sequences.
-        videos: All that there are.
-        seed: Of the deal.
+        choice: A JSON file ``{"train": [...], "valid": [...], "test": [...]}``, one of :data:`STANDARD`, or nothing:
+            then ``folds.json`` in ``folder`` is taken, and without it whole videos are split 70 / 10 / 20 % at random.
+        folder: Folder of the sequences.
+        videos: Ids of all videos.
+        seed: Seed of the random split.
 
     Raises:
-        InputError: a file that is none of folds, a video in two of them, or one without any video that is there.
+        InputError: a file that is none of folds, a video in two of them, or a fold without any of the videos.
         PluginError: standard folds without mmsdk.
     """
-    if given in STANDARD:
-        found, said = standard(given), f"standard folds of {given}"
-    elif given or (folder / FILE).exists():
-        path = Path(given) if given else folder / FILE
-        found, said = checked(read_json(path), str(path)), f"folds of {path}"
+    if choice in STANDARD:
+        folds, note = standard(choice), f"standard folds of {choice}"
+    elif choice or (folder / FOLDS_FILE).exists():
+        path = Path(choice) if choice else folder / FOLDS_FILE
+        folds, note = check_folds(read_json(path), str(path)), f"folds of {path}"
     else:
-        order = [sorted(videos)[at] for at in np.random.default_rng(seed).permutation(len(videos))]
+        order = [sorted(videos)[index] for index in np.random.default_rng(seed).permutation(len(videos))]
         ends = [int(share * len(order)) for share in _SHARES]
-        found = dict(zip(SPLITS, (order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :]), strict=True))
-        said = f"no {FILE}: videos are dealt out 70 / 10 / 20 % (seed {seed})"
-    there = set(videos)
-    kept = {label: [video for video in found[label] if video in there] for label in SPLITS}
-    if empty := [label for label, own in kept.items() if not own]:
-        raise InputError(f"{folder}: no video of the fold {empty[0]} is there ({said}; {len(there)} videos are).")
-    out = len(there) - sum(map(len, kept.values()))
-    return kept, said + (f"; {out} videos are in none of them and left out" if out else "")
+        folds = dict(zip(SPLITS, (order[: ends[0]], order[ends[0] : ends[1]], order[ends[1] :]), strict=True))
+        note = f"no {FOLDS_FILE}: videos are split 70 / 10 / 20 % at random (seed {seed})"
+    present = set(videos)
+    kept = {label: [video for video in folds[label] if video in present] for label in SPLITS}
+    if empty := [label for label, ids in kept.items() if not ids]:
+        raise InputError(f"{folder}: no video of the fold {empty[0]} is present ({note}; {len(present)} videos are).")
+    out = len(present) - sum(map(len, kept.values()))
+    return kept, note + (f"; {out} videos are in none of them and left out" if out else "")
 
 
-def checked(value: object, where: str) -> Folds:
+def check_folds(value: object, place: str) -> Folds:
     """Folds from JSON or a caller.
 
     Raises:
@@ -60,18 +60,18 @@ def checked(value: object, where: str) -> Folds:
     """
     if not isinstance(value, Mapping) or not set(SPLITS) <= set(value):
         raise InputError(
-            f"{where} must give the videos of each fold: {{'train': [...], 'valid': [...], 'test': [...]}}."
+            f"{place} must give the videos of each fold: {{'train': [...], 'valid': [...], 'test': [...]}}."
         )
-    found: Folds = {}
+    folds: Folds = {}
     seen: set[str] = set()
     for label in SPLITS:
-        if not isinstance(value[label], list | tuple) or not all(isinstance(each, str) for each in value[label]):
-            raise InputError(f"{where}: {label} must be a list of ids.")
-        found[label] = list(dict.fromkeys(value[label]))
-        if twice := seen & set(found[label]):
-            raise InputError(f"{where}: {min(twice)} is in two folds.")
-        seen |= set(found[label])
-    return found
+        if not isinstance(value[label], list | tuple) or not all(isinstance(video, str) for video in value[label]):
+            raise InputError(f"{place}: {label} must be a list of ids.")
+        folds[label] = list(dict.fromkeys(value[label]))
+        if twice := seen & set(folds[label]):
+            raise InputError(f"{place}: {min(twice)} is in two folds.")
+        seen |= set(folds[label])
+    return folds
 
 
 def standard(name: str) -> Folds:
@@ -87,7 +87,8 @@ def standard(name: str) -> Folds:
     except ImportError as error:
         raise PluginError(
             f"The folds of {name} come with mmsdk (github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK), which is not "
-            f"installed; write them into {FILE} beside the data instead."
+            f"installed; write them into {FOLDS_FILE} in the folder of the data instead."
         ) from error
-    folds = getattr(sdk, name).standard_folds
-    return checked({label: [str(each) for each in getattr(folds, f"standard_{label}_fold")] for label in SPLITS}, name)
+    published = getattr(sdk, name).standard_folds
+    folds = {label: [str(video) for video in getattr(published, f"standard_{label}_fold")] for label in SPLITS}
+    return check_folds(folds, name)

@@ -18,10 +18,12 @@ import numpy as np
 from coral_plugin.errors import InputError
 from coral_plugin.io.hdf5 import dataset_of, group_of, member_names, open_hdf5
 
+from ..shared import content_of, require_folder
+
 if TYPE_CHECKING:
     import h5py
 
-WHAT = "a folder of CMU-MultimodalSDK's computational sequences (.csd), one a modality and one of labels"
+CSD_FOLDER = "a folder of CMU-MultimodalSDK's computational sequences (.csd), one per modality and one of labels"
 
 # begin and end (n, 2) in seconds, in the order of their begin, and features (n, d); None where those are text
 Timed = tuple[np.ndarray, np.ndarray | None]
@@ -32,10 +34,10 @@ class Sequence:
     """One computational sequence, whose entries are read when they are asked for.
 
     Attributes:
-        name: Its root name.
+        name: Name of the root group.
         entries: ``{video: its keys}``; data that mmsdk has aligned have a key for each step, ``video[3]``.
         get: Intervals and features under one key.
-        about: Its metadata.
+        about: Metadata.
     """
 
     name: str
@@ -60,20 +62,20 @@ class Sequence:
         return intervals[order], np.concatenate([part[1] for part in parts if part[1] is not None])[order]
 
     def _checked(self, key: str) -> Timed:
-        given, features = (np.asarray(part) for part in self.get(key))
-        where = f"{self.name}: {key}"
-        if given.dtype.kind not in "fiu":
-            raise InputError(f"{where} has intervals of type {given.dtype}, not seconds.")
-        intervals = given.reshape(1, -1) if given.ndim == 1 else given
-        if given.ndim == 1 or features.ndim == 0:  # mmsdk itself admits the one step of an aligned segment so
+        raw, features = (np.asarray(part) for part in self.get(key))
+        place = f"{self.name}: {key}"
+        if raw.dtype.kind not in "fiu":
+            raise InputError(f"{place} has intervals of type {raw.dtype}, not seconds.")
+        intervals = raw.reshape(1, -1) if raw.ndim == 1 else raw
+        if raw.ndim == 1 or features.ndim == 0:  # mmsdk itself admits the one step of an aligned segment so
             features = features.reshape(1, -1)
         features = features.reshape(len(features), math.prod(features.shape[1:]))
         if intervals.ndim != 2 or intervals.shape[1] != 2 or len(intervals) != len(features):
             raise InputError(
-                f"{where} has intervals {given.shape} and features {features.shape}; expected (n, 2) and (n, d)."
+                f"{place} has intervals {raw.shape} and features {features.shape}; expected (n, 2) and (n, d)."
             )
         if not np.isfinite(intervals).all() or (intervals[:, 1] < intervals[:, 0]).any():
-            raise InputError(f"{where} has intervals that end before they begin, or that are no numbers.")
+            raise InputError(f"{place} has intervals that end before they begin, or that are not finite.")
         return intervals.astype(np.float64), features if features.dtype.kind in "fiub" else None
 
 
@@ -83,33 +85,30 @@ def by_video(keys: Iterable[str]) -> dict[str, list[str]]:
     >>> by_video(["a[0]", "b", "a[1]"])
     {'a': ['a[0]', 'a[1]'], 'b': ['b']}
     """
-    found: dict[str, list[str]] = {}
+    keys_by_video: dict[str, list[str]] = {}
     for key in keys:
-        found.setdefault(str(key).partition("[")[0], []).append(str(key))
-    return found
+        keys_by_video.setdefault(str(key).partition("[")[0], []).append(str(key))
+    return keys_by_video
 
 
 @contextmanager
-def open_folder(folder: Path) -> Iterator[dict[str, Sequence]]:
+def open_sequences(folder: Path) -> Iterator[dict[str, Sequence]]:
     """The sequences of all ``.csd`` files of a folder by name, open inside the block.
 
     Raises:
-        InputError: there is none, a file is damaged or no such file, or two have one name.
+        InputError: there is none, a file is damaged or of another kind, or two have one name.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder} is no folder. Expected {WHAT}.")
-    files = sorted(folder.glob("*.csd"))
+    files = sorted(require_folder(folder, CSD_FOLDER).glob("*.csd"))
     if not files:
-        there = ", ".join(sorted(each.name for each in folder.iterdir())[:8]) or "nothing"
-        raise InputError(f"{folder} has no .csd file; it holds {there}. Expected {WHAT}.")
+        raise InputError(f"{folder} has no .csd file; it holds {content_of(folder)}. Expected {CSD_FOLDER}.")
     with ExitStack() as stack:
-        found: dict[str, Sequence] = {}
+        sequences: dict[str, Sequence] = {}
         for path in files:
-            sequence = sequence_of(stack.enter_context(open_hdf5(path, WHAT)), path)
-            if sequence.name in found:
+            sequence = sequence_of(stack.enter_context(open_hdf5(path, CSD_FOLDER)), path)
+            if sequence.name in sequences:
                 raise InputError(f"{path}: there is another file of the sequence {sequence.name!r} in its folder.")
-            found[sequence.name] = sequence
-        yield found
+            sequences[sequence.name] = sequence
+        yield sequences
 
 
 def sequence_of(file: h5py.File, path: Path) -> Sequence:
@@ -123,17 +122,17 @@ def sequence_of(file: h5py.File, path: Path) -> Sequence:
         raise InputError(
             f"{path} has {member_names(file)} at its root, where a .csd has the name of its sequence alone."
         )
-    where = f"{path}: {roots[0]}"
+    place = f"{path}: {roots[0]}"
     root = group_of(file, roots[0], str(path))
-    data = group_of(root, "data", where)
+    data = group_of(root, "data", place)
     if not len(data):
-        raise InputError(f"{where}/data has no entry.")
+        raise InputError(f"{place}/data has no entry.")
 
     def get(key: str) -> tuple[Any, Any]:
-        place = f"{where}/data/{key}"
-        entry = group_of(data, key, f"{where}/data")
-        intervals = dataset_of(entry, "intervals", place, empty=True)[()]
-        features = dataset_of(entry, "features", place, kinds="fiubSO", empty=True)
+        entry_place = f"{place}/data/{key}"
+        entry = group_of(data, key, f"{place}/data")
+        intervals = dataset_of(entry, "intervals", entry_place, empty=True)[()]
+        features = dataset_of(entry, "features", entry_place, kinds="fiubSO", empty=True)
         return intervals, np.full((len(features), 1), "") if features.dtype.kind in "SO" else features[()]  # words
 
     return Sequence(roots[0], by_video(data), get, _metadata(root))
@@ -145,7 +144,7 @@ def sequences_of(dataset: Any) -> dict[str, Sequence]:
     Raises:
         InputError: it is neither.
     """
-    found = {}
+    sequences = {}
     for name in list(dataset.keys()) if hasattr(dataset, "keys") else ():
         data = getattr(dataset[name], "data", None)
         if not isinstance(data, Mapping) or not data:
@@ -154,15 +153,15 @@ def sequences_of(dataset: Any) -> dict[str, Sequence]:
         def get(key: str, data: Mapping[str, Any] = data) -> tuple[Any, Any]:
             return data[key]["intervals"], data[key]["features"]
 
-        found[str(name)] = Sequence(str(name), by_video(data), get, {})
-    if not found:
+        sequences[str(name)] = Sequence(str(name), by_video(data), get, {})
+    if not sequences:
         raise InputError("Give an mmdataset of mmsdk, or {name: computational_sequence}, with sequences in it.")
-    return found
+    return sequences
 
 
 def _metadata(root: h5py.Group) -> dict[str, str]:
     """Those entries of the metadata that are text."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     about = group_of(root, "metadata", root.name) if "metadata" in root else {}
     for key in about:
         with suppress(InputError):  # no text; nothing depends on it
@@ -170,5 +169,5 @@ def _metadata(root: h5py.Group) -> dict[str, str]:
             text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
             with suppress(ValueError):  # written without JSON
                 text = str(json.loads(text))
-            found[str(key)] = text[:200]
-    return found
+            texts[str(key)] = text[:200]
+    return texts

@@ -40,14 +40,14 @@ def cached_banks(
 
     Args:
         image_size: Pixels each way, S.
-        seed: Of the images.
-        texture_period: In pixels.
+        seed: Seed of the images.
+        texture_period: Period of the textures in pixels.
         cache: Whether to read and write the cache at all.
         renders: Images of each training combination.
         shape_share: Side of a shape before it is turned, as a share of S.
 
     Returns:
-        The banks, the digest of each, and what there is to say about the cache, one line each.
+        The banks, the digest of each, and notes on the cache, one line each.
     """
     notes: list[str] = []
     path = cache_path(image_size, seed, texture_period, renders, shape_share)

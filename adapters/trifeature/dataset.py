@@ -13,14 +13,14 @@ from coral_plugin.data.adapter import check_seed
 from coral_plugin.errors import InputError, MachineError
 
 from .cache import cached_banks
-from .pairs import candidates, labels, sample, texture_to_colour
+from .pairs import candidates, pair_labels, sample, texture_to_colour
 from .render import MOST_SHARE, SHAPE_SHARE, TRAIN_RENDERS, Bank
 from .shapes import SHAPES
 from .textures import PERIOD, TEXTURES
 
 Pairing = Literal["unbiased", "biased"]
-MODALITIES = ("image1", "image2")
-TASKS = (
+_MODALITIES = ("image1", "image2")
+_TASKS = (
     Task(name="redundancy", kind="classification", classes=SHAPES),
     Task(name="uniqueness1", kind="classification", classes=TEXTURES),
     Task(name="uniqueness2", kind="classification", classes=TEXTURES),
@@ -29,7 +29,7 @@ TASKS = (
 # of ImageNet, as in the reference
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
-_TRAIN_SHARE = 0.6  # of the probing pairs; the rest chooses the probe's setting (METHODS 4.8b)
+_TRAIN_SHARE = 0.6  # of the probing pairs; the rest chooses the probe's setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,7 @@ class TrifeatureSettings:
         texture_period: Pixels after which a texture repeats; None is 10 at every image size.
         renders: Images of each training combination: 3 in the papers; more where a short training on small images
             would otherwise learn them by heart.
-        seed: Of combinations, images, map and pairs, each from a stream of its own.
+        seed: Seed of combinations, images, map and pairs, each from a stream of its own.
         cache: Keep the images in the user's cache (``CORAL_CACHE``).
     """
 
@@ -99,12 +99,7 @@ class Trifeature(DatasetAdapter):
 
         The fingerprint is taken over pairs, targets and the sha256 of each bank of images, which many columns share.
 
-        Args:
-            path: Must be None: nothing is read.
-            settings: What is generated.
-
         Raises:
-            InputError: a path was given.
             MachineError: the images do not fit into memory.
         """
         size, seed = settings.image_size, settings.seed
@@ -120,12 +115,12 @@ class Trifeature(DatasetAdapter):
         colour_of = texture_to_colour(seed)
         unbiased = candidates(train.attributes)
         allowed = unbiased if settings.pairing == "unbiased" else candidates(train.attributes, colour_of)
-        for wanted, there, what in (
+        for wanted, pairs, what in (
             (settings.pairs, allowed, settings.pairing),
             (settings.probe_pairs, unbiased, "probing"),
         ):
-            if wanted > len(there):
-                notes.append(f"{wanted} {what} pairs were asked for; all {len(there)} that exist are used")
+            if wanted > len(pairs):
+                notes.append(f"{wanted} {what} pairs were asked for; all {len(pairs)} that exist are used")
         probing = sample(unbiased, settings.probe_pairs, seed, "probing pairs")
         fitted = int(_TRAIN_SHARE * len(probing))  # already in random order
         chosen = {
@@ -138,9 +133,9 @@ class Trifeature(DatasetAdapter):
         return MultimodalData(
             name=cls.name,
             modalities=tuple(
-                Modality(name=name, kind="image", shape=(3, size, size), mean=_MEAN, std=_STD) for name in MODALITIES
+                Modality(name=name, kind="image", shape=(3, size, size), mean=_MEAN, std=_STD) for name in _MODALITIES
             ),
-            tasks=TASKS,
+            tasks=_TASKS,
             refit_on_valid=True,
             notes=tuple(notes),
             fingerprint=fingerprint(
@@ -152,8 +147,8 @@ class Trifeature(DatasetAdapter):
 
 def _split(pairs: Tensor, bank: Bank, colour_of: Tensor) -> Split:
     """Pairs (P, 2) of a bank, whose pixels both columns share."""
-    columns = {name: ModalityColumn(bank.pixels, rows=pairs[:, at].clone()) for at, name in enumerate(MODALITIES)}
-    return Split(columns, labels(pairs, bank.attributes, colour_of))
+    columns = {name: ModalityColumn(bank.pixels, rows=pairs[:, at].clone()) for at, name in enumerate(_MODALITIES)}
+    return Split(columns, pair_labels(pairs, bank.attributes, colour_of))
 
 
 def _stand_in(split: Split, digest: str) -> Split:

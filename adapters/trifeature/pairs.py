@@ -1,4 +1,4 @@
-"""Pairs of Trifeature images: which may be drawn, which are, and what is asked about them (METHODS 5.1)."""
+"""Pairs of Trifeature images: candidates, samples of them, and their labels."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .streams import Stream, generator
+from .streams import Stream, stream_generator
 
 SHAPE, TEXTURE, COLOUR = range(3)  # columns of the attributes
 
 
 def texture_to_colour(seed: int) -> Tensor:
     """The one-to-one map of synergy: the colour (10,) that belongs to each texture."""
-    return torch.from_numpy(generator(seed, "map").permutation(10))
+    return torch.from_numpy(stream_generator(seed, "map").permutation(10))
 
 
 def candidates(attributes: Tensor, colour_of: Tensor | None = None) -> Tensor:
@@ -35,11 +35,11 @@ def candidates(attributes: Tensor, colour_of: Tensor | None = None) -> Tensor:
 
 def sample(pairs: Tensor, count: int, seed: int, stream: Stream) -> Tensor:
     """``count`` of the pairs (P, 2) without replacement, in random order; all of them where there are fewer."""
-    chosen = generator(seed, stream).choice(len(pairs), size=min(count, len(pairs)), replace=False)
+    chosen = stream_generator(seed, stream).choice(len(pairs), size=min(count, len(pairs)), replace=False)
     return pairs[torch.from_numpy(chosen.astype(np.int64))]
 
 
-def labels(pairs: Tensor, attributes: Tensor, colour_of: Tensor) -> dict[str, Tensor]:
+def pair_labels(pairs: Tensor, attributes: Tensor, colour_of: Tensor) -> dict[str, Tensor]:
     """Targets of each task.
 
     Args:

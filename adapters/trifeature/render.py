@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .shapes import ONE, coverage
-from .streams import generator
+from .streams import stream_generator
 from .textures import PERIOD, RANDOM, TEXTURES, pattern, random_pattern
 
 VERSION = 1  # of the pixels: count up whenever a seed would give other ones
@@ -80,7 +80,7 @@ def split_combinations(seed: int, renders: int = TRAIN_RENDERS) -> tuple[Tensor,
 
     A random fifth of the 1000 combinations of shape, texture and colour is for the test alone.
     """
-    drawn = generator(seed, "split").permutation(1000)
+    drawn = stream_generator(seed, "split").permutation(1000)
     test, train = np.sort(drawn[:TEST_COMBINATIONS]), np.sort(drawn[TEST_COMBINATIONS:])
     train = np.repeat(train, renders)
 
@@ -101,8 +101,8 @@ def render_banks(
 
     Args:
         image_size: Pixels each way, S.
-        seed: Of the combinations, the poses, and the noise.
-        texture_period: In pixels.
+        seed: Seed of the combinations, the poses, and the noise.
+        texture_period: Period of the textures in pixels.
         renders: Images of each training combination.
         shape_share: Side of a shape before it is turned, as a share of the image's side.
     """
@@ -116,7 +116,7 @@ def render_banks(
 def render(
     attributes: Tensor, image_size: int, seed: int, texture_period: int = PERIOD, shape_share: float = SHAPE_SHARE
 ) -> Tensor:
-    """Images with the given attributes (Hermann & Lampinen 2020; METHODS 5.1).
+    """Images with the given attributes (Hermann & Lampinen 2020).
 
     Shapes scale with the image: a mask of 128 S / 224 pixels (or another share of S), turned (bilinear, the canvas
     grows) and set down uniformly where it lies wholly inside. Textures stay in pixels: scaled down to a small
@@ -126,8 +126,8 @@ def render(
     Args:
         attributes: (M, 3) indices of shape, texture and colour.
         image_size: Pixels each way, S.
-        seed: Of the poses and the noise; image i depends on the attributes of others only through the noise.
-        texture_period: In pixels.
+        seed: Seed of the poses and the noise; image i depends on the attributes of others only through the noise.
+        texture_period: Period of the textures in pixels.
         shape_share: Side of a shape before it is turned, as a share of S.
 
     Returns:
@@ -163,7 +163,7 @@ def canvas_side(side: int, degrees: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def draw_poses(count: int, image_size: int, seed: int, texture_period: int, shape_share: float = SHAPE_SHARE) -> Poses:
     """Turns, places and phases of ``count`` images; the same turns at every image size."""
-    random = generator(seed, "images")
+    random = stream_generator(seed, "images")
     turn, texture_turn = random.integers(-45, 45, size=(2, count))
     room = image_size - canvas_side(shape_side(image_size, shape_share), turn) + 1
     top, left = np.floor(random.random((2, count)) * room).astype(np.int64)
@@ -189,7 +189,7 @@ def _textures(
         index = np.flatnonzero(textures == number)
         chunks = [index[at : at + size] for at in range(0, len(index), size)]
         if name in RANDOM:
-            random = generator(seed, RANDOM[name])
+            random = stream_generator(seed, RANDOM[name])
             for chunk in chunks:
                 yield chunk, _Source(random_pattern(name, len(chunk), side, random)), np.arange(len(chunk))
         else:

@@ -1,4 +1,4 @@
-"""The ten shapes of Trifeature (Hermann & Lampinen 2020, arXiv:2006.12433), from their formulas (METHODS 5.1)."""
+"""The ten shapes of Trifeature (Hermann & Lampinen 2020, arXiv:2006.12433), from their formulas."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SHAPES = (
     "fivesquare",
     "trapezoid",
 )
-GRID = 128
+SHAPE_GRID = 128
 ONE = 256  # coverage of a pixel that lies wholly inside
 _CENTRE = 64
 
 
 def masks() -> NDArray[np.bool_]:
     """All shapes on the grid on which they are defined, (10, 128, 128), in the order of ``SHAPES``."""
-    i, j = np.mgrid[:GRID, :GRID]
+    i, j = np.mgrid[:SHAPE_GRID, :SHAPE_GRID]
     away = np.abs(j - _CENTRE)
     middle_rows, middle_columns = (i >= 43) & (i <= 85), (j >= 43) & (j <= 85)
     slant = j - _CENTRE + i // 2
@@ -33,7 +33,7 @@ def masks() -> NDArray[np.bool_]:
         "square": np.ones_like(i, dtype=bool),
         "plus": middle_columns | middle_rows,
         # (i + 1/2 - c)^2 + (j + 1/2 - c)^2 < c^2, times four to stay with whole numbers
-        "circle": (2 * i + 1 - GRID) ** 2 + (2 * j + 1 - GRID) ** 2 < GRID**2,
+        "circle": (2 * i + 1 - SHAPE_GRID) ** 2 + (2 * j + 1 - SHAPE_GRID) ** 2 < SHAPE_GRID**2,
         "tee": middle_columns | (i < 42),
         "rhombus": (slant > 0) & (slant < 64),
         # 1 + 1.25 i and the walls below it, times four
@@ -53,28 +53,28 @@ def coverage(side: int) -> NDArray[np.int32]:
     Returns:
         (10, side, side)
     """
-    edges = np.arange(max(side, GRID) + 1)
+    edges = np.arange(max(side, SHAPE_GRID) + 1)
     # pixel a of the result spans [128 a, 128 (a + 1)), pixel b of the mask [side b, side (b + 1))
-    ours, theirs = GRID * edges[: side + 1], side * edges[: GRID + 1]
+    ours, theirs = SHAPE_GRID * edges[: side + 1], side * edges[: SHAPE_GRID + 1]
     overlap = np.minimum(ours[1:, None], theirs[None, 1:]) - np.maximum(ours[:-1, None], theirs[None, :-1])
     overlap = np.maximum(overlap, 0)  # (side, 128), rows sum to 128
     area = overlap @ masks().astype(np.int64) @ overlap.T  # (10, side, side), up to 128^2
-    rounded: NDArray[np.int32] = ((ONE * area + GRID**2 // 2) // GRID**2).astype(np.int32)
+    rounded: NDArray[np.int32] = ((ONE * area + SHAPE_GRID**2 // 2) // SHAPE_GRID**2).astype(np.int32)
     return rounded
 
 
 def _between_walls(row: NDArray[np.int_], j: NDArray[np.int_]) -> NDArray[np.bool_]:
     """Walls that close in with the row: w < j < 128 - w, w = floor(row / 3.1)."""
     wall = 10 * row // 31
-    return (wall < j) & (j < GRID - wall)
+    return (wall < j) & (j < SHAPE_GRID - wall)
 
 
 def _star(i: NDArray[np.int_], j: NDArray[np.int_]) -> NDArray[np.bool_]:
     """One spike up, two arms, two legs; every bound in hundredths of a pixel."""
     spike = (i < 51) & (np.abs(j - _CENTRE) < 1 + i // 4)
     inset = 240 * (i - 51)
-    arms = (i >= 51) & (i < 76) & (inset < 100 * j) & (100 * j < 100 * GRID - inset)
+    arms = (i >= 51) & (i < 76) & (inset < 100 * j) & (100 * j < 100 * SHAPE_GRID - inset)
     outer, inner = 4224 - 43 * (i - 70), 7936 - 105 * (i - 70)
     left = (outer < 100 * j) & (100 * j < inner)
-    right = (outer < 100 * (GRID - j)) & (100 * (GRID - j) < inner)
+    right = (outer < 100 * (SHAPE_GRID - j)) & (100 * (SHAPE_GRID - j) < inner)
     return spike | arms | ((i >= 70) & (left | right))

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from coral_plugin.io.files import write_aside
 
-from .pairs import candidates, labels, sample, texture_to_colour
+from .pairs import candidates, pair_labels, sample, texture_to_colour
 from .render import COLOURS, render, render_banks
 from .shapes import SHAPES
 from .textures import PERIOD, TEXTURES
@@ -30,10 +30,10 @@ def draw_sheet(path: Path | str, size: int = 64, *, seed: int = 42, texture_peri
     """Write a picture with the ten shapes, the ten textures, the ten colours and ten pairs.
 
     Args:
-        path: Of the picture; the ending names its format.
+        path: Path of the picture; the ending names its format.
         size: Pixels of each image, which are shown without smoothing.
-        seed: Of images, map and pairs.
-        texture_period: In pixels.
+        seed: Seed of images, map and pairs.
+        texture_period: Period of the textures in pixels.
 
     Raises:
         InputError: the path cannot be written to.
@@ -55,18 +55,18 @@ def draw_sheet(path: Path | str, size: int = 64, *, seed: int = 42, texture_peri
 
 
 def _show_pairs(axes: Any, pixels: Tensor, attributes: Tensor, colour_of: Tensor, seed: int) -> None:
-    """As many pairs as there are rows of ``axes`` (n, 2): a row of the sheet without a match, then with, then any."""
+    """One pair per row of ``axes`` (n, 2): a row of the sheet without a match, one with, one of any pairs."""
     unbiased = candidates(attributes)
-    match = labels(unbiased, attributes, colour_of)["synergy"].bool()
+    match = pair_labels(unbiased, attributes, colour_of)["synergy"].bool()
     kinds = (unbiased[~match], unbiased[match], unbiased)
-    # a seed for each, or all rows would begin with the same images
+    # a seed per kind, or all rows would begin with the same images
     pairs = torch.cat([sample(kind, _PAIRS, seed + k, "training pairs") for k, kind in enumerate(kinds)])
-    synergy = labels(pairs, attributes, colour_of)["synergy"].tolist()
-    for cells, pair, found in zip(axes, pairs, synergy, strict=True):
+    synergy = pair_labels(pairs, attributes, colour_of)["synergy"].tolist()
+    for cells, pair, matches in zip(axes, pairs, synergy, strict=True):
         shape, texture, colour = attributes[pair].T.tolist()
         _show(cells[0], pixels[pair[0]], f"{SHAPES[shape[0]]}: {TEXTURES[texture[0]]}")
         named = _NAMES[2][colour[1]]
-        _show(cells[1], pixels[pair[1]], f"{TEXTURES[texture[1]]}, {named}: {'match' if found else 'mismatch'}")
+        _show(cells[1], pixels[pair[1]], f"{TEXTURES[texture[1]]}, {named}: {'match' if matches else 'mismatch'}")
 
 
 def _show(axes: Any, image: Tensor, title: str) -> None:
@@ -76,7 +76,7 @@ def _show(axes: Any, image: Tensor, title: str) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Draw the sheet that the command line asks for."""
+    """Draw the sheet from the command line."""
     parser = argparse.ArgumentParser(description="Draw Trifeature's shapes, textures, colours and some pairs.")
     parser.add_argument("path", help="picture to write, such as sheet.png")
     parser.add_argument("--size", type=int, default=64, help="pixels of each image (default 64)")

@@ -1,4 +1,4 @@
-"""Independent random streams: what one part draws never shifts what another part draws (METHODS 7.1(6))."""
+"""Independent random streams: what one part draws never shifts what another part draws."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ Stream = Literal["split", "map", "images", "noise", "rain", "training pairs", "p
 _STREAMS: tuple[str, ...] = get_args(Stream)
 
 
-def generator(seed: int, stream: Stream) -> np.random.Generator:
+def stream_generator(seed: int, stream: Stream) -> np.random.Generator:
     """The generator of one named stream of ``seed``.
 
-    >>> [int(generator(42, stream).integers(1000)) for stream in ("images", "images", "map")]
+    >>> [int(stream_generator(42, stream).integers(1000)) for stream in ("images", "images", "map")]
     [703, 703, 74]
     """
     sequence = np.random.SeedSequence(seed, spawn_key=(_STREAMS.index(stream),))

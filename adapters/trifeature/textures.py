@@ -1,4 +1,4 @@
-"""The ten textures of Trifeature (Hermann & Lampinen 2020, arXiv:2006.12433), from their formulas (METHODS 5.1)."""
+"""The ten textures of Trifeature (Hermann & Lampinen 2020, arXiv:2006.12433), from their formulas."""
 
 from __future__ import annotations
 

@@ -233,7 +233,7 @@ def test_made_files_give_multibenchs_batches(tmp_path, multibench, name):
     loaders = multibench("datasets.affect.get_data").get_dataloader(
         path, train_shuffle=False, num_workers=0, task="classification", data_type=name
     )
-    data = DATASETS.get(name)(path)
+    data = DATASETS.get(name).load(path)
     for split, loader in zip(data.splits().values(), loaders, strict=True):
         for own, theirs in zip(split.batches(32), loader, strict=True):
             for at, modality in enumerate(("vision", "audio", "text")):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from coral_plugin.adapters.enrico import Enrico, EnricoSettings, screens, split_rows
+from coral_plugin.adapters.enrico import Enrico, EnricoSettings, screens, split_screens
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.registry import DATASETS
 
@@ -31,7 +31,7 @@ def test_pictures_topics_and_split(folder):
     assert damaged == "screens 50105 are left out, their wireframes are damaged"
     assert absent.endswith("(topic: 12 of 20); scores and chance are over the 8 that occur")
     kept = [row for row in screens(folder) if row[0] != "50105"]
-    for label, index in split_rows(40).items():
+    for label, index in split_screens(40).items():
         batch = data.splits()[label].batch(torch.arange(len(index)))
         for row, at in enumerate(index):
             screen, topic = kept[at]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters import pictures
 from coral_plugin.adapters.imdb import Imdb, ImdbSettings
+from coral_plugin.adapters.shared import resize_pixels
 from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError, MachineError, PluginError
 from coral_plugin.registry import DATASETS
@@ -75,7 +75,7 @@ def test_posters_shrink(path):
 def test_shrinking_by_two_is_the_weighted_mean_of_neighbours():
     """Antialiased bilinear weights at half size: a triangle two pixels wide, (1, 3, 3, 1) / 8 inside."""
     row = torch.tensor([0, 8, 16, 40, 80, 160, 240, 248], dtype=torch.uint8)
-    small = pictures.shrink(row.expand(1, 1, 8, 8), (4, 4))
+    small = resize_pixels(row.expand(1, 1, 8, 8), (4, 4))
     weights = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
     inside = [round(float(weights @ row[at : at + 4].float())) for at in (1, 3)]
     assert small[0, 0, 0, 1:3].tolist() == inside

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.mimic import Mimic, MimicSettings, split_rows
+from coral_plugin.adapters.mimic import Mimic, MimicSettings, split_mimic
 from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
@@ -40,7 +40,7 @@ def test_values_and_split(path):
         "1 values of static are not finite and become 0",
         "2 values of series are not finite and become 0",
     )
-    rows = split_rows(60)
+    rows = split_mimic(60)
     assert sorted(np.concatenate(list(rows.values()))) == list(range(60))
     for label, split in data.splits().items():
         series = made["ep_tdata"][rows[label]]
@@ -53,7 +53,7 @@ def test_values_and_split(path):
 def test_statistics(path, statistics):
     data, made = Mimic.load(path, MimicSettings(statistics=statistics)), formats.mimic()
     static = np.where(np.isfinite(made["adm_features_all"]), made["adm_features_all"], 0)
-    chosen = static if statistics == "all" else static[split_rows(60)["train"]]
+    chosen = static if statistics == "all" else static[split_mimic(60)["train"]]
     assert np.allclose(data.modalities[0].mean, chosen.mean(0), atol=1e-5)
     assert np.allclose(data.modalities[0].std, chosen.std(0), atol=1e-5)
     assert any("test included" in note for note in data.notes) == (statistics == "all")
@@ -62,7 +62,7 @@ def test_statistics(path, statistics):
 def test_every_task(path):
     data = Mimic.load(path, MimicSettings(tasks=(-1, *range(20))))
     assert [task.name for task in data.tasks] == ["mortality", *(f"icd9_{group}" for group in range(20))]
-    deaths = formats.mimic()["adm_labels_all"][split_rows(60)["test"]]
+    deaths = formats.mimic()["adm_labels_all"][split_mimic(60)["test"]]
     # the column that is set; the first one (0) stands for none of the others
     assert data.test.targets["mortality"].tolist() == deaths.argmax(1).tolist()
 
@@ -107,7 +107,7 @@ def test_a_feature_far_from_zero_keeps_its_digits(tmp_path):
     content = formats.mimic(holes=False)
     content["adm_features_all"][:, 2] += 1.7e9
     data = Mimic.load(str(formats.save(tmp_path / "im.pk", content, protocol=2)))
-    rows = split_rows(60)
+    rows = split_mimic(60)
     train = content["adm_features_all"][rows["train"]]
     for label, split in data.splits().items():
         scaled = data.modalities[0].standardise(whole(split)["static"]).numpy()

@@ -101,7 +101,7 @@ def test_a_feature_far_from_zero_keeps_its_digits(folder):
 def test_notes_say_what_was_decided(folder):
     notes = Mmsdk.load(str(folder)).notes
     assert "labels are those of Opinion Segment Labels" in notes
-    assert "all are brought to the steps of glove_vectors" in notes
+    assert "all are aligned to the steps of glove_vectors" in notes
     assert "1 of 9 videos lack one of the sequences and are left out" in notes
     assert "1 segments lack a modality and are left out" in notes
     assert "1 values are not finite and become 0" in notes
@@ -203,7 +203,7 @@ def test_words_are_a_clock_and_no_modality(folder):
 def test_folds_are_dealt_out_where_none_are_given(folder):
     (folder / "folds.json").unlink()
     data = Mmsdk.load(str(folder))
-    assert "no folds.json: videos are dealt out 70 / 10 / 20 % (seed 0)" in data.notes
+    assert "no folds.json: videos are split 70 / 10 / 20 % at random (seed 0)" in data.notes
     assert data.fingerprint != Mmsdk.load(str(folder), MmsdkSettings(seed=1)).fingerprint
 
 
@@ -214,7 +214,7 @@ def test_folds_are_dealt_out_where_none_are_given(folder):
         ({"train": ["video_00"], "valid": ["video_01"]}, "must give the videos of each fold"),
         ({"train": ["video_00"], "valid": ["video_00"], "test": ["video_01"]}, "video_00 is in two folds"),
         ({"train": ["video_00"], "valid": [3], "test": ["video_01"]}, "valid must be a list of ids"),
-        ({"train": ["video_00"], "valid": ["x"], "test": ["video_01"]}, "no video of the fold valid is there"),
+        ({"train": ["video_00"], "valid": ["x"], "test": ["video_01"]}, "no video of the fold valid is present"),
     ],
 )
 def test_folds_that_are_none(folder, folds, message):

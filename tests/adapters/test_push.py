@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.push import Push, PushSettings
-from coral_plugin.adapters.push_layout import MEANS, STDS
+from coral_plugin.adapters.push import MEANS, STDS, Push, PushSettings
 from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError, MachineError

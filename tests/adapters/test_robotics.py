@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from coral_plugin.adapters.robotics import Robotics, RoboticsSettings
-from coral_plugin.adapters.robotics_layout import files_of, split_trajectories
+from coral_plugin.adapters.robotics_layout import files_of_trajectories, split_trajectories
 from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.registry import DATASETS
@@ -44,7 +44,7 @@ def test_steps_and_their_next_ones(folder):
     assert [(t.name, t.kind, t.classes) for t in data.tasks] == [
         ("ee_next", "regression", ("x", "y", "z", "yaw")), ("contact_next", "classification", ("free", "contact"))
     ]  # fmt: skip
-    files = files_of(folder)
+    files = files_of_trajectories(folder)
     cut = split_trajectories(sorted(files), 42, (0.1, 0.2))
     assert [len(split) for split in data.splits().values()] == [4 * 8, 8, 8]
     for label, split in data.splits().items():
@@ -127,7 +127,7 @@ def test_the_samples_are_multibenchs(folder, multibench, output):
     own = multibench("datasets.robotics.MultimodalManipulationDataset").MultimodalManipulationDataset
     process = multibench("datasets.robotics.ProcessForce").ProcessForce
     steps = [process(32, "force", tanh=True), process(32, "unpaired_force", tanh=True)]
-    files = files_of(folder)
+    files = files_of_trajectories(folder)
     cut = split_trajectories(sorted(files), 42, (0.1, 0.2))
     paths = [str(path) for name in cut["train"] for path in files[name]]
     theirs = own(paths, transform=lambda sample: steps[1](steps[0](sample)), episode_length=5)

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.adapters.trifeature.pairs import candidates, labels, sample, texture_to_colour
+from coral_plugin.adapters.trifeature.pairs import candidates, pair_labels, sample, texture_to_colour
 from coral_plugin.adapters.trifeature.render import split_combinations
-from coral_plugin.adapters.trifeature.streams import generator
+from coral_plugin.adapters.trifeature.streams import stream_generator
 
 
 def naive_candidates(attributes, colour_of=None):
@@ -65,7 +65,7 @@ def test_sample_takes_all_where_there_are_fewer(attributes):
 def test_labels_are_the_definition(attributes):
     colour_of = texture_to_colour(3)
     pairs = sample(candidates(attributes), 300, 0, "probing pairs")
-    found = labels(pairs, attributes, colour_of)
+    found = pair_labels(pairs, attributes, colour_of)
     assert list(found) == ["redundancy", "uniqueness1", "uniqueness2", "synergy"]
     for k, (i, j) in enumerate(pairs.tolist()):
         (shape, texture, _), (same, other, colour) = attributes[i].tolist(), attributes[j].tolist()
@@ -77,8 +77,8 @@ def test_labels_are_the_definition(attributes):
 
 def test_streams_are_independent():
     names = ("split", "map", "images", "noise", "rain", "training pairs", "probing pairs")
-    drawn = {generator(42, name).integers(2**62) for name in names}
+    drawn = {stream_generator(42, name).integers(2**62) for name in names}
     assert len(drawn) == len(names)
-    busy = generator(42, "map")
+    busy = stream_generator(42, "map")
     busy.random(1000)
-    assert generator(42, "images").integers(2**62) in drawn
+    assert stream_generator(42, "images").integers(2**62) in drawn

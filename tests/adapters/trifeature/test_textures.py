@@ -5,7 +5,7 @@ from math import floor
 import numpy as np
 import pytest
 
-from coral_plugin.adapters.trifeature.streams import generator
+from coral_plugin.adapters.trifeature.streams import stream_generator
 from coral_plugin.adapters.trifeature.textures import RANDOM, TEXTURES, pattern, random_pattern
 
 
@@ -62,22 +62,22 @@ def test_double_period_is_the_pattern_at_twice_the_size():
 
 
 def test_noise_is_a_fair_coin():
-    noise = random_pattern("noise", 4, 100, generator(0, "noise"))
+    noise = random_pattern("noise", 4, 100, stream_generator(0, "noise"))
     assert noise.shape == (4, 100, 100)
     assert abs(noise.mean() - 0.5) < 5 * 0.5 / 200  # five standard errors of 40,000 throws
 
 
 def test_rain_is_streaks_of_seven_pixels():
-    starts = generator(3, "rain").random((2, 60, 60), dtype=np.float32) < 0.05
+    starts = stream_generator(3, "rain").random((2, 60, 60), dtype=np.float32) < 0.05
     naive = np.zeros_like(starts)
     for n, i, j in np.argwhere(starts):
         naive[n, i : i + 7, j] = True
-    np.testing.assert_array_equal(random_pattern("rain", 2, 60, generator(3, "rain")), naive)
-    rain = random_pattern("rain", 1, 200, generator(3, "rain"))[0, 7:]
+    np.testing.assert_array_equal(random_pattern("rain", 2, 60, stream_generator(3, "rain")), naive)
+    rain = random_pattern("rain", 1, 200, stream_generator(3, "rain"))[0, 7:]
     assert abs(rain.mean() - (1 - 0.95**7)) < 0.02
 
 
 def test_canvases_do_not_depend_on_how_many_are_drawn_at_a_time():
-    random = generator(1, "noise")
+    random = stream_generator(1, "noise")
     parts = [random_pattern("noise", n, 31, random) for n in (1, 3, 2)]
-    np.testing.assert_array_equal(np.concatenate(parts), random_pattern("noise", 6, 31, generator(1, "noise")))
+    np.testing.assert_array_equal(np.concatenate(parts), random_pattern("noise", 6, 31, stream_generator(1, "noise")))
