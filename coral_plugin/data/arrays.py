@@ -74,7 +74,7 @@ def from_arrays(
         name: Name of the data set, for records and messages.
         standardise: Let the networks scale every feature (images: channel) with mean and standard deviation of the
             training split. The values of the splits stay as they are, so that augmentations may work in physical units;
-            only features whose differences a 32-bit float cannot tell are held relative to their mean in train.
+            only features whose differences a 32-bit float would lose are held relative to their mean in train.
         kinds: ``{modality: kind}`` where the guess is wrong.
         task: ``classification``, ``multilabel`` or ``regression`` where the labels would be read as another.
         valid_share: Share of train that becomes valid where valid is missing and there are labels.

@@ -79,7 +79,7 @@ def read_loaders(
     Samples of (d,) are tabular; (T, d) are series. Where no lengths come with them, rows of zeros at the end are
     padding if at least 5 % of train's samples have any, and rows of zeros at the beginning are values.
     (C, H, W) and (H, W, C) are images; (T, H, W) with more than 4 steps are series of frames. Values become 32-bit
-    floats, as in MultiBench (features whose differences those cannot tell are centred first); images of whole numbers
+    floats, as in MultiBench (features whose differences those would lose are centred first); images of whole numbers
     from 0 to 255 are held as bytes, and batches have them in [0, 1].
 
     Args:

@@ -77,7 +77,7 @@ def read_split(raw: Mapping[str, Any], prefix: str, name: str) -> SplitArrays:
 def validate_split(table: SplitArrays, prefix: str, name: str) -> SplitArrays:
     """The arrays with flags that are checked and values that are finite.
 
-    What rows hold that are flagged as missing is replaced, whatever it was (NaN, the row of another sample): values by
+    Whatever rows flagged as missing hold (NaN, the row of another sample) is replaced: values by
     0, lengths by 1. Flags of a modality that no sample lacks are left out.
 
     Args:

@@ -16,14 +16,14 @@ from coral_plugin.data.scale import valid_values, with_bounds
 
 _CHUNK = 1024  # samples that are held in double precision at a time
 _DOUBLE, _SINGLE = torch.finfo(torch.float64).eps, torch.finfo(torch.float32).eps
-# A feature is constant where its deviation is of the size of what rounding leaves of its mean.
+# A feature is constant where its standard deviation is of the size of what rounding leaves of its mean.
 _ROUNDING = 2
-# Deviations below this part of the mean are held relative to it: rounding to 32 bits would change values by more than
-# 1e-4 of the deviation.
+# Below this share of the mean, values are held relative to it: rounding to 32 bits would change them by more than
+# 1e-4 of the standard deviation.
 _FAR = 1e-3
-# Part of the deviation that rounding may change targets by, which are held as they are.
+# Part of the standard deviation that rounding may change targets by, which are held as they are.
 _LOST = 1e-3
-# Deviations below this are held as one: squares and quotients of such values leave the range of a 32-bit float.
+# Standard deviations below this are divided by: squares and quotients of such values leave a 32-bit float's range.
 _SMALL = 1e-30
 
 Chunks = Callable[[], Iterable[Tensor]]
@@ -32,8 +32,8 @@ Chunks = Callable[[], Iterable[Tensor]]
 def with_statistics(modality: Modality, column: ModalityColumn, *, standardise: bool = True) -> Modality:
     """``modality`` with mean and standard deviation of each feature (images: channel) over ``column``, and its bounds.
 
-    Neither padding nor samples that lack the modality count. A feature is constant where its deviation is no more than
-    rounding leaves of its own mean, in whatever unit it is; it is centred and keeps its scale.
+    Neither padding nor samples that lack the modality count. A feature is constant where its standard deviation is
+    no more than rounding leaves of its mean, whatever its unit; it is centred and keeps its scale.
 
     Args:
         modality: The modality, with the offset and unit by which ``column`` is held.
@@ -109,8 +109,8 @@ def with_offset_from_array(
 def moments(chunks: Chunks) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation ``(features,)`` of pieces ``(n, features)``, which are gone through twice.
 
-    Sums are of differences to the first row: a constant feature has a deviation of exactly 0, and one far from zero
-    keeps its digits.
+    Sums are of differences to the first row: a constant feature has a standard deviation of exactly 0, and one
+    far from zero keeps its digits.
     """
     first, count, total = torch.zeros(0), 0, torch.zeros(0)
     for part in chunks():
