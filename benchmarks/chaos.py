@@ -81,8 +81,8 @@ class Case:
     Args:
         objective: Registered name.
         data: Key of ``DATA``.
-        folder: For its runs.
-        file: Of the arrays.
+        folder: Parent of its runs.
+        file: File of the arrays.
     """
 
     def __init__(self, objective: str, data: str, folder: Path, file: Path) -> None:
@@ -110,8 +110,8 @@ class Case:
         process = self.start(output)
         process.join()
         if process.exitcode:
-            said = (self.folder / "stderr").read_text().strip()
-            raise RuntimeError(f"{self.name}: status {process.exitcode}: {said[-300:]}")
+            message = (self.folder / "stderr").read_text().strip()
+            raise RuntimeError(f"{self.name}: status {process.exitcode}: {message[-300:]}")
         return time.monotonic() - began
 
 
@@ -150,13 +150,13 @@ def kill(case: Case, output: Path, seconds: float, kind: str, rng: random.Random
     newest = sorted(output.glob("seed-*/last.ckpt"), key=lambda path: path.stat().st_mtime_ns)
     if kind == "kill and cut" and newest:
         os.truncate(newest[-1], rng.randrange(newest[-1].stat().st_size))
-    said = (case.folder / "stderr").read_text()
+    message = (case.folder / "stderr").read_text()
     if (
         kind == "terminate"
         and process.exitcode == 128 + signal.SIGTERM
-        and not ("coral train" in said and "--resume" in said)
+        and not ("coral train" in message and "--resume" in message)
     ):
-        raise RuntimeError(f"{case.name}: SIGTERM does not say how to go on: {said[-300:]}")
+        raise RuntimeError(f"{case.name}: SIGTERM does not say how to go on: {message[-300:]}")
     return {
         "case": case.name,
         "kind": kind,
@@ -170,20 +170,20 @@ def kill(case: Case, output: Path, seconds: float, kind: str, rng: random.Random
 
 def differences(one: Path, two: Path) -> list[str]:
     """What two runs do not have in common."""
-    found = []
+    names = []
     for path in sorted(one.glob("seed-*/model.safetensors")):
         other = two / path.relative_to(one)
         if not other.exists() or path.read_bytes() != other.read_bytes():
-            found.append(str(path.relative_to(one)))
+            names.append(str(path.relative_to(one)))
     if _plain(json.loads((one / "metrics.json").read_text())) != _plain(json.loads((two / "metrics.json").read_text())):
-        found.append("metrics.json")
-    found += [
+        names.append("metrics.json")
+    names += [
         str(path.relative_to(one))
         for path in (one / "metrics.csv", *one.glob("seed-*/metrics.csv"))
         if _rows(path) != _rows(two / path.relative_to(one))
     ]
     left = [str(path.relative_to(two)) for path in two.rglob("*.ckpt")]
-    return found + [f"{name} is left" for name in left]
+    return names + [f"{name} is left" for name in left]
 
 
 def _plain(value: Any) -> Any:
@@ -201,16 +201,16 @@ def disturb(case: Case, kills: int, rng: random.Random) -> tuple[list[dict[str, 
     """``kills`` kills of one case: the kills, the comparisons, and the seconds of the undisturbed run."""
     whole = case.folder / "whole"
     usual = case.finish(whole)
-    done: list[dict[str, Any]] = []
+    performed: list[dict[str, Any]] = []
     compared: list[dict[str, Any]] = []
     for number in itertools.count():
         output = case.folder / f"run-{number}"
         mine = 0
-        while len(done) < kills:
-            found = kill(case, output, rng.uniform(0.02, 0.8 * usual), rng.choice(KINDS), rng)
-            if found is None:
+        while len(performed) < kills:
+            killed = kill(case, output, rng.uniform(0.02, 0.8 * usual), rng.choice(KINDS), rng)
+            if killed is None:
                 break
-            done.append(found)
+            performed.append(killed)
             mine += 1
             # a run is let end now and then, before it has been killed to its end
             if mine >= 3 and rng.random() < 0.5:
@@ -218,8 +218,8 @@ def disturb(case: Case, kills: int, rng: random.Random) -> tuple[list[dict[str, 
         case.finish(output)
         compared.append({"case": case.name, "kills": mine, "differences": differences(whole, output)})
         shutil.rmtree(output)
-        if len(done) >= kills:
-            return done, compared, usual
+        if len(performed) >= kills:
+            return performed, compared, usual
     raise AssertionError
 
 
@@ -228,7 +228,7 @@ def summarise(
 ) -> dict[str, Any]:
     """The record of these kills and comparisons."""
     mismatches = [run for run in compared if run["differences"]]
-    asked = [kill["seconds_to_end"] for kill in kills if kill["status"] == 128 + signal.SIGTERM]
+    terminated = [kill["seconds_to_end"] for kill in kills if kill["status"] == 128 + signal.SIGTERM]
     return {
         "seed": seed,
         "kills": len(kills),
@@ -236,7 +236,7 @@ def summarise(
         "with_a_checkpoint": sum(kill["checkpoint"] for kill in kills),
         "runs_compared": len(compared),
         "mismatches": mismatches,
-        "seconds_from_sigterm_to_end": {"max": max(asked, default=None), "count": len(asked)},
+        "seconds_from_sigterm_to_end": {"max": max(terminated, default=None), "count": len(terminated)},
         "seconds": round(time.monotonic() - began, 1),
         "seconds_undisturbed": usual,
         "each_kill": kills,
@@ -271,7 +271,7 @@ def main() -> int:
             bad = [run for run in runs if run["differences"]]
             print(f"{case.name:<24} {len(some)} kills, {len(runs)} runs, {len(bad)} differ", flush=True)
             shutil.rmtree(case.folder)
-            if arguments.output:  # after each case, so that little is lost where this is stopped
+            if arguments.output:  # after each case, so that little is lost if this is stopped
                 write_json(arguments.output, summarise(arguments.seed, kills, compared, seconds, began))
     record = summarise(arguments.seed, kills, compared, seconds, began)
     wrong = len(record["mismatches"])

@@ -98,16 +98,16 @@ def without_speaker(held: str, seed: int = 0) -> MultimodalData:
     recordings = {part: rows[speaker[rows] != held] for part, rows in others.items()}
     recordings["test"] = np.flatnonzero(speaker == held)
     images = {"train": ("train", train), "valid": ("valid", slice(None)), "test": ("train", test)}
-    made = {"audio_bank": bank["audio_bank"]}
+    arrays = {"audio_bank": bank["audio_bank"]}
     for part, (source, rows) in images.items():
-        made[f"{part}_image"], wanted = bank[f"{source}_image"][rows], bank[f"{source}_labels"][rows]
+        arrays[f"{part}_image"], wanted = bank[f"{source}_image"][rows], bank[f"{source}_labels"][rows]
         index = np.empty(len(wanted), np.int64)
         for label in range(10):
-            own = draw.permutation(recordings[part][digit[recordings[part]] == label])
-            index[wanted == label] = np.resize(own, (wanted == label).sum())
-        made[f"{part}_labels"], made[f"{part}_audio_index_spk"] = wanted, index
+            chosen = draw.permutation(recordings[part][digit[recordings[part]] == label])
+            index[wanted == label] = np.resize(chosen, (wanted == label).sum())
+        arrays[f"{part}_labels"], arrays[f"{part}_audio_index_spk"] = wanted, index
     with tempfile.TemporaryDirectory(prefix="choices-") as folder:
-        np.savez(path := Path(folder) / "avmnist_mini.npz", **made)
+        np.savez(path := Path(folder) / "avmnist_mini.npz", **arrays)
         return avmnist.Avmnist.load(str(path), avmnist.AvmnistSettings(speakers="separate", energy=0.25))
 
 
@@ -143,14 +143,15 @@ def table(name: str, rows: list[dict[str, Any]]) -> Table:
     parts = ("shared", *(f"unique/{part}" for part in _names(name)), *_names(name))
     body = []
     for setting in grid:
-        own = [row for row in rows if row["setting"] == setting]
-        each = [cell([row["parts"][part] for row in own if part in row["parts"]]) for part in parts]
-        body.append((setting, cell([row["value"] for row in own]), *each, str(len(own))))
+        scored = [row for row in rows if row["setting"] == setting]
+        by_part = [cell([row["parts"][part] for row in scored if part in row["parts"]]) for part in parts]
+        body.append((setting, cell([row["value"] for row in scored]), *by_part, str(len(scored))))
     return Table(
         ("balanced accuracy, % ↑", "all parts", *parts, "n"),
         tuple(body),
         f"{name}: {', '.join(cases)}",
-        f"Mean ± sample deviation over cases and seeds ({', '.join(map(str, seeds))}); {epochs} epochs where not said.",
+        f"Mean ± sample standard deviation over cases and seeds ({', '.join(map(str, seeds))}); {epochs} epochs unless "
+        "stated otherwise.",
     )
 
 
@@ -166,20 +167,20 @@ def main() -> None:
     arguments = parser.parse_args()
     file = arguments.output / f"{arguments.data}.json"
     rows: list[dict[str, Any]] = json.loads(file.read_text())["rows"] if file.exists() else []
-    done = {(row["setting"], row["case"], row["seed"]) for row in rows}
+    complete = {(row["setting"], row["case"], row["seed"]) for row in rows}
     cases, seeds, _, grid = GRIDS[arguments.data]
     # raw values have no seed
     wanted = [(s, c, k) for s in grid for c in cases for k in (seeds if grid[s][0] != "concat_raw" else seeds[:1])]
     with ProcessPoolExecutor(arguments.workers, mp_context=get_context("spawn")) as pool:
-        waiting = {pool.submit(one, arguments.data, *job): job for job in wanted if job not in done}
+        waiting = {pool.submit(one, arguments.data, *job): job for job in wanted if job not in complete}
         for future in as_completed(waiting):
             rows.append(future.result())
             print(*waiting[future], f"{100 * rows[-1]['value']:.1f}", flush=True)
             ordered = sorted(rows, key=lambda row: wanted.index((row["setting"], row["case"], row["seed"])))
             write_json(file, {"schema": 1, "rows": ordered, "environment": environment()})
-    made = table(arguments.data, rows)
-    write_text(arguments.output / f"{arguments.data}.md", made.markdown())
-    print(made.text())
+    summary = table(arguments.data, rows)
+    write_text(arguments.output / f"{arguments.data}.md", summary.markdown())
+    print(summary.text())
 
 
 if __name__ == "__main__":

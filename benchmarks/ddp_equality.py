@@ -65,7 +65,7 @@ def split() -> Split:
 
 
 def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
-    """As a training makes it, with views that change nothing and without dropout."""
+    """The objects of a training, with views that change nothing and without dropout."""
     torch.manual_seed(0)
     kind = OBJECTIVES.get(name)
     objective = kind(MODALITIES, NETWORK, kind.Settings(**kind.deterministic))
@@ -78,29 +78,29 @@ def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
     return Engine(processes.fabric(SETTINGS, "cpu"), step, loader, SETTINGS, EpochLog(None))
 
 
-def one_step(made: Engine) -> tuple[StepOutcome, list[int]]:
+def one_step(engine: Engine) -> tuple[StepOutcome, list[int]]:
     """The first step, and its samples."""
-    batch = made.loader.batch(0)
-    total, values = made.module(made.training.prepare(batch, 0))
-    made.fabric.backward(total)
-    objective = made.training.objective
+    batch = engine.loader.batch(0)
+    total, values = engine.module(engine.training.prepare(batch, 0))
+    engine.fabric.backward(total)
+    objective = engine.training.objective
     gradient = {n: torch.zeros_like(p) if p.grad is None else p.grad.clone() for n, p in objective.named_parameters()}
     buffers = {n: b.clone() for n, b in objective.named_buffers() if b.is_floating_point()}
-    step = StepOutcome(dict(zip(made.training.names, values, strict=True)), gradient, buffers)
+    step = StepOutcome(dict(zip(engine.training.names, values, strict=True)), gradient, buffers)
     return step, batch.index.tolist()
 
 
 def member(folder: Path, rank: int, world: int, names: Sequence[str]) -> None:
-    """One process: every objective, alone first and then together; leaves what it found in the folder."""
+    """One process: every objective, alone first and then together; leaves its differences in the folder."""
     torch.set_num_threads(1)
     os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0")
-    samples, found = split(), {}
+    samples, differences = split(), {}
     alone = {name: one_step(engine(name, samples, 0, 1)) for name in names}
     processes.join(folder, rank, world, SETTINGS)
     for name in names:
         (seen, share), (wanted, every) = one_step(engine(name, samples, rank, world)), alone[name]
-        found[name] = {**seen.difference(wanted), "samples": share, "all": every}
-    (folder / f"{rank}.json").write_text(json.dumps(found))
+        differences[name] = {**seen.difference(wanted), "samples": share, "all": every}
+    (folder / f"{rank}.json").write_text(json.dumps(differences))
     dist.destroy_process_group()
 
 
@@ -114,19 +114,19 @@ def measure(names: Sequence[str], world: int) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         members = [context.Process(target=member, args=(folder, rank, world, names)) for rank in range(world)]
-        for each in members:
-            each.start()
-        for each in members:
-            each.join()
-        if any(each.exitcode for each in members):
-            raise RuntimeError(f"a process of {world} ended with {[each.exitcode for each in members]}")
-        found = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
+        for member in members:
+            member.start()
+        for member in members:
+            member.join()
+        if any(member.exitcode for member in members):
+            raise RuntimeError(f"a process of {world} ended with {[member.exitcode for member in members]}")
+        by_rank = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
     out = {}
-    for each in names:
-        shares = [index for one in found for index in one[each]["samples"]]
-        if sorted(shares) != sorted(found[0][each]["all"]):
-            raise RuntimeError(f"{each}: the shares {shares} are not the batch")
-        out[each] = {key: max(one[each][key] for one in found) for key in ("loss", "gradient", "buffers")}
+    for name in names:
+        shares = [index for rank in by_rank for index in rank[name]["samples"]]
+        if sorted(shares) != sorted(by_rank[0][name]["all"]):
+            raise RuntimeError(f"{name}: the shares {shares} are not the batch")
+        out[name] = {key: max(rank[name][key] for rank in by_rank) for key in ("loss", "gradient", "buffers")}
     return out
 
 
@@ -138,17 +138,23 @@ def main() -> int:
     parser.add_argument("--output", type=Path, help="JSON record")
     arguments = parser.parse_args()
     names = arguments.objectives or objectives()
-    found = {str(world): measure(names, world) for world in arguments.worlds}
-    print(f"{'objective':<12}" + "".join(f"{f'{w} processes: loss':>20}{'gradient':>12}{'buffers':>12}" for w in found))
+    by_world = {str(world): measure(names, world) for world in arguments.worlds}
+    print(
+        f"{'objective':<12}" + "".join(f"{f'{w} processes: loss':>20}{'gradient':>12}{'buffers':>12}" for w in by_world)
+    )
     for name in names:
         cells = "".join(
             f"{world[name]['loss']:>20.1e}{world[name]['gradient']:>12.1e}{world[name]['buffers']:>12.1e}"
-            for world in found.values()
+            for world in by_world.values()
         )
         print(f"{name:<12}{cells}")
-    worst = max(value for world in found.values() for each in world.values() for value in each.values())
+    worst = max(
+        value for world in by_world.values() for differences in world.values() for value in differences.values()
+    )
     if arguments.output:
-        write_json(arguments.output, {"environment": environment(), "tolerance": arguments.tolerance, "worlds": found})
+        write_json(
+            arguments.output, {"environment": environment(), "tolerance": arguments.tolerance, "worlds": by_world}
+        )
     return int(worst > arguments.tolerance)
 
 

@@ -92,23 +92,23 @@ def main() -> int:
 
     signal.signal(signal.SIGPROF, late)
     names = arguments.targets.split(",")
-    found = {}
+    records = {}
     try:
         for name in names:
-            found[name] = fuzz(TARGETS[name], arguments.seconds / len(names), arguments.seed, arguments.keep)
-            print(f"{name}: {found[name]['executions']} executions, {found[name]['answers']}", flush=True)
-            for place, what in found[name]["escaped"].items():
+            records[name] = fuzz(TARGETS[name], arguments.seconds / len(names), arguments.seed, arguments.keep)
+            print(f"{name}: {records[name]['executions']} executions, {records[name]['answers']}", flush=True)
+            for place, what in records[name]["escaped"].items():
                 print(f"  ! {place} x {what['count']}: {what['error']}\n    {what['input'][:200]}", flush=True)
     finally:
         clean()
     record = {
         "seed": arguments.seed,
         "seconds": arguments.seconds,
-        "executions": sum(each["executions"] for each in found.values()),
-        "escaped": sum(len(each["escaped"]) for each in found.values()),
+        "executions": sum(record["executions"] for record in records.values()),
+        "escaped": sum(len(record["escaped"]) for record in records.values()),
         "superuser": os.geteuid() == 0,
         "environment": environment(),
-        "targets": found,
+        "targets": records,
     }
     print(f"{record['executions']} executions, {record['escaped']} kinds of escape")
     if arguments.output:

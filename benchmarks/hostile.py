@@ -38,26 +38,26 @@ def main() -> int:
         for case in [case for case in CASES if arguments.only in case.name]:
             with make_world(folder, npz, run) as world:
                 outcome = execute(case, world)
-                found = faults(case, outcome)
+                problems = faults(case, outcome)
                 # the folder has another name each time
                 line = outcome.err.strip().replace(str(world.folder), "FOLDER").replace(name, "PARENT")
-            wrong += bool(found)
+            wrong += bool(problems)
             rows.append(
                 {
                     "surface": case.surface,
                     "kind": case.kind,
-                    "outcome": "WRONG" if found else "one clear line",
+                    "outcome": "WRONG" if problems else "one clear line",
                     "status": outcome.status,
                     "line": line[-1500:],
                     "seconds": round(outcome.seconds, 2),
-                    **({"faults": found} if found else {}),
+                    **({"faults": problems} if problems else {}),
                     **({"left": outcome.changed} if outcome.changed else {}),
                     **({} if outcome.peak_mb is None else {"peak_mb": round(outcome.peak_mb, 1)}),
                 }
             )
-            if found or arguments.verbose:
-                print(f"{'WRONG' if found else 'fine '} {case.name} ({outcome.seconds:.1f} s)\n      {line[-600:]}")
-                for fault in found:
+            if problems or arguments.verbose:
+                print(f"{'WRONG' if problems else 'fine '} {case.name} ({outcome.seconds:.1f} s)\n      {line[-600:]}")
+                for fault in problems:
                     print(f"      ! {fault[:300]}")
                 sys.stdout.flush()
     seconds = time.monotonic() - started

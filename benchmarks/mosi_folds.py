@@ -52,7 +52,7 @@ def main() -> None:
         ("modalities", "features", "balanced accuracy, % ↑", "n"),
         tuple((m, f, cell(values), str(len(values))) for (m, f), values in scores.items()),
         "MOSI, probed inside its test part",
-        f"Means over {FOLDS} folds of whole videos; mean ± sample deviation over n trainings.",
+        f"Means over {FOLDS} folds of whole videos; mean ± sample standard deviation over n trainings.",
     )
     write_text(arguments.output / "folds.md", table.markdown())
     print(table.markdown())
@@ -60,18 +60,18 @@ def main() -> None:
 
 def scored(runs: Path, folds: np.ndarray) -> Iterator[tuple[tuple[str, str], list[float]]]:
     """``(modalities, features), score of each fold`` of every finished run, and of the raw values once."""
-    done: set[str] = set()
+    embedded: set[str] = set()
     for folder in sorted(path.parent.parent for path in runs.glob(f"coral-*/seed-*/{RESULT}")):
         settings, _ = open_run(folder)
         data = load_data(settings)
         names = "+".join(modality.name for modality in data.modalities)
         sources = {"coral": embed_split(load_objective(folder, settings.seeds[0]), data.test)}
-        if names not in done:
-            done.add(names)
+        if names not in embedded:
+            embedded.add(names)
             sources["raw"] = raw_features(data.test, data.modalities)
         for source, features in sources.items():
-            for part, own in {ALL: concatenate(features), **features}.items():
-                yield (names, f"{source}: {part}"), folded(data, own, folds)
+            for part, values in {ALL: concatenate(features), **features}.items():
+                yield (names, f"{source}: {part}"), folded(data, values, folds)
 
 
 def folded(data: MultimodalData, features: np.ndarray, folds: np.ndarray) -> list[float]:

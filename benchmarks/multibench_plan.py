@@ -21,9 +21,9 @@ class Plan:
 
     Attributes:
         data: Name below the folder of data; empty for none.
-        arguments: Of the script.
-        limit: Samples of each loader at most.
-        epochs: Of the training.
+        arguments: Arguments of the script.
+        limit: Largest number of samples per loader.
+        epochs: Epochs of the training.
     """
 
     data: str
@@ -61,14 +61,14 @@ def plan_of(script: str) -> Plan:
 
 def scripts_of(checkout: Path) -> list[str]:
     """Every example script by its path below ``examples/``; helpers that are imported by others are none."""
-    found = [path.relative_to(checkout / "examples") for path in sorted((checkout / "examples").glob("*/*.py"))]
-    return [str(path) for path in found if path.name not in ("__init__.py", "robotics_utils.py")]
+    scripts = [path.relative_to(checkout / "examples") for path in sorted((checkout / "examples").glob("*/*.py"))]
+    return [str(path) for path in scripts if path.name not in ("__init__.py", "robotics_utils.py")]
 
 
 def trainer_of(script: Path) -> str:
     """The training structure whose ``train`` a script imports."""
-    found = re.search(r"from \.?training_structures\.(\w+) import", script.read_text())
-    return found[1] if found else "-"
+    match = re.search(r"from \.?training_structures\.(\w+) import", script.read_text())
+    return match[1] if match else "-"
 
 
 def write_data(folder: Path) -> None:
@@ -80,7 +80,7 @@ def write_data(folder: Path) -> None:
     if not (link := folder / "mosi_sequence.pkl").exists():
         link.symlink_to(SHARED / "mosi" / "mosi_sequence.pkl")
     bank = SHARED / "avmnist_mini"
-    made = {
+    writers = {
         "avmnist": lambda path: subprocess.run(  # noqa: S603
             [sys.executable, bank / "make_folder.py", bank / "avmnist_mini.npz", path, "rec"], check=True
         ),
@@ -91,6 +91,6 @@ def write_data(folder: Path) -> None:
         "stocks": lambda path: stocks(path, SYMBOLS, days=4400),
         "triangle_real_data": lambda path: robotics(path, 10, 4),
     }
-    for name, make in made.items():
+    for name, make in writers.items():
         if not (folder / name).exists():
             make(folder / name)

@@ -94,9 +94,15 @@ def one(script: str, objective: str, plan: Plan, work: Path, seconds: int) -> di
         out, err = process.communicate()
     spent = time.monotonic() - started
     late = process.returncode == -signal.SIGKILL
-    said = [line.removeprefix("coral: ") for line in err.splitlines() if line.startswith("coral: ")]
+    messages = [line.removeprefix("coral: ") for line in err.splitlines() if line.startswith("coral: ")]
     outcome = "late" if late else {0: "ends", 2: "refused"}.get(process.returncode, "fails")
-    why = "" if outcome == "ends" else f"not over after {seconds} s" if late else (said or err.splitlines() or [""])[-1]
+    why = (
+        ""
+        if outcome == "ends"
+        else f"not over after {seconds} s"
+        if late
+        else (messages or err.splitlines() or [""])[-1]
+    )
     shown = [" ".join(line.split()) for line in out.splitlines() if any(figure in line for figure in _FIGURES)]
     shutil.rmtree(folder, ignore_errors=True)
     return {
@@ -124,14 +130,14 @@ def table(rows: list[dict[str, Any]], commit: str | None) -> str:
         f"| script | trains with | {' | '.join(objectives)} | why not |",
         f"|---|---|{'---|' * len(objectives)}---|",
     ]
-    for script, found in scripts.items():
-        cells = [found[o]["outcome"] if o in found else "" for o in objectives]
+    for script, by_objective in scripts.items():
+        cells = [by_objective[o]["outcome"] if o in by_objective else "" for o in objectives]
         why: dict[str, list[str]] = {}
-        for objective in (o for o in objectives if o in found and found[o]["reason"]):
-            said = found[objective]["reason"].replace(f"--objective {objective}", "--objective NAME")
-            why.setdefault(said.replace(f"{objective} needs", "it needs").replace("|", "/"), []).append(objective)
-        reasons = "; ".join(f"{', '.join(who)}: {said}" for said, who in why.items())
-        trainer = next(iter(found.values()))["trainer"]
+        for objective in (o for o in objectives if o in by_objective and by_objective[o]["reason"]):
+            reason = by_objective[objective]["reason"].replace(f"--objective {objective}", "--objective NAME")
+            why.setdefault(reason.replace(f"{objective} needs", "it needs").replace("|", "/"), []).append(objective)
+        reasons = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in why.items())
+        trainer = next(iter(by_objective.values()))["trainer"]
         lines.append(f"| {script} | {trainer} | {' | '.join(cells)} | {reasons} |")
     return "\n".join(lines) + "\n"
 

@@ -39,9 +39,9 @@ def main() -> int:
         report = Path(name) / "report.xml"
         # what is relative to the checkout is read from there, what is written stays here
         command = [sys.executable, __file__, _INSIDE, str(checkout.root), str(report), str(arguments.bare)]
-        done = subprocess.run(command, cwd=name, capture_output=True, text=True)  # noqa: S603
+        process = subprocess.run(command, cwd=name, capture_output=True, text=True)  # noqa: S603
         if not report.exists():
-            sys.stderr.write(done.stdout + done.stderr)
+            sys.stderr.write(process.stdout + process.stderr)
             return 1
         cases = read(report)
     passed = [case for case, why in cases.items() if not why]
@@ -66,12 +66,12 @@ def main() -> int:
 
 def read(report: Path) -> dict[str, str]:
     """``{test: ""}``, or why it fails."""
-    found = {}
+    failures = {}
     for case in ElementTree.parse(report).getroot().iter("testcase"):  # noqa: S314 - pytest wrote it
-        bad = next((each for each in case if each.tag in ("failure", "error")), None)
+        bad = next((entry for entry in case if entry.tag in ("failure", "error")), None)
         name = f"{case.get('classname', '').rpartition('.')[2]}::{case.get('name')}"
-        found[name] = "" if bad is None else (bad.get("message") or "failed").splitlines()[0][:300]
-    return found
+        failures[name] = "" if bad is None else (bad.get("message") or "failed").splitlines()[0][:300]
+    return failures
 
 
 def inside(root: str, report: str, bare: str) -> int:

@@ -2,10 +2,12 @@
 
     python benchmarks/mutations.py --output benchmarks/records/mutations.json
     python benchmarks/mutations.py --only "progress fixed at 0"
+    python benchmarks/mutations.py --check
 
 Each mutation makes numbers lie without an error: the schedule stands still, the penalty is chosen on test, padding is
 averaged in. It replaces one text by another in one file of a temporary copy of the working tree, in which the named
 tests are run; they pass on the copy as it is, which is checked first. The exit code is 1 where a mutation survives.
+``--check`` only looks whether every text and test that a mutation names exists.
 """
 
 from __future__ import annotations
@@ -100,8 +102,8 @@ MUTATIONS = (
     Mutation(
         "the seed does not reach the views",
         STEP,
-        'generator(self.seed, "step", step,',
-        'generator(0, "step", step,',
+        'generator(self.seed, "step", number,',
+        'generator(0, "step", number,',
         (TIES + "test_seeds_and_steps_have_views_of_their_own",),
     ),
     Mutation(
@@ -114,7 +116,7 @@ MUTATIONS = (
     Mutation(
         "statistics from all splits",
         "coral_plugin/data/arrays.py",
-        'with_statistics(m, splits["train"].columns[m.name], standardise',
+        "with_statistics(m, train[m.name], standardise",
         f"with_statistics(m, ModalityColumn({_ALL}), standardise",
         ("tests/data/test_arrays.py",),
     ),
@@ -168,7 +170,7 @@ MUTATIONS = (
         (OF_LOGISTIC + "test_every_c_of_a_sweep_on_real_features_is_the_converged_one",),
     ),
     Mutation(
-        "unconverged fits not told",
+        "unconverged fits reported as converged",
         "coral_plugin/evaluation/probe/logistic.py",
         "    return theta, False",
         "    return theta, True",
@@ -258,13 +260,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path)
     parser.add_argument("--only", nargs="*", help="names of mutations")
+    parser.add_argument("--check", action="store_true", help="run nothing: print the mutations that no longer apply")
     args = parser.parse_args()
     chosen = [mutation for mutation in MUTATIONS if not args.only or mutation.name in args.only]
+    if outdated := [line for mutation in chosen for line in mismatches(mutation)]:
+        sys.exit("\n".join(outdated))
+    if args.check:
+        return 0
     with tempfile.TemporaryDirectory() as temporary:
         copy = copied(Path(temporary))
-        for mutation in chosen:  # before any test runs: a text that is gone is no mutation
-            if (count := (copy / mutation.file).read_text().count(mutation.old)) != 1:
-                sys.exit(f"{mutation.name}: {mutation.file} has its text {count} times, and it must be there once")
         failed, seconds, tail = tested(copy, sorted({test for mutation in chosen for test in mutation.tests}))
         if failed is not None:
             sys.exit(f"without any mutation a test fails: {failed}\n{tail}")
@@ -272,11 +276,24 @@ def main() -> int:
         rows: list[dict[str, Any]] = []
         for mutation in chosen:
             rows.append(outcome(copy, mutation))
-            if args.output:  # after each: what is known is kept
+            if args.output:  # after each mutation, so that little is lost if this is stopped
                 write_json(args.output, {"environment": environment(), "mutations": rows})
     survived = [row["name"] for row in rows if not row["caught_by"]]
     print(f"{len(rows) - len(survived)} of {len(rows)} caught; survived: {', '.join(survived) or 'none'}")
     return 1 if survived else 0
+
+
+def mismatches(mutation: Mutation) -> list[str]:
+    """A line for each text or test of a mutation that the code does not have, or has more than once."""
+    file = ROOT / mutation.file
+    count = file.read_text().count(mutation.old) if file.is_file() else 0
+    lines = [] if count == 1 else [f"{mutation.name}: its text stands {count} times in {mutation.file}, not once"]
+    for test in mutation.tests:
+        path, _, name = test.partition("::")
+        function = f"def {name.partition('[')[0]}"
+        if not (ROOT / path).is_file() or function.strip() not in (ROOT / path).read_text():
+            lines.append(f"{mutation.name}: there is no test {test}")
+    return lines
 
 
 def copied(folder: Path) -> Path:
@@ -313,15 +330,15 @@ def outcome(copy: Path, mutation: Mutation) -> dict[str, Any]:
 
 
 def tested(copy: Path, tests: tuple[str, ...] | list[str]) -> tuple[str | None, float, str]:
-    """The first test that fails, or None; seconds; the end of what pytest said. Tests that cannot be read end it."""
+    """The first test that fails, or None; seconds; the end of pytest's output. Tests that do not run end the script."""
     environ = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", *tests]
     start = time.perf_counter()
-    done = subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
-    found = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", done.stdout, flags=re.MULTILINE)
-    if (done.returncode == 0) == (found is not None) or done.returncode not in (0, 1):
-        sys.exit(f"the tests did not run: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    return (found[1] if found else None), time.perf_counter() - start, done.stdout[-3000:]
+    process = subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, check=False)  # noqa: S603
+    failure = re.search(r"^(?:FAILED|ERROR) (.+?)(?: - |$)", process.stdout, flags=re.MULTILINE)
+    if (process.returncode == 0) == (failure is not None) or process.returncode not in (0, 1):
+        sys.exit(f"the tests did not run: {process.stdout[-2000:]}{process.stderr[-2000:]}")
+    return (failure[1] if failure else None), time.perf_counter() - start, process.stdout[-3000:]
 
 
 if __name__ == "__main__":

@@ -99,8 +99,8 @@ def compared(splits: Sets) -> dict[str, Any]:
             if y.ndim == 1
             else labels_path(x, y, COSTS, max_iterations=steps)
         )
-        for found in path:
-            yield (lambda new, f=found: f(new).argmax(1) if y.ndim == 1 else f(new) > 0.5), found.converged
+        for solution in path:
+            yield (lambda new, f=solution: f(new).argmax(1) if y.ndim == 1 else f(new) > 0.5), solution.converged
 
     ways = {
         "ours": ours(),
@@ -120,8 +120,8 @@ def compared(splits: Sets) -> dict[str, Any]:
         "shape": list(x.shape),
         "dtype": str(x.dtype),
         "targets": classes if y.ndim == 1 else y.shape[1],
-        "chosen": {way: max(found, key=lambda row: row["valid"])["C"] for way, found in rows.items()},
-        "seconds": {way: round(sum(row["seconds"] for row in found), 2) for way, found in rows.items()},
+        "chosen": {way: max(fits, key=lambda row: row["valid"])["C"] for way, fits in rows.items()},
+        "seconds": {way: round(sum(row["seconds"] for row in fits), 2) for way, fits in rows.items()},
         "rows": rows,
     }
 
@@ -159,9 +159,9 @@ def show(name: str, record: dict[str, Any]) -> None:
     print("         C   one by one        ours - it        before - it   (valid, test)")
     for tight, ours, before in zip(*(record["rows"][way] for way in ("one by one", "ours", "before")), strict=True):
         gaps = [f"{row[split] - tight[split]:+7.2f}" for row in (ours, before) for split in ("valid", "test")]
-        told = "" if ours["converged"] else "  ours stopped before convergence"
-        told += "" if tight["converged"] else "  scikit-learn stopped before convergence"
-        print(f"  {tight['C']:8g}  {tight['valid']:6.2f} {tight['test']:6.2f}  {'  '.join(gaps)}{told}", flush=True)
+        note = "" if ours["converged"] else "  ours stopped before convergence"
+        note += "" if tight["converged"] else "  scikit-learn stopped before convergence"
+        print(f"  {tight['C']:8g}  {tight['valid']:6.2f} {tight['test']:6.2f}  {'  '.join(gaps)}{note}", flush=True)
 
 
 if __name__ == "__main__":

@@ -47,18 +47,18 @@ def phase(run: Path) -> str:
         return "start-up and data"
     if (run / "metrics.json").exists():
         return "pictures"
-    done, begun = len(list(run.glob("*/result.json"))), len(list(run.glob("*/metrics.csv")))
+    finished, begun = len(list(run.glob("*/result.json"))), len(list(run.glob("*/metrics.csv")))
     if begun == 0:
         return "before the first epoch"
-    if begun == done:
+    if begun == finished:
         return "between seeds"
     rows = max(run.glob("*/metrics.csv"), key=lambda path: path.stat().st_mtime_ns).read_text().count("\n") - 1
     return "probing" if rows >= EPOCHS else "training"
 
 
-def start(argv: list[str], said: Path) -> subprocess.Popen[bytes]:
+def start(argv: list[str], log: Path) -> subprocess.Popen[bytes]:
     """The command as a user would start it, its standard error in a file."""
-    with said.open("wb") as file:
+    with log.open("wb") as file:
         command = [sys.executable, "-m", "coral_plugin.cli.main", *argv]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=file)  # noqa: S603
 
@@ -71,33 +71,33 @@ def cpu_seconds(pid: int) -> float:
 
 def one(argv: list[str], run: Path, wanted: str, seconds: float, number: signal.Signals) -> dict[str, Any]:
     """One command that gets a signal ``seconds`` after it has come to a phase, or passed it."""
-    said = run.with_name("stderr")
-    process = start([*argv, "--output", str(run)], said)
+    log = run.with_name("stderr")
+    process = start([*argv, "--output", str(run)], log)
     while PHASES.index(phase(run)) < PHASES.index(wanted) and process.poll() is None:
         time.sleep(0.005)
     time.sleep(seconds)
-    where = phase(run)
+    phase_name = phase(run)
     began, used = time.monotonic(), cpu_seconds(process.pid)
     os.kill(process.pid, number)  # which waits for nobody: one that is over is still there, to be asked below
     _, word, usage = os.wait4(process.pid, 0)
     process.returncode = status = os.waitstatus_to_exitcode(word)
     took = time.monotonic() - began
     worked = max(0.0, usage.ru_utime + usage.ru_stime - used)
-    lines = said.read_text().splitlines()
+    lines = log.read_text().splitlines()
     fine = status == 128 + number and len(lines) == 1 and lines[0].startswith("coral: stopped")
     fine = fine and "coral train" in lines[0]
     if status == 0:  # it was over already
-        fine, where = True, "over"
+        fine, phase_name = True, "over"
     return {
         "signal": number.name,
         "after_seconds": round(seconds, 3),
-        "phase": where,
+        "phase": phase_name,
         "seconds_to_end": round(took, 3),
         "processor_seconds_to_end": round(worked, 2),
         "status": status,
         "line": lines[-1].replace(str(run.parent), "FOLDER")[:300] if lines else "",
         "load": round(os.getloadavg()[0], 1),
-        "fine": fine and (min(took, worked) <= ALLOWED or where == "over"),
+        "fine": fine and (min(took, worked) <= ALLOWED or phase_name == "over"),
     }
 
 
@@ -119,7 +119,7 @@ def summarise(rows: list[dict[str, Any]], seed: int) -> dict[str, Any]:
         "wrong": sum(not row["fine"] for row in rows),
         "longest_processor_seconds": max((row["processor_seconds_to_end"] for row in stopped), default=None),
         "longest_seconds": max((row["seconds_to_end"] for row in stopped), default=None),
-        "by_phase": {where: {"signals": len(times), "longest_seconds": max(times)} for where, times in phases.items()},
+        "by_phase": {name: {"signals": len(times), "longest_seconds": max(times)} for name, times in phases.items()},
         "load": {"lowest": min(row["load"] for row in rows), "highest": max(row["load"] for row in rows)},
         "each": rows,
         "environment": environment(),

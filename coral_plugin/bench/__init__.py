@@ -1,1 +1,1 @@
-"""Grids of runs: planned, sent to an engine, skipped where they are complete, and turned into tables."""
+"""Grids of runs: planned, sent to a scheduler, skipped where they are complete, and turned into tables."""

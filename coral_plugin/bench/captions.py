@@ -1,4 +1,4 @@
-"""What tables say in words: names of rows and heads, how every row was trained, what is not comparable."""
+"""The words of tables: names of rows and heads, how every row was trained, what is not comparable."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SIGNIFICANT = 0.05
 _PROBES = {
     "linear": "linear probe", "reference": "published probe", "knn": "nearest neighbours", "ridge": "ridge probe",
 }  # fmt: skip
-# settings whose value every table tells, as a phrase
-_TOLD: dict[str, Callable[[Any], str]] = {
+# settings whose value every table shows, as a phrase
+_PHRASES: dict[str, Callable[[Any], str]] = {
     "training.learning_rate": lambda value: f"learning rate {value:g}",
     "training.schedule": lambda value: f"{value} schedule",
     "training.weight_decay": lambda value: f"weight decay {value:g}",
@@ -34,20 +34,20 @@ _OLD_RECORD = (
 _OLD_LABELS = "Rows with labels took as many epochs as the others, over the labelled samples alone."
 
 
-def shown_name(each: ComparedRow, comparison: Comparison, columns: Sequence[str]) -> str:
-    """Name of a row with what it is, where it is no method: raw features, or with labels, and how many steps."""
-    if each.kind == "raw features":
-        return f"{each.method.name} (raw features)"
-    if each.kind == "method":
-        return each.method.name
-    own = [_steps(each, column) for column in columns]
-    methods = [[_steps(row, column) for column in columns] for row in comparison.rows if row.kind == "method"]
-    if any(None in steps for steps in own):
-        return f"{each.method.name} (with labels)"
-    if methods and all(steps == own for steps in methods):
-        return f"{each.method.name} (with labels, same steps)"
-    told = f", {' / '.join(f'{steps:,}' for steps in own[0] if steps is not None)} steps" if len(columns) == 1 else ""
-    return f"{each.method.name} (with labels{told})"
+def shown_name(row: ComparedRow, comparison: Comparison, columns: Sequence[str]) -> str:
+    """Name of a row; after one that is no method: raw features, or with labels, with the number of steps."""
+    if row.kind == "raw features":
+        return f"{row.method.name} (raw features)"
+    if row.kind == "method":
+        return row.method.name
+    steps = [_steps(row, column) for column in columns]
+    of_methods = [[_steps(other, column) for column in columns] for other in comparison.rows if other.kind == "method"]
+    if any(None in counts for counts in steps):
+        return f"{row.method.name} (with labels)"
+    if of_methods and all(counts == steps for counts in of_methods):
+        return f"{row.method.name} (with labels, same steps)"
+    listed = " / ".join(f"{count:,}" for count in steps[0] if count is not None)
+    return f"{row.method.name} (with labels{f', {listed} steps' if len(columns) == 1 else ''})"
 
 
 def heading(measure: Measure) -> str:
@@ -57,22 +57,22 @@ def heading(measure: Measure) -> str:
     'MSE x 1e-4 ↓ (published probe)'
     """
     metric = metric_named(measure.metric)
-    told = metric.heading
+    text = metric.heading
     if measure.unit != 1:
-        told = f"{metric.label} x 1e{round(math.log10(measure.unit))} {metric.arrow}"
-    return f"{told} ({_PROBES[measure.probe]})" if measure.probe in _PROBES else told
+        text = f"{metric.label} x 1e{round(math.log10(measure.unit))} {metric.arrow}"
+    return f"{text} ({_PROBES[measure.probe]})" if measure.probe in _PROBES else text
 
 
 def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> list[str]:
-    """Seeds, ranks, the raw-features line, and tests."""
+    """Notes on seeds, ranks, the level of the raw features, and tests."""
     seeds = comparison.grid.seeds
     listed = ", ".join(map(str, seeds))
     notes = [
-        f"Mean ± sample deviation over {len(seeds)} seeds ({listed})."
+        f"Mean ± sample standard deviation over {len(seeds)} seeds ({listed})."
         if len(seeds) > 1
-        else f"Seed {listed}: one value each, no deviation and no test."
+        else f"Seed {listed}: single values, without standard deviation and test."
     ]
-    scores = [s for each in comparison.rows for m, s in each.scores.items() if m in measures]
+    scores = [s for row in comparison.rows for m, s in row.scores.items() if m in measures]
     if any(s.rank for s in scores):
         notes.append("Best method in bold, second underlined; a method below the raw features is neither.")
     for measure in measures:
@@ -83,11 +83,13 @@ def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> lis
                 f"No method reaches the raw features ({level}) on {measure.column}, {measure.score}: none is in bold."
             )
     if unknown := [m for m in measures if raw_line(comparison.rows, m) is None]:
-        where = "" if len(unknown) == len(measures) else f" on {', '.join(f'{m.column}, {m.score}' for m in unknown)}"
-        notes.append(f"Raw features were not scored{where} (row concat_raw): bold does not say that they are passed.")
+        places = "" if len(unknown) == len(measures) else f" on {', '.join(f'{m.column}, {m.score}' for m in unknown)}"
+        notes.append(
+            f"Raw features were not scored{places} (row concat_raw): bold does not mean that a method exceeds them."
+        )
     tests = sorted({
-        count for m in measures if (count := sum(m in each.scores and each.scores[m].p_value is not None
-                                                 for each in comparison.rows))
+        count for m in measures if (count := sum(m in row.scores and row.scores[m].p_value is not None
+                                                 for row in comparison.rows))
     })  # fmt: skip
     if tests:
         family = f"{tests[0]}" if len(tests) == 1 else f"{tests[0]} to {tests[-1]}"
@@ -101,51 +103,50 @@ def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> lis
 
 
 def training_notes(comparison: Comparison, column: str) -> list[str]:
-    """How the rows of a column were trained: what all share, what differs, and what was set for a row alone."""
-    rows = [each for each in comparison.rows if each.kind != "raw features" and _has(each, column)]
+    """Notes on the training of the rows of a column: what all share, what differs, what was set for a single row."""
+    rows = [row for row in comparison.rows if row.kind != "raw features" and _has(row, column)]
     if not rows:
         return []
     notes: list[str] = []
-    if all(each.trainings.get(column) for each in rows):
-        notes += _told_settings(comparison, rows, column)
+    if all(row.trainings.get(column) for row in rows):
+        notes += _shown_settings(comparison, rows, column)
     else:
         notes.append(_OLD_RECORD)
-        notes += [_OLD_LABELS] if any(each.kind == "with labels" for each in rows) else []
+        notes += [_OLD_LABELS] if any(row.kind == "with labels" for row in rows) else []
     notes += _overrides(comparison, rows, column)
     return notes
 
 
 def width_note(comparison: Comparison, column: str) -> str:
-    """Whether representations of different width are compared at one width."""
-    widths = {each.matched_widths[column] for each in comparison.rows if column in each.matched_widths}
+    """A note on whether representations of different width are compared at one width."""
+    widths = {row.matched_widths[column] for row in comparison.rows if column in row.matched_widths}
     if widths:
-        told = (
-            f"At width {max(widths)}: the same probe on the first {max(widths)} principal components, fitted on train"
-        )
-        return f"{told}{'; a narrower representation has its own width, in brackets' if len(widths) > 1 else ''}."
+        narrower = "; a narrower representation has its own width, in brackets" if len(widths) > 1 else ""
+        components = f"the first {max(widths)} principal components, fitted on train"
+        return f"At width {max(widths)}: the same probe on {components}{narrower}."
     return "Representations differ in width by method, and no column compares them at one width."
 
 
-def _told_settings(comparison: Comparison, rows: Sequence[ComparedRow], column: str) -> Iterator[str]:
+def _shown_settings(comparison: Comparison, rows: Sequence[ComparedRow], column: str) -> Iterator[str]:
     shared, set_alike, differing = [], [], []
-    for key, phrase in _TOLD.items():
-        by_row = {each.method.name: _values(each, column, key) for each in rows}
+    for key, phrase in _PHRASES.items():
+        by_row = {row.method.name: _values(row, column, key) for row in rows}
         phrases = {name: " / ".join(map(phrase, values)) for name, values in by_row.items() if None not in values}
         if len(phrases) < len(rows):
             continue
-        origins = {each.method.name: key in _chosen(each, comparison, column) for each in rows}
+        origins = {row.method.name: key in _chosen(row, comparison, column) for row in rows}
         if len(set(phrases.values())) == 1:
             shared.append(next(iter(phrases.values())))
             set_alike += [key.partition(".")[2].replace("_", " ")] if all(origins.values()) else []
             continue
         groups: dict[str, list[str]] = {}
-        for name, told in phrases.items():
-            groups.setdefault(told, []).append(name)
-        listed = ", ".join(f"{told} ({', '.join(names)})" for told, names in groups.items())
-        own = "" if key not in _SETTINGS else " (set)" if all(origins.values()) else " (presets)"
+        for name, text in phrases.items():
+            groups.setdefault(text, []).append(name)
+        listed = ", ".join(f"{text} ({', '.join(names)})" for text, names in groups.items())
+        origin = "" if key not in _SETTINGS else " (set)" if all(origins.values()) else " (presets)"
         if key in _SETTINGS and len(set(origins.values())) == 2:
-            own = f" (set for {', '.join(name for name, was_set in origins.items() if was_set)}; else presets)"
-        differing.append(f"{listed}{own}")
+            origin = f" (set for {', '.join(name for name, was_set in origins.items() if was_set)}; else presets)"
+        differing.append(f"{listed}{origin}")
     if shared:
         yield f"Trained alike, every row: {', '.join(shared)}."
     if set_alike:
@@ -154,45 +155,45 @@ def _told_settings(comparison: Comparison, rows: Sequence[ComparedRow], column: 
         yield f"By row: {'; '.join(differing)}."
 
 
-_SETTINGS = {key for key in _TOLD if key.startswith("training.")}
+_SETTINGS = {key for key in _PHRASES if key.startswith("training.")}
 
 
 def _overrides(comparison: Comparison, rows: Sequence[ComparedRow], column: str) -> Iterator[str]:
-    """Settings that the grid chose over presets and recipes, besides those that are told already."""
-    known = all(each.trainings.get(column) for each in rows)
+    """Settings that the grid chose over presets and recipes, except those that are shown already."""
+    known = all(row.trainings.get(column) for row in rows)
     chosen = {
-        each.method.name: {
-            key: value for key, value in _chosen(each, comparison, column).items() if not (known and key in _TOLD)
+        row.method.name: {
+            key: value for key, value in _chosen(row, comparison, column).items() if not (known and key in _PHRASES)
         }
-        for each in rows
+        for row in rows
     }
     alike = {
         key: value
         for key, value in next(iter(chosen.values())).items()
-        if all(key in own and own[key] == value for own in chosen.values())
+        if all(key in settings and settings[key] == value for settings in chosen.values())
     }
     if alike:
         yield f"Set for every row: {_listed(alike)}."
     alone = {
         name: listed
-        for name, own in chosen.items()
-        if (listed := _listed({key: value for key, value in own.items() if key not in alike}))
+        for name, settings in chosen.items()
+        if (listed := _listed({key: value for key, value in settings.items() if key not in alike}))
     }
     if alone:
         yield f"Set for one row: {'; '.join(f'{name}: {listed}' for name, listed in alone.items())}."
-    presets = {each.method.name: preset_of(each.method, column) for each in rows}
+    presets = {row.method.name: preset_of(row.method, column) for row in rows}
     if others := {name: preset for name, preset in presets.items() if preset not in ("paper", "")}:
         yield f"Presets: {', '.join(f'{name} {preset}' for name, preset in others.items())}; paper for the others."
 
 
-def _chosen(each: ComparedRow, comparison: Comparison, column: str) -> dict[str, Any]:
-    """``{"group.key": value}`` of what the grid set for a row in a column."""
-    own = next(known for known in comparison.grid.columns if known.name == column)
-    conditions: dict[str, Any] = {}
-    for settings in own.conditions.values():
-        for key, value in settings.items():
-            conditions[key] = value if conditions.get(key, value) == value else "by condition"
-    return {**own.chosen, **conditions, **each.method.chosen, **each.method.by_column.get(column, {})}
+def _chosen(row: ComparedRow, comparison: Comparison, column: str) -> dict[str, Any]:
+    """``{"group.key": value}`` of the settings that the grid chose for a row in a column."""
+    declared = next(known for known in comparison.grid.columns if known.name == column)
+    of_column: dict[str, Any] = {}
+    for settings in declared.conditions.values():
+        for key, value in {**declared.chosen, **settings}.items():
+            of_column[key] = value if of_column.get(key, value) == value else "by condition"
+    return {**of_column, **row.method.chosen, **row.method.by_column.get(column, {})}
 
 
 def _listed(settings: Mapping[str, Any]) -> str:
@@ -201,22 +202,22 @@ def _listed(settings: Mapping[str, Any]) -> str:
 
 def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
-        return f"{{{', '.join(f'{key}: {_plain(own)}' for key, own in value.items())}}}"
+        return f"{{{', '.join(f'{key}: {_plain(inner)}' for key, inner in value.items())}}}"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _has(each: ComparedRow, column: str) -> bool:
-    return any(measure.column == column for measure in each.scores)
+def _has(row: ComparedRow, column: str) -> bool:
+    return any(measure.column == column for measure in row.scores)
 
 
-def _values(each: ComparedRow, column: str, key: str) -> tuple[Any, ...]:
+def _values(row: ComparedRow, column: str, key: str) -> tuple[Any, ...]:
     """The different values of a setting, or of ``steps`` and ``samples``, over the conditions of a column."""
-    found = []
-    for training in each.trainings[column].values():
+    values = []
+    for training in row.trainings[column].values():
         group, _, name = key.partition(".")
-        found.append(training.settings[group][name] if name else getattr(training, group))
-    return tuple(dict.fromkeys(found))
+        values.append(training.settings[group][name] if name else getattr(training, group))
+    return tuple(dict.fromkeys(values))
 
 
-def _steps(each: ComparedRow, column: str) -> tuple[int | None, ...]:
-    return tuple(training.steps for training in each.trainings.get(column, {}).values()) or (None,)
+def _steps(row: ComparedRow, column: str) -> tuple[int | None, ...]:
+    return tuple(training.steps for training in row.trainings.get(column, {}).values()) or (None,)

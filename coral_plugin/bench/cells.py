@@ -1,4 +1,4 @@
-"""The tables of a comparison as cells with their meaning, before they are written in a format."""
+"""The tables of a comparison as cells with their ranks, before they are written in a format."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ _ALONE_NOTE = (
 
 @dataclass(frozen=True)
 class Cell:
-    """Text of a table with what is to be shown about it.
+    """A cell of a table.
 
     Attributes:
-        text: Plain.
+        text: Plain text.
         rank: 1 for bold, 2 for underlined.
     """
 
@@ -51,11 +51,11 @@ class CellTable:
     """A table before it is written in a format.
 
     Attributes:
-        title: Above it.
-        head: Of the columns.
-        blocks: Groups of rows with a rule between them: methods; raw features, rows with labels and chance; what was
-            published.
-        notes: Below it, one sentence each.
+        title: Line above the table.
+        head: Heads of the columns.
+        blocks: Groups of rows with a rule between them: methods; raw features, rows with labels and chance; published
+            numbers.
+        notes: Sentences below the table.
     """
 
     title: str
@@ -68,36 +68,36 @@ def cell_tables(comparison: Comparison, look_up: LookUp) -> list[CellTable]:
     """An overview over the data sets where there are several, then a table with costs for each.
 
     Args:
-        comparison: What came out.
-        look_up: Makes the published numbers that may stand beside it, anew for each table.
+        comparison: Scores of the runs.
+        look_up: Maker of the published numbers that may be shown with them, called anew for each table.
     """
     columns = [column.name for column in comparison.grid.columns]
-    found = [_one_column(comparison, name, look_up) for name in columns]
-    return [_overview(comparison, look_up), *found] if len(columns) > 1 else found
+    tables = [_table_of_column(comparison, name, look_up) for name in columns]
+    return [_overview(comparison, look_up), *tables] if len(columns) > 1 else tables
 
 
 def _overview(comparison: Comparison, look_up: LookUp) -> CellTable:
     """Methods by data sets; published numbers in a block of their own."""
-    beside, measures = look_up(comparison), comparison.measures
+    published, measures = look_up(comparison), comparison.measures
     columns = list(dict.fromkeys(m.column for m in measures))
     # one share for each data set: then their average means something
     averaged = all(metric_named(m.metric).is_share for m in measures) and len(columns) == len(measures)
     heads = [f"{m.column if averaged else f'{m.column} {m.score}'}: {heading(m)}" for m in measures]
 
-    def own(each: ComparedRow) -> list[Cell]:
-        means = [100 * fmean(each.scores[m].values.values()) for m in measures if m in each.scores]
+    def scores(row: ComparedRow) -> list[Cell]:
+        means = [100 * fmean(row.scores[m].values.values()) for m in measures if m in row.scores]
         average = f"{fmean(means):.1f}" if means and len(means) == len(measures) else NO_VALUE
-        return [*(_score(each, m) for m in measures), *([Cell(average)] if averaged else [])]
+        return [*(_score(row, m) for m in measures), *([Cell(average)] if averaged else [])]
 
     extra = [Cell(NO_VALUE)] if averaged else []
-    blocks = _blocks(comparison, columns, own, [*map(_chance, measures), *extra])
+    blocks = _blocks(comparison, columns, scores, [*map(_chance, measures), *extra])
     printed = []
-    for each in comparison.rows:
-        texts = [beside(each, m) for m in measures]
+    for row in comparison.rows:
+        texts = [published(row, m) for m in measures]
         if any(texts):
-            total = [beside.average(each, measures)] if averaged else []
+            total = [published.average(row, measures)] if averaged else []
             printed.append(
-                (Cell(f"{each.method.name}, published"), *(Cell(text or NO_VALUE) for text in [*texts, *total]))
+                (Cell(f"{row.method.name}, published"), *(Cell(text or NO_VALUE) for text in [*texts, *total]))
             )
     return CellTable(
         comparison.grid.title,
@@ -106,34 +106,34 @@ def _overview(comparison: Comparison, look_up: LookUp) -> CellTable:
         (
             *comparison_notes(comparison, measures),
             "How the rows were trained stands below the table of each data set.",
-            *beside.citations(),
+            *published.citations(),
         ),
     )
 
 
-def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> CellTable:
+def _table_of_column(comparison: Comparison, column: str, look_up: LookUp) -> CellTable:
     """Methods by the scores of one data set, each with what was published, and the costs."""
-    beside = look_up(comparison)
+    published = look_up(comparison)
     measures = [m for m in comparison.measures if m.column == column]
-    texts = {(each.method.name, m): beside(each, m) for each in comparison.rows for m in measures}
+    texts = {(row.method.name, m): published(row, m) for row in comparison.rows for m in measures}
     printed = {m for (_, m), text in texts.items() if text}
-    width = max((each.matched_widths.get(column, 0) for each in comparison.rows), default=0)
-    matched = {m for m in measures if any(m in each.scores and each.scores[m].matched for each in comparison.rows)}
-    with_width = ["width"] if any(column in each.widths for each in comparison.rows) else []
+    width = max((row.matched_widths.get(column, 0) for row in comparison.rows), default=0)
+    matched = {m for m in measures if any(m in row.scores and row.scores[m].matched for row in comparison.rows)}
+    with_width = ["width"] if any(column in row.widths for row in comparison.rows) else []
     heads: list[str] = []
     for m in measures:
         heads.append(heading(m) if len(measures) == 1 else f"{m.score}: {heading(m)}")
         heads += ["published"] if m in printed else []
         heads += [f"{m.score}, at width {width}" if len(measures) > 1 else f"at width {width}"] if m in matched else []
 
-    def own(each: ComparedRow) -> list[Cell]:
+    def scores(row: ComparedRow) -> list[Cell]:
         cells = []
         for m in measures:
-            cells.append(_score(each, m))
-            cells += [Cell(texts[each.method.name, m] or NO_VALUE)] if m in printed else []
-            cells += [_matched(each, m, width)] if m in matched else []
-        cells += [Cell(str(each.widths.get(column, NO_VALUE))) for _ in with_width]
-        return [*cells, Cell(_count(each, measures)), *_cost(each.costs.get(column))]
+            cells.append(_score(row, m))
+            cells += [Cell(texts[row.method.name, m] or NO_VALUE)] if m in printed else []
+            cells += [_matched(row, m, width)] if m in matched else []
+        cells += [Cell(str(row.widths.get(column, NO_VALUE))) for _ in with_width]
+        return [*cells, Cell(_count(row, measures)), *_cost(row.costs.get(column))]
 
     chance: list[Cell] = []
     for m in measures:
@@ -141,31 +141,31 @@ def _one_column(comparison: Comparison, column: str, look_up: LookUp) -> CellTab
     return CellTable(
         f"{comparison.grid.title}: {column}" if len(comparison.grid.columns) > 1 else comparison.grid.title,
         ("method", *heads, *with_width, *_COST),
-        _blocks(comparison, [column], own, [*chance, *(Cell("") for _ in [*with_width, *_COST])]),
+        _blocks(comparison, [column], scores, [*chance, *(Cell("") for _ in [*with_width, *_COST])]),
         (
             *comparison_notes(comparison, measures),
             *training_notes(comparison, column),
             width_note(comparison, column),
-            *beside.withheld(),
-            *beside.citations(),
+            *published.withheld(),
+            *published.citations(),
             _cost_note(comparison, column),
         ),
     )
 
 
 def _blocks(
-    comparison: Comparison, columns: Sequence[str], own: Callable[[ComparedRow], list[Cell]], chance: Sequence[Cell]
+    comparison: Comparison, columns: Sequence[str], scores: Callable[[ComparedRow], list[Cell]], chance: Sequence[Cell]
 ) -> tuple[tuple[CellRow, ...], ...]:
-    rows = [(each.kind, (Cell(shown_name(each, comparison, columns)), *own(each))) for each in comparison.rows]
-    methods = tuple(row for kind, row in rows if kind == "method")
-    others = [row for kind, row in rows if kind != "method"]
+    rows = [(row.kind, (Cell(shown_name(row, comparison, columns)), *scores(row))) for row in comparison.rows]
+    methods = tuple(cells for kind, cells in rows if kind == "method")
+    others = [cells for kind, cells in rows if kind != "method"]
     if any(c.text not in ("", NO_VALUE) for c in chance):
         others.append((Cell("chance"), *chance))
     return tuple(block for block in (methods, tuple(others)) if block)
 
 
-def _score(each: ComparedRow, measure: Measure) -> Cell:
-    score = each.scores.get(measure)
+def _score(row: ComparedRow, measure: Measure) -> Cell:
+    score = row.scores.get(measure)
     if score is None:
         return Cell(NO_VALUE)
     shown = _in_unit(list(score.values.values()), measure)
@@ -173,13 +173,13 @@ def _score(each: ComparedRow, measure: Measure) -> Cell:
     return Cell(f"{shown} †" if differs else shown, score.rank)
 
 
-def _matched(each: ComparedRow, measure: Measure, width: int) -> Cell:
-    """Its score at the matched width, with the width in brackets where it is another one."""
-    score = each.scores.get(measure)
+def _matched(row: ComparedRow, measure: Measure, width: int) -> Cell:
+    """Score of a row at the matched width, with the width in brackets where it is smaller."""
+    score = row.scores.get(measure)
     if score is None or not score.matched:
         return Cell(NO_VALUE)
-    own = each.matched_widths.get(measure.column, width)
-    return Cell(_in_unit(list(score.matched.values()), measure) + (f" ({own})" if own != width else ""))
+    row_width = row.matched_widths.get(measure.column, width)
+    return Cell(_in_unit(list(score.matched.values()), measure) + (f" ({row_width})" if row_width != width else ""))
 
 
 def _in_unit(values: Sequence[float], measure: Measure) -> str:
@@ -190,15 +190,15 @@ def _chance(measure: Measure) -> Cell:
     return Cell(NO_VALUE if measure.chance is None else cell([measure.chance]))
 
 
-def _count(each: ComparedRow, measures: Sequence[Measure]) -> str:
-    counts = sorted({len(each.scores[m].values) if m in each.scores else 0 for m in measures})
+def _count(row: ComparedRow, measures: Sequence[Measure]) -> str:
+    counts = sorted({len(row.scores[m].values) if m in row.scores else 0 for m in measures})
     if not counts:
         return NO_VALUE
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
 
 
 def _cost_note(comparison: Comparison, column: str) -> str:
-    alone = sorted({each.costs[column].alone for each in comparison.rows if column in each.costs} - {""})
+    alone = sorted({row.costs[column].alone for row in comparison.rows if column in row.costs} - {""})
     return f"{_ALONE_NOTE}{'; '.join(alone)}." if alone else _COST_NOTE
 
 

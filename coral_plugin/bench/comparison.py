@@ -1,4 +1,4 @@
-"""What a grid found, as data: measures, and for each row its values, ranks, settings and costs."""
+"""The results of a grid as data: measures, and for each row its values, ranks, settings and costs."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ ROW_KINDS: tuple[RowKind, ...] = ("method", "raw features", "with labels")
 
 @dataclass(frozen=True)
 class Measure:
-    """What is compared: one score on one data set.
+    """One score on one data set.
 
     Attributes:
         column: Name of the data set in the grid.
         score: Name of the score.
         metric: Metric behind it.
         chance: Level of chance; None where there is none.
-        unit: What a table divides values by; MSE of Vision & Touch is printed in units of 1e-4.
-        probe: Kind of the probe; empty where the rows differ in it or a record does not say.
+        unit: Divisor of the values in tables; MSE of Vision & Touch is printed in units of 1e-4.
+        probe: Kind of the probe; empty where the rows differ in it or a record does not name it.
     """
 
     column: str
@@ -36,7 +36,7 @@ class Measure:
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether it is an error."""
+        """Whether the metric is an error."""
         return not metric_named(self.metric).higher_is_better
 
 
@@ -47,8 +47,8 @@ class Score:
     Attributes:
         values: ``{seed: value}``.
         rank: 1 for the best method, 2 for the second, else None. Only methods that are not below the raw features
-            have one.
-        p_value: Holm-corrected, of the paired t-test against the best method over the seeds that both have.
+            have a rank.
+        p_value: Holm-corrected p-value of the paired t-test against the best method over the seeds that both have.
         matched: ``{seed: value}`` of the probe on the principal components that :attr:`ComparedRow.matched_widths`
             counts; empty where a record has none.
     """
@@ -61,15 +61,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Cost:
-    """What training costs, one value a seed, or one measured by itself.
+    """Costs of training, one value per seed, or one that was measured in isolation.
 
     Attributes:
-        seconds: Per 1,000 samples of training.
-        memory: Peak of the process (CPU) or of the device's allocator (GPU), in bytes; where it was measured by itself,
-            what the training adds to the process.
+        seconds: Seconds per 1,000 samples of training.
+        memory: Peak of the process (CPU) or of the device's allocator (GPU), in bytes; where it was measured in
+            isolation, the memory that the training adds to the process.
         parameters: Number of trained parameters.
-        alone: Conditions of a measurement by itself (:mod:`coral_plugin.bench.cost`); empty for figures of
-            the runs, beside which others may have run.
+        alone: Circumstances of a measurement in isolation (:mod:`coral_plugin.bench.cost`); empty for figures of the
+            runs, which may have shared the machine.
     """
 
     seconds: Sequence[float]
@@ -80,12 +80,12 @@ class Cost:
 
 @dataclass(frozen=True)
 class Training:
-    """How a row was trained in one condition of a column.
+    """Training of a row under one condition of a column.
 
     Attributes:
         settings: Run settings, as plain containers (``RunSettings.as_dict``).
-        steps: Steps of the optimiser; None where a record does not say.
-        samples: Samples in the batches of these steps; None where a record does not say.
+        steps: Number of optimiser steps; None where a record does not hold it.
+        samples: Number of samples in the batches of these steps; None where a record does not hold it.
     """
 
     settings: Mapping[str, Any]
@@ -102,10 +102,10 @@ class ComparedRow:
         kind: ``method``, ``raw features`` (nothing is trained) or ``with labels`` (trained with the labels).
         scores: Scores by measure.
         costs: Costs by column.
-        trainings: ``{column: {condition: training}}``; empty for records of before, which do not hold them.
+        trainings: ``{column: {condition: training}}``; empty for older records, which do not hold them.
         widths: ``{column: width of the representation that is probed}``, where known.
-        matched_widths: ``{column: width}`` of the principal components at which it is compared with the other rows,
-            where known; a representation that is narrower than the others' has its own.
+        matched_widths: ``{column: number of principal components}`` at which it is compared with the other rows, where
+            known; smaller for a representation that is narrower than the others.
     """
 
     method: MethodRow
@@ -127,7 +127,7 @@ class Comparison:
         rows: Methods first, then raw features and methods with labels.
         failed: ``{label of the run: reason}``.
         fingerprints: ``{column: fingerprints of its data}``.
-        modalities: ``{column: names}`` of what was used, where known.
+        modalities: ``{column: names of the modalities in use}``, where known.
     """
 
     grid: Grid
@@ -148,19 +148,19 @@ class PublishedNumbers(Protocol):
     names: Sequence[str]
 
     def __call__(self, compared: ComparedRow, measure: Measure) -> str | None:
-        """The number as printed with the mark of its source; None where none stands beside this one."""
+        """The number as printed, with the mark of its source; None where none may be shown beside this one."""
 
     def average(self, compared: ComparedRow, measures: Sequence[Measure]) -> str | None:
-        """The printed average over the data sets; None where none stands beside ours."""
+        """The printed average over the data sets; None where none may be shown beside ours."""
 
     def citations(self) -> list[str]:
-        """A line for each published table that was used, in the order of the marks."""
+        """A line per published table in use, in the order of the marks."""
 
     def withheld(self) -> list[str]:
-        """A line for each data set beside which no published number stands although there is one, and why."""
+        """A line per data set whose published numbers may not be shown beside ours, with the reason."""
 
     def sources(self) -> list[dict[str, str]]:
-        """``cite`` and ``protocol`` of each published table that was used, in the order of the marks."""
+        """``cite`` and ``protocol`` of each published table in use, in the order of the marks."""
 
 
 LookUp = Callable[[Comparison], PublishedNumbers]

@@ -1,4 +1,4 @@
-"""What training by each method costs, measured one after the other, each in a fresh process of its own."""
+"""Costs of training, measured for one method after the other, each in a fresh process."""
 
 from __future__ import annotations
 
@@ -38,10 +38,11 @@ def measure_costs(
     """Measure each method on each data set that is not measured yet, and keep the figures in ``folder``.
 
     Args:
-        jobs: Of the grid; of each row and column the first condition and seed is measured, without its fine-tuning.
-        folder: Of the grid; gets ``cost.json``.
-        steps: Of an epoch; one warms up, one is measured.
-        say: Gets a line for each measurement.
+        jobs: Runs of the grid; of each row and column the first condition and seed is measured, without its
+            fine-tuning.
+        folder: Folder of the grid, which gets ``cost.json``.
+        steps: Steps per epoch; one epoch warms up, one is measured.
+        say: Receiver of a line per measurement.
 
     Returns:
         ``{label: reason}`` of those that failed.
@@ -52,23 +53,23 @@ def measure_costs(
             continue
         try:
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                found = pool.submit(measure, job, steps).result()
-        except Exception as error:  # of a stranger's method, or of a process that was killed
+                figures = pool.submit(measure, job, steps).result()
+        except Exception as error:  # of a plugin's method, or of a process that was killed
             failed[job.label] = one_line(error, 400, with_type=True)
             continue
-        if found is not None:
-            known[job.identity] = found
+        if figures is not None:
+            known[job.identity] = figures
             write_json(folder / COST_FILE, known)
-        if found is not None and say is not None:
-            say(f"cost of {job.row} on {job.column}: {found['seconds']:.3g} s, {found['memory'] / 2**20:.0f} MiB")
+        if figures is not None and say is not None:
+            say(f"cost of {job.row} on {job.column}: {figures['seconds']:.3g} s, {figures['memory'] / 2**20:.0f} MiB")
     return failed
 
 
 def read_costs(folder: Path) -> dict[str, dict[str, Any]]:
-    """What :func:`measure_costs` has kept, ``{identity of a run: figures}``."""
+    """The figures that :func:`measure_costs` has kept, ``{identity of a run: figures}``."""
     path = folder / COST_FILE
-    found = read_json(path) if path.is_file() else {}
-    return found if isinstance(found, dict) else {}
+    known = read_json(path) if path.is_file() else {}
+    return known if isinstance(known, dict) else {}
 
 
 def with_costs(comparison: Comparison, jobs: Sequence[Job], costs: Mapping[str, Mapping[str, Any]]) -> Comparison:
@@ -76,22 +77,24 @@ def with_costs(comparison: Comparison, jobs: Sequence[Job], costs: Mapping[str, 
 
     A method that was not measured has no cost then: figures of two kinds in one column could not be compared.
     """
-    found = {
-        (job.row, job.column): Cost([own["seconds"]], [own["memory"]], own["parameters"], alone=_conditions(own))
+    by_cell = {
+        (job.row, job.column): Cost(
+            [figures["seconds"]], [figures["memory"]], figures["parameters"], alone=_circumstances(figures)
+        )
         for job in _first_of_each(jobs)
-        if (own := costs.get(job.identity))
+        if (figures := costs.get(job.identity))
     }
-    measured = {column for _, column in found}
+    measured = {column for _, column in by_cell}
     rows = [
         dataclasses.replace(
-            each,
+            row,
             costs={
                 column: cost
-                for column, before in each.costs.items()
-                if (cost := found.get((each.method.name, column)) if column in measured else before)
+                for column, before in row.costs.items()
+                if (cost := by_cell.get((row.method.name, column)) if column in measured else before)
             },
         )
-        for each in comparison.rows
+        for row in comparison.rows
     ]
     return dataclasses.replace(comparison, rows=tuple(rows))
 
@@ -101,7 +104,7 @@ def measure(job: Job, steps: int) -> dict[str, Any] | None:
 
     ``seconds`` of 1,000 samples, on a CPU of processor time with one thread, which says the same on a quiet machine
     and on a busy one, on a GPU of wall time; ``memory``, bytes that the training adds to the process with its data
-    loaded (GPU: peak of the allocator); ``parameters`` that are trained; and under which conditions.
+    loaded (GPU: peak of the allocator); ``parameters`` that are trained; and the circumstances.
     """
     settings = from_dict(job.settings)
     data = load_data(settings)
@@ -152,13 +155,13 @@ class _Clock:
         return end - wall, processor_end - processor
 
 
-def _conditions(own: Mapping[str, Any]) -> str:
-    clock = "processor time of one thread" if own["device"] == "cpu" else "wall time"
-    return f"batch size {own['batch_size']}, {own['device']}, {clock}"
+def _circumstances(figures: Mapping[str, Any]) -> str:
+    clock = "processor time of one thread" if figures["device"] == "cpu" else "wall time"
+    return f"batch size {figures['batch_size']}, {figures['device']}, {clock}"
 
 
 def _warm_up() -> None:
-    """Have loaded what the first step of any training loads, which is no method's own."""
+    """Load what the first step of any training loads, whatever the method."""
     layer = torch.nn.Linear(2, 2)
     optimiser = torch.optim.AdamW(layer.parameters(), fused=True)
     processes.fabric(TrainingSettings(), "cpu").setup(layer, optimiser)

@@ -1,4 +1,4 @@
-"""Fingerprints of data sets, remembered: loading gigabytes to learn that nothing is left to do would be slow."""
+"""Fingerprints of data sets, kept in a file: gigabytes are not loaded only to learn that all runs are complete."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ FINGERPRINTS_FILE = "fingerprints.json"
 
 
 class Fingerprints:
-    """Fingerprints by what was asked of a data set and by name, size and time of its files.
+    """Fingerprints by the settings of a data set, its code, and name, size and time of its files.
 
     Args:
-        folder: Where they are kept.
+        folder: Folder of the grid, which gets ``fingerprints.json``.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,19 +45,19 @@ class Fingerprints:
 
 
 def _key(settings: RunSettings) -> str:
-    asked: list[Any] = [
+    decisive: list[Any] = [
         settings.dataset,
         settings.modalities,
         dataclasses.asdict(settings.source),
         source_hash([DATASETS.get(settings.dataset).__module__]),
         list(_files(Path(settings.data))) if settings.data else [],
     ]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _files(path: Path) -> Iterator[tuple[str, int, int]]:
     """Name, size and time of a file, or of all files below a folder."""
-    for each in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if each.is_file():
-            state = each.stat()
-            yield str(each.resolve()), state.st_size, state.st_mtime_ns
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            state = file.stat()
+            yield str(file.resolve()), state.st_size, state.st_mtime_ns

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 from collections.abc import Callable, Sequence
 from statistics import fmean, stdev
 from typing import Any
@@ -13,6 +11,7 @@ from coral_plugin.bench.cells import Cell, CellTable
 from coral_plugin.bench.comparison import Comparison, Cost, LookUp, Measure, Score
 from coral_plugin.bench.ranking import CORRECTION
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table
+from coral_plugin.io.files import csv_text
 
 TABLE_SCHEMA = 2
 
@@ -22,60 +21,60 @@ _ON_A_TERMINAL = {
         "marked with *, unless it is below the raw features."
     ),
     "none is in bold": "none is marked",
-    "bold does not say": "the mark does not say",
+    "bold does not mean": "the mark does not mean",
 }
 _LATEX |= {c: "\\" + c for c in "&%$#_{}"}
 _LATEX |= {"±": r"$\pm$", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "†": r"$^\dagger$", NO_VALUE: "--", "²": "$^2$"}
 
 
-def markdown(layout: CellTable) -> str:
+def markdown(table: CellTable) -> str:
     """A GitHub-flavoured table."""
 
     def write(c: Cell) -> str:
         return f"**{c.text}**" if c.rank == 1 else f"<u>{c.text}</u>" if c.rank else c.text
 
-    return _as_table(layout, write).markdown()
+    return _as_table(table, write).markdown()
 
 
-def text(layout: CellTable) -> str:
+def text(table: CellTable) -> str:
     """Aligned columns for a terminal; the best has a star."""
     notes = []
-    for note in layout.notes:
-        for printed, here in _ON_A_TERMINAL.items():
-            note = note.replace(printed, here)
+    for note in table.notes:
+        for in_print, on_terminal in _ON_A_TERMINAL.items():
+            note = note.replace(in_print, on_terminal)
         notes.append(note)
-    marked = dataclasses.replace(layout, notes=tuple(notes))
+    marked = dataclasses.replace(table, notes=tuple(notes))
     return _as_table(marked, lambda c: f"*{c.text}" if c.rank == 1 else c.text).text()
 
 
-def latex(layout: CellTable) -> str:
+def latex(table: CellTable) -> str:
     """A table for ``booktabs``, its notes below it."""
 
     def write(c: Cell) -> str:
         plain = _latex_text(c.text)
         return rf"\textbf{{{plain}}}" if c.rank == 1 else rf"\underline{{{plain}}}" if c.rank else plain
 
-    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_text(layout.title)}}}"]
-    lines += [rf"\begin{{tabular}}{{l{'r' * (len(layout.head) - 1)}}}", r"\toprule"]
-    lines.append(" & ".join(map(_latex_text, layout.head)) + r" \\")
-    for block in layout.blocks:
+    lines = [r"\begin{table}", r"\centering", rf"\caption{{{_latex_text(table.title)}}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (len(table.head) - 1)}}}", r"\toprule"]
+    lines.append(" & ".join(map(_latex_text, table.head)) + r" \\")
+    for block in table.blocks:
         lines.append(r"\midrule")
         lines += [" & ".join(map(write, row)) + r" \\" for row in block]
-    lines += [r"\bottomrule", r"\end{tabular}", "", r"\footnotesize", *map(_latex_text, layout.notes), r"\end{table}"]
+    lines += [r"\bottomrule", r"\end{tabular}", "", r"\footnotesize", *map(_latex_text, table.notes), r"\end{table}"]
     return "\n".join(lines) + "\n"
 
 
 def summary_csv(comparison: Comparison, look_up: LookUp) -> str:
-    """One line for each method and measure, as numbers; what was published as it is printed."""
-    beside = look_up(comparison)
+    """One line per method and measure, as numbers; published numbers as they are printed."""
+    published = look_up(comparison)
     rows = [
-        [each.method.name, each.method.objective, each.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
+        [row.method.name, row.method.objective, row.kind, m.column, m.score, m.metric, "lower" if m.lower_is_better
          else "higher", m.probe, len(s.values), *_moments(list(s.values.values())), s.rank, s.p_value, m.unit,
-         _printed(beside(each, m)), each.widths.get(m.column), each.matched_widths.get(m.column),
-         fmean(s.matched.values()) if s.matched else None, *_cost_figures(each.costs.get(m.column))]
-        for each in comparison.rows for m, s in each.scores.items()
+         _printed(published(row, m)), row.widths.get(m.column), row.matched_widths.get(m.column),
+         fmean(s.matched.values()) if s.matched else None, *_cost_figures(row.costs.get(m.column))]
+        for row in comparison.rows for m, s in row.scores.items()
     ]  # fmt: skip
-    return _csv(
+    return csv_text(
         ["method", "objective", "kind", "data", "score", "metric", "better", "probe", "n", "mean", "std", "rank",
          "p_value", "published_unit", "published", "width", "matched_width", "mean_at_matched_width",
          "seconds_per_1000_samples", "peak_memory_bytes", "parameters", "cost_measured"],
@@ -95,34 +94,34 @@ def _cost_figures(cost: Cost | None) -> list[Any]:
 
 
 def scores_csv(comparison: Comparison) -> str:
-    """One line for each method, measure and seed."""
+    """One line per method, measure and seed."""
     rows = [
-        [each.method.name, each.method.objective, m.column, m.score, m.metric, seed, value]
-        for each in comparison.rows
-        for m, s in each.scores.items()
+        [row.method.name, row.method.objective, m.column, m.score, m.metric, seed, value]
+        for row in comparison.rows
+        for m, s in row.scores.items()
         for seed, value in s.values.items()
     ]
-    return _csv(["method", "objective", "data", "score", "metric", "seed", "value"], rows)
+    return csv_text(["method", "objective", "data", "score", "metric", "seed", "value"], rows)
 
 
 def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
-    """Everything that the tables say, and the settings of the grid; :mod:`.stored` reads it."""
-    beside = look_up(comparison)
+    """Everything that the tables show, and the settings of the grid; :mod:`.stored` reads it."""
+    published = look_up(comparison)
     rows = [
         {
-            **dataclasses.asdict(each.method),
-            "kind": each.kind,
-            "scores": [_score_json(m, s) for m, s in each.scores.items()],
-            "cost": {name: dataclasses.asdict(cost) for name, cost in each.costs.items()},
+            **dataclasses.asdict(row.method),
+            "kind": row.kind,
+            "scores": [_score_json(m, s) for m, s in row.scores.items()],
+            "cost": {name: dataclasses.asdict(cost) for name, cost in row.costs.items()},
             "trainings": {
-                column: {condition: dataclasses.asdict(own) for condition, own in conditions.items()}
-                for column, conditions in each.trainings.items()
+                column: {condition: dataclasses.asdict(training) for condition, training in conditions.items()}
+                for column, conditions in row.trainings.items()
             },
-            "widths": dict(each.widths),
-            "matched_widths": dict(each.matched_widths),
-            "published": {f"{m.column}/{m.score}": text for m in comparison.measures if (text := beside(each, m))},
+            "widths": dict(row.widths),
+            "matched_widths": dict(row.matched_widths),
+            "published": {f"{m.column}/{m.score}": text for m in comparison.measures if (text := published(row, m))},
         }
-        for each in comparison.rows
+        for row in comparison.rows
     ]
     return {
         "schema": TABLE_SCHEMA,
@@ -142,9 +141,9 @@ def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
         },
         "test": CORRECTION,
         "rows": rows,
-        "published_tables": list(beside.names),
-        "published": beside.sources(),
-        "published_withheld": beside.withheld(),
+        "published_tables": list(published.names),
+        "published": published.sources(),
+        "published_withheld": published.withheld(),
         "failed": dict(comparison.failed),
     }
 
@@ -167,18 +166,12 @@ def _moments(values: Sequence[float]) -> tuple[float, float | None]:
     return fmean(values), stdev(values) if len(values) > 1 else None
 
 
-def _as_table(layout: CellTable, write: Callable[[Cell], str]) -> Table:
-    empty = ("",) * len(layout.head)
+def _as_table(table: CellTable, write: Callable[[Cell], str]) -> Table:
+    empty = ("",) * len(table.head)
     rows: list[tuple[str, ...]] = []
-    for block in layout.blocks:
+    for block in table.blocks:
         rows += [*([empty] if rows else []), *(tuple(write(c) for c in row) for row in block)]
-    return Table(layout.head, tuple(rows), layout.title, "\n".join(layout.notes))
-
-
-def _csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([columns, *(["" if v is None else v for v in row] for row in rows)])
-    return out.getvalue()
+    return Table(table.head, tuple(rows), table.title, "\n".join(table.notes))
 
 
 def _latex_text(plain: str) -> str:

@@ -22,7 +22,7 @@ class MethodRow:
     """A method with its settings.
 
     Attributes:
-        name: In tables.
+        name: Name in tables.
         objective: Registered name.
         preset: Preset of the method; None for its first one.
         presets: ``{column: preset}`` in place of ``preset``.
@@ -42,13 +42,13 @@ class MethodRow:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """Which figure of a run a table shows.
+    """The score of a run that a table shows.
 
     Attributes:
-        condition: Of which training.
-        task: None for the only one.
-        metric: None for the one that stands for the task.
-        unit: What tables divide the values by, where a paper prints multiples of a unit other than 1.
+        condition: Condition of the training; empty for the only one.
+        task: Name of the task; None for the only one.
+        metric: Name of the metric; None for the first one of the task.
+        unit: Divisor of the values in tables, where a paper prints multiples of a unit other than 1.
     """
 
     condition: str = ""
@@ -62,13 +62,14 @@ class DatasetColumn:
     """A data set with its settings.
 
     Attributes:
-        name: In tables.
+        name: Name in tables.
         dataset: Registered name.
         data: Path of its files.
-        modalities: Which of them; None takes all.
+        modalities: Names of the modalities in use; None takes all.
         chosen: ``{"group.key": value}`` for every method.
-        conditions: ``{condition: settings}``: trainings that are scored together; one without a name by default.
-        readings: ``{name of a score: where it is read}``; empty for every task of the only condition.
+        conditions: ``{condition: settings}``, one training each, scored together; a single one without a name by
+            default.
+        readings: ``{name of a score: reading}``; empty for every task of the only condition.
         papers_data: Whether the user declares that the files are those of the papers.
     """
 
@@ -84,15 +85,15 @@ class DatasetColumn:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One run: what is sent to an engine.
+    """One run, as it is sent to a scheduler.
 
     Attributes:
         row: Name of the row.
         column: Name of the column.
-        condition: Of the column; empty for the only one.
-        seed: Of the training.
-        settings: Of the run, as plain containers (``RunSettings.as_dict``).
-        fingerprint: Of the data.
+        condition: Condition of the column; empty for the only one.
+        seed: Seed of the training.
+        settings: Run settings, as plain containers (``RunSettings.as_dict``).
+        fingerprint: Fingerprint of the data.
         code: Hash of the sources that the run depends on.
         folder: Run directory.
         finetune: Settings of the fine-tuning; None for none.
@@ -112,24 +113,24 @@ class Job:
 
     @property
     def identity(self) -> str:
-        """What two runs share that give the same result."""
+        """A hash that two runs share if they give the same result."""
         return identity(self.settings, self.fingerprint, self.code, self.finetune)
 
     @property
     def label(self) -> str:
-        """For people."""
+        """Name of the run in messages."""
         return f"{self.row} on {self.column}{f' ({self.condition})' if self.condition else ''}, seed {self.seed}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Grid:
-    """What is compared.
+    """Methods by data sets by seeds.
 
     Attributes:
         rows: Methods.
         columns: Data sets.
-        seeds: Trainings of each method on each data set.
-        title: Of the tables.
+        seeds: Seeds of the trainings of each method on each data set.
+        title: Title of the tables.
     """
 
     rows: tuple[MethodRow, ...]
@@ -149,7 +150,7 @@ def run_settings(row: MethodRow, column: DatasetColumn, condition: str, seed: in
     """Settings of one run: defaults of data set and preset, then of column, condition and row.
 
     Raises:
-        InputError: an unknown name or a value out of range; the message says of which run.
+        InputError: an unknown name or a value out of range; the message names the run.
     """
     chosen = {**column.chosen, **column.conditions[condition], **row.chosen, **row.by_column.get(column.name, {})}
     preset = preset_of(row, column.name)
@@ -179,9 +180,9 @@ def plan(
 
     Args:
         grid: Rows, columns, seeds.
-        folder: Gets a run directory for each run, named after its identity.
-        fingerprint: Of the data that settings ask for.
-        code: Hash of the sources behind an objective, a data set and, if true, fine-tuning.
+        folder: Parent of the run directories, which are named after the identities.
+        fingerprint: Function from run settings to the fingerprint of their data.
+        code: Function from objective, data set and whether it is fine-tuned to the hash of the sources.
     """
     cells = [
         (seed, column, condition, row)
@@ -192,14 +193,14 @@ def plan(
     ]
     settings = [run_settings(row, column, condition, seed) for seed, column, condition, row in cells]
     jobs = []
-    for (seed, column, condition, row), own in zip(cells, settings, strict=True):
+    for (seed, column, condition, row), run in zip(cells, settings, strict=True):
         job = Job(
             row=row.name,
             column=column.name,
             condition=condition,
             seed=seed,
-            settings=own.as_dict(),
-            fingerprint=fingerprint(own),
+            settings=run.as_dict(),
+            fingerprint=fingerprint(run),
             code=code(row.objective, column.dataset, False),
             folder=folder,
         )

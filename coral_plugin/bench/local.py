@@ -1,4 +1,8 @@
-"""The engine of one machine: a fresh process for each run, as many at a time as there are cores or GPUs."""
+"""The scheduler of one machine: a fresh process per run, as many at a time as there are cores or GPUs.
+
+It is not an executor of :mod:`concurrent.futures` because a process that is killed there breaks the whole pool, while
+here its job alone is tried again, on a GPU of its own, and the reason names the signal.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +20,34 @@ from typing import Any
 
 import torch
 
-from coral_plugin.bench.engine import ATTEMPTS, Execute, Listener, Outcome
 from coral_plugin.bench.grid import Job
-from coral_plugin.bench.worker import LOG
+from coral_plugin.bench.progress import GridProgress
+from coral_plugin.bench.worker import ATTEMPTS, LOG_FILE, Execute
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.training.signals import end_with_parent, stoppable
 
-POLL = 0.5
-LAST_STEP = 1.0  # seconds for a run that is stopped to come to the end of its step
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+POLL_SECONDS = 0.5
+LAST_STEP_SECONDS = 1.0  # for a run that is stopped to come to the end of its step
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-@dataclass
+@dataclass(frozen=True)
+class Slots:
+    """Places for runs.
+
+    Attributes:
+        count: Number of runs at a time.
+        threads: Threads per run.
+        gpus: Devices to which the runs are assigned in turn; empty to leave the choice to the run.
+    """
+
+    count: int
+    threads: int
+    gpus: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class _Running:
     job: Job
     attempt: int
@@ -38,23 +57,8 @@ class _Running:
     started: float
 
 
-@dataclass(frozen=True)
-class Slots:
-    """Places for runs.
-
-    Attributes:
-        count: How many at a time.
-        threads: Of each.
-        gpus: Devices that they are spread over; empty to leave the choice alone.
-    """
-
-    count: int
-    threads: int
-    gpus: tuple[str, ...] = ()
-
-
 def find_slots(workers: int | None, device: str) -> Slots:
-    """One place for each GPU where they may be used, else one for each core; a single thread where all are taken.
+    """One place per GPU where they may be used, else one per core; a single thread where all cores are taken.
 
     Raises:
         InputError: fewer than one worker.
@@ -64,45 +68,44 @@ def find_slots(workers: int | None, device: str) -> Slots:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     gpus: tuple[str, ...] = ()
     if device != "cpu":
-        named = os.environ.get("CUDA_VISIBLE_DEVICES")
-        found = torch.cuda.device_count()
-        gpus = tuple(named.split(",")[:found]) if named else tuple(map(str, range(found)))
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        available = torch.cuda.device_count()
+        gpus = tuple(visible.split(",")[:available]) if visible else tuple(map(str, range(available)))
     count = workers or len(gpus) or cores
     return Slots(count, max(1, cores // count), gpus)
 
 
-def run_local(jobs: Sequence[Job], execute: Execute, listener: Listener, slots: Slots) -> None:
-    """Run every job in a process of its own and tell the listener.
+def run_local(jobs: Sequence[Job], execute: Execute, progress: GridProgress, slots: Slots) -> None:
+    """Run every job in a process of its own.
 
-    A fresh process makes the peak memory that of the run, and a crash its own: the job is tried once more.
+    A fresh process makes the peak memory that of the run, and contains a crash: the job is tried once more.
     """
     waiting = deque((job, 1) for job in jobs)
     running: list[_Running] = []
-    with _threads(slots.threads):
+    with _thread_variables(slots.threads):
         context = _context(jobs)
     try:
         while waiting or running:
             while waiting and len(running) < slots.count:
                 job, attempt = waiting.popleft()
-                slot = min(set(range(slots.count)) - {each.slot for each in running})
+                slot = min(set(range(slots.count)) - {run.slot for run in running})
                 running.append(_start(context, job, attempt, execute, slots, slot))
-                listener.started(job)
-            connection.wait([each.process.sentinel for each in running], POLL)
-            for each in [each for each in running if not each.process.is_alive()]:
-                running.remove(each)
-                died = _end(each, listener)
-                if died:
-                    waiting.appendleft((each.job, each.attempt + 1))
-            listener.tick()
+                progress.started(job)
+            connection.wait([run.process.sentinel for run in running], POLL_SECONDS)
+            for run in [run for run in running if not run.process.is_alive()]:
+                running.remove(run)
+                if _end(run, progress):
+                    waiting.appendleft((run.job, run.attempt + 1))
+            progress.tick()
     finally:
-        _end_all([each.process for each in running])
+        _terminate([run.process for run in running])
 
 
-def _end_all(processes: Sequence[Any]) -> None:
+def _terminate(processes: Sequence[Any]) -> None:
     """End what still runs, with a checkpoint where it comes to its next step soon."""
     for process in processes:
         process.terminate()
-    until = time.monotonic() + LAST_STEP
+    until = time.monotonic() + LAST_STEP_SECONDS
     for process in processes:
         process.join(max(0.0, until - time.monotonic()))
         process.kill()
@@ -118,35 +121,30 @@ def _start(context: Any, job: Job, attempt: int, execute: Execute, slots: Slots,
     return _Running(job, attempt, process, receiver, slot, time.monotonic())
 
 
-def _end(each: _Running, listener: Listener) -> bool:
-    """Tell what became of a process that is over; True if its job is to be tried again."""
-    each.process.join()
+def _end(run: _Running, progress: GridProgress) -> bool:
+    """Report the end of a process; True if its job is to be tried again."""
+    run.process.join()
     try:
-        said = each.receiver.recv() if each.receiver.poll() else None
+        message = run.receiver.recv() if run.receiver.poll() else None
     except (EOFError, OSError):
-        said = None
-    each.receiver.close()
-    code = each.process.exitcode
-    each.process.close()
-    seconds = time.monotonic() - each.started
-    if said == "":
-        listener.ended(Outcome(each.job, "done", seconds))
-    elif said is not None:
-        listener.ended(Outcome(each.job, "failed", seconds, reason=said))
-    else:
-        how = _death(code)
-        if each.attempt < ATTEMPTS:
-            listener.retried(each.job, how)
-            return True
-        listener.ended(Outcome(each.job, "failed", seconds, reason=f"{how}, {ATTEMPTS} times"))
+        message = None
+    run.receiver.close()
+    code = run.process.exitcode
+    run.process.close()
+    seconds = time.monotonic() - run.started
+    if message is None and run.attempt < ATTEMPTS:
+        progress.retried(run.job, _death(code))
+        return True
+    failure = f"{_death(code)}, {ATTEMPTS} times" if message is None else message or None
+    progress.ended(run.job, seconds, failure)
     return False
 
 
 def _work(job: Job, execute: Execute, threads: int, gpu: str | None, sender: Any) -> None:
-    """What the process of a run does; "" is sent when it is done, else the reason."""
+    """The process of a run; it sends "" when the run is complete, else the reason why it is not."""
     end_with_parent()  # or two commands would work on one run
     job.folder.mkdir(parents=True, exist_ok=True)
-    log = os.open(job.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    log = os.open(job.folder / LOG_FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(log, sys.stdout.fileno())
     os.dup2(log, sys.stderr.fileno())
     if gpu is not None:
@@ -157,7 +155,7 @@ def _work(job: Job, execute: Execute, threads: int, gpu: str | None, sender: Any
             execute(job)
     except KeyboardInterrupt:
         os._exit(1)
-    except Exception as error:  # the others go on, whatever it is
+    except Exception as error:  # the other runs go on, whatever it is
         traceback.print_exc()
         sender.send(one_line(error, 400, with_type=True))
     else:
@@ -174,27 +172,27 @@ def _death(code: int | None) -> str:
 def _context(jobs: Sequence[Job]) -> Any:
     """Processes are forked from a server that has imported the code but done nothing.
 
-    They are fresh, there at once, and edits of the code while the grid runs do not reach them.
+    They are fresh, start at once, and edits of the code while the grid runs do not reach them.
     """
     if "forkserver" not in get_all_start_methods():
         return get_context("spawn")
     from multiprocessing import forkserver
 
     context = get_context("forkserver")
-    own = {OBJECTIVES.get(job.settings["objective"]).__module__ for job in jobs}
-    own |= {DATASETS.get(job.settings["dataset"]).__module__ for job in jobs}
+    modules = {OBJECTIVES.get(job.settings["objective"]).__module__ for job in jobs}
+    modules |= {DATASETS.get(job.settings["dataset"]).__module__ for job in jobs}
     context.set_forkserver_preload(
-        ["coral_plugin.bench.worker", "lightning_fabric", "sklearn.linear_model", *sorted(own)]
+        ["coral_plugin.bench.worker", "lightning_fabric", "sklearn.linear_model", *sorted(modules)]
     )
     forkserver.ensure_running()
     return context
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def _thread_variables(count: int) -> Iterator[None]:
     """Libraries read the number of their threads from the environment when they are imported."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(count)))
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(count)))
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Places in a comparison: the raw-features line, the best and the second method, tests against the best."""
+"""Ranks in a comparison: the level of the raw features, the best and the second method, tests against the best."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from statistics import fmean
 
 from coral_plugin.bench.comparison import ComparedRow, Measure, Score
 
-_ROUNDING = 1e-12  # of the values: what two ways of adding them up may differ by
+_ROUNDING = 1e-12  # relative: two ways of adding the values up may differ by so much
 CORRECTION = (
     "paired t-test over the seeds against the best method, two-sided, Holm-corrected over the methods of a score"
 )
@@ -19,32 +19,32 @@ def ranked(rows: Sequence[ComparedRow], measures: Sequence[Measure]) -> tuple[Co
 
     A method below the raw features (:func:`raw_line`) has no rank, and where all methods are below, none is tested.
     """
-    scores: list[dict[Measure, Score]] = [dict(each.scores) for each in rows]
+    scores: list[dict[Measure, Score]] = [dict(row.scores) for row in rows]
     for measure in measures:
-        methods = [i for i, each in enumerate(rows) if each.kind == "method" and measure in scores[i]]
+        methods = [i for i, row in enumerate(rows) if row.kind == "method" and measure in scores[i]]
         means = {i: fmean(scores[i][measure].values.values()) for i in methods}
         line = raw_line(rows, measure)
         passing = {i: mean for i, mean in means.items() if line is None or not _below(mean, line, measure)}
         levels = sorted(set(passing.values()), reverse=not measure.lower_is_better)
         best = next((i for i, mean in passing.items() if mean == levels[0]), None)
-        found = {}
+        p_values: dict[int, float] = {}
         if best is not None:
             against = scores[best][measure].values
             tested = {i: p_value(scores[i][measure].values, against) for i in methods if i != best}
-            found = holm({i: p for i, p in tested.items() if p is not None})
+            p_values = holm({i: p for i, p in tested.items() if p is not None})
         for i in methods:
             place = levels.index(passing[i]) + 1 if i in passing else None
             rank = place if place in (1, 2) else None
-            scores[i][measure] = replace(scores[i][measure], rank=rank, p_value=found.get(i))
-    return tuple(replace(each, scores=own) for each, own in zip(rows, scores, strict=True))
+            scores[i][measure] = replace(scores[i][measure], rank=rank, p_value=p_values.get(i))
+    return tuple(replace(row, scores=ranked_scores) for row, ranked_scores in zip(rows, scores, strict=True))
 
 
 def raw_line(rows: Sequence[ComparedRow], measure: Measure) -> float | None:
     """The best mean among the rows of raw features; None where no such row has this score."""
     means = [
-        fmean(each.scores[measure].values.values())
-        for each in rows
-        if each.kind == "raw features" and measure in each.scores
+        fmean(row.scores[measure].values.values())
+        for row in rows
+        if row.kind == "raw features" and measure in row.scores
     ]
     if not means:
         return None
@@ -53,7 +53,7 @@ def raw_line(rows: Sequence[ComparedRow], measure: Measure) -> float | None:
 
 def all_below(rows: Sequence[ComparedRow], measure: Measure) -> bool:
     """Whether there are methods with this score, and every one of them is below the raw features."""
-    methods = [each.scores[measure] for each in rows if each.kind == "method" and measure in each.scores]
+    methods = [row.scores[measure] for row in rows if row.kind == "method" and measure in row.scores]
     line = raw_line(rows, measure)
     return line is not None and bool(methods) and all(score.rank is None for score in methods)
 
@@ -61,14 +61,14 @@ def all_below(rows: Sequence[ComparedRow], measure: Measure) -> bool:
 def p_value(values: Mapping[int, float], best: Mapping[int, float]) -> float | None:
     """Two-sided paired t-test over the seeds that both have; None with fewer than two of them.
 
-    The seeds share initialisation, order and probe, hence paired. Equal differences have no deviation and no t: they
-    count as certain, or as none if they are zero.
+    The seeds share initialisation, order and probe, hence paired. Equal differences have no standard deviation and no
+    t: they count as certain, or as no difference if they are zero.
     """
     seeds = sorted(values.keys() & best.keys())
     if len(seeds) < 2:
         return None
     differences = [values[seed] - best[seed] for seed in seeds]
-    rounding = _ROUNDING * max(abs(own[seed]) for own in (values, best) for seed in seeds)
+    rounding = _ROUNDING * max(abs(by_seed[seed]) for by_seed in (values, best) for seed in seeds)
     if max(differences) - min(differences) <= rounding:
         return 1.0 if abs(differences[0]) <= rounding else 0.0
     from scipy.stats import ttest_rel
@@ -79,7 +79,7 @@ def p_value(values: Mapping[int, float], best: Mapping[int, float]) -> float | N
 def holm(p_values: Mapping[int, float]) -> dict[int, float]:
     """Adjusted p-values of Holm's step-down procedure (Holm 1979), which holds the family-wise error rate.
 
-    The i-th smallest of m is multiplied by ``m - i + 1``; none becomes smaller than one before it, or greater than 1.
+    The i-th smallest of m is multiplied by ``m - i + 1``; none becomes smaller than its predecessor, or greater than 1.
 
     >>> {i: round(p, 12) for i, p in holm({0: 0.01, 1: 0.04, 2: 0.03, 3: 0.005}).items()}
     {3: 0.02, 0: 0.03, 2: 0.06, 1: 0.06}

@@ -1,4 +1,4 @@
-"""A comparison read back from the ``table.json`` of a record, to write its tables anew without any run."""
+"""A comparison read from the ``table.json`` of a record, to write its tables anew without any run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from coral_plugin.bench.comparison import (
 from coral_plugin.bench.formats import TABLE_SCHEMA
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow
 from coral_plugin.bench.ranking import ranked
-from coral_plugin.bench.report import write_views
+from coral_plugin.bench.report import write_report
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_json
 
@@ -35,12 +35,13 @@ _KINDS: dict[str, RowKind] = {
 def redraw(folder: Path, look_up: Callable[[Sequence[str] | None, Comparison], PublishedNumbers]) -> list[CellTable]:
     """Write tables, pictures and report of a record in today's form, from the values that it holds.
 
-    Ranks and tests are computed anew. What the record lacks (schema 1 has no settings, steps and widths of its rows) is
-    said in the captions. ``environment.json`` stays that of the runs.
+    Ranks and tests are computed anew. The captions name what the record does not hold (schema 1 has no settings, steps
+    and widths of its rows). ``environment.json`` stays that of the runs.
 
     Args:
-        folder: With ``table.json`` and ``environment.json``, as ``coral bench --record`` leaves them.
-        look_up: Finds numbers in the published tables that the record names, None where it names none.
+        folder: Folder with ``table.json`` and ``environment.json``, as ``coral bench --record`` leaves it.
+        look_up: Maker of the published numbers from the names of the tables that the record lists, None where it lists
+            none.
 
     Raises:
         InputError: no record, or one that cannot be read.
@@ -48,11 +49,11 @@ def redraw(folder: Path, look_up: Callable[[Sequence[str] | None, Comparison], P
     comparison, published = read_comparison(folder)
     record = read_json(folder / ENVIRONMENT)
     if not isinstance(record, dict) or not record.get("command"):
-        raise InputError(f"{folder / ENVIRONMENT} does not tell the command of a record.")
+        raise InputError(f"{folder / ENVIRONMENT} does not hold the command of a record.")
     drawn = {
         path.stem.replace("-", " "): path for path in sorted((folder / "pictures").glob("*-embeddings-seed-*.png"))
     }
-    return write_views(folder, comparison, partial(look_up, published), drawn, record)
+    return write_report(folder, comparison, partial(look_up, published), drawn, record)
 
 
 def read_comparison(folder: Path) -> tuple[Comparison, tuple[str, ...] | None]:
@@ -76,58 +77,58 @@ def read_comparison(folder: Path) -> tuple[Comparison, tuple[str, ...] | None]:
 
 
 def _comparison(stored: Mapping[str, Any]) -> tuple[Comparison, tuple[str, ...] | None]:
-    columns = tuple(_column(name, own) for name, own in stored["columns"].items())
-    rows = [_compared(own) for own in stored["rows"]]
+    columns = tuple(_column(name, column) for name, column in stored["columns"].items())
+    rows = [_compared(row) for row in stored["rows"]]
     grid = Grid(
-        rows=tuple(each.method for each in rows), columns=columns, seeds=tuple(stored["seeds"]), title=stored["title"]
+        rows=tuple(row.method for row in rows), columns=columns, seeds=tuple(stored["seeds"]), title=stored["title"]
     )
     places = [column.name for column in columns]
-    found = dict.fromkeys(measure for each in rows for measure in each.scores)
-    measures = tuple(sorted(found, key=lambda measure: places.index(measure.column)))
+    measures = dict.fromkeys(measure for row in rows for measure in row.scores)
+    in_order = tuple(sorted(measures, key=lambda measure: places.index(measure.column)))
     comparison = Comparison(
         grid,
-        measures,
-        ranked(rows, measures),
+        in_order,
+        ranked(rows, in_order),
         stored["failed"],
-        {name: own["fingerprints"] for name, own in stored["columns"].items()},
-        {name: tuple(own["modalities"]) for name, own in stored["columns"].items() if own["modalities"]},
+        {name: column["fingerprints"] for name, column in stored["columns"].items()},
+        {name: tuple(names) for name, column in stored["columns"].items() if (names := column["modalities"])},
     )
     published = stored.get("published_tables")
     return comparison, None if published is None else tuple(published)
 
 
-def _column(name: str, own: Mapping[str, Any]) -> DatasetColumn:
+def _column(name: str, stored: Mapping[str, Any]) -> DatasetColumn:
     return DatasetColumn(
         name=name,
-        dataset=own["dataset"],
-        data=own["data"],
-        modalities=tuple(own["modalities"]) if own["modalities"] else None,
-        chosen=own["chosen"],
-        conditions=own.get("conditions", {"": {}}),
-        papers_data=own.get("papers_data", False),
+        dataset=stored["dataset"],
+        data=stored["data"],
+        modalities=tuple(stored["modalities"]) if stored["modalities"] else None,
+        chosen=stored["chosen"],
+        conditions=stored.get("conditions", {"": {}}),
+        papers_data=stored.get("papers_data", False),
     )
 
 
-def _compared(own: Mapping[str, Any]) -> ComparedRow:
+def _compared(stored: Mapping[str, Any]) -> ComparedRow:
     keys = ("name", "objective", "preset", "presets", "chosen", "by_column", "finetune")
     return ComparedRow(
-        MethodRow(**{key: own[key] for key in keys}),
-        _KINDS[own["kind"]],
-        dict(map(_score, own["scores"])),
-        {name: Cost(**cost) for name, cost in own["cost"].items()},
+        MethodRow(**{key: stored[key] for key in keys}),
+        _KINDS[stored["kind"]],
+        dict(map(_score, stored["scores"])),
+        {name: Cost(**cost) for name, cost in stored["cost"].items()},
         {
             column: {condition: Training(**training) for condition, training in conditions.items()}
-            for column, conditions in own.get("trainings", {}).items()
+            for column, conditions in stored.get("trainings", {}).items()
         },
-        own.get("widths", {}),
-        own.get("matched_widths", {}),
+        stored.get("widths", {}),
+        stored.get("matched_widths", {}),
     )
 
 
-def _score(own: Mapping[str, Any]) -> tuple[Measure, Score]:
+def _score(stored: Mapping[str, Any]) -> tuple[Measure, Score]:
     keys = ("column", "score", "metric", "chance", "unit", "probe")
-    measure = Measure(**{key: own[key] for key in keys if key in own})
-    return measure, Score(_by_seed(own["values"]), matched=_by_seed(own.get("matched", {})))
+    measure = Measure(**{key: stored[key] for key in keys if key in stored})
+    return measure, Score(_by_seed(stored["values"]), matched=_by_seed(stored.get("matched", {})))
 
 
 def _by_seed(values: Mapping[str, float]) -> dict[int, float]:

@@ -1,9 +1,10 @@
-"""One run of a grid, wherever an engine sends it."""
+"""One run of a grid, on whatever machine a scheduler sends it to."""
 
 from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,34 +17,41 @@ from coral_plugin.runs.lock import locked
 from coral_plugin.runs.run import load_data, run
 from coral_plugin.runs.settings import from_dict
 
-RECORD, LOCK, LOG = "record.json", "worker.lock", "log.txt"
+RECORD_FILE, LOCK_FILE, LOG_FILE = "record.json", "worker.lock", "log.txt"
 RECORD_SCHEMA = 1
+ATTEMPTS = 2  # a run whose process dies (killed, out of memory) is tried once more
+Execute = Callable[[Job], dict[str, Any]]
 
 
 def read_record(job: Job) -> dict[str, Any] | None:
     """The record of a complete run; None while it is not complete. A damaged one counts as not complete."""
     try:
-        record = read_json(job.folder / RECORD)
+        record = read_json(job.folder / RECORD_FILE)
     except InputError:
         return None
-    whole = (
-        isinstance(record, dict) and record.get("schema") == RECORD_SCHEMA and record.get("identity") == job.identity
-    )
-    return record if whole else None
+    if not isinstance(record, dict):
+        return None
+    return record if (record.get("schema"), record.get("identity")) == (RECORD_SCHEMA, job.identity) else None
+
+
+def write_record(job: Job, record: Mapping[str, Any]) -> None:
+    """Mark a run as complete."""
+    write_json(job.folder / RECORD_FILE, record)
 
 
 def execute(job: Job) -> dict[str, Any]:
     """Train and score one run, from its last checkpoint where there is one; the record is written last.
 
+    A second command on the same grid waits for the first one's run; the lock of a process that was killed is free.
+
     Raises:
-        CoralError: whatever the run raises, or data that are not those that were planned with.
+        CoralError: any error of the run, or data other than those that were planned with.
     """
     if job.pretrained is not None:
         execute(job.pretrained)
-    # a second command on the same grid waits
-    with locked(job.folder, LOCK, wait=True):
-        if (done := read_record(job)) is not None:
-            return done
+    with locked(job.folder, LOCK_FILE, wait=True):
+        if (complete := read_record(job)) is not None:
+            return complete
         metrics = _train(job) if job.pretrained is None else _finetune(job, job.pretrained.folder)
         record = {
             "schema": RECORD_SCHEMA,
@@ -59,7 +67,7 @@ def execute(job: Job) -> dict[str, Any]:
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
             "metrics": metrics,
         }
-        write_json(job.folder / RECORD, record)
+        write_record(job, record)
     return record
 
 

@@ -4,28 +4,17 @@ from __future__ import annotations
 
 import importlib
 import platform
-from importlib.metadata import PackageNotFoundError, version
+import re
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 
 from coral_plugin.cli.flags import CommandParser
-from coral_plugin.errors import CoralError, InputError, one_line
+from coral_plugin.errors import CoralError, InputError
 from coral_plugin.io.files import cache_folder
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
 
-NEEDED = {
-    "torch": "torch",
-    "pytorch-lightning": "pytorch_lightning",
-    "numpy": "numpy",
-    "scikit-learn": "sklearn",
-    "scipy": "scipy",
-    "safetensors": "safetensors",
-    "matplotlib": "matplotlib",
-}
-OPTIONAL = {
-    "umap-learn": ("umap", "umap"),
-    "tensorboard": ("tensorboard", "tensorboard"),
-    "h5py": ("h5py", "multibench"),
-    "pandas": ("pandas", "multibench"),
-}
+_OURS = "coral-multibench"
+_FOR_DEVELOPERS = ("test", "lint")  # extras
 
 
 def main(argv: list[str]) -> int:
@@ -34,20 +23,18 @@ def main(argv: list[str]) -> int:
         prog="coral doctor", description="Say what is installed, what is missing, and how to get it."
     )
     parser.add_argument(
-        "--multibench", metavar="DIR", help="a MultiBench checkout; else MULTIBENCH_ROOT, else the current directory"
+        "--multibench", metavar="DIR", help="MultiBench checkout; else MULTIBENCH_ROOT, else the current directory"
     )
     folder = parser.parse_args(argv).multibench
     from coral_plugin.multibench.checkout import find_checkout
 
     if folder is not None:
         find_checkout(folder)  # before anything is printed
-    print(f"coral-multibench {version('coral-multibench')}, Python {platform.python_version()}, {platform.platform()}")
-    works = [_package(name, module, None) for name, module in NEEDED.items()]  # every line is printed
-    whole = all(works)
-    for name, (module, extra) in OPTIONAL.items():
-        _package(name, module, extra)
+    print(f"{_OURS} {version(_OURS)}, Python {platform.python_version()}, {platform.platform()}")
+    works = [_package(name, extra) for name, extra in _requirements()]  # every line is printed
     import torch
 
+    whole = all(works)
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch can use"
     print(f"device: {gpu}; {torch.get_num_threads()} threads")
     print(f"cache: {cache_folder()}")
@@ -63,7 +50,7 @@ def main(argv: list[str]) -> int:
 
 
 def _multibench(folder: str | None) -> bool:
-    """Print which checkout there is, what it needs here, and what of it imports; False where something is broken."""
+    """Print the checkout, its shims and the modules that import; whether nothing of it is broken."""
     from coral_plugin.multibench.checkout import find_checkout
     from coral_plugin.multibench.compatibility import needs
     from coral_plugin.multibench.modules import survey
@@ -80,12 +67,12 @@ def _multibench(folder: str | None) -> bool:
     for need in needs((*SHIMS, *SCRIPT_SHIMS)):
         print(f"  {'shim  ' if need.why else 'unused'} {need.shim.name}: {need.shim.purpose}{_because(need.why)}")
     try:
-        found = survey(checkout)
+        faults = survey(checkout)
     except CoralError as error:
         print(f"  BROKEN {error}")
         return False
-    print(f"  {sum(not why for why in found.values())} of {len(found)} modules import with these; the others:")
-    for name, why in found.items():
+    print(f"  {sum(not why for why in faults.values())} of {len(faults)} modules import with these; the others:")
+    for name, why in faults.items():
         if why:
             print(f"  absent {name}: {why}")
     return not checkout.missing
@@ -95,18 +82,38 @@ def _because(why: str) -> str:
     return f" ({why})" if why else ""
 
 
-def _package(name: str, module: str, extra: str | None) -> bool:
-    """Print one line on a package; whether it works."""
+def _requirements() -> list[tuple[str, str | None]]:
+    """Distributions that this one needs, each with the extra that brings it (None: needed by everybody)."""
+    names = [
+        (re.match(r"[\w.-]+", line)[0], re.search(r"extra == ['\"](\w+)", line))  # type: ignore[index]
+        for line in requires(_OURS) or ()
+    ]
+    extras = [(name, extra[1] if extra else None) for name, extra in names]
+    return [(name, extra) for name, extra in extras if extra not in _FOR_DEVELOPERS]
+
+
+_modules = cache(packages_distributions)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[-_.]+", "_", name).lower()
+
+
+def _package(name: str, extra: str | None) -> bool:
+    """Print one line on a distribution; whether it works, or is not needed."""
     try:
-        found = version(name)
+        installed = version(name)
     except PackageNotFoundError:
-        how = f"pip install 'coral-multibench[{extra}]'" if extra else "pip install coral-multibench again"
+        how = f"pip install '{_OURS}[{extra}]'" if extra else f"pip install {_OURS} again"
         print(f"{'absent ' if extra else 'MISSING'} {name}: {how}")
         return extra is not None
+    plain = _plain(name)
+    modules = [module for module, owners in _modules().items() if plain in map(_plain, owners)] or [plain]
+    module = min(modules, key=lambda module: (module != plain, module.startswith("_"), module))
     try:
         importlib.import_module(module)
     except Exception as error:  # a broken library may raise anything while it is imported
-        print(f"BROKEN  {name} {found}: {one_line(error, 150, with_type=True)}")
-        return False
-    print(f"ok      {name} {found}")
+        print(f"BROKEN  {name} {installed}: {type(error).__name__}: {' '.join(str(error).split())[:150]}")
+        return extra is not None
+    print(f"ok      {name} {installed}")
     return True

@@ -15,7 +15,7 @@ from coral_plugin.errors import InputError
 if TYPE_CHECKING:
     from coral_plugin.bench.comparison import LookUp
     from coral_plugin.bench.grid import Grid
-    from coral_plugin.bench.runner import Finished
+    from coral_plugin.bench.runner import FinishedGrid
 
 
 def add_grid_flags(parser: CommandParser, output: str) -> None:
@@ -66,10 +66,9 @@ def run_and_report(
         look_up: Function that makes the published numbers which may stand beside ours.
         embeddings: Whether the densities of the embeddings of the first seed are drawn too.
     """
-    from coral_plugin.bench.embeddings import draw_embeddings
     from coral_plugin.bench.fingerprints import FINGERPRINTS_FILE
     from coral_plugin.bench.formats import text
-    from coral_plugin.bench.report import write_views
+    from coral_plugin.bench.report import draw_embeddings, write_report
     from coral_plugin.bench.runner import RUNS_FOLDER, RunnerSettings, run_grid
 
     engine = RunnerSettings(
@@ -79,8 +78,8 @@ def run_and_report(
         raise InputError("--address is that of a Ray cluster; add --engine ray.")
     finished = run_grid(grid, folder, engine)
     finished = _with_costs(finished, folder, measure=arguments.cost, quiet=arguments.quiet)
-    pictures = draw_embeddings(tables, finished) if embeddings else {}
-    written = write_views(tables, finished.comparison, look_up, pictures)
+    pictures = draw_embeddings(tables, finished.jobs) if embeddings else {}
+    written = write_report(tables, finished.comparison, look_up, pictures)
     if arguments.record:
         leave = shutil.ignore_patterns(RUNS_FOLDER, FINGERPRINTS_FILE)
         shutil.copytree(tables, arguments.record, ignore=leave, dirs_exist_ok=True)
@@ -89,7 +88,7 @@ def run_and_report(
     return _report(finished, tables, quiet=arguments.quiet)
 
 
-def _with_costs(finished: Finished, folder: Path, *, measure: bool, quiet: bool) -> Finished:
+def _with_costs(finished: FinishedGrid, folder: Path, *, measure: bool, quiet: bool) -> FinishedGrid:
     """The finished runs with the costs that were measured alone, now or before."""
     from coral_plugin.bench.cost import measure_costs, read_costs, with_costs
 
@@ -109,7 +108,7 @@ def _silent(line: str) -> None:
     del line
 
 
-def _report(finished: Finished, tables: Path, *, quiet: bool) -> int:
+def _report(finished: FinishedGrid, tables: Path, *, quiet: bool) -> int:
     for label, reason in finished.failed.items():
         sys.stderr.write(f"coral: {label} failed: {reason}\n")
     if not quiet:

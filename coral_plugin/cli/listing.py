@@ -1,32 +1,40 @@
-"""``coral list``: the registered names, and what they are."""
+"""``coral list``: the registered names, with a line of description for each."""
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
+from importlib.util import find_spec
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from coral_plugin.cli.describe import describe
 from coral_plugin.cli.flags import CommandParser
-from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, Registry, suggest
+from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, Entry, Registry, suggest
 
 OURS = "coral-multibench"
 
 REGISTRIES = {"objectives": OBJECTIVES, "datasets": DATASETS, "encoders": ENCODERS, "augmentations": AUGMENTATIONS}
-_NAME = 20
-_LEAST = 60  # columns of a terminal; a narrower one wraps
+_NAME_WIDTH = 20
+_LEAST_WIDTH = 60  # columns of a terminal; a narrower one wraps
+_MARKUP = re.compile(r":\w+:`~?|`")
 
 
 def main(argv: list[str]) -> int:
     """Run ``coral list``; returns the exit status."""
-    parser = CommandParser(prog="coral list", description="List what can be selected by name, and what it is.")
-    parser.add_argument("what", nargs="?", metavar="|".join(REGISTRIES), help="all by default")
-    parser.add_argument("--verbose", action="store_true", help="with the object behind each name, and who brings it")
-    parser.add_argument("--json", action="store_true", help="all of it as JSON")
+    parser = CommandParser(
+        prog="coral list", description="List what can be selected by name, with a line of description for each."
+    )
+    parser.add_argument("what", nargs="?", metavar="|".join(REGISTRIES), help="List to print; all by default")
+    parser.add_argument(
+        "--verbose", action="store_true", help="Also print the object behind each name and its distribution"
+    )
+    parser.add_argument("--json", action="store_true", help="Print JSON")
     arguments = parser.parse_args(argv)
     what = arguments.what
     if what is not None and what not in REGISTRIES:
@@ -44,19 +52,19 @@ def main(argv: list[str]) -> int:
 
 
 def records(registry: Registry) -> Iterator[dict[str, Any]]:
-    """For each name and distribution: ``name``, ``description``, ``target``, ``distribution`` and ``fault``.
+    """Yield ``name``, ``description``, ``target``, ``distribution`` and ``fault`` for each name and distribution.
 
-    A name that strangers have registered and that is broken has one record; its ``fault`` says why. Strangers' plugins
-    are imported to find out. Our own are not, which would take seconds: ``coral doctor`` does that.
+    A name that other distributions have registered and that is broken has one record; its ``fault`` says why. Their
+    plugins are imported to find out. Ours are not, which would take seconds: ``coral doctor`` does that.
     """
     entries = registry.entries()
-    strangers = {entry.name for entry in entries if entry.distribution not in (OURS, "this process")}
-    for name, own in groupby(entries, key=lambda entry: entry.name):
-        fault = registry.fault(name) if name in strangers else None
-        for entry in own:
+    imported = {entry.name for entry in entries if entry.distribution != OURS}
+    for name, claims in groupby(entries, key=lambda entry: entry.name):
+        fault = registry.fault(name) if name in imported else None
+        for entry in claims:
             yield {
                 "name": name,
-                "description": "" if fault else describe(entry.target),
+                "description": "" if fault else describe(registry, entry),
                 "target": entry.target,
                 "distribution": entry.distribution,
                 "fault": fault,
@@ -65,16 +73,39 @@ def records(registry: Registry) -> Iterator[dict[str, Any]]:
                 break
 
 
+def describe(registry: Registry, entry: Entry) -> str:
+    """First line of the docstring of a registered object, else of its module; ours are read without an import."""
+    if entry.distribution == OURS:
+        text = _source_docstring(*entry.target.split(":"))
+    else:
+        registered = registry.get(entry.name)
+        module = sys.modules.get(getattr(registered, "__module__", ""))
+        text = getattr(registered, "__doc__", None) or getattr(module, "__doc__", None)
+    lines = (text or "").strip().splitlines()
+    return _MARKUP.sub("", lines[0]).rstrip(".") if lines else ""
+
+
+def _source_docstring(module: str, name: str) -> str | None:
+    top, room, *parts = module.split(".")
+    spec = find_spec(f"{top}.{room}")  # imports coral_plugin alone, which loads nothing
+    folder = Path(((spec and spec.submodule_search_locations) or [""])[0])
+    tree = ast.parse(folder.joinpath(*parts).with_suffix(".py").read_bytes())
+    defined = (node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name)
+    return next(filter(None, map(ast.get_docstring, defined)), None) or ast.get_docstring(tree)
+
+
 def lines(registry: Registry, *, verbose: bool = False) -> Iterator[str]:
-    """A line for each of :func:`records`, cut to a terminal's width; ``verbose`` adds one on where it comes from."""
-    width = max(_LEAST, shutil.get_terminal_size().columns - 2) if sys.stdout.isatty() else None
+    """A line for each of :func:`records`, cut to a terminal's width; ``verbose`` adds one with its origin."""
+    width = max(_LEAST_WIDTH, shutil.get_terminal_size().columns - 2) if sys.stdout.isatty() else None
     for record in records(registry):
         if record["fault"]:
-            yield f"{record['name']:<{_NAME}} BROKEN: {record['fault']}"
+            yield f"{record['name']:<{_NAME_WIDTH}} BROKEN: {record['fault']}"
             continue
-        brought = "" if record["distribution"] == OURS else f"  ({record['distribution']})"
-        text = f"{record['name']:<{_NAME}} {record['description'] or record['target']}"
-        shown = textwrap.shorten(text[_NAME:], width - _NAME - len(brought), placeholder=" ...") if width else ""
-        yield (f"{text[:_NAME]} {shown}" if width else text) + brought
+        origin = "" if record["distribution"] == OURS else f"  ({record['distribution']})"
+        text = f"{record['name']:<{_NAME_WIDTH}} {record['description'] or record['target']}"
+        shown = (
+            textwrap.shorten(text[_NAME_WIDTH:], width - _NAME_WIDTH - len(origin), placeholder=" ...") if width else ""
+        )
+        yield (f"{text[:_NAME_WIDTH]} {shown}" if width else text) + origin
         if verbose:
-            yield f"{'':<{_NAME}} = {record['target']}  ({record['distribution']})"
+            yield f"{'':<{_NAME_WIDTH}} = {record['target']}  ({record['distribution']})"

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import difflib
 import errno
+import io
 import json
 import math
 import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,17 @@ def write_text(path: Path | str, text: str) -> None:
     """Write ``text`` as UTF-8, aside and renamed."""
     with write_aside(path) as aside:
         aside.write_text(text, encoding="utf-8", newline="")
+
+
+def csv_text(columns: Iterable[Any], rows: Iterable[Iterable[Any]]) -> str:
+    r"""Headings and rows as the text of a CSV file; None is an empty entry.
+
+    >>> csv_text(["name", "value"], [["a, b", 1.5], ["c", None]])
+    'name,value\n"a, b",1.5\nc,\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
+    return text.getvalue()
 
 
 def write_json(path: Path | str, value: Any) -> None:

@@ -84,7 +84,7 @@ class _File:
     def read(self, count: int) -> bytes:
         if count > self.size - self.file.tell():
             raise InputError(
-                f"{self.path} is cut off after {self.size:,} bytes: its next piece claims {count:,}; fetch it again."
+                f"{self.path} is cut off: a pickle of {self.size:,} bytes, its next part has {count:,}; fetch it again."
             )
         return self.file.read(count)
 

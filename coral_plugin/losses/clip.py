@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coral_plugin.losses.contrastive import check_pairs
+from coral_plugin.losses.contrastive import check_pairs, unit_rows
 
 
 def clip_loss(anchors: Tensor, positives: Tensor, scale: Tensor | float) -> Tensor:
@@ -34,7 +34,7 @@ def clip_loss(anchors: Tensor, positives: Tensor, scale: Tensor | float) -> Tens
     """
     check_pairs(anchors, positives, "clip_loss")
     with torch.autocast(anchors.device.type, enabled=False):
-        a, b = (F.normalize(z if z.dtype == torch.float64 else z.float(), dim=-1) for z in (anchors, positives))
+        a, b = unit_rows(anchors), unit_rows(positives)
         logits = scale * (a @ b.T)  # (N, N)
         target = torch.arange(len(logits), device=logits.device)
         return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2

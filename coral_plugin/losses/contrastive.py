@@ -21,6 +21,16 @@ def check_pairs(anchors: Tensor, positives: Tensor, name: str) -> None:
         )
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """``values`` in float32, or as they are in float64: half precision is too coarse for a loss."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
+def unit_rows(rows: Tensor) -> Tensor:
+    """``rows`` (..., d) divided by their Euclidean length, in float32 at least; rows of zeros stay zero."""
+    return F.normalize(at_least_float32(rows), dim=-1)
+
+
 def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> Tensor:
     r"""Normalised temperature-scaled cross-entropy (SimCLR, arXiv:2002.05709, eq. 1), symmetric in its arguments.
 
@@ -44,7 +54,7 @@ def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> 
     """
     check_pairs(anchors, positives, "nt_xent")
     count = len(anchors)
-    z = _normalised(torch.cat([anchors, positives]))  # (2N, d)
+    z = unit_rows(torch.cat([anchors, positives]))  # (2N, d)
     logits = (z @ z.T / temperature).fill_diagonal_(float("-inf"))  # (2N, 2N), no row with itself
     target = torch.arange(2 * count, device=z.device).roll(count)  # i <-> i + N
     return F.cross_entropy(logits, target)
@@ -75,11 +85,6 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) ->
     check_pairs(anchors, positives, "info_nce")
     if len(anchors) < 2:
         raise InputError("info_nce needs at least two pairs: with one there are no negatives.")
-    logits = _normalised(anchors) @ _normalised(positives).T / temperature  # (N, N)
+    logits = unit_rows(anchors) @ unit_rows(positives).T / temperature  # (N, N)
     own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
     return (logits.masked_fill(own, float("-inf")).logsumexp(dim=1) - logits.diagonal()).mean()
-
-
-def _normalised(rows: Tensor) -> Tensor:
-    # similarities of half-precision rows are too coarse to be divided by a temperature
-    return F.normalize(rows if rows.dtype == torch.float64 else rows.float(), dim=-1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from coral_plugin.errors import InputError
+from coral_plugin.losses.contrastive import at_least_float32
 
 
 def nce_bound(scores: Tensor) -> Tensor:
@@ -27,6 +27,7 @@ def nce_bound(scores: Tensor) -> Tensor:
         InputError: the scores are no square matrix of at least one pair.
 
     Example:
+        >>> import torch
         >>> round(nce_bound(torch.tensor([[2.0, 0.0], [0.0, 2.0]])).item(), 4)  # log 2 - log(1 + exp(-2))
         0.5662
     """
@@ -51,6 +52,7 @@ def club_bound(scores: Tensor) -> Tensor:
         InputError: the scores are no square matrix of at least one pair.
 
     Example:
+        >>> import torch
         >>> club_bound(torch.tensor([[2.0, 0.0], [0.0, 2.0]])).item()
         1.0
     """
@@ -61,4 +63,4 @@ def club_bound(scores: Tensor) -> Tensor:
 def _checked(scores: Tensor, name: str) -> Tensor:
     if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or not len(scores):
         raise InputError(f"{name} needs the scores of all pairs, (N, N), got {tuple(scores.shape)}.")
-    return scores if scores.dtype == torch.float64 else scores.float()
+    return at_least_float32(scores)

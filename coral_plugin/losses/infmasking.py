@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from coral_plugin.errors import InputError
+from coral_plugin.losses.contrastive import unit_rows
 
 
 def masked_bound(
@@ -50,7 +50,7 @@ def masked_bound(
     count, copies, _ = masked.shape
     # mixed precision would round the products, which are then divided by the temperature
     with torch.autocast(anchors.device.type, enabled=False):
-        q, m = _normalised(anchors), _normalised(masked)
+        q, m = unit_rows(anchors), unit_rows(masked)
         across = (q @ m.flatten(0, 1).T).unflatten(1, (count, copies)) / temperature  # (N, N, K): i, j, k
         within = q @ q.T / temperature  # (N, N)
     own = across.diagonal().T  # (N, K), what the K masked views of a sample say of it
@@ -60,7 +60,3 @@ def masked_bound(
     negatives = [across.masked_fill(itself.unsqueeze(2), -math.inf).flatten(1), within.masked_fill(itself, -math.inf)]
     below = torch.cat([(positive + variance).unsqueeze(1), *negatives], dim=1).logsumexp(dim=1)
     return (below - positive).mean()
-
-
-def _normalised(rows: Tensor) -> Tensor:
-    return F.normalize(rows if rows.dtype == torch.float64 else rows.float(), dim=-1)

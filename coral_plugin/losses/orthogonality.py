@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coral_plugin.losses.contrastive import check_pairs
+from coral_plugin.losses.contrastive import at_least_float32, check_pairs
 
 
 def cosine_embedding(a: Tensor, b: Tensor) -> Tensor:
@@ -22,6 +21,7 @@ def cosine_embedding(a: Tensor, b: Tensor) -> Tensor:
         InputError: the shapes differ or are not ``(N, d)``.
 
     Example:
+        >>> import torch
         >>> cosine_embedding(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[1.0, 0.0], [-1.0, 0.0]])).item()
         0.5
     """
@@ -39,6 +39,7 @@ def squared_cosine(a: Tensor, b: Tensor) -> Tensor:
         InputError: the shapes differ or are not ``(N, d)``.
 
     Example:
+        >>> import torch
         >>> squared_cosine(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[0.0, 1.0], [-1.0, 0.0]])).item()
         0.5
     """
@@ -47,6 +48,4 @@ def squared_cosine(a: Tensor, b: Tensor) -> Tensor:
 
 def _cosine(a: Tensor, b: Tensor, name: str) -> Tensor:
     check_pairs(a, b, name)
-    if a.dtype != torch.float64:
-        a, b = a.float(), b.float()
-    return F.cosine_similarity(a, b, dim=-1)
+    return F.cosine_similarity(at_least_float32(a), at_least_float32(b), dim=-1)

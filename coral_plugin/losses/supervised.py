@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from coral_plugin.errors import InputError
-from coral_plugin.losses.contrastive import check_pairs
+from coral_plugin.losses.contrastive import check_pairs, unit_rows
 
 
 def supervised_contrast(
@@ -48,7 +47,7 @@ def supervised_contrast(
             f"supervised_contrast needs a label for each of {len(anchors)} rows, got {tuple(labels.shape)}."
         )
     rows = torch.cat([anchors, positives])
-    z = F.normalize(rows if rows.dtype == torch.float64 else rows.float(), dim=-1)  # (2N, d)
+    z = unit_rows(rows)  # (2N, d)
     own = torch.eye(len(z), dtype=torch.bool, device=z.device)
     same = (labels.unsqueeze(0) == labels.unsqueeze(1)).repeat(2, 2)  # (2N, 2N)
     pulled = own.roll(len(anchors), dims=1) if neutral else same & ~own

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
+from coral_plugin.losses import at_least_float32
 from coral_plugin.networks import (
     EncoderBuilders,
     SharedPathway,
@@ -165,7 +166,7 @@ class Mae(Objective):
     def _target(self, name: str, values: Tensor) -> Tensor:
         """What is to be reconstructed, ``(B, P, p)`` in float32 or float64."""
         patches = self._patches(name)
-        target = patches.cut(values if values.dtype == torch.float64 else values.float())
+        target = patches.cut(at_least_float32(values))
         if not (self.settings.normalise_patches and patches.modality.kind == "image" and patches.cell != (1, 1)):
             return target
         centred = target - target.mean(dim=2, keepdim=True)

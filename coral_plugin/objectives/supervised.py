@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data import MultimodalBatch, Task
 from coral_plugin.errors import InputError
+from coral_plugin.losses import at_least_float32
 from coral_plugin.networks import (
     EncoderBuilders,
     SharedPathway,
@@ -77,8 +78,7 @@ class Supervised(Objective):
 
     def _both_views(self, task: Task, one: Tensor, two: Tensor, targets: Tensor) -> Tensor:
         """Loss of outputs ``(N, C)`` of each view against targets ``(N,)`` or ``(N, C)``."""
-        if one.dtype != torch.float64:
-            one, two = one.float(), two.float()
+        one, two = at_least_float32(one), at_least_float32(two)
         if task.kind == "classification":
             return (F.cross_entropy(one, targets) + F.cross_entropy(two, targets)) / 2
         wanted = targets.reshape(len(targets), -1).to(one.dtype)

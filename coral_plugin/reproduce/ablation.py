@@ -1,4 +1,4 @@
-"""The paper's Table 3 in the small: what masking and orthogonality are for."""
+"""The paper's Table 3 at a small scale: the effects of masking and orthogonality."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ ABLATIONS: dict[str, dict[str, Any]] = {
 def run_ablation(
     scale: Scale, *, variants: Mapping[str, Mapping[str, Any]], seeds: tuple[int, ...], folder: Path, resume: bool
 ) -> dict[str, TrifeatureRuns]:
-    """Both trainings of every variant; each variant has a folder of its own, so a stopped ablation resumes."""
+    """Both trainings of every variant, in a folder per variant, so that a stopped ablation can be resumed."""
     folders = {name: folder / slug(name) for name in variants}
     return run_variants(scale, variants, folders, seeds=seeds, resume=resume)
 
 
 def leakage(metrics: Mapping[str, Any]) -> dict[str, list[float]]:
-    """How much the parts of a run tell of each other, one value per seed.
+    """Information that the parts of a run share, one value per seed.
 
     ``shape in unique``: balanced accuracy of the shared attribute from the first unique part. ``|cos|`` and ``CKA``:
     means over all pairs of parts, of the projected parts and of the probed ones.
     """
-    found: dict[str, list[float]] = {
+    shares: dict[str, list[float]] = {
         "shape in unique": metrics["parts"]["unique/image1"]["redundancy"]["values"],
         "|cos| of heads": [],
         "CKA of parts": [],
     }
     for measured in metrics["disentanglement"].values():
-        found["|cos| of heads"].append(_mean(measured["projected"], "cosine"))
-        found["CKA of parts"].append(_mean(measured["probed"], "cka"))
-    return found
+        shares["|cos| of heads"].append(_mean(measured["projected"], "cosine"))
+        shares["CKA of parts"].append(_mean(measured["probed"], "cka"))
+    return shares
 
 
 def leakage_table(variants: Mapping[str, TrifeatureRuns], title: str) -> Table:
@@ -53,7 +53,7 @@ def leakage_table(variants: Mapping[str, TrifeatureRuns], title: str) -> Table:
     kinds = list(next(iter(rows.values())))
     return Table(
         columns=("leakage, %", *(f"{kind} ↓" for kind in kinds)),
-        rows=tuple((name, *(cell(found[kind]) for kind in kinds)) for name, found in rows.items()),
+        rows=tuple((name, *(cell(shares[kind]) for kind in kinds)) for name, shares in rows.items()),
         title=title,
     )
 

@@ -1,4 +1,4 @@
-"""Which published numbers may stand beside ours: those whose data and protocol are ours too, and why the others not."""
+"""The published numbers that may be shown beside ours, those of the same data and protocol, and why not the others."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 from coral_plugin.bench.comparison import AVERAGE, ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, run_settings
 from coral_plugin.reproduce.published import PublishedTable, covering, published_tables
-from coral_plugin.reproduce.targets import backbone, grids_beside, needs_files
+from coral_plugin.reproduce.targets import backbone, grids_for, needs_files
 
 _SHOWN = 3  # settings that a line names
-# what does not decide on the result, or is compared in another way
-_APART = (
+# settings that do not decide on the result, or are compared in another way
+_IGNORED = (
     "seeds", "data", "preset", "modalities", "training.device", "training.devices", "training.timeout_seconds",
     "training.checkpoint_seconds", "training.on_nonfinite", "training.compile", "training.deterministic",
     "probe.matched_width",
@@ -22,13 +22,13 @@ _APART = (
 class PaperNumbers:
     """Looks published numbers up in several tables, the first of which that has one gives it.
 
-    A number stands beside a row if the grid of its paper (``targets.yaml``) has a row of that name whose runs have the
-    same settings, modalities and unit, if its authors ran it, and if the data are generated or the user declares that
-    the files are the papers'.
+    A number may be shown beside a row if the grid of its paper (``targets.yaml``) has a row of that name with the same
+    settings, modalities and unit, if its authors ran it, and if the data are generated or the user declares that the
+    files are the papers'.
 
     Args:
         names: Names of the published tables; None for all that have numbers on the data sets of the comparison.
-        comparison: Our numbers.
+        comparison: Scores of our runs.
     """
 
     def __init__(self, names: Sequence[str] | None, comparison: Comparison) -> None:
@@ -42,7 +42,7 @@ class PaperNumbers:
         self._used: list[PublishedTable] = []
 
     def __call__(self, compared: ComparedRow, measure: Measure) -> str | None:
-        """The number as printed with the mark of its source; None where none stands beside this one."""
+        """The number as printed, with the mark of its source; None where none may be shown beside this one."""
         first: tuple[str, ...] | None = None
         for name in self.names:
             for row, column in self._counterparts(name, compared, measure):
@@ -57,17 +57,18 @@ class PaperNumbers:
         return None
 
     def average(self, compared: ComparedRow, measures: Sequence[Measure]) -> str | None:
-        """The printed average over the data sets, if all of them, and no others, stand beside ours."""
+        """The printed average over the data sets, if the numbers of exactly these data sets are shown beside ours."""
         for name in self.names:
             text = published_tables()[name].values.get((compared.method.name, AVERAGE, ""))
             printed = {column for _, column, _ in published_tables()[name].values} - {AVERAGE}
-            own = {column.name for m in measures for _, column in self._counterparts(name, compared, m)}
-            if text is not None and own == printed == set(self._columns) and all(self(compared, m) for m in measures):
+            matching = {column.name for m in measures for _, column in self._counterparts(name, compared, m)}
+            same_columns = matching == printed == set(self._columns)
+            if text is not None and same_columns and all(self(compared, m) for m in measures):
                 return self._marked(name, text, None)
         return None
 
     def citations(self) -> list[str]:
-        """A line for each table that was used: its mark, where it is printed, its protocol, and other backbones."""
+        """A line per published table in use: its mark, where it is printed, its protocol, and other backbones."""
         lines = []
         for mark, source in enumerate(self._used, start=1):
             line = f"[{mark}] {source.cite}. Protocol: {source.protocol}."
@@ -77,37 +78,37 @@ class PaperNumbers:
         return lines
 
     def withheld(self) -> list[str]:
-        """A line for each data set beside which no published number stands although there is one, and why."""
+        """A line per data set whose published numbers may not be shown beside ours, with the reason."""
         lines = []
         for column, by_row in self._withheld.items():
             groups: dict[tuple[str, ...], list[str]] = {}
             for row, reasons in by_row.items():
                 groups.setdefault(reasons, []).append(row)
             for reasons, rows in groups.items():
-                who = "" if len(groups) == 1 else f" ({', '.join(rows)})"
-                lines.append(f"No published number stands beside {column}{who}: {'; '.join(reasons)}.")
+                listed = "" if len(groups) == 1 else f" ({', '.join(rows)})"
+                lines.append(f"No published number stands beside {column}{listed}: {'; '.join(reasons)}.")
         return lines
 
     def sources(self) -> list[dict[str, str]]:
-        """``cite`` and ``protocol`` of each published table that was used, in the order of the marks."""
+        """``cite`` and ``protocol`` of each published table in use, in the order of the marks."""
         return [{"cite": source.cite, "protocol": source.protocol} for source in self._used]
 
     def _counterparts(
-        self, name: str, each: ComparedRow, measure: Measure
+        self, name: str, compared: ComparedRow, measure: Measure
     ) -> Iterator[tuple[MethodRow, DatasetColumn]]:
         """Row and column of the paper's own grid, where its table has a number for this row and measure."""
         column = self._columns[measure.column]
         used = set(self._comparison.modalities.get(column.name, column.modalities or ()))
-        for grid in grids_beside(name):
-            for row, theirs in _cells(grid, each.method.name, column.dataset):
+        for grid in grids_for(name):
+            for row, theirs in _cells(grid, compared.method.name, column.dataset):
                 same = theirs.modalities is None or set(theirs.modalities) == used
                 if same and (row.name, theirs.name, measure.score) in published_tables()[name].values:
                     yield row, theirs
 
     def _reasons(
-        self, name: str, each: ComparedRow, measure: Measure, row: MethodRow, theirs: DatasetColumn
+        self, name: str, compared: ComparedRow, measure: Measure, row: MethodRow, theirs: DatasetColumn
     ) -> tuple[str, ...]:
-        """Why a number of the paper's ``row`` and column ``theirs`` may not stand beside ``each``; empty if it may."""
+        """Reasons not to show the number of the paper's ``row`` and column ``theirs``; empty if it may be shown."""
         if origin := published_tables()[name].copied.get((row.name, theirs.name)):
             return (f"the paper copies it from {origin}",)
         column, reasons = self._columns[measure.column], []
@@ -115,17 +116,16 @@ class PaperNumbers:
             reasons.append(f"its files are not known to be the papers' (--papers-data {column.name} declares them)")
         if measure.unit != theirs.readings[measure.score].unit:
             reasons.append("the paper prints it in another unit")
-        if (each.method.finetune or None) != (row.finetune or None):
+        if (compared.method.finetune or None) != (row.finetune or None):
             reasons.append("it is fine-tuned in another way")
-        trainings = each.trainings.get(column.name)
+        trainings = compared.trainings.get(column.name)
         if not trainings:
             return (*reasons, "this record does not hold the settings of its runs")
         differing: dict[str, None] = {}
         for condition in theirs.conditions:
-            own = trainings.get(condition)
+            ours = trainings.get(condition)
             expected = _flat(run_settings(row, theirs, condition, 0).as_dict())
-            found = _flat(own.settings) if own else {}
-            differing |= dict.fromkeys(_differences(found, expected))
+            differing |= dict.fromkeys(_differences(_flat(ours.settings) if ours else {}, expected))
         shown = list(differing)[:_SHOWN]
         if len(differing) > _SHOWN:
             shown.append(f"{len(differing) - _SHOWN} more settings differ")
@@ -135,33 +135,33 @@ class PaperNumbers:
         source = published_tables()[name]
         if source not in self._used:
             self._used.append(source)
-        if column is not None and (said := backbone(column.name)):
-            told = self._backbones.setdefault(source.cite, [])
-            if (line := f"{column.name}: {said}") not in told:
-                told.append(line)
+        if column is not None and (difference := backbone(column.name)):
+            lines = self._backbones.setdefault(source.cite, [])
+            if (line := f"{column.name}: {difference}") not in lines:
+                lines.append(line)
         return f"{text} [{self._used.index(source) + 1}]"
 
 
 def _cells(grid: Grid, row: str, dataset: str) -> Iterator[tuple[MethodRow, DatasetColumn]]:
-    for each in grid.rows:
+    for candidate in grid.rows:
         for column in grid.columns:
-            if each.name == row and column.dataset == dataset:
-                yield each, column
+            if candidate.name == row and column.dataset == dataset:
+                yield candidate, column
 
 
 def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"group.key": value}`` of everything that decides on a result."""
+    """``{"group.key": value}`` of the settings that decide on a result."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         name = prefix + key
         if isinstance(value, Mapping):
             flat |= _flat(value, f"{name}.")
-        elif name not in _APART:
+        elif name not in _IGNORED:
             flat[name] = value
     return flat
 
 
-def _differences(found: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
-    for key in dict.fromkeys([*expected, *found]):
-        if found.get(key) != expected.get(key):
-            yield f"{key} is {found.get(key, 'the default')}, the paper's is {expected.get(key, 'the default')}"
+def _differences(ours: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:
+    for key in dict.fromkeys([*expected, *ours]):
+        if ours.get(key) != expected.get(key):
+            yield f"{key} is {ours.get(key, 'the default')}, the paper's is {expected.get(key, 'the default')}"

@@ -1,4 +1,4 @@
-"""Numbers that papers print; :mod:`coral_plugin.reproduce.protocol` says beside which of ours they stand."""
+"""The numbers that papers print, from ``published.yaml``; :mod:`.protocol` decides which may be shown beside ours."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class PublishedTable:
     """One published table.
 
     Attributes:
-        cite: Where it is printed.
-        protocol: How its numbers were made.
+        cite: Paper and number of the table.
+        protocol: Protocol of its numbers, in words.
         values: ``{(row, column of targets.yaml, score): text as printed}``; the average has no score.
-        copied: ``{(row, column): where from}`` of numbers that are no runs of its authors, and stand beside none of
-            ours.
+        copied: ``{(row, column): origin}`` of numbers that its authors copied from another paper; they are shown beside
+            none of ours.
     """
 
     cite: str
@@ -38,7 +38,7 @@ def published_tables() -> Mapping[str, PublishedTable]:
     """Every published table that comes with the package, by name.
 
     Raises:
-        InputError: a table has a column without a reading in targets.yaml, or does not say which of several.
+        InputError: a table has a column without a reading in targets.yaml, or with several and names none.
     """
     readings = {
         name: tuple(column.get("readings", ())) for name, column in read_data("targets.yaml")["columns"].items()
@@ -69,7 +69,7 @@ def parse_table(name: str, entry: Mapping[str, Any], readings: Mapping[str, tupl
 
     Args:
         name: Name of the table, for messages.
-        entry: Its entry in ``published.yaml``.
+        entry: Entry in ``published.yaml``.
         readings: ``{column: names of its scores}``; a column of several names one of them as ``COLUMN/SCORE``.
 
     Raises:

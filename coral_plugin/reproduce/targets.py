@@ -1,4 +1,4 @@
-"""What can be reproduced: the grids of targets.yaml, and what data they lack here."""
+"""The grids of ``targets.yaml``, which reproduce tables and figures, and the data that they need."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class PaperTarget:
     """A table or figure of a paper as a grid.
 
     Attributes:
-        name: On the command line.
-        grid: What is run.
-        published: Names of the tables whose numbers may stand beside it.
+        name: Name on the command line.
+        grid: Rows, columns, seeds.
+        published: Names of the published tables whose numbers may be shown beside its own.
         embeddings: Whether the densities of the embeddings are drawn.
         partial: Whether data sets without files are left out.
     """
@@ -38,10 +38,10 @@ class PaperTarget:
 
 @cache
 def _declared() -> dict[str, Any]:
-    """The file of the targets.
+    """The content of ``targets.yaml``.
 
     Raises:
-        InputError: a data set does not say which scores of which tasks a table shows.
+        InputError: a data set without the scores and tasks that a table shows.
     """
     declared = read_data("targets.yaml")
     for name, column in declared["columns"].items():
@@ -57,19 +57,19 @@ def titles() -> dict[str, str]:
 
 
 @cache
-def grids_beside(source: str) -> tuple[Grid, ...]:
-    """The grids at the scale of the papers beside which the numbers of a published table stand."""
+def grids_for(source: str) -> tuple[Grid, ...]:
+    """The grids, at the scale of the papers, beside which the numbers of a published table may be shown."""
     targets = _declared()["targets"]
     return tuple(target(name).grid for name, entry in targets.items() if source in entry.get("published", ()))
 
 
 def backbone(column: str) -> str:
-    """How our default encoders, and what goes into them, differ from those of a column's published numbers."""
+    """Differences of our default encoders and their inputs from those of a column's published numbers, in words."""
     return str(_declared()["columns"][column].get("backbone", ""))
 
 
 def needs_files(column: str) -> bool:
-    """Whether a column reads files of the user's, whose origin only the user knows; others are generated."""
+    """Whether a column reads files, whose origin only the user knows; others are generated."""
     return "needs" in _declared()["columns"][column]
 
 
@@ -90,9 +90,9 @@ def target(
         name: See :func:`titles`.
         scale: ``paper``, or ``small`` for a machine without a GPU.
         data: ``{data set: path}``.
-        datasets: In place of the target's; its own columns, or any registered data set.
-        rows: Which of its rows.
-        seeds: In place of the target's.
+        datasets: Columns of the target, or any registered data sets, in place of all its columns.
+        rows: Names of the rows to keep; None keeps all.
+        seeds: Seeds in place of the target's.
         chosen: ``{"group.key": value}`` over everything that is declared.
         papers_data: Data sets whose files the user declares to be those of the papers.
 
@@ -116,8 +116,8 @@ def target(
     if strange := [key for key in papers_data if key not in {column.name for column in columns}]:
         raise suggest(strange[0], [column.name for column in columns], "data set behind --papers-data")
     title = entry["title"] + (" (small scale)" if scale == "small" else "")
-    own_seeds = seeds or small.get("seeds") or entry.get("seeds") or common["seeds"]
-    grid = Grid(rows=tuple(built), columns=tuple(columns), seeds=tuple(own_seeds), title=title)
+    chosen_seeds = seeds or small.get("seeds") or entry.get("seeds") or common["seeds"]
+    grid = Grid(rows=tuple(built), columns=tuple(columns), seeds=tuple(chosen_seeds), title=title)
     return PaperTarget(
         name=name,
         grid=grid,
@@ -128,7 +128,7 @@ def target(
 
 
 def missing(grid: Grid) -> list[str]:
-    """What keeps a grid from being run: a line for the methods, and one for each place that data come from."""
+    """Reasons why a grid cannot be run: a line for the methods, and one per source of missing data."""
     lines = []
     if absent := sorted({row.objective for row in grid.rows} - set(OBJECTIVES.names())):
         lines.append(f"no objective {', '.join(absent)} is installed: leave its rows out with --rows")
@@ -171,8 +171,8 @@ def require(grid: Grid, name: str) -> None:
 def _row(
     name: str, entry: Mapping[str, Any], chosen: Mapping[str, Any], columns: Sequence[str], small: Mapping[str, Any]
 ) -> MethodRow:
-    def own(declared: Mapping[str, Any]) -> dict[str, Any]:
-        # how long a method trains in its paper says nothing at a small scale
+    def scaled(declared: Mapping[str, Any]) -> dict[str, Any]:
+        # the epochs of a paper mean nothing at a small scale
         return {key: value for key, value in declared.items() if not (small and key == "training.epochs")}
 
     return MethodRow(
@@ -180,9 +180,9 @@ def _row(
         objective=entry.get("objective", name),
         preset=entry.get("preset"),
         presets=entry.get("presets", {}),
-        chosen=own(entry.get("chosen", {})),
+        chosen=scaled(entry.get("chosen", {})),
         finetune={**entry["finetune"], **small.get("finetune", {})} if "finetune" in entry else None,
-        by_column={column: {**own(entry.get("by_column", {}).get(column, {})), **chosen} for column in columns},
+        by_column={column: {**scaled(entry.get("by_column", {}).get(column, {})), **chosen} for column in columns},
     )
 
 

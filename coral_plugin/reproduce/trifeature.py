@@ -155,7 +155,7 @@ def run_variants(
         variants: ``{variant: settings of the method that differ from the paper's preset}``.
         folders: ``{variant: folder}``, which gets a run directory per training.
         seeds: Training seeds.
-        resume: Whether the runs that the folders hold are continued.
+        resume: Whether runs in the folders are continued.
         workers: Number of processes; the number of cores by default, one with a GPU.
     """
     device = pick_device(scale.chosen.get("training.device", "auto"))
@@ -174,7 +174,7 @@ def run_variants(
     results = map(_train, jobs.values()) if workers == 1 else _train_in_parallel(list(jobs.values()), workers)
     metrics = dict(zip(jobs, results, strict=True))
     by_variant = {name: {pairing: metrics[name, pairing] for pairing in PAIRINGS} for name in variants}
-    return {name: TrifeatureRuns(both, summarise(both)) for name, both in by_variant.items()}
+    return {name: TrifeatureRuns(both, information_summary(both)) for name, both in by_variant.items()}
 
 
 def _train_in_parallel(jobs: list[_TrainingJob], workers: int) -> list[dict[str, Any]]:
@@ -222,7 +222,7 @@ def clear(folder: Path) -> None:
             shutil.rmtree(folder / pairing)
 
 
-def summarise(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def information_summary(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Redundancy and uniqueness of the training on unbiased pairs, synergy of the one on biased pairs."""
     summary = {}
     for pairing, kinds in PAIRINGS.items():

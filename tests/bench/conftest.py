@@ -56,10 +56,10 @@ def metrics():
 
 @pytest.fixture
 def comparison_of(make_job, metrics):
-    """A comparison of ``{row: a value a seed}``; rows called floor and ceiling are raw features and with labels."""
+    """A comparison of ``{row: values by seed}``; the rows raw and labelled are raw features and trained with labels."""
 
     def make(values, seeds=(1, 2, 3, 4), metric="balanced_accuracy", failed=None, train=None, by_row=None, **column):
-        objectives = {"floor": "concat_raw", "ceiling": "supervised"}
+        objectives = {"raw": "concat_raw", "labelled": "supervised"}
         rows = tuple(
             MethodRow(name=name, objective=objectives.get(name, "coral"), chosen=(by_row or {}).get(name, {}))
             for name in values

@@ -9,23 +9,23 @@ from coral_plugin.bench.cells import cell_tables
 from coral_plugin.evaluation.tables.model import NO_VALUE
 from coral_plugin.reproduce.protocol import PaperNumbers
 
-VALUES = {"coral": (0.8, 0.7), "other": (0.7, 0.6), "floor": (0.1, 0.1), "ceiling": (0.9, 0.9)}
+VALUES = {"coral": (0.8, 0.7), "other": (0.7, 0.6), "raw": (0.1, 0.1), "labelled": (0.9, 0.9)}
 
 
 @pytest.mark.parametrize(
     ("steps", "name"),
     [
-        ({"coral": 20, "other": 20, "ceiling": 20}, "ceiling (with labels, same steps)"),
-        ({"coral": 20, "other": 20, "ceiling": 1140}, "ceiling (with labels, 1,140 steps)"),
-        ({"coral": 20, "other": 30, "ceiling": 20}, "ceiling (with labels, 20 steps)"),
-        ({"coral": 20, "other": 20}, "ceiling (with labels)"),
-        ({"ceiling": 20}, "ceiling (with labels, 20 steps)"),
+        ({"coral": 20, "other": 20, "labelled": 20}, "labelled (with labels, same steps)"),
+        ({"coral": 20, "other": 20, "labelled": 1140}, "labelled (with labels, 1,140 steps)"),
+        ({"coral": 20, "other": 30, "labelled": 20}, "labelled (with labels, 20 steps)"),
+        ({"coral": 20, "other": 20}, "labelled (with labels)"),
+        ({"labelled": 20}, "labelled (with labels, 20 steps)"),
     ],
 )
 def test_with_labels_says_how_many_steps_where_they_are_not_the_others(comparison_of, steps, name):
     found = comparison_of(VALUES, seeds=(1, 2), train={row: {"steps": own} for row, own in steps.items()})
     named = [shown_name(each, found, ["digits"]) for each in found.rows]
-    assert named == ["coral", "other", "floor (raw features)", name]
+    assert named == ["coral", "other", "raw (raw features)", name]
 
 
 def test_the_caption_says_what_rows_share_and_what_differs(comparison_of):
@@ -33,9 +33,9 @@ def test_the_caption_says_what_rows_share_and_what_differs(comparison_of):
         "coral": {"training.schedule": "cosine", "network.width": 8},
         "other": {"training.schedule": "cosine", "network.width": 8, "training.learning_rate": 0.002,
                   "method.masking": "none"},
-        "ceiling": {"training.schedule": "cosine", "network.width": 8},
+        "labelled": {"training.schedule": "cosine", "network.width": 8},
     }  # fmt: skip
-    steps = {"coral": {"steps": 20}, "other": {"steps": 20}, "ceiling": {"steps": 3}}
+    steps = {"coral": {"steps": 20}, "other": {"steps": 20}, "labelled": {"steps": 3}}
     found = comparison_of(VALUES, seeds=(1, 2), by_row=by_row, train=steps)
     notes = training_notes(found, "digits")
     alike, chosen, by_row, set_alike, alone = notes
@@ -44,8 +44,8 @@ def test_the_caption_says_what_rows_share_and_what_differs(comparison_of):
     )
     assert chosen == "Set for every row alike, in place of presets: schedule."
     assert by_row == (
-        "By row: learning rate 0.0001 (coral, ceiling), learning rate 0.002 (other) (set for other; else presets); "
-        "20 steps (coral, other), 3 steps (ceiling)."
+        "By row: learning rate 0.0001 (coral, labelled), learning rate 0.002 (other) (set for other; else presets); "
+        "20 steps (coral, other), 3 steps (labelled)."
     )
     assert (set_alike, alone) == ("Set for every row: network.width=8.", "Set for one row: other: method.masking=none.")
     assert all(note in cell_tables(found, partial(PaperNumbers, []))[0].notes for note in notes)
@@ -54,13 +54,13 @@ def test_the_caption_says_what_rows_share_and_what_differs(comparison_of):
 def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):
     (bare,) = cell_tables(comparison_of(VALUES, seeds=(1, 2)), partial(PaperNumbers, []))
     assert "Representations differ in width by method, and no column compares them at one width." in bare.notes
-    train = {"coral": {"matched": 0.55}, "floor": {"matched": 0.1}, "ceiling": {"matched": 0.8, "width": 4}}
+    train = {"coral": {"matched": 0.55}, "raw": {"matched": 0.1}, "labelled": {"matched": 0.8, "width": 4}}
     (table,) = cell_tables(comparison_of(VALUES, seeds=(1, 2), train=train), partial(PaperNumbers, []))
     assert table.head[:4] == ("method", "balanced accuracy, % ↑ (linear probe)", "at width 8", "width")
     assert {row[0].text: row[3].text for block in table.blocks for row in block}["coral"] == "12"
     cells = {row[0].text: row[2].text for block in table.blocks for row in block}
     assert (cells["coral"], cells["other"], cells["chance"]) == ("55.0 ± 0.0", NO_VALUE, "")
-    assert cells["ceiling (with labels)"] == "80.0 ± 0.0 (4)"
+    assert cells["labelled (with labels)"] == "80.0 ± 0.0 (4)"
     assert (
         "At width 8: the same probe on the first 8 principal components, fitted on train; a narrower representation "
         "has its own width, in brackets."
@@ -69,5 +69,11 @@ def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):
 
 def test_a_grid_without_raw_features_says_so(comparison_of):
     found = comparison_of({"coral": (0.8, 0.7)}, seeds=(1, 2))
-    note = "Raw features were not scored (row concat_raw): bold does not say that they are passed."
+    note = "Raw features were not scored (row concat_raw): bold does not mean that a method exceeds them."
     assert note in cell_tables(found, partial(PaperNumbers, []))[0].notes
+
+
+def test_a_setting_of_one_condition_is_not_shown_as_that_of_all(comparison_of):
+    conditions = {"first": {"network.width": 8}, "second": {}}
+    comparison = comparison_of(VALUES, seeds=(1, 2), chosen={"network.width": 4}, conditions=conditions)
+    assert "Set for every row: network.width=by condition." in training_notes(comparison, "digits")

@@ -39,14 +39,15 @@ def test_an_edit_of_what_is_imported_changes_the_hash(package):
     assert source_hash(["codetree.main"]) == before
 
 
-def test_an_edit_of_words_leaves_it(package):
-    path = package / "a.py"
+def test_the_folder_of_the_installation_leaves_it(package, tmp_path, monkeypatch):
     before = source_hash(["codetree.main"])
-    path.write_text(
-        '"""What a is."""\n\n\ndef f():\n    "What f is."\n    from .sub.b import c  # why\n\n    return c\n'
-    )
+    package.rename((tmp_path / "elsewhere").mkdir() or tmp_path / "elsewhere" / "codetree")
+    monkeypatch.syspath_prepend(tmp_path / "elsewhere")
+    for name in [name for name in sys.modules if name.partition(".")[0] == "codetree"]:
+        del sys.modules[name]
+    code._source.cache_clear()
     assert source_hash(["codetree.main"]) == before
-    path.write_text("def f():\n    from .sub.b import c\n    return 'c'\n")
+    (tmp_path / "elsewhere" / "codetree" / "deep.py").write_text("y = 2\n")
     assert source_hash(["codetree.main"]) != before
 
 

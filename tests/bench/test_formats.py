@@ -13,7 +13,7 @@ from coral_plugin.bench.cells import cell_tables
 from coral_plugin.bench.compare import compare
 from coral_plugin.bench.formats import as_json, latex, markdown, scores_csv, summary_csv, text
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow
-from coral_plugin.bench.report import write_views
+from coral_plugin.bench.report import write_report
 from coral_plugin.reproduce.protocol import PaperNumbers
 
 VALUES = {
@@ -113,7 +113,7 @@ def test_csv_and_json_hold_the_numbers(comparison):
 
 
 def test_the_report_is_one_file_with_everything(comparison, tmp_path):
-    write_views(tmp_path, comparison, partial(PaperNumbers, ["coral-table2"]))
+    write_report(tmp_path, comparison, partial(PaperNumbers, ["coral-table2"]))
     page = (tmp_path / "report.html").read_text()
     assert "<h1>A &amp; B</h1>" in page
     assert "<strong>68.0 ± 1.4</strong>" in page

@@ -2,7 +2,6 @@
 
 import pytest
 
-from coral_plugin.bench.engine import Outcome
 from coral_plugin.bench.progress import GridProgress
 
 
@@ -20,7 +19,7 @@ def test_time_left_comes_from_runs_that_are_alike(make_job):
     assert progress.left() == 30.0  # nothing is known of b: as a on the same data
     progress.started(b1)
     clock.now = 20.0
-    progress.ended(Outcome(b1, "done", 20.0))
+    progress.ended(b1, 20.0)
     assert progress.left() == 10.0 + 20.0
     progress.started(a2)
     clock.now = 24.0
@@ -45,8 +44,9 @@ def test_lines_say_what_ended_and_how(make_job, capsys):
     progress.started(a)
     progress.retried(a, "its process was killed by SIGKILL")
     progress.started(a)
-    progress.ended(Outcome(a, "done", 3.0))
-    progress.ended(Outcome(b, "failed", 1.0, reason="no luck"))
+    progress.ended(a, 3.0)
+    progress.ended(b, 1.0, "no luck")
+    assert (progress.done, progress.failures) == (1, {b.identity: "no luck"})
     assert capsys.readouterr().err.splitlines() == [
         "a on digits, seed 1: its process was killed by SIGKILL; tried again",
         "[1/2] a on digits, seed 1: 3 s; 1 left, about 3 s",

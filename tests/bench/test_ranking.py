@@ -50,33 +50,33 @@ def test_tests_against_the_best_are_corrected(comparison_of):
 
 
 def test_best_and_second_among_the_methods_only(comparison_of):
-    found = comparison_of({"floor": (0.3,) * 4, **VALUES, "ceiling": (1.0,) * 4})
+    found = comparison_of({"raw": (0.3,) * 4, **VALUES, "labelled": (1.0,) * 4})
     (measure,) = found.measures
     assert [(each.method.name, each.kind) for each in found.rows] == [
-        ("coral", "method"), ("b", "method"), ("c", "method"), ("floor", "raw features"), ("ceiling", "with labels"),
+        ("coral", "method"), ("b", "method"), ("c", "method"), ("raw", "raw features"), ("labelled", "with labels"),
     ]  # fmt: skip
     assert [each.scores[measure].rank for each in found.rows] == [1, 2, None, None, None]
     assert found.rows[4].scores[measure].p_value is None
 
 
 @pytest.mark.parametrize(
-    ("floor", "ranks"),
+    ("raw", "ranks"),
     [(0.99, (None, None, None)), (0.75, (1, None, None)), (0.6, (1, 2, None)), (0.5, (1, 2, None))],
 )
-def test_a_method_below_the_raw_features_has_no_rank(comparison_of, floor, ranks):
-    found = comparison_of({**VALUES, "floor": (floor,) * 4})
+def test_a_method_below_the_raw_features_has_no_rank(comparison_of, raw, ranks):
+    found = comparison_of({**VALUES, "raw": (raw,) * 4})
     (measure,) = found.measures
     assert tuple(each.scores[measure].rank for each in found.rows[:3]) == ranks
-    assert all_below(found.rows, measure) == (floor == 0.99)
+    assert all_below(found.rows, measure) == (raw == 0.99)
     tested = [each.scores[measure].p_value is not None for each in found.rows]
-    assert tested == ([False] * 4 if floor == 0.99 else [False, True, True, False])
+    assert tested == ([False] * 4 if raw == 0.99 else [False, True, True, False])
 
 
 def test_of_errors_the_lowest_is_best_and_the_raw_line_is_an_upper_one(comparison_of):
     found = comparison_of(VALUES, metric="mse")
     (measure,) = found.measures
     assert {each.method.name: each.scores[measure].rank for each in found.rows} == {"coral": None, "b": 2, "c": 1}
-    found = comparison_of({**VALUES, "floor": (0.6,) * 4}, metric="mse")
+    found = comparison_of({**VALUES, "raw": (0.6,) * 4}, metric="mse")
     assert {each.method.name: each.scores[measure].rank for each in found.rows[:3]} == {
         "coral": None,
         "b": None,

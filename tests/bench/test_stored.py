@@ -5,19 +5,19 @@ from functools import partial
 
 import pytest
 
-from coral_plugin.bench.report import write_views
+from coral_plugin.bench.report import write_report
 from coral_plugin.bench.stored import read_comparison, redraw
 from coral_plugin.errors import InputError
 from coral_plugin.reproduce.protocol import PaperNumbers
 
-VALUES = {"coral": (0.8, 0.7), "other": (0.7, 0.6), "floor": (0.75, 0.75), "ceiling": (0.9, 0.9)}
+VALUES = {"coral": (0.8, 0.7), "other": (0.7, 0.6), "raw": (0.75, 0.75), "labelled": (0.9, 0.9)}
 VIEWS = ("table.md", "table.tex", "table.csv", "scores.csv", "report.html", "environment.json")
 
 
 @pytest.fixture
 def record(comparison_of, tmp_path):
     train = {"coral": {"steps": 20, "samples": 640, "matched": 0.6}}
-    write_views(tmp_path, comparison_of(VALUES, seeds=(1, 2), train=train), partial(PaperNumbers, ["coral-table2"]))
+    write_report(tmp_path, comparison_of(VALUES, seeds=(1, 2), train=train), partial(PaperNumbers, ["coral-table2"]))
     return tmp_path
 
 
@@ -55,7 +55,7 @@ def test_a_record_of_before_is_ranked_by_todays_rules_and_says_what_it_lacks(rec
     (table,) = redraw(record, PaperNumbers)
     cells = {row[0].text: row[1] for block in table.blocks for row in block}
     assert {name: cell.rank for name, cell in cells.items()} == {
-        "coral": 1, "other": None, "floor (raw features)": None, "ceiling (with labels)": None, "chance": None,
+        "coral": 1, "other": None, "raw (raw features)": None, "labelled (with labels)": None, "chance": None,
     }  # fmt: skip
     assert cells["other"].text == "55.0 ± 7.1"
     assert any("before records held the settings, steps and widths" in note for note in table.notes)

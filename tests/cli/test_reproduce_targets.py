@@ -10,9 +10,8 @@ from functools import cache
 import pytest
 import torch
 
-from coral_plugin.bench import embeddings, fingerprints, report, runner, worker
-from coral_plugin.bench.engine import Outcome
-from coral_plugin.errors import CoralError
+from coral_plugin.bench import fingerprints, report, runner, worker
+from coral_plugin.errors import CoralError, one_line
 from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 from coral_plugin.reproduce.targets import titles
 from coral_plugin.runs import finetune as finetuning
@@ -82,24 +81,26 @@ def tiny(monkeypatch):
         settings = dataclasses.replace(settings, network=network, training=training, probe=probe)
         return run(settings, data=data, quiet=True, **options)
 
-    def here(todo, execute, listener, slots):
+    def in_this_process(jobs, execute, progress, slots):
         del slots
-        for job in todo:
+        for job in jobs:
             try:
-                listener.ended(Outcome(job, "done", 0.0, execute(job)))
-            except CoralError as error:  # as an engine does
-                listener.ended(Outcome(job, "failed", 0.0, reason=worker.reason(error)))
+                execute(job)
+            except CoralError as error:  # as a scheduler does
+                progress.ended(job, 0.0, one_line(error, 400, with_type=True))
+            else:
+                progress.ended(job, 0.0)
 
     def small_finetune(folder, settings, **options):
         return finetune(folder, dataclasses.replace(settings, epochs=1, batch_size=16), quiet=True, **options)
 
-    for module in (worker, fingerprints, embeddings):
+    for module in (worker, fingerprints, report):
         monkeypatch.setattr(module, "load_data", small_data)
     monkeypatch.setattr(worker, "run", small_run)
     monkeypatch.setattr(report, "draw_scores", lambda folder, comparison: {})
     monkeypatch.setattr(runner, "run_code", lambda *names: "code")
     monkeypatch.setattr(finetuning, "finetune", small_finetune)
-    monkeypatch.setattr(runner, "run_local", here)
+    monkeypatch.setattr(runner, "run_local", in_this_process)
 
 
 class _Unhashed:

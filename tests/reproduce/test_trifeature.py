@@ -14,10 +14,10 @@ from coral_plugin.reproduce.trifeature import (
     Scale,
     TrifeatureRuns,
     clear,
+    information_summary,
     information_table,
     lengthened,
     run_variants,
-    summarise,
 )
 from coral_plugin.runs.folder import open_run
 
@@ -83,7 +83,7 @@ def metrics(redundancy, uniqueness, synergy):
 
 def test_redundancy_and_uniqueness_come_from_unbiased_pairs_and_synergy_from_biased_ones():
     both = {"unbiased": metrics(0.9, 0.8, 0.1), "biased": metrics(0.2, 0.3, 0.7)}
-    summary = summarise(both)
+    summary = information_summary(both)
     assert {kind: entry["mean"] for kind, entry in summary.items()} == {
         "redundancy": 0.9,
         "uniqueness": 0.8,

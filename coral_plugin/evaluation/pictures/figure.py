@@ -5,8 +5,6 @@ Only matplotlib's object interface: no pyplot, no settings changed for the rest 
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from typing import Any
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from coral_plugin.io.files import write_aside, write_text
+from coral_plugin.io.files import csv_text, write_aside, write_text
 
 # Okabe and Ito: distinguishable with every common form of colour blindness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -70,10 +68,4 @@ def save_figure(figure: Figure, path: Path, columns: Sequence[str], rows: Iterab
         with write_aside(path.with_name(f"{path.name}.{kind}")) as aside:
             # the name of the file that is renamed later need not end in its format
             figure.savefig(aside, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
-    write_text(path.with_name(f"{path.name}.csv"), _csv(columns, rows))
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([columns, *rows])
-    return text.getvalue()
+    write_text(path.with_name(f"{path.name}.csv"), csv_text(columns, rows))

@@ -19,9 +19,9 @@ class Predictor:
     """A fitted model.
 
     Attributes:
-        outputs: Features ``(M, d)`` to ``(M, K)`` numbers, of which the class with the greatest is predicted, or each
-            label above 0.5.
-        converged: Whether its fit reached the optimum; True also where there is nothing to converge.
+        outputs: Function from features ``(M, d)`` to numbers ``(M, K)``; the class with the greatest is predicted, or
+            each label above 0.5.
+        converged: Whether the fit reached the optimum; always True for a closed form.
     """
 
     outputs: Callable[[np.ndarray], np.ndarray]
@@ -32,7 +32,8 @@ class Predictor:
         return self.outputs(features)
 
 
-Path = Callable[[np.ndarray, np.ndarray, Iterable[float]], Iterator[Predictor]]
+FitPath = Callable[[np.ndarray, np.ndarray, Iterable[float]], Iterator[Predictor]]
+"""From features ``(N, d)``, targets and candidate values to one fitted model per value."""
 
 
 def ridge_path(x: np.ndarray, y: np.ndarray, values: Iterable[float]) -> Iterator[Predictor]:

@@ -189,7 +189,7 @@ def _conjugate_gradients(
 
 
 def _span(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates ``(N, r)`` of the samples in their own span, and what maps weights there back ``(d, r)``."""
+    """Coordinates ``(N, r)`` of the samples in their span, and the map of weights back to features ``(d, r)``."""
     squares, vectors = np.linalg.eigh(x @ x.T)
     kept = squares > 1e-12 * squares[-1]
     if not kept.any():  # all features are 0

@@ -11,7 +11,7 @@ import numpy as np
 from coral_plugin.data.task import Task
 from coral_plugin.evaluation.metrics import metric_named, score_outputs
 from coral_plugin.evaluation.probe import reference
-from coral_plugin.evaluation.probe.estimators import Path, Predictor, neighbours_path, ridge_path
+from coral_plugin.evaluation.probe.estimators import FitPath, Predictor, neighbours_path, ridge_path
 from coral_plugin.evaluation.probe.inputs import LabelledFeatures
 from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path
 from coral_plugin.evaluation.probe.settings import ProbeSettings
@@ -40,7 +40,7 @@ class ModelFamily:
     setting: str
     values: tuple[float, ...]
     default: float
-    path: Path
+    path: FitPath
     numeric_targets: bool = False
     standardise: bool = True
     search: Callable[[Callable[[float], float]], float] | None = None
@@ -77,7 +77,7 @@ def model_family(task: Task, settings: ProbeSettings) -> ModelFamily:
             standardise=not published,
         )
     if published and task.kind == "classification":
-        path: Path = partial(reference.reference_path, classes=classes)
+        path: FitPath = partial(reference.reference_path, classes=classes)
     elif published:
         path = reference.reference_labels_path
     elif task.kind == "multilabel":
