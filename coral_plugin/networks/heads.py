@@ -46,7 +46,7 @@ def projection_head(width: int, hidden: int = 512, output: int = 256) -> Project
 def project_present(head: nn.Module, vectors: Tensor, present: Tensor | None) -> Tensor:
     """``head`` of the rows of ``vectors`` (B, D) that are ``present`` (B,); zero for the others. ``(B, d)``.
 
-    Rows that are absent do not reach the batch statistics of a normalisation, which are those of all processes.
+    Missing rows do not reach the batch statistics of a normalisation, which are those of all processes.
     """
     # one row of all processes has no statistics; every row goes through then, and the term is 0 for lack of negatives
     if present is None or (head.training and int(gather(present).sum()) < 2):

@@ -47,7 +47,7 @@ class MaskToken(nn.Module):
             generator: Source of the choice.
         """
         draws = {name: _draw(part, padding[name], copies, generator) for name, part in tokens.items()}
-        # what decides on a modality's only token; one of several tokens stays anyway, and what is absent cannot stay
+        # what decides on a modality's only token; one of several tokens stays anyway, a missing one cannot
         coins = torch.stack(
             [
                 noise.amin(dim=-1).masked_fill(valid > 1, math.inf).masked_fill(valid == 0, -math.inf)

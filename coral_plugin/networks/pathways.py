@@ -113,9 +113,9 @@ def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, T
     if not len(rows) and not synchronises(encoder):
         return batch[name].new_zeros(batch.size, 1, encoder.width), present.new_ones(batch.size, 1)
     tokens, padding = encoder(batch[name][rows], None if padding is None else padding[rows])
-    absent = present.new_ones(batch.size, tokens.shape[1])
-    absent[rows] = False if padding is None else padding
-    return scatter_rows(tokens, rows, batch.size), absent
+    mask = present.new_ones(batch.size, tokens.shape[1])
+    mask[rows] = False if padding is None else padding
+    return scatter_rows(tokens, rows, batch.size), mask
 
 
 def scatter_rows(part: Tensor, rows: Tensor, size: int) -> Tensor:

@@ -58,7 +58,7 @@ class ConcatRaw(Objective):
 
 
 def raw_values(modality: Modality, batch: MultimodalBatch, *, most: int = MOST) -> Tensor:
-    """Flattened values of one modality, ``(B, d)`` of float32; padding and absent samples are zero.
+    """Flattened values of one modality, ``(B, d)`` of float32; padding and missing samples are zero.
 
     Images with more than ``most`` values are averaged over blocks of 2 x 2 until they have no more (or one row or
     column is left); series are filled up to the modality's length, so d is the same for every batch.

@@ -64,7 +64,7 @@ class Mae(Objective):
     5. Mean squared error on hidden values. Image patches of more than one pixel are normalised each by itself; steps
        and entries are standardised by the training set only, for a step of few features would lose its level.
 
-    Padding and absent modalities are neither hidden nor reconstructed.
+    Padding and missing modalities are neither hidden nor reconstructed.
     """
 
     Settings = MaeSettings
