@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from coral_plugin.errors import CoralError, InputError, MachineError, one_line
 from coral_plugin.io.files import cannot_read, write_aside
 from coral_plugin.io.npy import check_header
 from coral_plugin.io.sniff import require_kind
+from coral_plugin.machine import require_memory
 
 MAX_MEMBERS = 10_000
 # deflate cannot shrink more than 1032 to 1: an archive that claims more than this lies
@@ -77,9 +77,7 @@ def _members(archive: zipfile.ZipFile, path: Path) -> dict[str, zipfile.ZipInfo]
     claimed = sum(info.file_size for info in infos)
     if claimed > _MAX_RATIO * path.stat().st_size:
         raise InputError(f"{path} claims to unpack to {claimed} bytes, more than its size allows; it is not read.")
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else claimed
-    if claimed > memory:
-        raise MachineError(f"{path} needs {claimed / 2**30:.1f} GiB of memory; this machine has {memory / 2**30:.1f}.")
+    require_memory(claimed, str(path))
     return names
 
 
