@@ -62,7 +62,7 @@ class Avmnist(DatasetAdapter):
 
     name = "avmnist"
     source = "MultiBench, avmnist.tar.gz: https://github.com/pliang279/MultiBench#multimedia"
-    licence = "unknown; ask the authors"
+    licence = "unknown; ask the authors (recordings of avmnist_mini.npz: CC BY-SA 4.0)"
     Settings = AvmnistSettings
     # Chosen by leaving out one of the four training speakers of avmnist_mini.npz at a time, of pre-training and probe.
     # An image of AV-MNIST is a few principal components: moved or turned it leaves their span, and gains nothing.

@@ -32,7 +32,9 @@ def main(argv: list[str]) -> int:
     )
     parser.add_argument("what", nargs="?", metavar="|".join(REGISTRIES), help="List to print; all by default")
     parser.add_argument(
-        "--verbose", action="store_true", help="Also print the object behind each name and its distribution"
+        "--verbose",
+        action="store_true",
+        help="Also print object, distribution, and the source of data",
     )
     parser.add_argument("--json", action="store_true", help="Print JSON")
     arguments = parser.parse_args(argv)
@@ -95,7 +97,7 @@ def _source_docstring(module: str, name: str) -> str | None:
 
 
 def lines(registry: Registry, *, verbose: bool = False) -> Iterator[str]:
-    """A line for each of :func:`records`, cut to a terminal's width; ``verbose`` adds one with its origin."""
+    """A line for each of :func:`records`, cut to a terminal's width; ``verbose`` adds its origin."""
     width = max(_LEAST_WIDTH, shutil.get_terminal_size().columns - 2) if sys.stdout.isatty() else None
     for record in records(registry):
         if record["fault"]:
@@ -109,3 +111,6 @@ def lines(registry: Registry, *, verbose: bool = False) -> Iterator[str]:
         yield (f"{text[:_NAME_WIDTH]} {shown}" if width else text) + origin
         if verbose:
             yield f"{'':<{_NAME_WIDTH}} = {record['target']}  ({record['distribution']})"
+            if registry is DATASETS:
+                dataset = registry.get(record["name"])
+                yield f"{'':<{_NAME_WIDTH}} from {dataset.source}; licence: {dataset.licence}"

@@ -178,7 +178,7 @@ def test_trust_is_a_flag_of_its_own(tmp_path, coral, content):
     settings = parse_run(["--dataset", "mosi", "--data", str(path), "--trust-pickle"])[0]
     assert settings.source == AffectSettings(trust_pickle=True)
     assert len(Mosi.load(str(path), settings.source).train) == 12
-    with pytest.raises(InputError, match="Unknown flag .--trust-pickle"):
+    with pytest.raises(InputError, match="Unknown flag '--trust-pickle'"):
         parse_run(["--dataset", "digits", "--trust-pickle"])
 
 

@@ -120,7 +120,10 @@ def test_list_says_what_everything_is_and_where_it_is_from(coral):
         plain = out.splitlines()
         assert plain == [f"{name:<20} {record['description']}" for name, record in found.items()]
         _, out, _ = coral("list", what, "--verbose")
-        assert out.splitlines()[::2] == plain
+        assert out.splitlines()[:: 3 if registry is DATASETS else 2] == plain
+        if registry is DATASETS:
+            assert "from UCI, Alpaydin & Kaynak 1998" in out
+            assert "licence: CC BY 4.0" in out
         assert all(record["target"] in out for record in found.values())
 
 
