@@ -121,7 +121,7 @@ def from_arrays(
     for modality in modalities:
         if not splits["train"].columns[modality.name].presence().any():
             raise InputError(f"{name}: no sample of train has modality {modality.name}; leave it out.")
-    return assemble(name, splits, modalities, target, notes, standardise=standardise)
+    return data_of_splits(name, splits, modalities, target, notes, standardise=standardise)
 
 
 def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: str = "arrays") -> Split:
@@ -236,7 +236,7 @@ def notes_on_values(splits: Mapping[str, Split], modalities: Sequence[Modality])
     return notes
 
 
-def assemble(
+def data_of_splits(
     name: str,
     splits: Mapping[str, Split],
     modalities: Sequence[Modality],

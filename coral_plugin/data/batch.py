@@ -58,7 +58,7 @@ class MultimodalBatch(Mapping[str, Tensor]):
 
     @property
     def device(self) -> torch.device:
-        """Where the values lie."""
+        """Device of the values."""
         return next(iter(self.tensors.values())).device
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MultimodalBatch:

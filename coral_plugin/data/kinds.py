@@ -105,7 +105,7 @@ def with_lengths(
 
 
 def lengths_of(table: SplitArrays, modality: Modality, source: str) -> np.ndarray | None:
-    """Lengths ``(N,)`` of the series of one split; None for what has no varying length."""
+    """Lengths ``(N,)`` of the series of one split; None where they have one length."""
     lengths = table.get(f"{modality.name}/{LENGTH}")
     array = table[modality.name]
     if modality.kind == "sequence":

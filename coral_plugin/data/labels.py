@@ -176,7 +176,7 @@ def _regression(arrays: _Arrays, names: tuple[str, ...] | None, name: str) -> tu
             targets[label] = torch.from_numpy(value.astype(np.float32))
         if not targets[label].isfinite().all():
             raise InputError(f"{name}: {label}/labels holds values that a 32-bit float cannot hold; rescale them.")
-    return Task(name="label", kind="regression", classes=_fitting(names, outputs, name)), targets
+    return Task(name="label", kind="regression", classes=_class_names(names, outputs, name)), targets
 
 
 def _multilabel(arrays: _Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
@@ -185,7 +185,7 @@ def _multilabel(arrays: _Arrays, names: tuple[str, ...] | None, name: str) -> tu
             raise InputError(
                 f"{name}: {label}/labels must be 0 or 1 (multilabel), got values from {value.min()} to {value.max()}."
             )
-    task = Task(name="label", kind="multilabel", classes=_fitting(names, arrays["train"].shape[1], name))
+    task = Task(name="label", kind="multilabel", classes=_class_names(names, arrays["train"].shape[1], name))
     return task, {label: torch.from_numpy(value.astype(np.int64)) for label, value in arrays.items()}
 
 
@@ -199,7 +199,7 @@ def _one_hot(
                 f"classes); {_otherwise('several labels per sample', 'multilabel')}."
             )
     count = arrays["train"].shape[1]
-    classes = _fitting(names, count, name)
+    classes = _class_names(names, count, name)
     index = {label: value.argmax(axis=1) for label, value in arrays.items()}
     _two_classes(np.unique(index["train"]).tolist(), name)
     what = _otherwise("several labels per sample", "multilabel")
@@ -291,7 +291,7 @@ def _names(classes: Any, name: str) -> tuple[str, ...]:
     return names
 
 
-def _fitting(names: tuple[str, ...] | None, count: int, name: str) -> tuple[str, ...]:
+def _class_names(names: tuple[str, ...] | None, count: int, name: str) -> tuple[str, ...]:
     """The given names, checked, or numbers."""
     if names is None:
         return tuple(str(i) for i in range(count))

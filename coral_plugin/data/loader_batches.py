@@ -1,4 +1,4 @@
-"""Batches of a data loader: the forms that MultiBench's have, read once, in the order of the data set."""
+"""Batches of a data loader, read once in the order of its data set, in the forms that MultiBench's loaders give."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ModalityBatches:
     lengths: list[Tensor] = field(default_factory=list)
 
     def join(self, steps: int | None = None) -> Tensor:
-        """``(N, ...)``, all values, and the batches are let go of; series are filled up with zeros to ``steps``."""
+        """``(N, ...)``, all values, and the batches are released; series are filled up with zeros to ``steps``."""
         batches, self.values = self.values, []
         if len({values.dtype for values in batches}) > 1:
             double = any(values.dtype == torch.float64 for values in batches)

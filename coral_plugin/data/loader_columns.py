@@ -37,7 +37,7 @@ def prepare_batches(batches: ModalityBatches, function: Callable[[Tensor], Tenso
 def columns_of(
     splits: Mapping[str, ModalityBatches], key: str, *, kind: Kind | None, timed: bool, standardise: bool, name: str
 ) -> tuple[Layout, Modality, dict[str, ModalityColumn], list[str]]:
-    """Layout, modality, columns and notes for one modality, whose batches are let go of.
+    """Layout, modality, columns and notes for one modality, whose batches are released.
 
     Train alone decides how values are read.
 

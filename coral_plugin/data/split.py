@@ -37,7 +37,7 @@ class Split:
 
     @property
     def device(self) -> torch.device:
-        """Where the values lie."""
+        """Device of the values."""
         return next(iter(self.columns.values())).values.device
 
     def presence(self) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""What users give as arrays (torch, lists, pandas, masked arrays, series of several lengths), as NumPy arrays."""
+"""Values: NumPy arrays from torch, lists, pandas, masked arrays and series of several lengths."""
 
 from __future__ import annotations
 

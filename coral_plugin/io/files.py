@@ -1,4 +1,4 @@
-"""Files read with suspicion and written aside: what is on disk is whole, and a bad file is one clear line."""
+"""Files read without trust and written aside: a file on disk is whole, and a bad one is answered by one clear line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``.npz`` archives read with suspicion: nothing in them is run, and no memory is taken on their word."""
+"""``.npz`` archives read without trust: nothing in them is run, and no memory is taken on their word."""
 
 from __future__ import annotations
 

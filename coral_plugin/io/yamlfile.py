@@ -1,4 +1,4 @@
-"""YAML with suspicion: plain values only, nothing twice, and no more of them than were written."""
+"""YAML read without trust: plain values only, no key twice, and no more values than were written."""
 
 from __future__ import annotations
 
