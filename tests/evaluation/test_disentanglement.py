@@ -87,7 +87,7 @@ def spanned(basis, scales, n=400, seed=0):
 
 @pytest.mark.parametrize("angle", [0.0, 1e-6, 0.3, np.pi / 4, np.pi / 2])
 def test_grassmann_distance_of_known_angles_between_directions_of_features(angle):
-    """It knows no samples: each part has samples of its own, and in any order."""
+    """It knows no samples: the parts have other samples, in any order."""
     basis = np.linalg.qr(normal(8, 6, seed=2))[0]
     turned = np.cos(angle) * basis[:, :3] + np.sin(angle) * basis[:, 3:]
     a, b = spanned(basis[:, :3], [30, 20, 10]), spanned(turned, [3, 2, 1], n=90, seed=7)
@@ -154,14 +154,14 @@ def test_unrelated_parts():
 
 def test_every_pair_in_order():
     parts = {"shared": normal(50, 4), "unique/text": normal(50, 2, seed=1), "unique/vision": normal(50, 2, seed=2)}
-    found = disentanglement({name: part.astype(np.float32) for name, part in parts.items()})
-    assert list(found) == [
+    measures = disentanglement({name: part.astype(np.float32) for name, part in parts.items()})
+    assert list(measures) == [
         "shared | unique/text",
         "shared | unique/vision",
         "unique/text | unique/vision",
     ]
-    assert set(found["shared | unique/text"]) == {"cka", "canonical_angle", "r2_forward", "r2_backward"}
-    last = found["unique/text | unique/vision"]
+    assert set(measures["shared | unique/text"]) == {"cka", "canonical_angle", "r2_forward", "r2_backward"}
+    last = measures["unique/text | unique/vision"]
     a, b = parts["unique/text"], parts["unique/vision"]
     expected = {
         "cosine": mean_cosine(a, b),
@@ -172,21 +172,21 @@ def test_every_pair_in_order():
         "r2_backward": cross_prediction(b, a),
     }
     assert last == pytest.approx(expected, rel=1e-4, abs=1e-6)
-    json.dumps(found)
+    json.dumps(measures)
 
 
 def test_the_first_part_predicts_forward():
     a = normal(400, 3)
-    found = disentanglement({"whole": a, "share": a[:, :1]})["whole | share"]
-    assert found["r2_forward"] > 0.99
-    assert found["r2_backward"] < 0.5
+    measures = disentanglement({"whole": a, "share": a[:, :1]})["whole | share"]
+    assert measures["r2_forward"] > 0.99
+    assert measures["r2_backward"] < 0.5
 
 
 def test_what_is_not_defined_is_left_out():
     constant = np.full((20, 3), 0.1, np.float32)
-    found = disentanglement({"a": normal(20, 3), "b": constant})["a | b"]
-    assert set(found) == {"cosine", "r2_backward"}
-    assert found["r2_backward"] == 0
+    measures = disentanglement({"a": normal(20, 3), "b": constant})["a | b"]
+    assert set(measures) == {"cosine", "r2_backward"}
+    assert measures["r2_backward"] == 0
     assert set(disentanglement({"a": normal(3, 2), "b": normal(3, 2, seed=1)})["a | b"]) == {
         "cosine",
         "cka",

@@ -61,8 +61,8 @@ def test_classification_is_its_definition(classes):
     scores = classification_scores(labels, predictions, probabilities, classes)
     assert scores["balanced_accuracy"] == pytest.approx(naive_balanced_accuracy(labels, predictions))
     assert scores["accuracy"] == (labels == predictions).mean()
-    each = [naive_f1((labels == c) * 1, (predictions == c) * 1) for c in range(classes)]
-    assert scores["macro_f1"] == pytest.approx(np.mean(each))
+    f1_scores = [naive_f1((labels == c) * 1, (predictions == c) * 1) for c in range(classes)]
+    assert scores["macro_f1"] == pytest.approx(np.mean(f1_scores))
     rest = [1] if classes == 2 else range(classes)
     assert scores["auroc"] == pytest.approx(np.mean([naive_auroc(labels == c, probabilities[:, c]) for c in rest]))
     assert all(type(value) is float for value in scores.values())
@@ -94,11 +94,11 @@ def test_multilabel_is_its_definition():
     rng = np.random.default_rng(0)
     labels, guesses = rng.integers(0, 2, (40, 5)), rng.integers(0, 2, (40, 5))
     labels[:, 3] = guesses[:, 3] = 0
-    each = np.array([naive_f1(labels[:, i], guesses[:, i]) for i in range(5)])
+    f1_scores = np.array([naive_f1(labels[:, i], guesses[:, i]) for i in range(5)])
     assert multilabel_scores(labels, guesses) == pytest.approx(
         {
-            "weighted_f1": np.average(each, weights=labels.sum(axis=0)),
-            "macro_f1": each.mean(),
+            "weighted_f1": np.average(f1_scores, weights=labels.sum(axis=0)),
+            "macro_f1": f1_scores.mean(),
             "subset_accuracy": np.mean([(a == b).all() for a, b in zip(labels, guesses, strict=True)]),
             "macro_accuracy": (labels == guesses).mean(),
         }

@@ -18,10 +18,10 @@ def test_accuracy_and_f1_by_counting():
     truth, guess = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 0])
     assert accuracy(truth, guess) == pytest.approx(3 / 5)
     # precision and recall: class 0 1/2 and 1/2, class 1 2/3 and 1, class 2 never
-    each = [0.5, 0.8, 0.0]
+    f1_scores = [0.5, 0.8, 0.0]
     assert f1(truth, guess, "micro") == pytest.approx(3 / 5)
-    assert f1(truth, guess, "macro") == pytest.approx(np.mean(each))
-    assert f1(truth, guess, "weighted") == pytest.approx(np.dot(each, [2, 2, 1]) / 5)
+    assert f1(truth, guess, "macro") == pytest.approx(np.mean(f1_scores))
+    assert f1(truth, guess, "weighted") == pytest.approx(np.dot(f1_scores, [2, 2, 1]) / 5)
 
 
 def test_several_labels():

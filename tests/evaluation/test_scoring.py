@@ -32,19 +32,19 @@ def data():
 
 def features_of(data):
     splits = {label: split.columns["a"].values.numpy() for label, split in data.splits().items()}
-    return {label: {"first": own[:, :7], "second": own[:, 7:]} for label, own in splits.items()}
+    return {label: {"first": values[:, :7], "second": values[:, 7:]} for label, values in splits.items()}
 
 
 @pytest.mark.parametrize("kind", ["linear", "ridge", "knn", "reference"])
 def test_settings_are_chosen_on_valid_and_test_changes_none(data, kind):
-    """By every way to a score: parts, all of them, the raw values, the matched width."""
+    """Holds for every way to a score: parts, all of them, the raw values, the matched width."""
     settings = ProbeSettings(kind=kind, neighbours=0)
 
-    def chosen(own):
-        features = features_of(own)
-        scores = score_parts(features, own, settings)
-        ways = [*scores.values(), *score_raw_baseline(own, settings).values()]
-        ways.append(score_at_width(features, own, settings, 3, scores)["scores"])
+    def chosen(data):
+        features = features_of(data)
+        scores = score_parts(features, data, settings)
+        ways = [*scores.values(), *score_raw_baseline(data, settings).values()]
+        ways.append(score_at_width(features, data, settings, 3, scores)["scores"])
         return [way["label"]["setting"] for way in ways]
 
     test = data.test
@@ -63,16 +63,16 @@ def test_settings_are_chosen_on_valid_and_test_changes_none(data, kind):
 @pytest.mark.parametrize("kind", ["linear", "ridge", "knn", "reference"])
 def test_matched_width_is_the_probe_on_components_of_train(data, kind):
     features, settings = features_of(data), ProbeSettings(kind=kind)
-    found = score_at_width(features, data, settings, 3, score_parts(features, data, settings))
-    assert found["width"] == 3
+    matched = score_at_width(features, data, settings, 3, score_parts(features, data, settings))
+    assert matched["width"] == 3
     whole = {label: np.concatenate([*parts.values()], axis=1).astype(float) for label, parts in features.items()}
     if kind in ("linear", "ridge"):
         mean, std = whole["train"].mean(axis=0), whole["train"].std(axis=0)
-        whole = {label: (own - mean) / std for label, own in whole.items()}
+        whole = {label: (features - mean) / std for label, features in whole.items()}
     directions = PCA(3, svd_solver="full").fit(whole["train"]).components_.T
     truth = {label: split.targets["label"].numpy() for label, split in data.splits().items()}
-    pairs = {label: (own @ directions, truth[label]) for label, own in whole.items()}
-    score = found["scores"]["label"]
+    pairs = {label: (features @ directions, truth[label]) for label, features in whole.items()}
+    score = matched["scores"]["label"]
     if kind in ("knn", "reference"):  # these take features as they are
         expected = probe(pairs["train"], pairs["valid"], pairs["test"], data.tasks[0], settings).predictions
     else:
@@ -103,11 +103,11 @@ def test_directions_come_from_train_alone(data):
     features, settings = features_of(data), ProbeSettings(kind="knn")
     x = {label: np.concatenate([*parts.values()], axis=1) for label, parts in features.items()}
     y = {label: split.targets["label"].numpy() for label, split in data.splits().items()}
-    test, found = (x["test"], y["test"]), []
+    test, outputs = (x["test"], y["test"]), []
     for valid in (x["valid"], x["valid"] * np.linspace(-50, 50, 12)):
         fitted = fit_probe((x["train"], y["train"]), (valid, y["valid"]), data.tasks[0], settings, False, 3)
-        found.append(fitted.score(test).outputs)
-    np.testing.assert_array_equal(*found)
+        outputs.append(fitted.score(test).outputs)
+    np.testing.assert_array_equal(*outputs)
 
 
 def test_a_narrow_representation_stands_as_it_is(data):

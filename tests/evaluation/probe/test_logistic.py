@@ -94,13 +94,16 @@ def test_neither_the_unit_nor_the_level_of_the_features_keeps_a_fit_from_converg
 def test_a_fit_that_stops_early_is_told():
     x, y = load_digits(return_X_y=True)
     x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-3)
-    assert [found.converged for found in logistic_path(x, y, COSTS[::8], classes=10, max_iterations=8)] == [True, False]
+    assert [predictor.converged for predictor in logistic_path(x, y, COSTS[::8], classes=10, max_iterations=8)] == [
+        True,
+        False,
+    ]
     labels = np.stack([y > 4, np.ones(len(y))], axis=1).astype(int)
     assert not next(labels_path(x, labels, [1e4], max_iterations=8)).converged
     task = Task(name="digit", kind="classification", classes=tuple("0123456789"))
     setting = fit_probe((x[::2], y[::2]), (x[1::2], y[1::2]), task, ProbeSettings(max_iterations=8)).setting
-    first = next(c for c, found in zip(COSTS, logistic_path(x[::2], y[::2], COSTS, classes=10, max_iterations=8),
-                                       strict=True) if not found.converged)  # fmt: skip
+    first = next(c for c, predictor in zip(COSTS, logistic_path(x[::2], y[::2], COSTS, classes=10, max_iterations=8),
+                                       strict=True) if not predictor.converged)  # fmt: skip
     assert setting["note"].startswith(f"stopped before convergence: {first:g}")
     assert setting["note"].endswith("; no greater C was tried")
     assert setting["C"] < first

@@ -24,11 +24,11 @@ NUMBERS = Task(name="strength", kind="regression", classes=("a", "b"))
 LABELS = Task(name="genres", kind="multilabel", classes=("a", "b", "c"))
 
 
-def blobs(n, count=3, d=6, seed=0, spread=1.2):
+def blobs(n, count=3, d=6, seed=0, noise=1.2):
     rng = np.random.default_rng(100 + seed)
     centres = np.random.default_rng(0).normal(size=(count, d))
     y = np.arange(n) % count
-    return (rng.normal(size=(n, d)) * spread + centres[y]).astype(np.float32), y
+    return (rng.normal(size=(n, d)) * noise + centres[y]).astype(np.float32), y
 
 
 @pytest.mark.parametrize("refit", [True, False])
@@ -40,10 +40,10 @@ def test_linear_is_the_protocol_written_out(refit):
     def fitted(c, a, b):
         return LogisticRegression(C=c, max_iter=5000, tol=1e-7).fit((a - mean) / std, b)
 
-    found = [balanced_accuracy_score(vy, fitted(c, x, y).predict((vx - mean) / std)) for c in COSTS]
+    scores = [balanced_accuracy_score(vy, fitted(c, x, y).predict((vx - mean) / std)) for c in COSTS]
     chosen = score.setting["C"]
     # a fit that stops at another tolerance may call one of the 30 samples of a class differently
-    assert found[COSTS.index(chosen)] >= max(found) - 1 / 90 - 1e-9
+    assert scores[COSTS.index(chosen)] >= max(scores) - 1 / 90 - 1e-9
     assert chosen in (1e-3, 1e-2)
     last = (np.concatenate([x, vx]), np.concatenate([y, vy])) if refit else (x, y)
     expected = fitted(chosen, *last).predict((tx - mean) / std)
@@ -75,15 +75,15 @@ def test_features_are_scaled_by_train_alone(kind, refit):
     (x, y), (vx, vy), (tx, ty) = (blobs(n, seed=i) for i, n in enumerate((90, 60, 60)))
     fitted = fit_probe((x, y), (5 * vx + 3, vy), classes(3), ProbeSettings(kind=kind), refit)
     mean, std = x.mean(axis=0, dtype=float), x.std(axis=0, dtype=float)
-    for found, expected in zip(fitted.scaling, (mean, std), strict=True):
-        np.testing.assert_allclose(found, expected)
+    for actual, expected in zip(fitted.scaling, (mean, std), strict=True):
+        np.testing.assert_allclose(actual, expected)
     outputs = fitted.score((9 * tx - 7, ty)).outputs
     np.testing.assert_array_equal(outputs, fitted.predict(((9 * tx - 7 - mean) / std).astype(np.float32)))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_repeated_and_near_perfect(kind):
-    train, valid, test = (blobs(n, seed=i, spread=0.05) for i, n in enumerate((60, 30, 60)))
+    train, valid, test = (blobs(n, seed=i, noise=0.05) for i, n in enumerate((60, 30, 60)))
     first, second = (probe(train, valid, test, classes(3), ProbeSettings(kind=kind)) for _ in range(2))
     assert first == second
     assert first.value > 0.99
@@ -100,14 +100,14 @@ def test_labels_that_the_features_do_not_know_stay_at_chance(kind):
 
 
 def test_equal_scores_choose_the_smallest():
-    x, y = blobs(60, spread=0.01)
+    x, y = blobs(60, noise=0.01)
     assert probe((x, y), (x, y), (x, y), classes(3), ProbeSettings()).setting["C"] == COSTS[0]
     assert probe((x, y), (x, y), (x, y), classes(3), ProbeSettings(kind="knn", neighbours=0)).setting["neighbours"] == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_classes_that_train_lacks_are_wrong_and_nothing_else(kind):
-    x, y = blobs(80, count=4, spread=0.05)
+    x, y = blobs(80, count=4, noise=0.05)
     train, test = (x[y < 3], y[y < 3]), (x, y)
     score = probe(train, train, test, classes(5), ProbeSettings(kind=kind))
     assert score.value == pytest.approx(0.75, abs=0.01)
@@ -147,8 +147,8 @@ def test_carved_selection_is_stratified_and_fitted_on_all_of_train():
     score = probe((x, y), None, (x, y), classes(2), ProbeSettings())
     assert score.setting["chosen_on"] == "20% of train"
     assert score.setting["fitted_on"] == "train"
-    given = probe((x, y), (x, y), (x, y), classes(2), ProbeSettings(kind="knn"))
-    assert given.setting == {
+    score = probe((x, y), (x, y), (x, y), classes(2), ProbeSettings(kind="knn"))
+    assert score.setting == {
         "neighbours": 20,
         "chosen_on": "nothing: given",
         "fitted_on": "train and valid",
@@ -178,7 +178,7 @@ def test_regression(kind, flat, with_valid):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_multilabel(kind):
-    x, y = blobs(240, count=4, spread=0.3)
+    x, y = blobs(240, count=4, noise=0.3)
     labels = np.stack([y < 2, y % 2 == 0, np.ones(240)], axis=1).astype(int)
     score = probe(
         (x[:120], labels[:120]),

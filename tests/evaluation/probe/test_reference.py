@@ -56,10 +56,10 @@ def test_fit_is_the_optimum(cost):
     """SciPy, from another start and with numerical gradients, finds the same value, and the gradient is zero."""
     x, y = blobs()
     weight, bias = fit_reference(x, y, cost, 3)
-    found = reference_objective(weight, bias, x, y, cost).item()
+    objective = reference_objective(weight, bias, x, y, cost).item()
     start = np.random.default_rng(1).normal(size=18)
     oracle = minimize(naive_objective, start, args=(x.numpy(), y.numpy(), cost, 3), method="BFGS")
-    assert found == pytest.approx(oracle.fun, abs=1e-5)
+    assert objective == pytest.approx(oracle.fun, abs=1e-5)
     weight.requires_grad_()
     bias.requires_grad_()
     reference_objective(weight, bias, x, y, cost).backward()

@@ -10,7 +10,7 @@ from coral_plugin.evaluation.tables.run import also_table, complexity_table, dis
 
 def summary(values, metric="balanced_accuracy", chance=None, also=None):
     level = {} if chance is None else {"chance": chance}
-    also = {name: {"values": own} for name, own in (also or {}).items()}
+    also = {name: {"values": values_of} for name, values_of in (also or {}).items()}
     return {"metric": metric, "values": values, "also": also, **level}
 
 
@@ -70,8 +70,8 @@ def test_a_run_without_tasks_has_empty_tables(metrics):
     assert also_table(bare).text()
 
 
-@pytest.mark.parametrize(("memory", "said"), [(None, "–"), (3 * 2**20, "3.0")])
-def test_complexity_table(memory, said):
+@pytest.mark.parametrize(("memory", "shown"), [(None, "–"), (3 * 2**20, "3.0")])
+def test_complexity_table(memory, shown):
     cost = {
         "parameters": {"total": 12345, "trainable": 12000},
         "flops_per_sample": 2.5e6,
@@ -80,7 +80,7 @@ def test_complexity_table(memory, said):
         "peak_memory_bytes": memory,
     }
     table = complexity_table(cost)
-    assert [value for _, value in table.rows] == ["12,345", "12,000", "2.50", "1.500", said]
+    assert [value for _, value in table.rows] == ["12,345", "12,000", "2.50", "1.500", shown]
     assert "64" in table.caption
 
 
