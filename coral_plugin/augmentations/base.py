@@ -70,7 +70,7 @@ class Augmentation:
         if unknown := {*self.bounds} - {*self.settings}:
             raise ValueError(f"{name} has no keyword-only parameter {', '.join(sorted(unknown))}, but bounds of it")
         for setting, default in self.settings.items():
-            if setting_value(default, default, self.bounds.get(setting, UNBOUNDED)) is None:
+            if value_in_bounds(default, default, self.bounds.get(setting, UNBOUNDED)) is None:
                 raise ValueError(f"{name}: the default of {setting} is no number or rising pair in bounds: {default!r}")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
@@ -107,7 +107,7 @@ def augmentation(
     )
 
 
-def setting_value(value: Any, default: Any, bounds: Range) -> Any:
+def value_in_bounds(value: Any, default: Any, bounds: Range) -> Any:
     """``value`` as a number or, where the default is one, as a pair; None where it is neither, or out of bounds.
 
     A single number stands for both ends of a pair.

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from coral_plugin.augmentations.base import ABOVE_ZERO, UNBOUNDED, Augmentation, Range, applicable, setting_value
+from coral_plugin.augmentations.base import ABOVE_ZERO, UNBOUNDED, Augmentation, Range, applicable, value_in_bounds
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError, short
 from coral_plugin.registry import AUGMENTATIONS
@@ -51,7 +51,7 @@ class Element:
         result = {}
         for key, value in self.settings.items():
             default, bounds = entry.settings[key], entry.bounds.get(key, UNBOUNDED)
-            result[key] = setting_value(value, default, bounds)
+            result[key] = value_in_bounds(value, default, bounds)
             if result[key] is None:
                 shape = "two numbers, the lesser first" if isinstance(default, tuple) else "one number"
                 wanted = f"{shape}{_bound_text(bounds)}"

@@ -119,7 +119,7 @@ CASES = [
     _yaml("modalities", "modalities as a text", "modalities: table"),
     _yaml("modalities", "a modality that is nothing", "modalities: [table, null]"),
     _yaml("modalit", "a modality with half a character", 'modalities: [table, "\\ud800"]'),
-    _yaml("Augmenter", "augmentations as a number", "augmentations: 5"),
+    _yaml("Augmentations", "augmentations as a number", "augmentations: 5"),
     _yaml("The augmentation of", "a view that is a list", "augmentations: {table: [noise]}"),
     _yaml("augmentations must name", "a view for a number", "augmentations: {5: noise}"),
     _yaml("which would win", "a preset in the file and another flag", "preset: paper", "--preset", "released"),
