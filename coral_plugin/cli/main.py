@@ -80,7 +80,7 @@ def _answer(arguments: list[str], *, debug: bool) -> int:
     except CoralError as error:
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"coral: {_one_line(error)}\n")
+        sys.stderr.write(f"coral: {_printable(error)}\n")
         return 2 if isinstance(error, InputError) else 1
     except BrokenPipeError:
         # whoever read standard output has gone (coral list ... | head)
@@ -89,7 +89,7 @@ def _answer(arguments: list[str], *, debug: bool) -> int:
     except Exception as error:  # the last resort: what should have been answered where it went wrong
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"coral: {type(error).__name__}: {_one_line(error)} (--debug shows where)\n")
+        sys.stderr.write(f"coral: {type(error).__name__}: {_printable(error)} (--debug shows where)\n")
         return 1
 
 
@@ -156,8 +156,8 @@ def _flush() -> None:
         raise MachineError(f"Standard output cannot be written: {error.strerror}.") from error
 
 
-def _one_line(error: BaseException) -> str:
-    """The text of ``error`` as one line of bounded length, in which names from files cannot command a terminal."""
+def _printable(error: BaseException) -> str:
+    """All of ``error`` in one line of bounded length, in which names from files cannot command a terminal."""
     text = " ".join(str(error).split()) or type(error).__name__
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 2 :]}"
