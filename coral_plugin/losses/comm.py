@@ -25,7 +25,7 @@ def unimodal_joint(
         single_second: The same in view 2, ``(N, d)``.
         joint_first: Embeddings of all modalities in view 1, ``(N, d)``.
         joint_second: The same in view 2, ``(N, d)``.
-        temperature: Divides the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive.
 
     Raises:
         InputError: the shapes differ or are not ``(N, d)``.

@@ -40,7 +40,7 @@ def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> 
     Args:
         anchors: Embeddings of view 1, ``(N, d)``. Need not be normalised.
         positives: Embeddings of view 2, ``(N, d)``.
-        temperature: Divides the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive.
 
     Returns:
         A scalar in float32 (float64 for float64 input).
@@ -70,7 +70,7 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) ->
     Args:
         anchors: Embeddings of view 1, ``(N, d)``, N >= 2. Need not be normalised.
         positives: Embeddings of view 2, ``(N, d)``.
-        temperature: Divides the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive.
 
     Returns:
         A scalar; it can be negative, since the positive is not part of the denominator.
@@ -86,5 +86,5 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) ->
     if len(anchors) < 2:
         raise InputError("info_nce needs at least two pairs: with one there are no negatives.")
     logits = unit_rows(anchors) @ unit_rows(positives).T / temperature  # (N, N)
-    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    return (logits.masked_fill(own, float("-inf")).logsumexp(dim=1) - logits.diagonal()).mean()
+    positives_only = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    return (logits.masked_fill(positives_only, float("-inf")).logsumexp(dim=1) - logits.diagonal()).mean()

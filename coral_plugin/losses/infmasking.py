@@ -28,7 +28,7 @@ def masked_bound(
     Args:
         anchors: q, embeddings of the unmasked joint view, ``(N, d)``. Need not be normalised.
         masked: m, embeddings of the K masked views of the same samples, ``(N, K, d)``. Need not be normalised.
-        temperature: Divides the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive.
         covariance_weight: r, what the covariance is scaled by. The released code increases it linearly,
             ``lambda * (epoch + 1) / epochs``.
 
@@ -53,9 +53,9 @@ def masked_bound(
         q, m = unit_rows(anchors), unit_rows(masked)
         across = (q @ m.flatten(0, 1).T).unflatten(1, (count, copies)) / temperature  # (N, N, K): i, j, k
         within = q @ q.T / temperature  # (N, N)
-    own = across.diagonal().T  # (N, K), what the K masked views of a sample say of it
-    positive = own.mean(dim=1)
-    variance = covariance_weight / 2 * own.var(dim=1, correction=0)  # over temperature² already
+    pairs = across.diagonal().T  # (N, K), each sample with its K masked views
+    positive = pairs.mean(dim=1)
+    variance = covariance_weight / 2 * pairs.var(dim=1, correction=0)  # over temperature² already
     itself = torch.eye(count, dtype=torch.bool, device=q.device)
     negatives = [across.masked_fill(itself.unsqueeze(2), -math.inf).flatten(1), within.masked_fill(itself, -math.inf)]
     below = torch.cat([(positive + variance).unsqueeze(1), *negatives], dim=1).logsumexp(dim=1)

@@ -24,7 +24,7 @@ def supervised_contrast(
         anchors: Embeddings of view 1, ``(N, d)``. Need not be normalised.
         positives: Embeddings of view 2, ``(N, d)``.
         labels: ``(N,)``, classes as integers.
-        temperature: Divides the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive.
         neutral: Leave other samples of the class out altogether: the only positive is the other view, and rows of the
             same class are no negatives.
 
@@ -48,10 +48,10 @@ def supervised_contrast(
         )
     rows = torch.cat([anchors, positives])
     z = unit_rows(rows)  # (2N, d)
-    own = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
     same = (labels.unsqueeze(0) == labels.unsqueeze(1)).repeat(2, 2)  # (2N, 2N)
-    pulled = own.roll(len(anchors), dims=1) if neutral else same & ~own
-    left_out = (same & ~pulled) if neutral else own
+    pulled = itself.roll(len(anchors), dims=1) if neutral else same & ~itself
+    left_out = (same & ~pulled) if neutral else itself
     logits = (z @ z.T / temperature).masked_fill(left_out, float("-inf"))
     shares = logits.log_softmax(dim=1)
     return -(shares.masked_fill(~pulled, 0.0).sum(dim=1) / pulled.sum(dim=1)).mean()

@@ -29,7 +29,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tenso
         query: ``(B, Q, D)``.
         key: ``(B, T, D)``.
         value: ``(B, T, D)``.
-        heads: Divides D.
+        heads: Number of heads, a divisor of D.
         padding: ``(B, T)``, True for keys that nobody may attend to; each sample needs one key that is not.
         p: Probability of dropping an attention weight.
 
@@ -74,8 +74,8 @@ class FusionBlock(nn.Module):
 
     Args:
         width: Token width D.
-        heads: Divides D.
-        depth: Number of blocks in the stack, which scales the initial deviation of the residual branches.
+        heads: Number of heads, a divisor of D.
+        depth: Number of blocks in the stack, which scales the initial standard deviation of the residual branches.
 
     Raises:
         InputError: ``heads`` does not divide ``width``.

@@ -1,4 +1,4 @@
-"""From names, modules or functions to the encoder of a modality; defaults by its kind."""
+"""Encoders of modalities from names, modules or functions, with defaults by kind."""
 
 from __future__ import annotations
 
@@ -76,10 +76,10 @@ def default_encoder(modality: Modality) -> str:
 def resolve_encoders(
     modalities: tuple[Modality, ...], chosen: Mapping[str, EncoderLike], width: int
 ) -> EncoderBuilders:
-    """For each modality a function that builds a fresh encoder; called once for each pathway.
+    """A function for each modality that builds a fresh encoder; called once for each pathway.
 
     Args:
-        modalities: What is encoded.
+        modalities: Modalities to encode.
         chosen: ``{modality: name, module or function}``; modalities not named get :func:`default_encoder`.
         width: Token width D, passed to the encoders.
 
@@ -89,33 +89,33 @@ def resolve_encoders(
     names = [modality.name for modality in modalities]
     if unknown := [name for name in chosen if name not in names]:
         raise InputError(f"An encoder is given for {', '.join(unknown)}, but the modalities are {', '.join(names)}.")
-    # asked by membership: an empty nn.Sequential, which passes its input on, is false
-    likes = {m.name: chosen[m.name] if m.name in chosen else default_encoder(m) for m in modalities}
-    return {m.name: _builder(likes[m.name], m, width) for m in modalities}
+    # by membership: an empty nn.Sequential, which passes its input on, is false
+    by_name = {m.name: chosen[m.name] if m.name in chosen else default_encoder(m) for m in modalities}
+    return {m.name: _builder(by_name[m.name], m, width) for m in modalities}
 
 
-def _builder(like: EncoderLike, modality: Modality, width: int) -> Callable[[], nn.Module]:
-    if isinstance(like, nn.Module):
-        module = like
+def _builder(encoder: EncoderLike, modality: Modality, width: int) -> Callable[[], nn.Module]:
+    if isinstance(encoder, nn.Module):
+        module = encoder
         return lambda: copy.deepcopy(module)
-    if callable(like):
-        function = like
+    if callable(encoder):
+        function = encoder
         return lambda: function(modality, width)
-    name, arguments, options = parse_encoder(like)
+    name, arguments, options = parse_encoder(encoder)
     for key, value in [*options.items(), *(("an argument", value) for value in arguments)]:
         most = _DEEPEST if key in ("layers", "depth", "blocks") else _WIDEST
         if isinstance(value, int) and value > most:
-            raise InputError(f"Encoder {like!r} of {modality.name}: {key} must be at most {most}.")
+            raise InputError(f"Encoder {encoder!r} of {modality.name}: {key} must be at most {most}.")
     factory = ENCODERS.get(name)
 
     def build() -> nn.Module:
         try:
-            encoder: nn.Module = factory(modality, width, *arguments, **options)
+            module: nn.Module = factory(modality, width, *arguments, **options)
         except InputError:
             raise
         except Exception as error:  # a stranger's constructor meets options of any type and size
-            raise InputError(f"Encoder {like!r} of {modality.name}: {error}.") from error
-        return encoder
+            raise InputError(f"Encoder {encoder!r} of {modality.name}: {error}.") from error
+        return module
 
     return build
 

@@ -13,12 +13,12 @@ class MaskToken(nn.Module):
     """K copies of all modalities' tokens, each with a random share replaced by one learned token (METHODS 2.3).
 
     Of a sample's L tokens of a modality ``floor(L * (1 - ratio))`` stay, one at least. A modality of one token is
-    hidden with probability ``ratio``, for each sample and copy anew; where that would hide everything that the sample
+    hidden with probability ``ratio``, drawn for each sample and copy; where that would hide everything that the sample
     has, one of its modalities stays, each equally often.
 
     The released code hides a modality of one token always, and counts padded steps as tokens. Here padding stays
-    padding and L is the number of the sample's own tokens: always hidden, two modalities of one token each would leave
-    nothing to be told apart.
+    padding and L is the number of the sample's tokens: always hidden, two modalities of one token each would leave
+    nothing to distinguish.
 
     Args:
         width: Token width D.

@@ -57,10 +57,10 @@ class PairScores(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor, own: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, gradient: Tensor, second_gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of everything in ``forward``, from those of the scores and of the second scores, ``(N, M)``."""
         rows, columns, weight, bias, score, on = ctx.saved_tensors
-        routes = [_Route(gradient, rows, columns), *([_Route(own, rows, columns)] if ctx.two else [])]
+        routes = [_Route(gradient, rows, columns), *([_Route(second_gradient, rows, columns)] if ctx.two else [])]
         outer = routes[-1].gradient
         scaled = score.T * weight  # w and W in one product
         total, sums = torch.zeros_like(weight), torch.zeros_like(bias)
@@ -92,9 +92,9 @@ class _Route:
 
     def add(self, block: slice, inner: Tensor) -> None:
         """Take in a block of rows; ``inner`` (n, M, h) is the gradient of a score by its units of the first layer."""
-        own = inner * self.gradient[block].unsqueeze(2)
-        self.sums[0][block] = own.sum(dim=1)
-        self.sums[1].add_(own.sum(dim=0))
+        product = inner * self.gradient[block].unsqueeze(2)
+        self.sums[0][block] = product.sum(dim=1)
+        self.sums[1].add_(product.sum(dim=0))
 
 
 def _blocks(rows: Tensor, columns: Tensor) -> list[slice]:

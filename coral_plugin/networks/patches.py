@@ -23,7 +23,7 @@ class Patches(nn.Module):
     4 x 4 patches, a series is hidden step by step and a table entry by entry.
 
     Args:
-        encoder: Of the modality; asked once for its tokens.
+        encoder: Encoder of the modality; called once to count its tokens.
 
     Attributes:
         aligned: Whether patch i lies under token i.
@@ -89,18 +89,18 @@ class Patches(nn.Module):
         """Values ``(B, ...)`` with the patches of ``hidden`` (B, P) set to the mean of their features."""
         if self.modality.kind == "image":
             cells = hidden.view(-1, 1, *self.grid).float()
-            where = F.interpolate(cells, tuple(values.shape[2:]), mode="nearest").bool()
+            covered = F.interpolate(cells, tuple(values.shape[2:]), mode="nearest").bool()
             shape: tuple[int, ...] = (self.modality.features, 1, 1)
         elif self.modality.temporal:
-            where = hidden.repeat_interleave(self.steps, dim=1)[:, : values.shape[1], None]
+            covered = hidden.repeat_interleave(self.steps, dim=1)[:, : values.shape[1], None]
             shape = (self.modality.features,)
         else:
-            where, shape = hidden, (self.modality.features,)
-        return torch.where(where, self.modality.restore(values.new_zeros(shape)), values)
+            covered, shape = hidden, (self.modality.features,)
+        return torch.where(covered, self.modality.restore(values.new_zeros(shape)), values)
 
 
 def _tokens(encoder: TokenEncoder) -> int:
-    """How many tokens the encoder makes of one sample of full length."""
+    """Number of tokens that the encoder makes of one sample of full length."""
     modes = {module: module.training for module in encoder.modules()}
     encoder.eval()
     with torch.no_grad():

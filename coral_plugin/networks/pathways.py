@@ -21,13 +21,13 @@ class TokenEncoder(nn.Module):
     """One modality's encoder and tokenizer: values ``(B, ...)`` to tokens ``(B, T, D)``.
 
     What the encoder returns (a vector, a sequence or a feature map, alone or first in a tuple) is found out with one
-    probing batch, unless the encoder tells the shape for one sample as ``encoded_shape``. An encoder whose
+    probing batch, unless the encoder states the shape for one sample as ``encoded_shape``. An encoder whose
     ``accepts_padding`` is true is called with values and padding and may return ``(output, padding)``; any other is
     called with the values alone.
 
     Args:
-        modality: What is encoded; values are scaled by its mean and deviation here, where it has them, unless the
-            encoder ``wants_raw``.
+        modality: Modality to encode; values are scaled by its mean and standard deviation here, where it has them,
+            unless the encoder ``wants_raw``.
         encoder: Any module.
         width: Token width D.
 
@@ -42,8 +42,8 @@ class TokenEncoder(nn.Module):
         self.width = width
         self.accepts_padding = bool(getattr(encoder, "accepts_padding", False))
         self.standardises = modality.mean is not None and not getattr(encoder, "wants_raw", False)
-        told = getattr(encoder, "encoded_shape", None)
-        self.tokenizer = self._fitting_tokenizer(width) if told is None else tokenizer_for(tuple(told), width)
+        shape = getattr(encoder, "encoded_shape", None)
+        self.tokenizer = self._fitting_tokenizer(width) if shape is None else tokenizer_for(tuple(shape), width)
 
     def forward(self, values: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """Values ``(B, ...)`` and padding ``(B, T)`` or None to tokens ``(B, T', D)`` and their padding."""
@@ -127,7 +127,7 @@ class PooledEncoder(nn.Module):
     """One modality to one vector: its encoder and tokenizer, then the mean over valid tokens (METHODS 2.4, 2.5).
 
     Args:
-        modality: What is encoded.
+        modality: Modality to encode.
         encoder: Any module, as for :class:`TokenEncoder`.
         width: Width D of tokens and vector.
     """
@@ -167,7 +167,7 @@ class SharedPathway(nn.Module):
     """Encoders, masking and fusion of all modalities: ``Z_SR`` of the paper.
 
     Args:
-        modalities: In the order in which their tokens are concatenated.
+        modalities: Modalities to encode, in the order in which their tokens are concatenated.
         builders: Function that makes an encoder, for each modality.
         width: Token width D.
         depth: Blocks of the fusion.

@@ -33,11 +33,11 @@ def in_pieces(
     random numbers. That costs one more forward pass.
 
     Args:
-        function: Keeps the number of places along ``dim``.
-        x: Any shape.
-        size: Most places in a piece, at least 1.
+        function: Function that keeps the number of places along ``dim``.
+        x: Values of any shape.
+        size: Largest number of places in a piece, at least 1.
         dim: Axis that is cut.
-        whole: Most places of which everything is kept; ``size`` by default.
+        whole: Largest number of places of which everything is kept; ``size`` by default.
     """
     if x.shape[dim] <= _share * (size if whole is None else whole):
         return function(x)

@@ -68,7 +68,7 @@ class PatchTokenizer(nn.Module):
 
     Args:
         channels: Channels C of the map.
-        grid: Its height and width (h, w).
+        grid: Height and width (h, w) of the map.
         width: Token width D; a multiple of 4.
     """
 

@@ -87,8 +87,8 @@ class Objective(nn.Module, ABC):
             compared with one, and longer padding with shorter.
         modalities: Those of the arguments, as ``network`` and ``settings`` are.
         width: Token width D: ``network.width``, or by the data where that is 0.
-        used: What the last call of ``loss`` used of the method's schedules, ``{name: number}``, for the log; ``loss``
-            itself writes it, so that the log cannot say anything else.
+        used: Values of schedules that the last call of ``loss`` used, ``{name: number}``, for the log; ``loss`` itself
+            writes them, so that the log cannot differ.
 
     Raises:
         InputError: fewer modalities than ``min_modalities``, or an unknown encoder.
@@ -115,8 +115,8 @@ class Objective(nn.Module, ABC):
             needed = {1: "one modality", 2: "two modalities"}.get(
                 self.min_modalities, f"{self.min_modalities} modalities"
             )
-            given = ", ".join(modality.name for modality in modalities) or "none"
-            raise InputError(f"{type(self).__name__} needs at least {needed}, got {len(modalities)} ({given}).")
+            names = ", ".join(modality.name for modality in modalities) or "none"
+            raise InputError(f"{type(self).__name__} needs at least {needed}, got {len(modalities)} ({names}).")
         self.modalities, self.network, self.settings = modalities, network, settings
         self.width = network.width or default_width(modalities)
         self.needs_labels = self.trains_on_labels(settings)
@@ -139,7 +139,7 @@ class Objective(nn.Module, ABC):
         """Build what depends on the labels; called once, after construction and before training or loading weights.
 
         Args:
-            tasks: Of the data; empty where there are no labels.
+            tasks: Tasks of the data; empty where there are no labels.
 
         Raises:
             InputError: the method needs labels that the data do not have.
@@ -171,7 +171,7 @@ class Objective(nn.Module, ABC):
 def over_batch(
     loss: Callable[..., Tensor], *embeddings: Tensor, present: Tensor | None = None, least: int = 2
 ) -> Tensor:
-    """``loss`` of the embeddings ``(B, ...)`` of the whole batch, of all processes, with what it needs of them.
+    """``loss`` of the embeddings ``(B, ...)`` of the whole batch, gathered from all processes.
 
     Half precision ends here: the loss is computed in float32 at least, outside autocast, which would take its products
     in half precision again.
@@ -180,14 +180,14 @@ def over_batch(
         loss: Function of as many tensors ``(N, ...)``; a scalar.
         embeddings: Rows of this process.
         present: ``(B,)`` of bool, which rows count (:meth:`MultimodalBatch.all_present`); None for all.
-        least: With fewer rows than this the loss is 0: there are no negatives, or nothing to compare.
+        least: Smallest number of rows; with fewer the loss is 0, because there is nothing to compare.
     """
-    rows = [gather(each.float() if each.dtype in (torch.bfloat16, torch.float16) else each) for each in embeddings]
+    rows = [gather(part.float() if part.dtype in (torch.bfloat16, torch.float16) else part) for part in embeddings]
     if present is not None:
-        there = gather(present)
-        rows = [each[there] for each in rows]
+        counted = gather(present)
+        rows = [part[counted] for part in rows]
     if len(rows[0]) < least:
-        return torch.stack([each.sum() for each in rows]).sum() * 0.0
+        return torch.stack([part.sum() for part in rows]).sum() * 0.0
     with torch.autocast(rows[0].device.type, enabled=False):
         return loss(*rows)
 
@@ -223,7 +223,7 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
     free: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():
         if parameter.requires_grad:
-            # its own name, not the path: a modality may be called "bias"
-            own = name.rpartition(".")[2]
-            (decayed if parameter.ndim >= 2 and "bias" not in own else free).append(parameter)
+            # without its path: a modality may be called "bias"
+            last_name = name.rpartition(".")[2]
+            (decayed if parameter.ndim >= 2 and "bias" not in last_name else free).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]

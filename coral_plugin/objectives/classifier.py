@@ -14,12 +14,12 @@ from coral_plugin.objectives.base import Objective, Step, over_batch
 class Classifier(Objective):
     """A linear layer on the representation of a pretrained objective; both are trained by cross-entropy.
 
-    It is made by fine-tuning and not registered: what is kept of it is the objective inside.
+    It is made by fine-tuning and not registered: only the objective inside is kept.
 
     Args:
         pretrained: Objective of any kind.
-        task: Classification to be trained for.
-        width: Of the representation, all parts side by side.
+        task: Classification to train for.
+        width: Width of the representation, all parts side by side.
 
     Raises:
         InputError: the task is no classification.

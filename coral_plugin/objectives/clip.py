@@ -28,8 +28,8 @@ class ClipSettings:
     """Settings of CLIP.
 
     Attributes:
-        represent: What is probed: ``projected``, the outputs of the projections without normalisation (as published),
-            or ``encoded``, the vectors in front of them.
+        represent: Vectors that are probed: ``projected``, the outputs of the projections without normalisation (as
+            published), or ``encoded``, the vectors in front of them.
     """
 
     represent: Represent = "projected"
@@ -60,13 +60,13 @@ class Clip(PooledObjective):
 
     @staticmethod
     def head(width: int, network: NetworkSettings) -> nn.Linear:
-        """A linear map without bias, of deviation ``width ** -0.5``."""
+        """A linear map without bias, of standard deviation ``width ** -0.5``."""
         head = nn.Linear(width, network.head_output, bias=False)
         nn.init.normal_(head.weight, std=width**-0.5)
         return head
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
-        """Of each modality that the batch has the projection (B, head_output) or the encoder's vector (B, D)."""
+        """The projection (B, head_output) or the encoder's vector (B, D) of each modality that the batch has."""
         return self.projected(batch) if self.settings.represent == "projected" else super().embed(batch)
 
     def loss(self, step: Step) -> dict[str, Tensor]:

@@ -20,7 +20,7 @@ class CmcSettings:
     """Settings of CMC.
 
     Attributes:
-        temperature: Divides the similarities.
+        temperature: Divisor of the similarities.
     """
 
     temperature: float = 0.1

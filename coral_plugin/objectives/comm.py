@@ -37,7 +37,7 @@ class CommSettings:
     """Settings of CoMM.
 
     Attributes:
-        temperature: Divides the similarities.
+        temperature: Divisor of the similarities.
         unimodal_weight: Weight of each modality's term.
         joint_weight: Weight of the term of all modalities together.
     """

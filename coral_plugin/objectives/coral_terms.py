@@ -28,7 +28,7 @@ class CoralSettings:
     Attributes:
         contrast: ``nt_xent`` (what the released code computes, and with it the published results) or ``info_nce``
             (equation 4 as printed: no negatives within a view, the positive not below).
-        temperature: Divides the similarities. The paper prints none; its code uses 0.1.
+        temperature: Divisor of the similarities. The paper prints none; its code uses 0.1.
         shared_weight: Weight of the contrastive loss of the shared pathway.
         unique_weight: Weight of the summed contrastive losses of the unique pathways.
         orthogonality: ``cosine`` = max(0, cos) (paper, equation 7) or ``squared_cosine`` (released code).
@@ -36,14 +36,14 @@ class CoralSettings:
         masking: ``increasing`` (the stages below), ``constant`` (``mask_ratio``) or ``none``.
         mask_stages: Mask ratios of the schedule, each for an equal share of the training.
         mask_ratio: The constant ratio.
-        mask_partition: ``random``: the modalities are split anew for each batch (paper); ``fixed``: the first half
+        mask_partition: ``random``: the modalities are split again for each batch (paper); ``fixed``: the first half
             of them is masked in the first view, the rest in the second (released code).
         unique_pathway: Design of the unique pathways (Table 5).
         copy_unique: Whether unique encoders, tokenizers and heads start as copies of the shared (first) ones, as in
             the released code; otherwise each is initialised by itself.
-        positives: What the contrastive losses pull together: ``instance``, the two views of a sample; with labels
-            (fine-tuning, paper, section 5.6.5) ``class``, all samples of a class, or ``class_neutral``, the two views,
-            with the other samples of the class neither pulled nor pushed.
+        positives: Samples that the contrastive losses pull together: ``instance``, the two views of a sample; with
+            labels (fine-tuning, paper, section 5.6.5) ``class``, all samples of a class, or ``class_neutral``, the two
+            views, with the other samples of the class neither pulled nor pushed.
         labels: Name of the classification task whose classes these are; the first one by default.
     """
 
@@ -90,9 +90,9 @@ def coral_terms(
     Args:
         one: Parts of one view behind their projection heads, ``shared`` first, each ``(B, d)``.
         two: The same of the other view.
-        settings: Of the method.
+        settings: Settings of COrAL.
         present: ``(B,)`` of bool for each part, which samples have it; None where all have.
-        classes: ``(B,)`` where samples of a class are positives.
+        classes: Class of each sample, ``(B,)``, where samples of a class are positives.
     """
     present = present or dict.fromkeys(one)
     labels = [] if classes is None else [classes]

@@ -20,7 +20,7 @@ class CrossSelfSettings:
     """Settings of Cross+Self.
 
     Attributes:
-        temperature: Divides the similarities of both terms.
+        temperature: Divisor of the similarities of both terms.
         self_weight: Weight of the term within modalities.
     """
 
@@ -54,5 +54,5 @@ class CrossSelf(PooledObjective):
         """Terms ``cross`` (on ``raw``), ``self`` (on the views; unweighted) and ``total``."""
         contrast = partial(nt_xent, temperature=self.settings.temperature)
         cross = over_pairs(contrast, self.projected(step.raw), step.raw)
-        own = over_modalities(contrast, *self.project_two(step.first, step.second, self.heads), step.first)
-        return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}
+        within = over_modalities(contrast, *self.project_two(step.first, step.second, self.heads), step.first)
+        return {"cross": cross, "self": within, "total": cross + self.settings.self_weight * within}

@@ -112,14 +112,14 @@ class FactorCL(Objective):
         samples = step.raw
         plain = {name: self.encoders[module_key(name)](samples) for name in samples}
         copies = {name: self.encoders[module_key(name)](step.second) for name in samples}
-        found = []
+        terms_of_pairs = []
         for (a, b), pair in zip(self.names, self.pairs, strict=True):
             if a in plain and b in plain:
                 present = (samples.all_present(a), samples.all_present(b), samples.all_present(a, b))
-                found.append(pair((plain[a], plain[b]), (copies[a], copies[b]), present))
-        if not found:
+                terms_of_pairs.append(pair((plain[a], plain[b]), (copies[a], copies[b]), present))
+        if not terms_of_pairs:
             raise InputError(f"factorcl trains on pairs of modalities, but the batch has only {', '.join(plain)}.")
-        terms = {name: torch.stack([pair[name] for pair in found]).sum() for name in (*_MAIN, "critics")}
+        terms = {name: torch.stack([pair[name] for pair in terms_of_pairs]).sum() for name in (*_MAIN, "critics")}
         critics = terms.pop("critics")
         main = torch.stack(list(terms.values())).sum()
         return {**terms, "main": main, "critics": critics, "total": main + critics}
@@ -181,10 +181,10 @@ class _Pair(nn.Module):
         first, second, both = present
 
         def headed(name: str, encoded: tuple[Tensor, Tensor]) -> list[Tensor]:
-            return [heads[name](each) for heads, each in zip(self.heads, encoded, strict=True)]  # type: ignore[index]
+            return [heads[name](vector) for heads, vector in zip(self.heads, encoded, strict=True)]  # type: ignore[index]
 
         def conditioned(name: str) -> list[Tensor]:
-            # conditioning on x' is the head's output of x' beside that of x
+            # conditioning on x' is the head's output of x' next to that of x
             return [torch.cat(pair, dim=1) for pair in zip(headed(name, plain), headed(name, copies), strict=True)]
 
         bounded = {

@@ -24,15 +24,15 @@ class InfMaskingSettings(CommSettings):
     """Settings of InfMasking; the defaults are those of its Trifeature runs, which COrAL's authors took everywhere.
 
     Attributes:
-        temperature: Divides the similarities.
+        temperature: Divisor of the similarities.
         masked_weight: Weight of each view's term with its masked views.
         unimodal_weight: Weight of each modality's term.
         joint_weight: Weight of the term of all modalities together.
-        covariance_scale: lambda, what the covariance of the masked views is scaled by at the end of the training;
+        covariance_scale: lambda, the factor of the covariance of the masked views at the end of the training;
             it grows linearly from 0 on.
         mask_ratio: rho, share of each modality's tokens that is replaced, in [0, 1); of a modality of one token the
             probability that it is.
-        masks: K, masked views of each view.
+        masks: Number K of masked views of each view.
     """
 
     masked_weight: float = 1.0

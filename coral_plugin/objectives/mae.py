@@ -28,10 +28,10 @@ class MaeSettings:
     """Settings of the masked autoencoder.
 
     Attributes:
-        mask_ratio: Share of each sample's patches, steps or entries that is hidden, of each modality by itself: the
-            floor of it, but at least one.
-        normalise_patches: Whether an image patch is reconstructed with mean 0 and deviation 1 (He et al. 2022) instead
-            of its standardised pixels.
+        mask_ratio: Share of each sample's patches, steps or entries that is hidden, of each modality by itself:
+            rounded down, but at least one.
+        normalise_patches: Whether an image patch is reconstructed with mean 0 and standard deviation 1 (He et al. 2022)
+            instead of its standardised pixels.
         decoder_depth: Blocks of the decoder.
     """
 
@@ -50,7 +50,7 @@ class Mae(Objective):
     """Hide most of n >= 1 modalities at the input, and reconstruct it from what is left of all of them.
 
     OUR OWN PROPOSAL: InfMasking prints an MAE row for Trifeature, but neither code nor configuration is released, so
-    nothing here is a reproduction and no published number belongs beside it. The design follows He et al. 2022
+    nothing here is a reproduction and no published number belongs next to it. The design follows He et al. 2022
     (arXiv:2111.06377), as far as encoders that need whole inputs allow:
 
     1. A random 75 % of the patches of each image (one patch a cell of its encoder's map), of the steps of each series
@@ -128,11 +128,11 @@ class Mae(Objective):
                 values[name], padding[name] = F.pad(value, (0, 0, 0, short)), F.pad(mask, (0, short), value=True)
         return replace(batch, tensors=values, padding=padding)
 
-    def _draw(self, there: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Which of the patches that are ``there`` (B, P) are hidden, ``(B, P)`` of bool."""
-        noise = torch.rand(there.shape, device=there.device, generator=generator).masked_fill(~there, 2.0)
-        count = (there.sum(dim=1, keepdim=True) * self.settings.mask_ratio).floor().clamp(min=1)
-        return (noise.argsort(dim=1).argsort(dim=1) < count) & there
+    def _draw(self, valid: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Which of the ``valid`` patches (B, P) are hidden, ``(B, P)`` of bool."""
+        noise = torch.rand(valid.shape, device=valid.device, generator=generator).masked_fill(~valid, 2.0)
+        count = (valid.sum(dim=1, keepdim=True) * self.settings.mask_ratio).floor().clamp(min=1)
+        return (noise.argsort(dim=1).argsort(dim=1) < count) & valid
 
     def _reconstruct(self, samples: MultimodalBatch, hidden: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Reconstructed patches ``{modality: (B, P, p)}``."""
@@ -152,16 +152,16 @@ class Mae(Objective):
         for block in self.decoder:
             decoded = block(decoded, mask)
         cls, *outputs = self.norm(decoded).split([1, *(token.shape[1] for token in tokens.values())], dim=1)
-        found = {}
+        patches_by_name = {}
         for name, output in zip(tokens, outputs, strict=True):
             patches = self._patches(name)
             read = self.outputs[module_key(name)](output if patches.aligned else cls)
-            found[name] = (
+            patches_by_name[name] = (
                 read.expand(-1, patches.count, -1)
                 if patches.aligned
                 else read.unflatten(2, (patches.count, patches.size)).squeeze(1)
             )
-        return found
+        return patches_by_name
 
     def _target(self, name: str, values: Tensor) -> Tensor:
         """What is to be reconstructed, ``(B, P, p)`` in float32 or float64."""

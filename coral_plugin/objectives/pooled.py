@@ -72,7 +72,7 @@ def over_pairs(loss: Callable[..., Tensor], parts: Mapping[str, Tensor], batch: 
     Args:
         loss: Function of two tensors (N, d); a scalar.
         parts: ``{modality: (B, d)}``.
-        batch: Where they come from; says which samples have which modality.
+        batch: Batch that they were made of; knows which samples have which modality.
 
     Raises:
         InputError: fewer than two modalities.
@@ -92,7 +92,7 @@ def over_modalities(
         loss: Function of two tensors (N, d); a scalar.
         one: ``{modality: (B, d)}`` of the first view.
         two: The same of the second view.
-        batch: Where they come from; says which samples have which modality.
+        batch: Batch that they were made of; knows which samples have which modality.
     """
     return torch.stack([over_batch(loss, one[name], two[name], present=batch.all_present(name)) for name in one]).mean()
 

@@ -20,7 +20,7 @@ class SimclrSettings:
     """Settings of SimCLR.
 
     Attributes:
-        temperature: Divides the similarities.
+        temperature: Divisor of the similarities.
     """
 
     temperature: float = 0.1
@@ -52,5 +52,5 @@ class Simclr(PooledObjective):
     def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``self`` and ``total``, which are the same, on the two views."""
         contrast = partial(nt_xent, temperature=self.settings.temperature)
-        own = over_modalities(contrast, *self.project_two(step.first, step.second, self.heads), step.first)
-        return {"self": own, "total": own}
+        within = over_modalities(contrast, *self.project_two(step.first, step.second, self.heads), step.first)
+        return {"self": within, "total": within}

@@ -23,11 +23,11 @@ class SlipSettings(ClipSettings):
     """Settings of SLIP.
 
     Attributes:
-        represent: What is probed: ``projected``, the outputs of CLIP's projections without normalisation (as
+        represent: Vectors that are probed: ``projected``, the outputs of CLIP's projections without normalisation (as
             published), or ``encoded``, the vectors in front of them.
-        temperature: Divides the similarities of the self term.
+        temperature: Divisor of the similarities of the self term.
         self_weight: Weight of the self term.
-        self_modalities: Which modalities have a self term; none named: the images, or all where there are no images.
+        self_modalities: Modalities with a self term; by default the images, or all where there are no images.
     """
 
     temperature: float = 0.1
@@ -83,5 +83,5 @@ class Slip(Clip):
         cross = self.cross(step.raw)
         first, second = step.first.select(self.self_names), step.second.select(self.self_names)
         one, two = self.project_two(first, second, self.self_heads)
-        own = over_modalities(partial(nt_xent, temperature=self.settings.temperature), one, two, step.first)
-        return {"cross": cross, "self": own, "total": cross + self.settings.self_weight * own}
+        within = over_modalities(partial(nt_xent, temperature=self.settings.temperature), one, two, step.first)
+        return {"cross": cross, "self": within, "total": cross + self.settings.self_weight * within}

@@ -90,13 +90,13 @@ class Supervised(Objective):
 
 
 class TargetScale(nn.Module):
-    """Standardises targets by the mean and deviation of all that training has shown so far.
+    """Standardises targets by the mean and standard deviation of all that training has shown so far.
 
     A task carries no statistics, so they are gathered on the way: the first batch by its own, from the end of the first
     epoch on by those of the training set. They are part of the state that a checkpoint keeps.
 
     Args:
-        outputs: L.
+        outputs: Number L of outputs.
     """
 
     count: Tensor
@@ -115,13 +115,13 @@ class TargetScale(nn.Module):
         values = targets.double()
         if self.training:
             # Chan, Golub and LeVeque 1979: mean and sum of squared deviations of two samples put together
-            own, shift = len(values), values.mean(dim=0) - self.mean
-            total = self.count + own
+            count, shift = len(values), values.mean(dim=0) - self.mean
+            total = self.count + count
             self.squares += (values - values.mean(dim=0)).square().sum(
                 dim=0
-            ) + shift.square() * self.count * own / total
-            self.mean += shift * own / total
-            self.count += own
+            ) + shift.square() * self.count * count / total
+            self.mean += shift * count / total
+            self.count += count
         deviation = (self.squares / self.count.clamp(min=1)).sqrt()
         # a constant varies by rounding
         varies = deviation > 1e-9 * self.mean.abs()

@@ -1,4 +1,4 @@
-"""Checks of what an objective says of itself: settings, presets, labels, and the parts of its representation."""
+"""Checks of the facts of an objective: settings, presets, labels, and the parts of its representation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import Objective
 from coral_plugin.testing.expect import expect, expect_finite
-from coral_plugin.testing.samples import samples
+from coral_plugin.testing.samples import make_samples
 from coral_plugin.testing.subject import Subject, embedded
 from coral_plugin.training.settings import TrainingSettings
 
@@ -40,8 +40,8 @@ def presets(subject: Subject) -> None:
         "probe": ProbeSettings,
     }
     expect(isinstance(subject.kind.presets, Mapping), "presets that are a mapping", type(subject.kind.presets).__name__)
-    still = {f"method.{key}": value for key, value in subject.kind.deterministic.items()}
-    for preset, values in {**subject.kind.presets, "deterministic": still}.items():
+    deterministic = {f"method.{key}": value for key, value in subject.kind.deterministic.items()}
+    for preset, values in {**subject.kind.presets, "deterministic": deterministic}.items():
         chosen: dict[str, dict[str, Any]] = {group: {} for group in groups}
         for key, value in values.items():
             group, _, name = key.partition(".")
@@ -61,20 +61,24 @@ def presets(subject: Subject) -> None:
 def construction(subject: Subject) -> None:
     """It is built for some number of modalities as an ``Objective``; another number is refused by a one-line error."""
     for modalities in subject.claimed:
-        made = subject.build(modalities)
-        expect(isinstance(made, Objective), "an Objective", type(made).__name__)
-        expect(isinstance(made.needs_raw, bool) and isinstance(made.trains, bool), "flags that are bool", "others")
-        trainable = [name for name, p in made.named_parameters() if p.requires_grad]
-        expect(bool(trainable) or not made.trains, "parameters to train, or trains = False", "neither")
+        objective = subject.build(modalities)
+        expect(isinstance(objective, Objective), "an Objective", type(objective).__name__)
+        expect(
+            isinstance(objective.needs_raw, bool) and isinstance(objective.trains, bool),
+            "flags that are bool",
+            "others",
+        )
+        trainable = [name for name, p in objective.named_parameters() if p.requires_grad]
+        expect(bool(trainable) or not objective.trains, "parameters to train, or trains = False", "neither")
 
 
-def labels(subject: Subject) -> None:
+def needs_labels(subject: Subject) -> None:
     """An objective that needs labels refuses data that have none."""
-    if not subject.kind.trains_on_labels(subject.made_settings()):
+    if not subject.kind.trains_on_labels(subject.method_settings()):
         return
-    made = subject.build(subject.claimed[0])
+    objective = subject.build(subject.claimed[0])
     try:
-        made.prepare(())
+        objective.prepare(())
     except InputError:
         return
     expect(False, "an InputError from prepare(()), since needs_labels is true", "no error")
@@ -85,39 +89,39 @@ def parts(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     objective = subject.build(modalities)
     wanted: dict[str, int] = {}
     for size in (6, 3):
-        batch = samples(modalities, size, missing=size == 6)
+        batch = make_samples(modalities, size, missing=size == 6)
         objective.train()
         with torch.no_grad():
             training = objective.embed(batch)
-        for found in (training, embedded(objective, batch)):
-            _check_parts(found, size)
-            own = {name: part for name, part in found.items() if not name.startswith("projected/")}
-            heads = {part.shape[1] for name, part in found.items() if name not in own}
-            expect(bool(own), "at least one part", "none")
+        for embeddings in (training, embedded(objective, batch)):
+            _check_parts(embeddings, size)
+            unprojected = {name: part for name, part in embeddings.items() if not name.startswith("projected/")}
+            heads = {part.shape[1] for name, part in embeddings.items() if name not in unprojected}
+            expect(bool(unprojected), "at least one part", "none")
             expect(len(heads) <= 1, "projected parts of one width", sorted(heads))
-            widths = {name: part.shape[1] for name, part in own.items()}
+            widths = {name: part.shape[1] for name, part in unprojected.items()}
             wanted = wanted or widths
             expect(list(widths.items()) == list(wanted.items()), f"the parts {wanted}, in this order", widths)
 
 
 def subsets(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Batches that have only some of the modalities are embedded; no part changes its width."""
-    objective, batch = subject.build(modalities), samples(modalities, 4)
+    objective, batch = subject.build(modalities), make_samples(modalities, 4)
     whole = {name: part.shape[1] for name, part in embedded(objective, batch).items()}
     names = [modality.name for modality in modalities]
     for subset in chain.from_iterable(combinations(names, size) for size in range(1, len(names))):
-        found = embedded(objective, batch.select(subset))
+        embeddings = embedded(objective, batch.select(subset))
         what = f"the parts of {', '.join(subset)}"
-        expect(bool(found), what, "none")
-        _check_parts(found, batch.size)
-        for name, part in found.items():
+        expect(bool(embeddings), what, "none")
+        _check_parts(embeddings, batch.size)
+        for name, part in embeddings.items():
             expect(name in whole, f"{what} to be some of {', '.join(whole)}", name)
             expect(part.shape[1] == whole[name], f"{what}: {name} of width {whole[name]}", part.shape[1])
 
 
-def _check_parts(found: Mapping[str, Tensor], size: int) -> None:
-    shapes = {name: tuple(part.shape) for name, part in found.items()}
+def _check_parts(embeddings: Mapping[str, Tensor], size: int) -> None:
+    shapes = {name: tuple(part.shape) for name, part in embeddings.items()}
     wrong = {name: shape for name, shape in shapes.items() if len(shape) != 2 or shape[0] != size or not shape[1]}
     expect(not wrong, f"parts of shape ({size}, d)", wrong)
-    expect(all(part.is_floating_point() for part in found.values()), "floating-point parts", "others")
-    expect_finite(found, "parts")
+    expect(all(part.is_floating_point() for part in embeddings.values()), "floating-point parts", "others")
+    expect_finite(embeddings, "parts")

@@ -1,4 +1,4 @@
-"""What a check says when it fails: what was expected, and what was found."""
+"""Comparisons that fail with what was expected and what was found."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor, nn
 RELATIVE = 1e-5
 
 
-def expect(holds: bool, expected: str, found: object) -> None:
+def expect(holds: bool, expected: str, actual: object) -> None:
     """Raise an ``AssertionError`` with both, unless it ``holds``."""
     if not holds:
-        raise AssertionError(f"expected {expected}; found {found}")
+        raise AssertionError(f"expected {expected}; found {actual}")
 
 
 def expect_finite(values: Mapping[str, Tensor], what: str) -> None:
@@ -24,17 +24,17 @@ def expect_finite(values: Mapping[str, Tensor], what: str) -> None:
     expect(not bad, f"{what} that are finite", f"values that are not in {', '.join(bad)}")
 
 
-def expect_same(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> None:
+def expect_same(actual: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> None:
     """Two sets of named tensors are equal up to rounding, relative to the greatest entry of each."""
-    expect(list(found) == list(wanted), f"{what}: {', '.join(wanted) or 'nothing'}", ", ".join(found) or "nothing")
+    expect(list(actual) == list(wanted), f"{what}: {', '.join(wanted) or 'nothing'}", ", ".join(actual) or "nothing")
     for name, value in wanted.items():
-        other = found[name]
+        other = actual[name]
         expect(other.shape == value.shape, f"{what}: {name} of shape {tuple(value.shape)}", tuple(other.shape))
-        off = apart(other, value)
+        off = relative_difference(other, value)
         expect(off <= RELATIVE, f"{what}: {name} the same", f"a relative difference of {off:.1e}")
 
 
-def apart(one: Tensor, other: Tensor, scale: float | None = None) -> float:
+def relative_difference(one: Tensor, other: Tensor, scale: float | None = None) -> float:
     """Greatest difference, relative to ``scale`` or the greatest entry; infinite where something is not a number."""
     if not one.numel():
         return 0.0

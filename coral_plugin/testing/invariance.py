@@ -10,7 +10,7 @@ from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.testing.expect import expect, expect_finite, expect_same, gradients
-from coral_plugin.testing.samples import fill_missing, longer, rows_of, samples, under_padding, view
+from coral_plugin.testing.samples import fill_missing, make_samples, pad_longer, rows_of, under_padding, view
 from coral_plugin.testing.subject import Subject, embedded, terms, trained, values_of
 
 Change = Callable[[MultimodalBatch], MultimodalBatch]
@@ -18,39 +18,41 @@ Change = Callable[[MultimodalBatch], MultimodalBatch]
 
 def padding_values(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """What lies under padding changes neither loss, gradient nor embedding."""
-    _unmoved(subject, modalities, lambda batch: under_padding(batch, 7.0), "whatever lies under padding")
+    _expect_unchanged(subject, modalities, lambda batch: under_padding(batch, 7.0), "whatever lies under padding")
 
 
 def padding_length(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Nor do more padded steps; the settings are ``deterministic``, since masks are drawn by the step."""
-    _unmoved(subject, modalities, lambda batch: longer(batch, 2), "with more padded steps", still=True)
+    _expect_unchanged(
+        subject, modalities, lambda batch: pad_longer(batch, 2), "with more padded steps", deterministic=True
+    )
 
 
 def missing_values(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """The values of a missing modality, which may be no numbers, change neither loss, gradient nor embedding."""
     what = "whatever the values of a missing modality are (here not a number)"
-    _unmoved(subject, modalities, lambda batch: fill_missing(batch, float("nan")), what, missing=True)
+    _expect_unchanged(subject, modalities, lambda batch: fill_missing(batch, float("nan")), what, missing=True)
 
 
-def _unmoved(
+def _expect_unchanged(
     subject: Subject,
     modalities: tuple[Modality, ...],
     change: Change,
     what: str,
     *,
-    still: bool = False,
+    deterministic: bool = False,
     missing: bool = False,
 ) -> None:
-    batch = samples(modalities, missing=missing)
-    found: list[list[dict[str, Tensor]]] = []
-    for changed in (lambda each: each, change):
-        objective, seen = subject.build(modalities, still=still), []
+    batch = make_samples(modalities, missing=missing)
+    results: list[list[dict[str, Tensor]]] = []
+    for changed in (lambda batch: batch, change):
+        objective, seen = subject.build(modalities, deterministic=deterministic), []
         if objective.trains:
-            given = terms(objective, changed(batch), views=(changed(view(batch, 1)), changed(view(batch, 2))))
-            given["total"].backward()
-            seen = [values_of(given), gradients(objective)]
-        found.append([*seen, embedded(objective, changed(batch))])
-    for name, one, other in zip(("embeddings", "gradients", "terms"), found[0][::-1], found[1][::-1], strict=False):
+            losses = terms(objective, changed(batch), views=(changed(view(batch, 1)), changed(view(batch, 2))))
+            losses["total"].backward()
+            seen = [values_of(losses), gradients(objective)]
+        results.append([*seen, embedded(objective, changed(batch))])
+    for name, one, other in zip(("embeddings", "gradients", "terms"), results[0][::-1], results[1][::-1], strict=False):
         expect_finite(other, f"{name}, {what},")
         expect_same(other, one, f"{name}, {what}")
 
@@ -58,18 +60,18 @@ def _unmoved(
 def batch_independence(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """In evaluation mode a sample is embedded the same alone, among others, and in another order."""
     objective = trained(subject.build(modalities), modalities)
-    batch = samples(modalities, missing=True)
+    batch = make_samples(modalities, missing=True)
     whole = embedded(objective, batch)
     for rows in (torch.arange(batch.size).flip(0), *torch.arange(batch.size).split(1)[:4]):
         wanted = {name: part[rows] for name, part in whole.items()}
-        found = embedded(objective, rows_of(batch, rows))
-        expect_same(found, wanted, f"the embedding of samples {rows.tolist()} by themselves")
+        by_themselves = embedded(objective, rows_of(batch, rows))
+        expect_same(by_themselves, wanted, f"the embedding of samples {rows.tolist()} by themselves")
 
 
 def evaluation(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Embedding twice in evaluation mode gives the same, whatever was drawn between, and changes nothing."""
     objective = trained(subject.build(modalities), modalities)
-    batch = samples(modalities, missing=True)
+    batch = make_samples(modalities, missing=True)
     state = copy.deepcopy(objective.state_dict())
     torch.manual_seed(0)
     once = embedded(objective, batch)
@@ -82,7 +84,7 @@ def evaluation(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 
 def seeded(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """The generator decides on every random number of the loss but dropout's, which the global one draws."""
-    batch = samples(modalities)
+    batch = make_samples(modalities)
     again = [values_of(terms(subject.build(modalities), batch)) for _ in range(2)]
     expect_same(again[1], again[0], "terms with the same seeds")
     quiet = [values_of(terms(subject.build(modalities, dropout=False), batch, dropout_seed=seed)) for seed in (0, 1)]
@@ -92,7 +94,10 @@ def seeded(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 def unchanged(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Neither ``embed`` nor ``loss`` writes into the batch."""
     objective = subject.build(modalities)
-    batches = [samples(modalities, missing=True), *(view(samples(modalities, missing=True), seed) for seed in (1, 2))]
+    batches = [
+        make_samples(modalities, missing=True),
+        *(view(make_samples(modalities, missing=True), seed) for seed in (1, 2)),
+    ]
     before = copy.deepcopy(batches)
     if objective.trains:
         terms(objective, batches[0], views=(batches[1], batches[2]))["total"].backward()

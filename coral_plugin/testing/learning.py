@@ -10,7 +10,7 @@ import torch
 from coral_plugin.data import Modality
 from coral_plugin.objectives import Objective, parameter_groups
 from coral_plugin.testing.expect import expect, expect_finite, expect_same, gradients
-from coral_plugin.testing.samples import as_type, samples, view
+from coral_plugin.testing.samples import as_type, make_samples, view
 from coral_plugin.testing.subject import Subject, terms, values_of
 
 STEPS = 6
@@ -22,30 +22,32 @@ def loss_terms(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     It reads ``step.raw`` only where ``needs_raw`` says so.
     """
     objective = subject.build(modalities, dtype=torch.float32)
-    batch = as_type(samples(modalities, missing=True), torch.float32)
-    found = terms(objective, batch)
-    expect("total" in found, "a term 'total'", ", ".join(found) or "no terms")
-    wrong = {name: tuple(term.shape) for name, term in found.items() if term.ndim}
+    batch = as_type(make_samples(modalities, missing=True), torch.float32)
+    losses = terms(objective, batch)
+    expect("total" in losses, "a term 'total'", ", ".join(losses) or "no terms")
+    wrong = {name: tuple(term.shape) for name, term in losses.items() if term.ndim}
     expect(not wrong, "terms that are scalars", wrong)
-    expect_finite(found, "terms")
-    expect(found["total"].requires_grad, "a total with a gradient", "one without")
+    expect_finite(losses, "terms")
+    expect(losses["total"].requires_grad, "a total with a gradient", "one without")
     if not objective.needs_raw:
-        views = view(samples(modalities), 1), view(samples(modalities), 2)
-        raws = (samples(modalities, seed=seed) for seed in (0, 1))
+        views = view(make_samples(modalities), 1), view(make_samples(modalities), 2)
+        raws = (make_samples(modalities, seed=seed) for seed in (0, 1))
         by_raw = [values_of(terms(subject.build(modalities), raw, views=views)) for raw in raws]
         expect_same(by_raw[1], by_raw[0], "terms with another step.raw, since needs_raw is false,")
 
 
 def progress(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Terms and ``used`` are finite, and have the same names, at the start, within and at the end of a training."""
-    objective, batch = subject.build(modalities), samples(modalities)
-    found, used = {}, {}
+    objective, batch = subject.build(modalities), make_samples(modalities)
+    losses, used = {}, {}
     for share in (0.0, 0.5, 1.0):
-        found[share] = terms(objective, batch, share)
+        losses[share] = terms(objective, batch, share)
         used[share] = objective.used
-    for share, each in found.items():
-        expect_finite(each, f"terms at progress {share}")
-        expect(list(each) == list(found[0.0]), f"the terms {', '.join(found[0.0])} at progress {share}", list(each))
+    for share, values in losses.items():
+        expect_finite(values, f"terms at progress {share}")
+        expect(
+            list(values) == list(losses[0.0]), f"the terms {', '.join(losses[0.0])} at progress {share}", list(values)
+        )
         fine = all(math.isfinite(value) for value in used[share].values())
         expect(fine and list(used[share]) == list(used[0.0]), f"finite numbers used at progress {share}", used[share])
 
@@ -57,7 +59,7 @@ def gradient(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """
     objective = subject.build(modalities)
     for seed in (0, 1):
-        terms(objective, samples(modalities, seed=seed), seed=seed)["total"].backward()
+        terms(objective, make_samples(modalities, seed=seed), seed=seed)["total"].backward()
     reached = gradients(objective)
     expect_finite(reached, "gradients")
     wanted = [name for name, p in objective.named_parameters() if p.requires_grad]
@@ -68,7 +70,7 @@ def gradient(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 
 def learning(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """A few steps on one batch, with the same random numbers in each, lower the loss of that batch."""
-    objective, batch = subject.build(modalities), samples(modalities)
+    objective, batch = subject.build(modalities), make_samples(modalities)
     optimiser = torch.optim.AdamW(parameter_groups(objective, 0.0), lr=2e-2)
     totals = []
     for _ in range(STEPS):
@@ -99,21 +101,21 @@ def rare_modality(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 def half_precision(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """Under bfloat16 autocast terms and gradients are finite, and the terms are computed in float32."""
     objective = subject.build(modalities, dtype=torch.float32)
-    batch = as_type(samples(modalities, missing=True), torch.float32)
+    batch = as_type(make_samples(modalities, missing=True), torch.float32)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        found = terms(objective, batch)
-    expect_finite(found, "terms in half precision")
-    halves = [name for name, term in found.items() if term.dtype in (torch.bfloat16, torch.float16)]
+        losses = terms(objective, batch)
+    expect_finite(losses, "terms in half precision")
+    halves = [name for name, term in losses.items() if term.dtype in (torch.bfloat16, torch.float16)]
     expect(not halves, "terms in float32 (over_batch computes them so)", f"half precision in {', '.join(halves)}")
-    found["total"].backward()
+    losses["total"].backward()
     expect_finite(gradients(objective), "gradients in half precision")
 
 
 def _backward(
     objective: Objective, modalities: tuple[Modality, ...], size: int, present: dict[str, torch.Tensor]
 ) -> None:
-    found = terms(objective, replace(samples(modalities, size), present=present))
-    expect_finite(found, "terms")
-    found["total"].backward()
+    losses = terms(objective, replace(make_samples(modalities, size), present=present))
+    expect_finite(losses, "terms")
+    losses["total"].backward()
     expect_finite(gradients(objective), "gradients")
     expect_finite(dict(objective.named_buffers()), "running statistics")

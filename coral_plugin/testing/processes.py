@@ -18,8 +18,8 @@ from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import CoralError
 from coral_plugin.networks.batchnorm import synchronise
 from coral_plugin.objectives import Objective
-from coral_plugin.testing.expect import apart, expect, expect_same
-from coral_plugin.testing.samples import rows_of, samples, view
+from coral_plugin.testing.expect import expect, expect_same, relative_difference
+from coral_plugin.testing.samples import make_samples, rows_of, view
 from coral_plugin.testing.subject import Subject, terms, values_of
 from coral_plugin.training.processes import train_in_processes
 from coral_plugin.training.settings import TrainingSettings
@@ -33,11 +33,11 @@ _TOGETHER = TrainingSettings(device="cpu", devices=WORLD, timeout_seconds=60)
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What one step leaves.
+    """Terms, gradient and statistics of one step.
 
     Attributes:
-        terms: Of the loss.
-        gradient: By parameter; zero where there is none.
+        terms: Terms of the loss.
+        gradient: Gradient by parameter, zero where there is none.
         buffers: Running statistics.
     """
 
@@ -47,16 +47,22 @@ class StepOutcome:
 
     @property
     def tolerance(self) -> float:
-        """How far it may be from the step of one process."""
+        """Largest difference from the step of one process that passes."""
         return max(TOLERANCE.get(term.dtype, 0.0) for term in self.terms.values())
 
     def difference(self, wanted: StepOutcome) -> dict[str, float]:
         """Greatest relative difference of the terms, the gradient (to its greatest entry) and the statistics."""
         largest = max((float(g.abs().max()) for g in wanted.gradient.values() if g.numel()), default=0.0)
         return {
-            "loss": max((apart(self.terms[name], term) for name, term in wanted.terms.items()), default=0.0),
-            "gradient": max((apart(self.gradient[n], g, largest) for n, g in wanted.gradient.items()), default=0.0),
-            "buffers": max((apart(self.buffers[name], each) for name, each in wanted.buffers.items()), default=0.0),
+            "loss": max(
+                (relative_difference(self.terms[name], term) for name, term in wanted.terms.items()), default=0.0
+            ),
+            "gradient": max(
+                (relative_difference(self.gradient[n], g, largest) for n, g in wanted.gradient.items()), default=0.0
+            ),
+            "buffers": max(
+                (relative_difference(self.buffers[name], value) for name, value in wanted.buffers.items()), default=0.0
+            ),
         }
 
 
@@ -70,38 +76,38 @@ def processes(subject: Subject) -> None:
     Batch normalisation is synchronised, as a training does it. Once with samples that lack modalities here and there,
     once with a process none of whose samples has the second modality, and once with no sample at all that has it.
     """
-    for off, tolerance in together(cases(subject)):
-        said = ", ".join(f"{name} {value:.1e}" for name, value in off.items())
+    for off, tolerance in compare_processes(cases(subject)):
+        differences = ", ".join(f"{name} {value:.1e}" for name, value in off.items())
         expect(
             max(off.values()) <= tolerance,
             f"the loss, gradient and running statistics of one process within {tolerance:.0e} (over_batch gathers the "
             "rows of all processes)",
-            f"relative differences: {said}",
+            f"relative differences: {differences}",
         )
 
 
 def cases(subject: Subject) -> list[Case]:
-    """What the check computes of an objective, for each tuple of modalities that it takes.
+    """Objectives and batches of the check, for each tuple of modalities that the objective takes.
 
     Raises:
         AssertionError: its loss draws random numbers, which differ between processes, under ``deterministic`` settings.
     """
-    made: list[Case] = []
+    checked: list[Case] = []
     for modalities in subject.claimed:
-        objective = subject.build(modalities, still=True)
-        whole = samples(modalities, _SIZE, missing=True)
+        objective = subject.build(modalities, deterministic=True)
+        whole = make_samples(modalities, _SIZE, missing=True)
         by_seed = [values_of(terms(copy.deepcopy(objective), whole, seed=seed)) for seed in (0, 1)]
         expect_same(by_seed[1], by_seed[0], "terms that draw nothing under the settings of `deterministic`")
         batches = [whole]
         if len(modalities) > 1 and modalities == subject.claimed[0]:
             nowhere = torch.zeros(_SIZE, dtype=torch.bool)
-            here = torch.arange(_SIZE) % WORLD == 0
-            batches += [replace(whole, present={modalities[1].name: mask}) for mask in (here, nowhere)]
-        made += [(copy.deepcopy(objective), (view(batch, 1), view(batch, 2), batch)) for batch in batches]
-    return made
+            one_process = torch.arange(_SIZE) % WORLD == 0
+            batches += [replace(whole, present={modalities[1].name: mask}) for mask in (one_process, nowhere)]
+        checked += [(copy.deepcopy(objective), (view(batch, 1), view(batch, 2), batch)) for batch in batches]
+    return checked
 
 
-def together(every: Sequence[Case]) -> list[tuple[dict[str, float], float]]:
+def compare_processes(every: Sequence[Case]) -> list[tuple[dict[str, float], float]]:
     """Greatest differences between the processes and one (:meth:`StepOutcome.difference`), and the tolerance, by case.
 
     Raises:
@@ -114,19 +120,19 @@ def together(every: Sequence[Case]) -> list[tuple[dict[str, float], float]]:
             train_in_processes(partial(_member, folder, list(every)), _TOGETHER)
         except CoralError as error:
             raise AssertionError(f"expected {WORLD} processes that train together; found: {error}") from error
-        found = [torch.load(folder / f"{number}.pt", weights_only=True) for number in range(WORLD)]
+        outcomes = [torch.load(folder / f"{number}.pt", weights_only=True) for number in range(WORLD)]
     out = []
     for place, wanted in enumerate(alone):
-        each = [StepOutcome(**steps[place]).difference(wanted) for steps in found]
-        out.append(({key: max(one[key] for one in each) for key in each[0]}, wanted.tolerance))
+        differences = [StepOutcome(**steps[place]).difference(wanted) for steps in outcomes]
+        out.append(({key: max(one[key] for one in differences) for key in differences[0]}, wanted.tolerance))
     return out
 
 
 def one_step(objective: Objective, views: tuple[MultimodalBatch, MultimodalBatch, MultimodalBatch]) -> StepOutcome:
     """Loss and gradient in training mode; of several processes, the mean of their gradients, as DDP takes it."""
     first, second, batch = views
-    found = terms(objective.train(), batch, views=(first, second))
-    found["total"].backward()
+    losses = terms(objective.train(), batch, views=(first, second))
+    losses["total"].backward()
     parameters = dict(objective.named_parameters())
     flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in parameters.values()])
     if world_size() > 1:
@@ -134,15 +140,15 @@ def one_step(objective: Objective, views: tuple[MultimodalBatch, MultimodalBatch
         flat /= world_size()
     pieces = flat.split([p.numel() for p in parameters.values()])
     gradient = {name: piece.view_as(p) for (name, p), piece in zip(parameters.items(), pieces, strict=True)}
-    buffers = {name: each.clone() for name, each in objective.named_buffers() if each.is_floating_point()}
-    return StepOutcome(values_of(found), gradient, buffers)
+    buffers = {name: buffer.clone() for name, buffer in objective.named_buffers() if buffer.is_floating_point()}
+    return StepOutcome(values_of(losses), gradient, buffers)
 
 
 def _member(folder: Path, every: Sequence[Case]) -> None:
-    """What each process does."""
+    """Steps of one process, saved in the folder."""
     steps = []
     for objective, views in every:
         synchronise(objective)
-        first, second, batch = (rows_of(each, torch.arange(rank(), each.size, world_size())) for each in views)
+        first, second, batch = (rows_of(values, torch.arange(rank(), values.size, world_size())) for values in views)
         steps.append(vars(one_step(objective, (first, second, batch))))
     torch.save(steps, folder / f"{rank()}.pt")

@@ -18,7 +18,7 @@ from coral_plugin.testing.subject import Subject
 
 Check = Callable[[], None]
 
-_OF_THE_CLASS = (contract.settings, contract.presets, contract.construction, contract.labels)
+_OF_THE_CLASS = (contract.settings, contract.presets, contract.construction, contract.needs_labels)
 _OF_THE_EMBEDDING = (
     contract.parts,
     contract.subsets,
@@ -46,7 +46,7 @@ _OF_THE_LOSS = (
 def list_checks() -> list[str]:
     """Names of all checks, in the order in which they run."""
     every: tuple[Callable[..., None], ...] = (*_OF_THE_CLASS, *_OF_THE_EMBEDDING, *_OF_THE_LOSS, processes)
-    return [each.__name__ for each in every]
+    return [check.__name__ for check in every]
 
 
 def objective_checks(
@@ -92,10 +92,10 @@ def check_objective(
     Args:
         objective: A class, or a registered name.
         settings: An instance of its ``Settings``; the defaults if None.
-        network: Of the networks; tiny ones if None.
+        network: Settings of the networks; tiny ones if None.
         modalities: Numbers of modalities (the first of ``words``, ``image``, ``table``, ``series``), or tuples of
             modalities. It is checked with each but those that it refuses with an :class:`InputError`.
-        encoders: By the names of the modalities; tiny ones where neither these nor ``network`` name one.
+        encoders: Encoders by modality; tiny ones where neither these nor ``network`` name one.
         skip: Names of checks to leave out (:func:`list_checks`).
 
     Raises:

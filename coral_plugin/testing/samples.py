@@ -16,7 +16,7 @@ from coral_plugin.networks.encoders.images import SmallConv
 from coral_plugin.networks.encoders.series import Conv1d
 from coral_plugin.networks.encoders.tabular import MLP
 
-TASK = Task(name="label", kind="classification", classes=("a", "b", "c"))
+SAMPLE_TASK = Task(name="label", kind="classification", classes=("a", "b", "c"))
 # the first two bring padding and, in its encoder, batch normalisation
 _KINDS = (
     Modality(name="words", kind="sequence", shape=(6, 4)),
@@ -27,7 +27,7 @@ _KINDS = (
 _CAUSES = 3
 
 
-def made_up(count: int) -> tuple[Modality, ...]:
+def make_modalities(count: int) -> tuple[Modality, ...]:
     """The first ``count`` of ``words``, ``image``, ``table``, ``series``, ``words2``, ...
 
     >>> [modality.name for modality in made_up(5)]
@@ -52,17 +52,18 @@ def tiny_encoder(modality: Modality, width: int) -> nn.Module:
     return MLP(modality, width)
 
 
-def samples(
+def make_samples(
     modalities: tuple[Modality, ...], size: int = 8, *, seed: int = 0, missing: bool = False, short: int = 2
 ) -> MultimodalBatch:
     """``size`` samples: all modalities show the same three causes, the class is the strongest of them; float64.
 
     Args:
-        modalities: Of any kind.
+        modalities: Modalities of any kind.
         size: Number of samples.
-        seed: Of the values.
+        seed: Seed of the values.
         missing: Whether some samples lack a modality (none lacks all).
-        short: Steps by which the longest sequence is shorter than its modality allows; the others are shorter still.
+        short: Number of steps by which the longest sequence is shorter than its modality allows; the others are
+            shorter yet.
     """
     stream = torch.Generator().manual_seed(seed)
     fixed = torch.Generator().manual_seed(12345)  # how causes become values is the same for every seed
@@ -85,7 +86,7 @@ def samples(
             shown = shown.masked_fill(padding[modality.name].unsqueeze(-1), 0.0)
         values[modality.name] = shown
     present = presence_flags(modalities, size) if missing and len(modalities) > 1 else {}
-    return MultimodalBatch(values, padding, {TASK.name: causes.argmax(dim=1)}, torch.arange(size), present)
+    return MultimodalBatch(values, padding, {SAMPLE_TASK.name: causes.argmax(dim=1)}, torch.arange(size), present)
 
 
 def presence_flags(modalities: tuple[Modality, ...], size: int) -> dict[str, Tensor]:
@@ -113,7 +114,7 @@ def under_padding(batch: MultimodalBatch, fill: float) -> MultimodalBatch:
     )
 
 
-def longer(batch: MultimodalBatch, steps: int) -> MultimodalBatch:
+def pad_longer(batch: MultimodalBatch, steps: int) -> MultimodalBatch:
     """The batch with more padded steps at the end of what has padding."""
     values = {n: F.pad(v, (0, 0, 0, steps)) if n in batch.padding else v for n, v in batch.items()}
     padding = {name: F.pad(mask, (0, steps), value=True) for name, mask in batch.padding.items()}

@@ -11,7 +11,7 @@ import torch
 from coral_plugin.data import Modality
 from coral_plugin.objectives import Objective
 from coral_plugin.testing.expect import expect, expect_same
-from coral_plugin.testing.samples import samples
+from coral_plugin.testing.samples import make_samples
 from coral_plugin.testing.subject import Subject, embedded, terms, trained, values_of
 
 
@@ -37,7 +37,7 @@ def copies(subject: Subject, modalities: tuple[Modality, ...]) -> None:
 
 
 def _expect_equal(one: Objective, others: dict[str, Objective], modalities: tuple[Modality, ...]) -> None:
-    batch = samples(modalities, missing=True)
+    batch = make_samples(modalities, missing=True)
     parts = embedded(one, batch)
     # in training mode, each once: what they keep moves alike
     wanted = values_of(terms(one.train(), batch)) if one.trains else {}

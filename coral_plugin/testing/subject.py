@@ -17,20 +17,20 @@ from coral_plugin.networks import EncoderLike, NetworkSettings
 from coral_plugin.objectives import Objective, Step
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.testing.expect import expect
-from coral_plugin.testing.samples import TASK, made_up, samples, tiny_encoder, view
+from coral_plugin.testing.samples import SAMPLE_TASK, make_modalities, make_samples, tiny_encoder, view
 
 TINY = NetworkSettings(width=8, heads=2, head_hidden=16, head_output=8)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """An objective, and with what it is built.
+    """An objective, and the arguments that it is built with.
 
     Attributes:
         kind: Class of the objective.
-        settings: Of the method; None takes its defaults.
-        network: Of the networks.
-        encoders: By the names of the modalities; they win over those in ``network``, and these over tiny ones.
+        settings: Settings of the method; None takes its defaults.
+        network: Settings of the networks.
+        encoders: Encoders by modality; they win over those in ``network``, and these over tiny ones.
         candidates: Tuples of modalities to build it for.
     """
 
@@ -49,8 +49,8 @@ class Subject:
         modalities: tuple[int | tuple[Modality, ...], ...] = (2, 3, 4),
         encoders: Mapping[str, EncoderLike] | None = None,
     ) -> Subject:
-        """As :func:`coral_plugin.testing.check_objective` takes them."""
-        candidates = tuple(made_up(each) if isinstance(each, int) else tuple(each) for each in modalities)
+        """Subject of the arguments of :func:`coral_plugin.testing.check_objective`."""
+        candidates = tuple(make_modalities(item) if isinstance(item, int) else tuple(item) for item in modalities)
         kind = OBJECTIVES.get(kind) if isinstance(kind, str) else kind
         return cls(kind, settings, network or TINY, encoders or {}, candidates)
 
@@ -78,35 +78,35 @@ class Subject:
         modalities: tuple[Modality, ...],
         *,
         seed: int = 0,
-        still: bool = False,
+        deterministic: bool = False,
         dropout: bool = True,
         dtype: torch.dtype = torch.float64,
     ) -> Objective:
         """A fresh objective in training mode.
 
         Args:
-            modalities: What it encodes.
-            seed: Of its weights.
-            still: Whether its loss draws nothing: ``deterministic`` settings and no dropout.
-            dropout: Whether there is dropout, where it is not ``still``.
-            dtype: Of its weights.
+            modalities: Modalities to encode.
+            seed: Seed of its weights.
+            deterministic: Whether its loss draws nothing: the settings of ``deterministic``, and no dropout.
+            dropout: Whether there is dropout, where it is not ``deterministic``.
+            dtype: Type of its weights.
         """
         torch.manual_seed(seed)
         names = {modality.name for modality in modalities}
-        named = {name: like for name, like in self.network.encoders.items() if name in names}
+        named = {name: encoder for name, encoder in self.network.encoders.items() if name in names}
         network = replace(self.network, encoders=named)
         tiny = {name: tiny_encoder for name in names if name not in named}
-        encoders = {**tiny, **{name: like for name, like in self.encoders.items() if name in names}}
-        objective = self.kind(modalities, network, self.made_settings(still=still), encoders)
-        objective.prepare((TASK,))
-        if still or not dropout:
+        encoders = {**tiny, **{name: encoder for name, encoder in self.encoders.items() if name in names}}
+        objective = self.kind(modalities, network, self.method_settings(deterministic=deterministic), encoders)
+        objective.prepare((SAMPLE_TASK,))
+        if deterministic or not dropout:
             without_dropout(objective)
         return objective.to(dtype).train()
 
-    def made_settings(self, *, still: bool = False) -> Any:
+    def method_settings(self, *, deterministic: bool = False) -> Any:
         """An instance of the method's settings."""
         settings = self.kind.Settings() if self.settings is None else self.settings
-        return dataclasses.replace(settings, **self.kind.deterministic) if still else settings
+        return dataclasses.replace(settings, **self.kind.deterministic) if deterministic else settings
 
 
 def without_dropout(module: nn.Module) -> nn.Module:
@@ -135,9 +135,9 @@ def terms(
     return objective.loss(Step(first, second, progress, generator, batch))
 
 
-def values_of(found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def values_of(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Terms without their graph."""
-    return {name: term.detach() for name, term in found.items()}
+    return {name: term.detach() for name, term in losses.items()}
 
 
 def embedded(objective: Objective, batch: MultimodalBatch) -> dict[str, Tensor]:
@@ -156,6 +156,6 @@ def trained(objective: Objective, modalities: tuple[Modality, ...], steps: int =
     objective.train()
     for step in range(steps):
         optimiser.zero_grad()
-        terms(objective, samples(modalities, seed=step), seed=step)["total"].backward()
+        terms(objective, make_samples(modalities, seed=step), seed=step)["total"].backward()
         optimiser.step()
     return objective

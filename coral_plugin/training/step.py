@@ -23,15 +23,15 @@ class TrainingStep(nn.Module):
     exact resumption.
 
     Args:
-        objective: What is trained.
-        augmenter: Makes the two views of a batch.
-        seed: Of the run.
-        steps: Of the whole training.
+        objective: Objective to train.
+        augmenter: Augmentation that makes a view of a batch.
+        seed: Seed of the run.
+        steps: Number of steps of the whole training.
         rank: Number of this process.
         double: Whether values are converted to float64.
 
     Attributes:
-        names: Of the terms that ``forward`` returned last.
+        names: Names of the terms that ``forward`` returned last.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class TrainingStep(nn.Module):
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
-    """Of ``step``, which depends on nothing else.
+    """Learning rate of ``step``, which depends on nothing else.
 
     >>> cosine = TrainingSettings(learning_rate=1.0, schedule="cosine", warmup=0.2)
     >>> [round(learning_rate(cosine, step, 10), 3) for step in (0, 1, 2, 6, 9)]
@@ -86,6 +86,6 @@ def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
 
 
 def set_learning_rate(optimiser: Any, rate: float) -> None:
-    """Of every group of parameters."""
+    """Set the learning rate of every group of parameters."""
     for group in optimiser.param_groups:
         group["lr"] = rate

@@ -74,7 +74,7 @@ class NothingToTrain(Simclr):
         self.requires_grad_(False)
 
 
-@culprit("labels")
+@culprit("needs_labels")
 class TakesNoLabelsForLabels(Simclr):
     needs_labels = True
 

@@ -13,7 +13,7 @@ from coral_plugin.objectives.clip import Clip
 from coral_plugin.objectives.simclr import Simclr
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.testing import check_objective, list_checks, objective_checks
-from coral_plugin.testing.processes import TOLERANCE, cases, together
+from coral_plugin.testing.processes import TOLERANCE, cases, compare_processes
 from coral_plugin.testing.subject import Subject
 
 from . import culprits
@@ -47,14 +47,14 @@ def test_ours(check):
 
 @pytest.fixture(scope="module")
 def in_two_processes():
-    """``{objective: what together() finds}``, of all in one pair of processes, which takes seconds to start."""
+    """``{objective: result of compare_processes}``, of all in one pair of processes, which takes seconds to start."""
     kinds = [name for name in OURS if OBJECTIVES.get(name).trains]
     every = {name: cases(Subject.of(name, settings(name))) for name in kinds}
     local = culprits.ContrastsWithItsShareOnly
     every[local] = cases(Subject.of(local))
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parents[2])  # the other process imports tests.testing.culprits
-        found = iter(together([case for each in every.values() for case in each]))
+        found = iter(compare_processes([case for each in every.values() for case in each]))
     return {kind: [next(found) for _ in each] for kind, each in every.items()}
 
 
@@ -106,7 +106,7 @@ def test_says_what_is_wrong(check, kind, words):
 
 def test_a_loss_over_the_own_share_is_found(monkeypatch, in_two_processes):
     kind = culprits.ContrastsWithItsShareOnly
-    monkeypatch.setattr("coral_plugin.testing.processes.together", lambda _: in_two_processes[kind])
+    monkeypatch.setattr("coral_plugin.testing.processes.compare_processes", lambda _: in_two_processes[kind])
     assert "gathers the rows of all processes); found relative differences: loss" in fault(kind, "processes")
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 # wavelengths in units of the window: of these two the longer one is a blob or an edge, the shorter one a grating
 _WAVELENGTHS = (0.42, 0.8)
-_SPREAD = 0.5  # of the Gaussian envelope, in wavelengths
+_ENVELOPE = 0.5  # of the Gaussian envelope, in wavelengths
 
 
 class GaborEnergy(nn.Module):
@@ -22,8 +22,8 @@ class GaborEnergy(nn.Module):
     scattering transform, Bruna & Mallat 2013, arXiv:1203.1513). Nothing of it is trained.
 
     Args:
-        channels: Of the image.
-        orientations: Of the filters, evenly spaced.
+        channels: Number of channels of the image.
+        orientations: Number of orientations of the filters, evenly spaced.
         window: Side of a filter in pixels, odd.
 
     Attributes:
@@ -59,7 +59,7 @@ def gabor_pairs(orientations: int, window: int) -> Tensor:
     filters = []
     for phase, share, turn in product((0.0, math.pi / 2), _WAVELENGTHS, range(orientations)):
         wavelength, angle = share * window, math.pi * turn / orientations
-        envelope = torch.exp(-(down**2 + right**2) / (2 * (_SPREAD * wavelength) ** 2))
+        envelope = torch.exp(-(down**2 + right**2) / (2 * (_ENVELOPE * wavelength) ** 2))
         along = right * math.cos(angle) + down * math.sin(angle)
         wave = envelope * torch.cos(2 * math.pi * along / wavelength + phase)
         wave = wave - envelope * (wave.sum() / envelope.sum())

@@ -28,7 +28,7 @@ class AlexNet(nn.Sequential):
 
     Args:
         modality: Image (C, H, W), at least 63 px a side.
-        width: Not used; the patch tokenizer brings the 256 channels to the width.
+        width: Token width, not used: the patch tokenizer brings the 256 channels to the width.
 
     Raises:
         InputError: the modality is not an image, or too small.
@@ -67,16 +67,16 @@ class SmallConv(nn.Module):
 
     Args:
         modality: Image (C, H, W), any size.
-        width: Not used; the patch tokenizer brings the channels to the width.
+        width: Token width, not used: the patch tokenizer brings the channels to the width.
         channels: Channels of the first layer.
-        most: Greatest number of channels.
-        grid: Cells along the short side at which it stops; each cell becomes a token.
+        most: Largest number of channels.
+        grid: Number of cells along the short side at which it stops; each cell becomes a token.
         pool: Take the mean of all cells: one vector, which is one token where it has as many channels as the width.
             Each cell of a small image sees most of it: masking some of them hides nothing, masking this one does.
-        stride: Of the first layer, 1 to 32; 0 halves the image where more than two grids fit into its short side. A
+        stride: Stride of the first layer, 1 to 32; 0 halves the image where over two grids fit into its short side. A
             greater one makes a large picture of few details, such as a spectrogram, cost what a small one costs.
-        orientations: Of the fixed Gabor energies (:class:`GaborEnergy`) in place of a learnt first layer; 0 for none.
-            They tell textures apart from the first step on: for trainings too short to learn that.
+        orientations: Number of orientations of fixed Gabor energies (:class:`GaborEnergy`) in place of a learnt first
+            layer; 0 for none. They separate textures from the first step on, for trainings too short to learn that.
 
     Raises:
         InputError: the modality is not an image, a number of channels or cells below 1, or a stride that is none.

@@ -90,11 +90,11 @@ class Conv1d(nn.Module):
         self.strides: list[int] = []
         steps, features = modality.shape[0], modality.features
         for size in sizes:
-            own = stride if steps >= 4 * stride else 1
-            self.convolutions.append(nn.Conv1d(features, size, kernel, stride=own, padding=kernel // 2))
+            layer_stride = stride if steps >= 4 * stride else 1
+            self.convolutions.append(nn.Conv1d(features, size, kernel, stride=layer_stride, padding=kernel // 2))
             self.norms.append(nn.LayerNorm(size))
-            self.strides.append(own)
-            steps, features = -(-steps // own), size
+            self.strides.append(layer_stride)
+            steps, features = -(-steps // layer_stride), size
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T', channels)`` with padding ``(B, T')``."""
