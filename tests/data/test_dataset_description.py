@@ -62,5 +62,5 @@ def test_constant_features():
 def test_a_run_says_it_first(capsys, quiet):
     data = {key: value for key, value in arrays().items() if key.partition("/")[2] in ("door", "wrist")}
     fit(data, seeds=(1,), epochs=1, quiet=quiet, network__width=8, network__heads=2)
-    said = capsys.readouterr().err.splitlines()
-    assert said[:2] == ([] if quiet else [f"arrays: {line}" for line in LINES[:2]])
+    notes = capsys.readouterr().err.splitlines()
+    assert notes[:2] == ([] if quiet else [f"arrays: {line}" for line in LINES[:2]])

@@ -58,7 +58,7 @@ def test_channels_that_are_last_are_moved_and_said(make, channels):
 
 
 @pytest.mark.parametrize(
-    ("shape", "ours", "told"),
+    ("shape", "ours", "expected"),
     [
         ((13, 16, 16), (13, 16, 16), "a is read as images of 13 channels, 16 x 16; for 13 steps of one frame"),
         ((6, 20, 30), (6, 20, 30), "a is read as images of 6 channels, 20 x 30"),
@@ -66,10 +66,10 @@ def test_channels_that_are_last_are_moved_and_said(make, channels):
         ((16, 16, 13), (13, 16, 16), "with their channels last: 13 of 16 x 16"),
     ],
 )
-def test_more_channels_are_where_the_sides_tell(shape, ours, told):
+def test_more_channels_are_where_the_sides_tell(shape, ours, expected):
     modality, data = read(noise(*shape))
     assert (modality.kind, modality.shape) == ("image", ours)
-    assert any(told in note for note in data.notes)
+    assert any(expected in note for note in data.notes)
 
 
 def test_where_no_axis_looks_like_channels_the_user_is_asked():
@@ -138,9 +138,9 @@ def test_smooth_signals_whose_channels_come_first_are_asked_about(shape):
     array = smooth(*shape)
     with pytest.raises(
         InputError, match=rf"swap the axes to \(N, {shape[1]}, {shape[0]}\).*--kind a=timeseries"
-    ) as said:
+    ) as caught:
         read(array)
-    assert "\n" not in str(said.value)
+    assert "\n" not in str(caught.value)
     assert read(array, kinds={"a": "timeseries"})[0].shape == shape
     assert read(array, kinds={"a": "sequence"})[0].shape == shape
     lengths = {"train/a/length": np.full(N, shape[0]), "test/a/length": np.full(5, shape[0])}
@@ -184,7 +184,7 @@ def test_loaders_are_told_the_same():
         assert from_loaders(loader, loader, modalities=["a"], kinds={"a": "timeseries"}).notes == ()
 
 
-# shape of a sample, kind that is asked for, kind that it is, our shape
+# shape of a sample, kind that is requested, kind that it is, our shape
 SHAPES = [
     ((5,), None, "tabular", (5,)),
     ((), None, "tabular", (1,)),
@@ -204,9 +204,9 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize(("shape", "asked", "kind", "ours"), SHAPES)
-def test_there_and_back(shape, asked, kind, ours):
-    layout = layout_of("x", shape, kind=asked)
+@pytest.mark.parametrize(("shape", "requested", "kind", "ours"), SHAPES)
+def test_there_and_back(shape, requested, kind, ours):
+    layout = layout_of("x", shape, kind=requested)
     assert (layout.kind, layout.ours) == (kind, ours)
     values = torch.randn(4, *shape)
     held = layout.to_ours(values)

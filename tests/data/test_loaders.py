@@ -18,15 +18,15 @@ def packed(seed=0, sizes=(3, 5), lengths=LENGTHS, labels=None):
     """MultiBench's affect batches of two samples: padded to their longest, with lengths and index."""
     generator = torch.Generator().manual_seed(seed)
     for start in range(0, len(lengths), 2):
-        own = torch.tensor(lengths[start : start + 2])
+        part = torch.tensor(lengths[start : start + 2])
         values = []
         for size in sizes:
-            value = torch.randn(len(own), int(own.max()), size, generator=generator, dtype=torch.float64)
-            value[torch.arange(value.shape[1]) >= own[:, None]] = 0
+            value = torch.randn(len(part), int(part.max()), size, generator=generator, dtype=torch.float64)
+            value[torch.arange(value.shape[1]) >= part[:, None]] = 0
             values.append(value)
-        index = torch.arange(start, start + len(own))[:, None]
-        truth = index % 2 if labels is None else labels[start : start + len(own)]
-        yield values, [own for _ in sizes], index, truth
+        index = torch.arange(start, start + len(part))[:, None]
+        truth = index % 2 if labels is None else labels[start : start + len(part)]
+        yield values, [part for _ in sizes], index, truth
 
 
 def rows(*columns, size=4, **options):
@@ -160,8 +160,8 @@ def test_samplers():
     plain = rows(values, labels(10))
     weighted = rows(values, labels(10), sampler=WeightedRandomSampler(torch.ones(10), 30))
     some = rows(values, labels(10), sampler=SubsetRandomSampler([7, 2, 4, 1]))
-    own = rows(values, labels(10), sampler=[3, 3, 0, 1])
-    data = from_loaders(weighted, some, own)
+    part = rows(values, labels(10), sampler=[3, 3, 0, 1])
+    data = from_loaders(weighted, some, part)
     assert data.notes == ("the loader of train draws samples by weight; here each is taken once",)
     read = [whole(split)["modality0"].flatten().tolist() for split in data.splits().values()]
     assert read == [list(range(10)), [1, 2, 4, 7], [3, 3, 0, 1]]

@@ -40,9 +40,9 @@ def test_what_absent_rows_hold_changes_nothing(flagged, fill):
 
 def test_statistics_are_those_of_the_rows_that_are_there(flagged):
     data = from_arrays(hidden(flagged, np.nan))
-    there = flagged["train/table"][flagged["train/table/present"]].astype(np.float64)
-    assert data.modalities[0].mean == pytest.approx(there.mean(0), rel=1e-6)
-    assert data.modalities[0].std == pytest.approx(there.std(0), rel=1e-6)
+    present = flagged["train/table"][flagged["train/table/present"]].astype(np.float64)
+    assert data.modalities[0].mean == pytest.approx(present.mean(0), rel=1e-6)
+    assert data.modalities[0].std == pytest.approx(present.std(0), rel=1e-6)
     series = flagged["train/series"][flagged["train/series/present"]]
     steps = np.concatenate([row[: 1 + np.flatnonzero(row.any(axis=1))[-1]] for row in series]).astype(np.float64)
     assert data.modalities[1].mean == pytest.approx(steps.mean(0), rel=1e-6)
@@ -65,7 +65,7 @@ def test_the_fingerprint_includes_the_flags_and_flags_without_an_absence_are_non
 def test_batches_carry_the_flags(flagged):
     data = from_arrays(flagged)
     batch = data.test.batch(torch.tensor([0, 1, 4]))
-    assert {name: there.tolist() for name, there in batch.present.items()} == {
+    assert {name: present.tolist() for name, present in batch.present.items()} == {
         "table": [False, True, True],
         "series": [True, False, False],
         "image": [True, True, True],
@@ -95,8 +95,8 @@ def test_the_length_of_absent_rows_is_not_checked_and_says_nothing_about_the_kin
 
 
 def test_what_is_missing_is_said_once_a_split(flagged):
-    said = [note for note in from_arrays(flagged).notes if "lack a modality" in note]
-    assert said == [
+    notes = [note for note in from_arrays(flagged).notes if "lack a modality" in note]
+    assert notes == [
         f"of {count} samples of {split} some lack a modality: table in {a}, series in {b}, image in {c}"
         for split, count, a, b, c in (("train", 24, 8, 8, 8), ("valid", 8, 3, 3, 2), ("test", 8, 3, 3, 2))
     ]
@@ -169,7 +169,7 @@ MODALITIES = (
 def test_new_data_may_leave_modalities_out():
     split = as_split({"a": np.ones((4, 2))}, MODALITIES)
     assert list(split.columns) == ["a", "s", "i"]
-    assert {name: there.any().item() for name, there in split.presence().items()} == {"s": False, "i": False}
+    assert {name: present.any().item() for name, present in split.presence().items()} == {"s": False, "i": False}
     batch = split.batch(torch.arange(4))
     assert {name: tuple(value.shape) for name, value in batch.items()} == {
         "a": (4, 2),

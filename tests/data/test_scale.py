@@ -83,10 +83,10 @@ def test_images_in_0_to_1_are_said_by_a_run_on_floats_to_255():
 
 def test_what_absent_samples_hold_has_no_scale():
     values = 200 + RNG.random((6, 1, 8, 8))
-    there = np.array([True, False] * 3)
-    split = as_split({"eye": values * there[:, None, None, None], "eye/present": there, "b": np.ones((6, 2))},
+    present = np.array([True, False] * 3)
+    split = as_split({"eye": values * present[:, None, None, None], "eye/present": present, "b": np.ones((6, 2))},
                      from_arrays({"train/eye": values, "train/b": RNG.normal(size=(6, 2))}).modalities)  # fmt: skip
-    assert split.presence()["eye"].tolist() == there.tolist()
+    assert split.presence()["eye"].tolist() == present.tolist()
 
 
 def series(n=40, steps=5):

@@ -30,8 +30,8 @@ def arranged(values, kind):
 
 
 def standardised(values):
-    own = values.reshape(-1, 3)
-    return (values - own.mean(0)) / own.std(0)
+    part = values.reshape(-1, 3)
+    return (values - part.mean(0)) / part.std(0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -40,12 +40,12 @@ def test_what_far_from_zero_varies_is_held_in_full(kind):
     train, test = far(shape=shape), far(30, 1, shape)
     data = from_arrays({"train/a": arranged(train, kind), "test/a": arranged(test, kind)})
     modality = data.modalities[0]
-    own = train.reshape(-1, 3)
-    assert (np.abs(modality.mean - own.mean(0)) < 1e-6 * own.std(0)).all()
-    assert modality.std == pytest.approx(own.std(0), rel=1e-6)
+    part = train.reshape(-1, 3)
+    assert (np.abs(modality.mean - part.mean(0)) < 1e-6 * part.std(0)).all()
+    assert modality.std == pytest.approx(part.std(0), rel=1e-6)
     assert modality.offset[2] == 0.0
     assert modality.unit == (1.0, 1.0, 1.0)
-    expected = (test - own.mean(0)) / own.std(0)
+    expected = (test - part.mean(0)) / part.std(0)
     new = as_split({"a": arranged(test, kind)}, data.modalities).columns["a"].values
     for held in (data.test.columns["a"].values, new):
         assert held.dtype == torch.float32

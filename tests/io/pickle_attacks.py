@@ -48,8 +48,8 @@ def call(module, attribute, *arguments, proto=b"\x80\x04"):
     """``module.attribute(*arguments)`` where the arguments are texts in which {m} is the marker."""
 
     def build(marker):
-        given = b"".join(text(a.format(m=marker)) if isinstance(a, str) else a for a in arguments)
-        return proto + stack_name(module, attribute) + b"(" + given + b"tR."
+        values = b"".join(text(a.format(m=marker)) if isinstance(a, str) else a for a in arguments)
+        return proto + stack_name(module, attribute) + b"(" + values + b"tR."
 
     return build
 

@@ -27,8 +27,8 @@ def path(tmp_path):
 
 def test_numbers_are_read(path):
     with open_hdf5(path, "x") as file:
-        found = dataset_of(file, "numbers", "x", (None, 4))
-        np.testing.assert_array_equal(read_array(found, "x"), np.arange(12.0).reshape(3, 4))
+        result = dataset_of(file, "numbers", "x", (None, 4))
+        np.testing.assert_array_equal(read_array(result, "x"), np.arange(12.0).reshape(3, 4))
         assert dataset_of(group_of(file, "group", "x"), "inner", "x").shape == (2,)
         assert member_names(file).startswith("empty, group, hole")
         assert dataset_of(file, "words", "x", kinds="S").dtype.kind == "S"

@@ -139,18 +139,18 @@ def test_more_than_the_machines_memory(tmp_path, monkeypatch):
 )
 def test_npz_round_trip(tmp_path, save):
     save(tmp_path / "data.npz", ARRAYS)
-    found = read_npz(str(tmp_path / "data.npz"))
+    result = read_npz(str(tmp_path / "data.npz"))
     if save is write_npz:
-        assert list(found) == list(ARRAYS)
+        assert list(result) == list(ARRAYS)
         assert all(
-            np.array_equal(found[key], value) and found[key].dtype == value.dtype for key, value in ARRAYS.items()
+            np.array_equal(result[key], value) and result[key].dtype == value.dtype for key, value in ARRAYS.items()
         )
         with np.load(tmp_path / "data.npz") as theirs:
             assert set(theirs) == set(ARRAYS)
         write_npz(tmp_path / "again.npz", ARRAYS)
         assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "data.npz").read_bytes()
     else:
-        assert {key: int(value) for key, value in found.items()} == {"a": 1, "b/c": 3}
+        assert {key: int(value) for key, value in result.items()} == {"a": 1, "b/c": 3}
 
 
 @pytest.mark.parametrize("array", [np.zeros((0, 3)), np.asfortranarray(np.arange(6).reshape(2, 3)), np.arange(9)[::2]])

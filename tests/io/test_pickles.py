@@ -147,9 +147,9 @@ def test_arrays_inside_arrays_of_objects(protocol, tmp_path):
     whole[:] = [np.ones((2, 3)), [np.zeros(2)], "x"]
     path = tmp_path / "data.pkl"
     path.write_bytes(pickle.dumps({"a": [whole]}, protocol))
-    found = read_pickle(path)["a"][0]
-    assert type(found[0]) is type(found[1][0]) is np.ndarray
-    assert (found[0].shape, found[2]) == ((2, 3), "x")
+    result = read_pickle(path)["a"][0]
+    assert type(result[0]) is type(result[1][0]) is np.ndarray
+    assert (result[0].shape, result[2]) == ((2, 3), "x")
 
 
 def test_numpy_1_and_python_2(tmp_path):
@@ -171,8 +171,8 @@ def test_what_refers_to_itself_is_read(tmp_path):
     circle["again"] = [circle]
     path = tmp_path / "data.pkl"
     path.write_bytes(pickle.dumps(circle))
-    found = read_pickle(path)
-    assert found["again"][0] is found
+    result = read_pickle(path)
+    assert result["again"][0] is result
 
 
 def test_trust_reads_other_types(tmp_path):
