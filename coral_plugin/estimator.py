@@ -50,8 +50,8 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         columns: ``{modality: slice, indices, boolean mask or names}`` for a 2-D ``X``; two halves by default.
         preset: Preset of the method; its first one by default.
         epochs: Passes over the samples.
-        batch_size: Samples a step; the preset's by default.
-        learning_rate: The preset's by default.
+        batch_size: Samples per step; the preset's by default.
+        learning_rate: Learning rate; the preset's by default.
         width: Token width D; chosen by the data by default.
         augmentations: Augmentation of all modalities, or by modality.
         encoders: ``{modality: registered name, module, or function of (modality, width)}``.
@@ -66,7 +66,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         objective_: The trained module.
         parts_: ``{part: width}`` of the representation, in the order of the columns of what ``transform`` returns.
         columns_: ``{modality: indices}`` of a 2-D ``X``; None for a mapping.
-        history_: One record an epoch.
+        history_: One record per epoch.
         n_features_in_: Number of columns of a 2-D ``X``.
 
     Example:
@@ -203,7 +203,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
 
     def _rebuilt(self, weights: Mapping[str, np.ndarray]) -> Objective:
         settings, modalities = self._recipe
-        modules = {name: like for name, like in (self.encoders or {}).items() if not isinstance(like, str)}
+        modules = {name: encoder for name, encoder in (self.encoders or {}).items() if not isinstance(encoder, str)}
         with torch.random.fork_rng(devices=[]):
             objective = build_objective(settings, modalities, (), modules)
         objective.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})

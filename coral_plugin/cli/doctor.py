@@ -20,7 +20,7 @@ _FOR_DEVELOPERS = ("test", "lint")  # extras
 def main(argv: list[str]) -> int:
     """Run ``coral doctor``; returns 0 if everything that is needed works, else 1."""
     parser = CommandParser(
-        prog="coral doctor", description="Say what is installed, what is missing, and how to get it."
+        prog="coral doctor", description="Show what is installed, what is missing, and how to get it."
     )
     parser.add_argument(
         "--multibench", metavar="DIR", help="MultiBench checkout; else MULTIBENCH_ROOT, else the current directory"

@@ -20,27 +20,27 @@ def main(argv: list[str]) -> int:
     """Run ``coral embed``; returns the exit status."""
     parser = CommandParser(
         prog="coral embed",
-        description="Write the representation of every sample of an .npz to another .npz: one array a part, and 'all'.",
-        epilog="The input holds one array a modality under its name, or <split>/<modality> as for coral train; "
+        description="Write the representations of the samples of one .npz to another: one array per part, and 'all'.",
+        epilog="The input holds one array per modality under its name, or <split>/<modality> as for coral train; "
         "then the output's keys are <split>/<part>. Nothing is augmented or masked. Modalities may be left out, or "
-        "flagged by <modality>/present (N,): what is there is embedded, parts of a missing modality alone "
+        "flagged by <modality>/present (N,): present modalities are embedded, parts of a missing modality alone "
         "are zero, and <modality>/present in the output says which samples had it.",
     )
-    parser.add_argument("run", metavar="RUN_DIR", help="directory that coral train wrote")
-    parser.add_argument("--data", required=True, metavar="FILE.npz", help="arrays to embed")
-    parser.add_argument("--output", required=True, metavar="FILE.npz", help="where to write the representations")
-    parser.add_argument("--seed", type=int, help="which trained seed (the first finished one by default)")
+    parser.add_argument("run", metavar="RUN_DIR", help="Run directory of coral train")
+    parser.add_argument("--data", required=True, metavar="FILE.npz", help="File with the arrays to embed")
+    parser.add_argument("--output", required=True, metavar="FILE.npz", help="File for the representations")
+    parser.add_argument("--seed", type=int, help="Trained seed; the first finished one by default")
     arguments = parser.parse_args(argv)
     if not arguments.output.endswith(".npz") or not is_path(arguments.output):
         raise InputError(f"--output must be the name of an .npz file, got {short(arguments.output)}.")
-    there = os.path.exists(arguments.data)  # noqa: PTH110 - False, not an error, for what no path can be
-    if there and os.path.realpath(arguments.output) == os.path.realpath(arguments.data):
+    exists = os.path.exists(arguments.data)  # noqa: PTH110 - False, not an error, for what no path can be
+    if exists and os.path.realpath(arguments.output) == os.path.realpath(arguments.data):
         raise InputError(f"--output {arguments.output} is the input; give another name.")
     return embed(arguments)
 
 
 def embed(arguments: argparse.Namespace) -> int:
-    """Embed as the parsed ``arguments`` say."""
+    """Write the representations for the parsed ``arguments``."""
     from coral_plugin.data import as_split
     from coral_plugin.data.scale import far_values
     from coral_plugin.data.split_arrays import PRESENT
@@ -55,16 +55,16 @@ def embed(arguments: argparse.Namespace) -> int:
     arrays = read_npz(Path(arguments.data))
     objective = load_objective(folder, arguments.seed)
     written: dict[str, np.ndarray] = {}
-    said: list[str] = []
+    notes: list[str] = []
     for prefix, group in by_split(arrays, [m.name for m in modalities]).items():
         split = as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}")
         lines = [*filter(None, [presence_note(split)]), *far_values(split, modalities)]
-        said += [f"{prefix and prefix.rstrip('/') + ': '}{line}\n" for line in lines]
+        notes += [f"{prefix and prefix.rstrip('/') + ': '}{line}\n" for line in lines]
         parts = embed_split(objective, split)
         written |= {f"{prefix}{name}": part for name, part in {**parts, ALL: concatenate(parts)}.items()}
-        written |= {f"{prefix}{name}/{PRESENT}": there.numpy() for name, there in split.presence().items()}
+        written |= {f"{prefix}{name}/{PRESENT}": present.numpy() for name, present in split.presence().items()}
     write_npz(Path(arguments.output), written)
-    sys.stderr.writelines(said)
+    sys.stderr.writelines(notes)
     for name, part in written.items():
         print(f"{name}  {' x '.join(map(str, part.shape))}")
     return 0

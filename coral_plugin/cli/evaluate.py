@@ -24,9 +24,9 @@ def main(argv: list[str]) -> int:
     from coral_plugin.evaluation.probe import ProbeSettings
 
     arguments = _parser().parse_args(argv)
-    given = [name for name in _NOISE_FLAGS if getattr(arguments, name) is not None]
-    if given and not arguments.robustness:
-        raise InputError(f"--{given[0].replace('_', '-')} goes with --robustness, which is not given.")
+    noise_flags = [name for name in _NOISE_FLAGS if getattr(arguments, name) is not None]
+    if noise_flags and not arguments.robustness:
+        raise InputError(f"--{noise_flags[0].replace('_', '-')} goes with --robustness, which is not given.")
     from coral_plugin.runs.evaluate import Extras, evaluate
 
     extras = Extras(
@@ -54,47 +54,51 @@ def _parser() -> CommandParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("run", metavar="RUN_DIR", help="directory that coral train wrote")
-    add("--probe", choices=get_args(ProbeKind), default="linear", help="linear by default")
+    add("run", metavar="RUN_DIR", help="Run directory of coral train")
+    add("--probe", choices=get_args(ProbeKind), default="linear", help="Kind of the probe; linear by default")
     add(
         "--neighbours",
         type=int,
         default=ProbeSettings().neighbours,
-        help="of the kNN probe, %(default)s by default; 0 chooses",
+        help="Number of neighbours of the kNN probe, %(default)s by default; 0 chooses it",
     )
-    add("--data", metavar="PATH", help="where the data lie now, if they were moved")
-    add("--disentanglement", action="store_true", help="how much the parts share: |cos|, CKA, R2, ...")
+    add("--data", metavar="PATH", help="New path of the data, if they were moved")
+    add("--disentanglement", action="store_true", help="Print how much the parts share: |cos|, CKA, R2, ...")
     add(
         "--performance",
         action="store_true",
-        help="the figures that MultiBench reports: accuracy, F1, AUPRC, MSE, affect",
+        help="Print the figures that MultiBench reports: accuracy, F1, AUPRC, MSE, affect",
     )
     add(
         "--complexity",
         action="store_true",
-        help="parameters, FLOPs, time and memory of the training and of embedding a sample",
+        help="Print parameters, FLOPs, time and memory of the training and of embedding a sample",
     )
     add(
         "--missing",
         metavar="all|a,b+c",
-        help="score the test samples from subsets of the modalities: all subsets, or those named",
+        help="Subsets of the modalities that the test samples are scored from: all, or those named",
     )
-    add("--umap", action="store_true", help="draw the embeddings with UMAP beside PCA")
+    add("--umap", action="store_true", help="Draw the embeddings with UMAP beside PCA")
     _add_noise(parser)
     return parser
 
 
 def _add_noise(parser: CommandParser) -> None:
     noise = parser.add_argument_group("noise on the test samples").add_argument
-    noise("--robustness", action="store_true", help="scores under noise on each modality and on all, with a picture")
-    noise("--levels", metavar="0,0.1,...,1", help="of the noise, rising from 0, which is clean; this by default")
-    noise("--noise", metavar="MODALITY=FAMILY,...", help="visual, text, timeseries, audio or tabular; by kind and name")
+    noise("--robustness", action="store_true", help="Score under noise on each modality and on all, with a picture")
+    noise("--levels", metavar="0,0.1,...,1", help="Noise levels, rising from 0, which is clean; these by default")
+    noise(
+        "--noise",
+        metavar="MODALITY=FAMILY,...",
+        help="Noise family of a modality: visual, text, timeseries, audio or tabular; by kind and name by default",
+    )
     noise(
         "--noise-by",
         choices=("auto", "multibench", "own"),
-        help="whose noise: MultiBench's functions where there is a checkout (auto, the default), or one of the two",
+        help="Origin of the noise: MultiBench where there is a checkout (auto, the default), or one of the two",
     )
-    noise("--multibench", metavar="DIR", help="a MultiBench checkout; else MULTIBENCH_ROOT, else the current directory")
+    noise("--multibench", metavar="DIR", help="MultiBench checkout; else MULTIBENCH_ROOT, else the current directory")
 
 
 def _robustness(arguments: argparse.Namespace) -> RobustnessSettings:
@@ -102,11 +106,11 @@ def _robustness(arguments: argparse.Namespace) -> RobustnessSettings:
     from coral_plugin.runs.robustness import RobustnessSettings
 
     levels = LEVELS if arguments.levels is None else parse_levels(arguments.levels)
-    return RobustnessSettings(levels=levels, noise=arguments.noise, **_theirs(arguments))
+    return RobustnessSettings(levels=levels, noise=arguments.noise, **_multibench_noise(arguments))
 
 
-def _theirs(arguments: argparse.Namespace) -> dict[str, Any]:
-    """MultiBench's noise and curves, where they are wanted and there is a checkout."""
+def _multibench_noise(arguments: argparse.Namespace) -> dict[str, Any]:
+    """MultiBench's noise and curves, if they are requested and there is a checkout."""
     if arguments.noise_by == "own":
         if arguments.multibench is not None:
             raise InputError("--noise-by own needs no --multibench; leave one of them out.")

@@ -23,17 +23,20 @@ COMMANDS = {
     "evaluate": ("coral_plugin.cli.evaluate", "score the representations of a run with another probe, and draw them"),
     "embed": ("coral_plugin.cli.embed", "write the representations of new data to an .npz file"),
     "finetune": ("coral_plugin.cli.finetune", "train a finished run further with labels, and score it again"),
-    "data": ("coral_plugin.cli.data", "data check PATH: what a file is and holds, and whether it can be trained on"),
+    "data": (
+        "coral_plugin.cli.data",
+        "check a file (data check PATH): its kind, its content, and whether it can be trained on",
+    ),
     "list": ("coral_plugin.cli.listing", "list registered objectives, datasets or encoders"),
-    "doctor": ("coral_plugin.cli.doctor", "say what is installed, what is missing, and how to get it"),
+    "doctor": ("coral_plugin.cli.doctor", "show what is installed, what is missing, and how to get it"),
     "run": ("coral_plugin.cli.run", "run an unmodified script of MultiBench with an objective of ours"),
-    "demo": ("coral_plugin.cli.demo", "redundancy, uniqueness and synergy on Trifeature in a few minutes"),
+    "demo": ("coral_plugin.cli.demo", "measure redundancy, uniqueness and synergy on Trifeature in a few minutes"),
     "ablate": (
         "coral_plugin.cli.ablate",
-        "the demo without masking, without orthogonality, and with other mask ratios",
+        "run the demo without masking, without orthogonality, and with other mask ratios",
     ),
     "bench": ("coral_plugin.cli.bench", "compare methods on data sets over seeds: one table with costs and tests"),
-    "reproduce": ("coral_plugin.cli.reproduce", "a table or figure of the papers, its numbers beside ours"),
+    "reproduce": ("coral_plugin.cli.reproduce", "run a table or figure of the papers, its numbers beside ours"),
 }
 
 
@@ -62,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _stopped(stopped: KeyboardInterrupt, command: Command, *, leave: bool) -> int:
-    """Exit status of a stopped command, which has said so; the process ends here where it is nobody else's."""
+    """Report a stopped command and return its exit status; a process of ours ends here."""
     interrupt = stopped if isinstance(stopped, Interrupted) else Interrupted()
     status = command.report(interrupt.number, interrupt.place)
     if leave:
@@ -71,7 +74,7 @@ def _stopped(stopped: KeyboardInterrupt, command: Command, *, leave: bool) -> in
 
 
 def _answer(arguments: list[str], *, debug: bool) -> int:
-    """The exit status of a command; its errors are said."""
+    """Run a command, report its errors, and return its exit status."""
     try:
         try:
             return _run(arguments)
@@ -94,7 +97,7 @@ def _answer(arguments: list[str], *, debug: bool) -> int:
 
 
 def _advice(arguments: list[str]) -> str:
-    """What to do after a signal, as long as the command has not said better."""
+    """What to do after a signal, until the command itself advises something."""
     name = arguments[0] if arguments else ""
     if name in _GRIDS:
         return "The same command goes on: finished runs are kept."
@@ -143,7 +146,7 @@ def _leave(status: int) -> None:
 
 
 def _flush() -> None:
-    """Write out what was printed, while there is still someone to say that it cannot be written."""
+    """Write out what was printed here, where a failure can still be reported in one line."""
     if sys.stdout is None:  # closed by whoever called
         return
     try:

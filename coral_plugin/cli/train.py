@@ -35,9 +35,9 @@ def main(argv: list[str]) -> int:
     settings, arguments = parse_run(argv)
     if arguments.resume and not arguments.output:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
-    given = arguments.output
-    folder = Path(given) if given else fresh_folder(settings.objective, settings.dataset, settings.data)
-    command = ["coral", "train", *argv, *([] if given else ["--output", str(folder)])]
+    output = arguments.output
+    folder = Path(output) if output else fresh_folder(settings.objective, settings.dataset, settings.data)
+    command = ["coral", "train", *argv, *([] if output else ["--output", str(folder)])]
     command += [] if arguments.resume else ["--resume"]
     advise(f"Go on with: {shlex.join(command)}")
     return _train(settings, folder, arguments)

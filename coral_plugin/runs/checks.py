@@ -35,8 +35,8 @@ def check_fields(cls: type, values: Mapping[str, Any], group: str) -> None:
             raise suggest(key, known, f"{group} setting")
     hints = typing.get_type_hints(cls)
     for key, value in values.items():
-        if typing.get_origin(hints[key]) is typing.Literal and value not in (ones := typing.get_args(hints[key])):
-            raise suggest(value, [str(each) for each in ones], f"value of {group}.{key}")
+        if typing.get_origin(hints[key]) is typing.Literal and value not in (choices := typing.get_args(hints[key])):
+            raise suggest(value, list(map(str, choices)), f"value of {group}.{key}")
         if wanted := _misfit(value, hints[key]):
             raise InputError(f"{group}.{key} must be {wanted}, got {short(value)}.")
 
@@ -140,12 +140,12 @@ def _misfit(value: Any, hint: Any) -> str | None:
     elif origin is typing.Literal:
         fits = value in arguments
     elif origin in (typing.Union, types.UnionType):
-        fits = any(_misfit(value, each) is None for each in arguments)
+        fits = any(_misfit(value, choice) is None for choice in arguments)
     elif origin is tuple:
-        fits = isinstance(value, list | tuple) and all(_misfit(each, arguments[0]) is None for each in value)
+        fits = isinstance(value, list | tuple) and all(_misfit(item, arguments[0]) is None for item in value)
     elif origin is dict:
         fits = isinstance(value, Mapping) and all(
-            _misfit(key, arguments[0]) is None and _misfit(each, arguments[1]) is None for key, each in value.items()
+            _misfit(key, arguments[0]) is None and _misfit(item, arguments[1]) is None for key, item in value.items()
         )
     name = hint.__name__ if isinstance(hint, type) and not origin else str(hint).replace("typing.", "")
     return None if fits else f"of type {name}"

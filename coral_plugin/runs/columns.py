@@ -1,4 +1,4 @@
-"""What scikit-learn hands around as ``X``, to arrays by modality: packed arrays and groups of columns."""
+"""Arrays by modality from what scikit-learn takes as ``X``: packed arrays and groups of columns."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def group_columns(groups: Mapping[str, Columns] | None, count: int, names: Seque
     Args:
         groups: ``{modality: slice, indices, boolean mask or names}``; None takes the two halves.
         count: Number of columns.
-        names: Of the columns, where they have names.
+        names: Names of the columns, if they have any.
 
     Raises:
-        InputError: groups that name no column, or one that is not there.
+        InputError: a group without columns, or with one that does not exist.
 
     >>> group_columns(None, 5)
     {'first': array([0, 1, 2]), 'second': array([3, 4])}
@@ -43,16 +43,16 @@ def group_columns(groups: Mapping[str, Columns] | None, count: int, names: Seque
 def _indices(name: str, chosen: Columns, count: int, known: list[str]) -> np.ndarray:
     wanted = chosen if isinstance(chosen, slice) else np.atleast_1d(np.asarray(chosen))
     if not isinstance(wanted, slice) and wanted.dtype.kind in "UO":
-        if missing := [each for each in wanted.tolist() if each not in known]:
+        if missing := [column for column in wanted.tolist() if column not in known]:
             raise InputError(f"columns of {name!r} name {missing[0]!r}; X has {', '.join(known) or 'no names'}.")
-        wanted = np.array([known.index(each) for each in wanted.tolist()], dtype=np.int64)
+        wanted = np.array([known.index(column) for column in wanted.tolist()], dtype=np.int64)
     try:
-        found: np.ndarray = np.arange(count)[wanted]
+        indices: np.ndarray = np.arange(count)[wanted]
     except (IndexError, TypeError) as error:
         raise InputError(f"columns of {name!r} do not fit X with its {count} columns: {error}.") from error
-    if not len(found):
+    if not len(indices):
         raise InputError(f"columns of {name!r} are none of the {count} columns of X.")
-    return found
+    return indices
 
 
 def pack(arrays: Mapping[str, Any]) -> np.ndarray:

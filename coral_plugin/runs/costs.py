@@ -23,7 +23,7 @@ from coral_plugin.training.step import TrainingStep
 
 
 def embedding_cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, Any]:
-    """Of a trained seed: :func:`coral_plugin.evaluation.complexity.inference_cost`, and the time of the test split."""
+    """Inference cost of a trained seed (:mod:`coral_plugin.evaluation.complexity`), and the time of the test split."""
     objective = load_objective(folder, seed)
     split = probing_splits(data)["test"]
     batch = split.batch(torch.arange(min(64, len(split))))
@@ -40,19 +40,20 @@ def training_cost(
     objective: Objective,
     results: Mapping[int, Mapping[str, Any]],
 ) -> dict[str, Any] | None:
-    """What training cost; None for a method that does not train.
+    """Cost of the training; None for a method that does not train.
 
     Args:
         folder: Run directory.
-        settings: Of the run.
-        data: That it was trained on.
+        settings: Run settings.
+        data: Data set of the run.
         objective: One trained seed; a copy of it does one step, of which the operations are counted.
         results: Content of ``result.json`` by seed.
 
     Returns:
         ``parameters`` (trained ones), ``flops_per_sample`` (of one step: two views, loss and gradients), and as the
-        run recorded them, one a seed, ``seconds``, ``samples_per_second`` and ``peak_memory_bytes``, with ``memory_of``
-        (``process``, or ``device`` for a GPU's allocator); ``epochs``, ``samples`` of an epoch and ``batch_size``.
+        run recorded them, one per seed, ``seconds``, ``samples_per_second`` and ``peak_memory_bytes``, with
+        ``memory_of`` (``process``, or ``device`` for a GPU's allocator); ``epochs``, ``samples`` of an epoch and
+        ``batch_size``.
     """
     if not objective.trains:
         return None
@@ -69,7 +70,7 @@ def training_cost(
     return {
         "parameters": training[0]["parameters"],
         "flops_per_sample": flops / size,
-        **{key: [each[key] for each in training] for key in ("seconds", "samples_per_second", "peak_memory_bytes")},
+        **{key: [record[key] for record in training] for key in ("seconds", "samples_per_second", "peak_memory_bytes")},
         "memory_of": "device" if _on_gpu(folder, settings) else "process",
         "epochs": settings.training.epochs,
         "samples": len(data.unlabelled),

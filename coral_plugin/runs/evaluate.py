@@ -42,20 +42,20 @@ from coral_plugin.runs.seed import score_at_matched_width
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.runs.summary import mean_and_std, summarise, summarise_missing
 
-# more than four modalities have: worth a word before it begins
+# the number that four modalities have; more are announced before they are scored
 MANY_SUBSETS = 15
 ROBUSTNESS = "evaluation-robustness.json"
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``coral evaluate`` found.
+    """Result of ``coral evaluate``.
 
     Attributes:
-        metrics: In the form of ``metrics.json``.
-        complexity: Cost of embedding one sample; with ``training``, where it was asked for and the method trains.
-        robustness: Content of ``evaluation-robustness.json``; None where it was not asked for.
-        pictures: Of the curves under noise, without ending.
+        metrics: Scores in the form of ``metrics.json``.
+        complexity: Cost of embedding one sample; with ``training`` if it was requested and the method trains.
+        robustness: Content of ``evaluation-robustness.json``; None if it was not requested.
+        pictures: Paths of the curves under noise, without ending.
     """
 
     metrics: dict[str, Any]
@@ -66,14 +66,14 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class Extras:
-    """What is measured beside the probes of the parts.
+    """Measurements besides the probes of the parts.
 
     Attributes:
-        umap: Also draw the embeddings of the first seed with UMAP.
-        missing: Also score subsets of the modalities: ``all``, or those named, as in ``vision,audio+text``.
-        performance: Also the figures that MultiBench reports.
-        training: Also what the training cost.
-        robustness: Also curves under noise.
+        umap: Whether UMAP draws the embeddings of the first seed.
+        missing: Subsets of modalities that are scored: ``all``, or names as in ``vision,audio+text``; None for none.
+        performance: Whether the figures that MultiBench reports are computed.
+        training: Whether the cost of the training is measured.
+        robustness: Settings of the curves under noise; None for no curves.
     """
 
     umap: bool = False
@@ -93,13 +93,13 @@ def evaluate(
 
     Args:
         folder: Run directory.
-        probe: Which probe.
-        extras: What else is measured.
-        data_path: Where the data lie now, if they were moved.
+        probe: Probe settings.
+        extras: Further measurements; None for none.
+        data_path: New path of the data, if they were moved.
 
     Raises:
         InputError: no run, no finished seed, other data than it was trained on, or nothing to score.
-        PluginError: UMAP is asked for and not installed.
+        PluginError: UMAP is requested and not installed.
     """
     extras = extras or Extras()
     if extras.umap:
@@ -136,7 +136,7 @@ def evaluate(
 def _probed(
     folder: Path, settings: RunSettings, data: MultimodalData, probe: ProbeSettings, seeds: tuple[int, ...]
 ) -> tuple[dict[int, Features], dict[int, dict[str, FittedProbe]], dict[int, dict[str, Any]]]:
-    """By seed: features, ``{task: probe}`` of all parts, results as in ``result.json`` with the scores of ``probe``."""
+    """Features, ``{task: probe}`` of all parts, and results as in ``result.json`` with new scores, each by seed."""
     features, whole, results = {}, {}, {}
     for seed in seeds:
         objective = load_objective(folder, seed)
@@ -155,7 +155,7 @@ def _probed(
 def _cost(
     folder: Path, settings: RunSettings, data: MultimodalData, results: dict[int, dict[str, Any]], *, training: bool
 ) -> dict[str, Any]:
-    """Of embedding with the first seed and, where it is asked for and there was one, of the training."""
+    """Cost of embedding with the first seed and, if requested and there was one, of the training."""
     seed = next(iter(results))
     cost = embedding_cost(folder, seed, data)
     trained = training_cost(folder, settings, data, load_objective(folder, seed), results) if training else None
@@ -201,7 +201,7 @@ def _subsets(missing: str | None, data: MultimodalData) -> tuple[Subset, ...]:
     subsets = parse_subsets(missing, names) if missing is not None else ()
     if len(subsets) > MANY_SUBSETS:
         sys.stderr.write(
-            f"{len(subsets)} subsets of {len(names)} modalities: each is embedded and probed twice a seed\n"
+            f"{len(subsets)} subsets of {len(names)} modalities: each is embedded and probed twice per seed\n"
         )
     return subsets
 

@@ -137,12 +137,11 @@ def finetune(
         for seed in seeds:
             results[seed], marks[seed] = _tuned_seed(folder, output, seed, settings, tuned, data, task, quiet=quiet)
         metrics = summarise(tuned, data, results, {})
-        before = [read_result(folder / f"seed-{seed}") for seed in seeds]
         record = {
             "task": task.name,
             "settings": dataclasses.asdict(settings),
             "seeds": list(seeds),
-            "before": [result["scores"]["all"][task.name]["value"] for result in before],
+            "before": [read_result(folder / f"seed-{s}")["scores"]["all"][task.name]["value"] for s in seeds],
             "after": [result["scores"]["all"][task.name]["value"] for result in results.values()],
             "classifier": None if settings.loss == "contrastive" else [m["classifier"] for m in marks.values()],
             "best_epochs": [mark["best_epoch"] for mark in marks.values()],
@@ -164,11 +163,11 @@ def _tuned_seed(
     quiet: bool,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Result and mark of one seed, fine-tuned now or before."""
-    own = output / f"seed-{seed}"
+    seed_folder = output / f"seed-{seed}"
     weights = hashlib.sha256((folder / f"seed-{seed}" / WEIGHTS).read_bytes()).hexdigest()
     mark: dict[str, Any] = {"settings": dataclasses.asdict(settings), "pretrained": weights}
-    if (own / RESULT).exists():
-        return read_result(own), _read_mark(own, mark)
+    if (seed_folder / RESULT).exists():
+        return read_result(seed_folder), _read_mark(seed_folder, mark)
     stopping = EarlyStopping(data, task, settings.patience)
     finished = train(
         partial(_pretrained, folder, seed, tuned, data, task, settings.loss),
@@ -181,14 +180,13 @@ def _tuned_seed(
         after_epoch=stopping,
     )
     stopping.restore(finished.objective)
-    inner = finished.objective
-    mark |= {"best_epoch": stopping.best_epoch, "classifier": None}
-    if isinstance(inner, Classifier):
-        mark["classifier"] = _accuracy(inner, data)
-        inner = inner.pretrained
-    result = score_seed(dataclasses.replace(finished, objective=inner), seed, data, tuned)
-    write_json(own / MARK, mark)
-    finish_seed(own, inner, result)
+    objective = finished.objective
+    accuracy = _accuracy(objective, data) if isinstance(objective, Classifier) else None
+    objective = objective.pretrained if isinstance(objective, Classifier) else objective
+    mark |= {"best_epoch": stopping.best_epoch, "classifier": accuracy}
+    result = score_seed(dataclasses.replace(finished, objective=objective), seed, data, tuned)
+    write_json(seed_folder / MARK, mark)
+    finish_seed(seed_folder, objective, result)
     return result, mark
 
 
@@ -196,16 +194,15 @@ class EarlyStopping:
     """Keeps the weights with the best balanced accuracy of a nearest-neighbour probe on valid; it has no setting."""
 
     def __init__(self, data: MultimodalData, task: Task, patience: int) -> None:
-        self.data, self.task, self.patience = data, task, patience
+        assert data.valid is not None  # noqa: S101 - checked by the caller
+        self.splits, self.task, self.patience = (data.train, data.valid), task, patience
         self.best_epoch, self.best = -1, -1.0
         self._weights: Mapping[str, Tensor] = {}
 
     def __call__(self, objective: Objective, epoch: int) -> bool:
         """Score the objective after ``epoch``; True to stop."""
-        train, valid = self.data.train, self.data.valid
-        assert valid is not None  # noqa: S101 - checked by the caller
         fitted_on, scored_on = (
-            (concatenate(embed_split(objective, s)), s.targets[self.task.name].cpu().numpy()) for s in (train, valid)
+            (concatenate(embed_split(objective, s)), s.targets[self.task.name].cpu().numpy()) for s in self.splits
         )
         value = probe(fitted_on, None, scored_on, self.task, ProbeSettings(kind="knn")).value
         if value > self.best:
@@ -297,5 +294,7 @@ def _accuracy(classifier: Classifier, data: MultimodalData) -> float:
         device = next(classifier.parameters()).device
         scores = torch.cat([classifier.logits(b.to(device)).cpu() for b in data.test.batches(256)])
     truth = data.test.targets[classifier.task.name].cpu().numpy()
-    found = classification_scores(truth, scores.argmax(dim=1).numpy(), scores.numpy(), len(classifier.task.classes))
-    return float(found["balanced_accuracy"])
+    accuracies = classification_scores(
+        truth, scores.argmax(dim=1).numpy(), scores.numpy(), len(classifier.task.classes)
+    )
+    return float(accuracies["balanced_accuracy"])

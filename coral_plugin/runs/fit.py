@@ -31,7 +31,7 @@ class Fitted:
 
     Attributes:
         run: Settings, data, metrics and the trained objective of every seed.
-        quiet: Whether what became of missing modalities is left unsaid.
+        quiet: Whether no note is written on missing modalities.
     """
 
     run: Run
@@ -50,8 +50,8 @@ class Fitted:
     def embed_parts(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Each part of the representation of ``{modality: (N, ...)}``: ``{part: (N, d)}``.
 
-        Modalities may be left out, or be missing in samples where ``<modality>/present`` (N,) is False: what is there
-        is embedded, and parts of a missing modality alone are zero.
+        Modalities may be left out, or be missing in samples where ``<modality>/present`` (N,) is False:
+        what is present is embedded, and parts of a missing modality alone are zero.
 
         Raises:
             InputError: samples that do not fit those of the training.
@@ -98,16 +98,16 @@ def fit(
         objective: Registered name of the method.
         labels: ``(N,)`` for the first form of ``data``; not used in training.
         preset: Preset of the method; its first one by default.
-        seeds: One training each; 41, (41, 42), range(41, 46), an array.
+        seeds: Seeds, one training for each; 41, (41, 42), range(41, 46), an array.
         epochs: Short for ``training__epochs``.
         output: Run directory (``~`` is the home folder); None writes nothing.
-        resume: Go on with the run in ``output``.
+        resume: Whether the run in ``output`` is continued.
         encoders: ``{modality: registered name, nn.Module, or function of (modality, width)}``.
         augmentations: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
         plain_augmentations: Augmentation of un-augmented branches; ``none`` leaves images whole (default: cropped).
         kinds: ``{modality: kind}`` where the number of dimensions does not tell.
         task: ``classification``, ``multilabel`` or ``regression`` where the labels do not tell; needs labels.
-        quiet: Nothing on standard error; ``embed`` still warns of values that lie far from those of train.
+        quiet: Whether nothing is written to standard error; ``embed`` still warns of values far from those of train.
         chosen: Any other setting as ``group__key``: ``method__mask_ratio=0.5``, ``network__width=64``.
 
     Raises:
@@ -123,17 +123,19 @@ def fit(
         elif labels is not None:
             raise InputError("Give labels inside the data (train/labels, ...) where the data name their splits.")
         data = from_arrays(data, kinds=kinds, task=task)
-    elif given := [name for name, value in (("labels", labels), ("kinds", kinds), ("task", task)) if value is not None]:
-        raise InputError(f"fit has {given[0]}, but MultimodalData has its own; leave {given[0]} out.")
+    elif arguments := [
+        name for name, value in (("labels", labels), ("kinds", kinds), ("task", task)) if value is not None
+    ]:
+        raise InputError(f"fit has {arguments[0]}, but MultimodalData has its own; leave {arguments[0]} out.")
     if epochs is not None:
-        chosen["training__epochs"] = epochs
+        chosen["training.epochs"] = epochs
     if wrong := [key for key in chosen if dotted(key).partition(".")[0] not in GROUPS]:
         raise InputError(f"fit has no argument {wrong[0]!r}; settings are <group>__<key> with {', '.join(GROUPS)}.")
     named, functions = _split_functions(augmentations)
-    modules = {name: like for name, like in (encoders or {}).items() if not isinstance(like, str)}
-    texts = {name: like for name, like in (encoders or {}).items() if isinstance(like, str)}
+    modules = {name: encoder for name, encoder in (encoders or {}).items() if not isinstance(encoder, str)}
+    texts = {name: encoder for name, encoder in (encoders or {}).items() if isinstance(encoder, str)}
     if texts:
-        chosen["network__encoders"] = texts
+        chosen["network.encoders"] = texts
     if named is not None:
         chosen["augmentations"] = named
     if plain_augmentations is not None:
@@ -154,7 +156,7 @@ def fit(
 
 
 def _check_types(data: Any, output: Any, encoders: Any, kinds: Any) -> None:
-    """Say what is wrong with an argument of another type, before something far below stumbles over it."""
+    """Refuse arguments of another type here, where the message can name them."""
     if not isinstance(data, Mapping | MultimodalData):
         raise InputError(f"data must be a mapping of names to arrays, or MultimodalData, got {short(type(data))}.")
     if isinstance(data, Mapping) and (odd := [key for key in data if not isinstance(key, str)]):
@@ -164,9 +166,9 @@ def _check_types(data: Any, output: Any, encoders: Any, kinds: Any) -> None:
     for name, value in (("encoders", encoders), ("kinds", kinds)):
         if value is not None and not isinstance(value, Mapping):
             raise InputError(f"{name} must be a mapping by modality, got {short(value)}.")
-    for name, like in (encoders or {}).items():
-        if not isinstance(like, str) and not callable(like):
-            raise InputError(f"The encoder of {name} must be a name, a module or a function, got {short(like)}.")
+    for name, encoder in (encoders or {}).items():
+        if not isinstance(encoder, str) and not callable(encoder):
+            raise InputError(f"The encoder of {name} must be a name, a module or a function, got {short(encoder)}.")
 
 
 def _split_functions(

@@ -80,9 +80,9 @@ def load_objective(
 
     Args:
         folder: Run directory.
-        seed: Which of its seeds.
+        seed: Seed of the run; the first finished one by default.
         encoders: Modules or functions from Python, where the run was trained with them.
-        settings: In place of the run's own, for other losses on the same networks.
+        settings: Settings that replace those of the run, for other losses on the same networks.
 
     Raises:
         InputError: no such run or seed, or weights that do not fit.
@@ -225,7 +225,7 @@ def held(folder: Path) -> Iterator[None]:
 
 
 def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool) -> None:
-    """Write what a run is before it begins: settings, record of the data, environment.
+    """Write settings, record of the data and environment of a run before it begins.
 
     Raises:
         InputError: the folder holds a run and ``resume`` is false, or another run than this one.
@@ -247,10 +247,12 @@ def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, re
             )
         _refuse_other_run(folder, settings, record)
         scored = [task.name for task in data.tasks] if data.test is not None else []
-        for seed in settings.seeds:  # what is damaged is said before the hours of the other seeds
-            own = folder / f"seed-{seed}"
-            if (own / RESULT).exists() and (wrong := incomplete(read_result(own), scored)):
-                raise InputError(f"{own / RESULT} is damaged: {wrong}. Remove {own} and go on with --resume.")
+        for seed in settings.seeds:  # before the hours of the other seeds
+            seed_folder = folder / f"seed-{seed}"
+            if (seed_folder / RESULT).exists() and (wrong := incomplete(read_result(seed_folder), scored)):
+                raise InputError(
+                    f"{seed_folder / RESULT} is damaged: {wrong}. Remove {seed_folder} and go on with --resume."
+                )
         clear_asides(folder)
     # the settings last: with them in it a folder holds a run, and a kill before that leaves none
     write_json(folder / DATA, record)

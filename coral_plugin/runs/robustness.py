@@ -30,20 +30,20 @@ from coral_plugin.runs.settings import RunSettings
 from coral_plugin.runs.summary import chances, mean_and_std
 from coral_plugin.training.randomness import generator
 
-SCHEMA = 1
+ROBUSTNESS_SCHEMA = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class RobustnessSettings:
-    """How robustness is measured.
+    """Settings of the scores under noise.
 
     Attributes:
-        levels: Of the noise, rising from 0, which is clean.
+        levels: Noise levels, rising from 0, which is clean.
         noise: Noise families by modality, in place of the defaults
             (:func:`coral_plugin.evaluation.robustness.noise.noise_by_modality`).
-        source: Somebody else's noise; None takes our own.
+        source: Noise of another package; None takes ours.
         references: Published curves; None where there are none.
-        checkout: Of MultiBench, for the record; None without one.
+        checkout: Description of the MultiBench checkout, for the record; None without one.
     """
 
     levels: tuple[float, ...] = LEVELS
@@ -103,16 +103,16 @@ def summarise_robustness(
     """The content of ``evaluation-robustness.json`` (schema 1).
 
     Args:
-        run: Settings of the run.
-        data: That it is scored on.
-        probe: Which probe.
-        settings: Of the noise.
+        run: Run settings.
+        data: Data set of the run.
+        probe: Probe settings.
+        settings: Settings of the noise.
         noises: ``{modality: its noise}``.
         curves: ``{seed: {"representation" | "raw": {condition: {task: a score for each level}}}}``.
     """
     levels = chances(data)
     return {
-        "schema": SCHEMA,
+        "schema": ROBUSTNESS_SCHEMA,
         "objective": run.objective,
         "dataset": run.dataset,
         "preset": run.preset,
@@ -164,30 +164,31 @@ def _condition(
     settings: RobustnessSettings,
     curves: Mapping[int, Mapping[str, Curves]],
 ) -> dict[str, Any]:
-    scores = {kind: [own[kind][name][task.name] for own in curves.values()] for kind in (REPRESENTATION, RAW)}
-    found: dict[str, Any] = {kind: _curve(own) for kind, own in scores.items()}
-    mine, raw = (found[kind]["values"] for kind in (REPRESENTATION, RAW))
-    found["relative"] = mean_and_std([relative_robustness(curve, settings.levels) for curve in mine])
-    found["raw_relative"] = mean_and_std([relative_robustness(curve, settings.levels) for curve in raw])
-    found["effective"] = mean_and_std(
+    record: dict[str, Any] = {
+        kind: _curve([by_kind[kind][name][task.name] for by_kind in curves.values()]) for kind in (REPRESENTATION, RAW)
+    }
+    ours, raw = (record[kind]["values"] for kind in (REPRESENTATION, RAW))
+    record["relative"] = mean_and_std([relative_robustness(curve, settings.levels) for curve in ours])
+    record["raw_relative"] = mean_and_std([relative_robustness(curve, settings.levels) for curve in raw])
+    record["effective"] = mean_and_std(
         [
             effective_robustness(curve, raw_curve, higher_is_better=metric_named(task.metric).higher_is_better)
-            for curve, raw_curve in zip(mine, raw, strict=True)
+            for curve, raw_curve in zip(ours, raw, strict=True)
         ]
     )
-    published = _published(run, task, name, settings, found[REPRESENTATION])
-    return found if published is None else {**found, "published": published}
+    published = _published(run, task, name, settings, record[REPRESENTATION])
+    return record if published is None else {**record, "published": published}
 
 
 def _curve(scores: list[list[dict[str, Any]]]) -> dict[str, Any]:
-    """Of one condition: the task's metric ``[seed][level]`` with mean and deviation by level, and the other metrics."""
+    """The metric of one condition ``[seed][level]``, its mean and standard deviation by level, and other metrics."""
     values = [[score["value"] for score in seed] for seed in scores]
     by_level = list(zip(*values, strict=True))
     common = set.intersection(*({*score["also"]} for seed in scores for score in seed))
     return {
         "values": values,
-        "mean": [statistics.mean(own) for own in by_level],
-        "std": [statistics.stdev(own) for own in by_level] if len(values) > 1 else None,
+        "mean": [statistics.mean(level) for level in by_level],
+        "std": [statistics.stdev(level) for level in by_level] if len(values) > 1 else None,
         "also": {
             name: [[score["also"][name] for score in seed] for seed in scores]
             for name in scores[0][0]["also"]
@@ -206,16 +207,20 @@ def _published(
     seeds = curve["values"] if reference.metric == task.metric else curve["also"].get(reference.metric)
     figures = [
         against_published(
-            own, settings.levels, reference, higher_is_better=metric_named(reference.metric).higher_is_better
+            curve_of_seed, settings.levels, reference, higher_is_better=metric_named(reference.metric).higher_is_better
         )
-        for own in seeds or []
+        for curve_of_seed in seeds or []
     ]
-    there = [each for each in figures if each is not None]
-    if not there or len(there) < len(figures):
+    defined = [figure for figure in figures if figure is not None]
+    if not defined or len(defined) < len(figures):
         return None
     return {
         "key": reference.key,
         "metric": reference.metric,
         "methods": list(reference.methods),
-        **{key: mean_and_std([each[key] for each in there]) for key in there[0] if all(key in each for each in there)},
+        **{
+            key: mean_and_std([figure[key] for figure in defined])
+            for key in defined[0]
+            if all(key in figure for figure in defined)
+        },
     }

@@ -1,4 +1,4 @@
-"""A run: train every seed, embed, probe, and leave a directory that says all of it."""
+"""A run: train every seed, embed, probe, and leave a directory with all records."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class Run:
     """A finished run.
 
     Attributes:
-        settings: That decided on it.
-        data: What it was trained and scored on.
+        settings: Run settings.
+        data: Data set that it was trained and scored on.
         metrics: The content of ``metrics.json``.
         objectives: ``{seed: trained objective}``.
-        histories: ``{seed: one record an epoch}``.
-        folder: Where it was written; None if nowhere.
+        histories: ``{seed: one record per epoch}``.
+        folder: Run directory; None if nothing was written.
     """
 
     settings: RunSettings
@@ -111,13 +111,13 @@ def run(
     """Train and score every seed of ``settings``.
 
     Args:
-        settings: Of the run.
-        folder: Where it is written; None writes nothing.
-        resume: Go on with what the folder holds: finished seeds are read, an unfinished one continues.
-        quiet: Nothing on standard error.
-        label: Said in front of every line on standard error, where several runs share it.
-        raw_baseline: Probe the raw features too, which takes longer than the representation where they are wide.
-        data: In place of what ``settings.dataset`` would load.
+        settings: Run settings.
+        folder: Run directory; None writes nothing.
+        resume: Whether the run in ``folder`` is continued: finished seeds are read, an unfinished one continues.
+        quiet: Whether nothing is written to standard error.
+        label: Text in front of every line on standard error, where several runs share it.
+        raw_baseline: Whether the raw features are probed too; wide ones take longer than the representation.
+        data: Data set, in place of the one that ``settings`` names.
         encoders: Modules or functions from Python, by modality.
         augmentations: Functions from Python, by modality.
 
@@ -169,20 +169,20 @@ def run(
         raw = score_raw_baseline(data, settings.probe) if raw_baseline and can_score(data) else {}
         results, objectives = {}, {}
         for seed in settings.seeds:
-            own = folder / f"seed-{seed}" if folder is not None else None
-            if own is not None and resume and (own / RESULT).exists():
-                results[seed] = read_result(own)
-                objectives[seed] = restore(settings, data.modalities, data.tasks, own / WEIGHTS, encoders)
+            seed_folder = folder / f"seed-{seed}" if folder is not None else None
+            if seed_folder is not None and resume and (seed_folder / RESULT).exists():
+                results[seed] = read_result(seed_folder)
+                objectives[seed] = restore(settings, data.modalities, data.tasks, seed_folder / WEIGHTS, encoders)
                 say(f"seed {seed}: finished already, not trained again")
                 continue
             trained = (
-                train_seed(seed, folder=own, resume=resume)
+                train_seed(seed, folder=seed_folder, resume=resume)
                 if method.trains
                 else _untrained(build, seed, pick_device(settings.training.device))
             )
             results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
-            if own is not None:
-                finish_seed(own, trained.objective, results[seed])
+            if seed_folder is not None:
+                finish_seed(seed_folder, trained.objective, results[seed])
         histories = {seed: result["history"] for seed, result in results.items()}
         metrics = summarise(settings, data, results, raw)
         if folder is not None:
@@ -210,7 +210,7 @@ def draw_run(finished: Run) -> list[Path]:
 
 
 def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], *, logged: bool) -> None:
-    """What a run says of all its seeds."""
+    """Write log and metrics of all seeds."""
     rows = [{"seed": seed, **row} for seed, history in histories.items() for row in history]
     if logged:
         write_text(folder / LOG, table(rows))

@@ -1,4 +1,4 @@
-"""Everything that decides on a run, in one record that is saved and read back."""
+"""Settings of a run: one record, which is saved and read back."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class RunSettings:
         objective: Registered name of the method.
         dataset: Registered name of the data set.
         data: Path of its files; None for data that are generated or come with a library.
-        modalities: Which of them, in this order; None takes all.
+        modalities: Modalities that are used, in this order; None takes all.
         preset: Preset of the method that the defaults were taken from; empty where it has none.
-        seeds: Trainings of their own, scored together; a single number stands for itself, NumPy's numbers and ranges
-            become plain ones.
+        seeds: Seeds, one training for each, scored together; a single number stands for itself, NumPy's numbers and
+            ranges become plain ones.
         augmentations: Augmentation of all modalities, or ``{modality: augmentation}``.
         plain_augmentations: Augmentation of un-augmented branches (CLIP, Cross+Self, CMC, FactorCL, MAE): a random crop
             of at least half of an image by default, as in the references; ``none`` leaves images whole.
@@ -82,8 +82,7 @@ class RunSettings:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain containers, defaults included."""
-        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
-        return plain
+        return dict(_plain(dataclasses.asdict(self)))
 
     def to_yaml(self) -> str:
         """The text of ``config.yaml``, which ``coral train --config`` reads."""
@@ -109,22 +108,22 @@ def defaults(objective: str, dataset: str, preset: str = "", modalities: Iterabl
     """Defaults as ``{"group.key": value}``: the data set's recipe, and over it the method's preset.
 
     Args:
-        objective: Registered name.
-        dataset: Registered name.
+        objective: Registered name of the method.
+        dataset: Registered name of the data set.
         preset: Preset of the method; its first one by default, if it has any.
-        modalities: Those that are used; what is said of others is left out. None for all.
+        modalities: Modalities that are used; defaults of others are left out. None for all.
 
     Raises:
         InputError: an unknown preset.
     """
     preset = preset_on(objective, dataset, preset)
-    found = {**DATASETS.get(dataset).recipe, **OBJECTIVES.get(objective).presets.get(preset, {})}
+    values = {**DATASETS.get(dataset).recipe, **OBJECTIVES.get(objective).presets.get(preset, {})}
     if modalities is not None:
         used = set(modalities)
         for key in BY_MODALITY:
-            if isinstance(found.get(key), Mapping):
-                found[key] = {name: value for name, value in found[key].items() if name in used}
-    return found
+            if isinstance(values.get(key), Mapping):
+                values[key] = {name: value for name, value in values[key].items() if name in used}
+    return values
 
 
 def preset_on(objective: str, dataset: str, preset: str = "") -> str:
@@ -132,10 +131,8 @@ def preset_on(objective: str, dataset: str, preset: str = "") -> str:
 
     The first preset of the method where none is named; empty where it has none.
 
-    >>> preset_on("coral", "mosi")
-    'paper'
-    >>> preset_on("coral", "mosi", "released"), preset_on("coral", "trifeature", "released")
-    ('released', 'released_trifeature')
+    >>> preset_on("coral", "mosi"), preset_on("coral", "mosi", "released"), preset_on("coral", "trifeature", "released")
+    ('paper', 'released', 'released_trifeature')
 
     Raises:
         InputError: an unknown preset.
@@ -165,10 +162,10 @@ def preset_note(objective: str, dataset: str, preset: str) -> str:
 
 
 def network_for(settings: RunSettings, names: Iterable[str]) -> NetworkSettings:
-    """The networks for modalities ``names``: files may lack one whose encoder the data set's recipe names."""
+    """The networks for modalities ``names``: files may lack a modality whose encoder the data set's recipe names."""
     recipe = DATASETS.get(settings.dataset).recipe.get("network.encoders", {})
-    there, chosen = set(names), settings.network.encoders
-    kept = {name: like for name, like in chosen.items() if name in there or recipe.get(name) != like}
+    present, chosen = set(names), settings.network.encoders
+    kept = {name: encoder for name, encoder in chosen.items() if name in present or recipe.get(name) != encoder}
     return dataclasses.replace(settings.network, encoders=kept)
 
 
@@ -226,11 +223,10 @@ def grouped_settings(values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[st
     """
     fields: dict[str, Any] = {}
     grouped: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
-    known = list(RunSettings.__dataclass_fields__)
     for key, value in values.items():
         group, _, name = key.partition(".")
-        if group not in (GROUPS if name else known):
-            raise suggest(group, list(GROUPS) if name else known, "group of settings" if name else "setting")
+        if group not in (known := list(GROUPS if name else RunSettings.__dataclass_fields__)):
+            raise suggest(group, known, "group of settings" if name else "setting")
         if name:
             grouped[group][name] = value
         else:
@@ -245,10 +241,9 @@ def changed_settings(settings: RunSettings, chosen: Mapping[str, Any]) -> RunSet
         InputError: an unknown setting or a value out of range.
     """
     fields, grouped = grouped_settings(chosen)
-    for group, values in grouped.items():
-        if values:
-            old = getattr(settings, group)
-            fields[group] = build(type(old), {**_fields(old), **values}, group)
+    for group, values in ((group, values) for group, values in grouped.items() if values):
+        record = getattr(settings, group)
+        fields[group] = build(type(record), {**_fields(record), **values}, group)
     return dataclasses.replace(settings, **fields)
 
 

@@ -1,4 +1,4 @@
-"""From the results of the seeds to the content of ``metrics.json``."""
+"""The content of ``metrics.json``, made from the results of the seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from coral_plugin.evaluation.metrics import Scores, chance_levels
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.settings import RunSettings
 
-SCHEMA = 2
+METRICS_SCHEMA = 2
 
 
 def summarise(
@@ -29,7 +29,7 @@ def summarise(
     }
     training = [results[seed]["train"] for seed in seeds]
     return {
-        "schema": SCHEMA,
+        "schema": METRICS_SCHEMA,
         "objective": settings.objective,
         "dataset": settings.dataset,
         "data": data.name,
@@ -69,9 +69,9 @@ def summarise_missing(
     """``missing`` of an evaluation: an entry for each subset of the modalities, with the seeds together.
 
     Args:
-        data: Whose tasks were scored.
+        data: Data set whose tasks were scored.
         results: ``{seed: {subset: {"complete" | "refitted": {task: score}}}}``.
-        missing: How many test samples have no modality of a subset.
+        missing: Number of test samples without any modality of a subset.
     """
     seeds, levels = list(results), chances(data)
     return [
@@ -93,18 +93,20 @@ def summarise_missing(
 
 
 def mean_and_std(values: list[float]) -> dict[str, Any]:
-    """Values of the seeds with mean and sample deviation, which is None for one seed."""
+    """Values of the seeds with mean and sample standard deviation, which is None for one seed."""
     std = statistics.stdev(values) if len(values) > 1 else None
     return {"values": values, "mean": statistics.mean(values), "std": std}
 
 
 def _matched(levels: Mapping[str, Scores], results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     """``matched_width``, where every seed was scored at the same width; records of older versions have none."""
-    found = [result.get("matched_width") for result in results.values()]
-    widths = {each["width"] for each in found if each}
-    if not all(found) or len(widths) > 1:
+    records = [result.get("matched_width") for result in results.values()]
+    widths = {record["width"] for record in records if record}
+    if not all(records) or len(widths) > 1:
         return {}
-    tasks = {task: _over_seeds(levels[task], [each["scores"][task] for each in found if each]) for task in levels}
+    tasks = {
+        task: _over_seeds(levels[task], [record["scores"][task] for record in records if record]) for task in levels
+    }
     return {"matched_width": {"width": widths.pop(), "tasks": tasks}}
 
 
@@ -117,18 +119,18 @@ def chances(data: MultimodalData) -> dict[str, Scores]:
 
 
 def _over_seeds(levels: Scores, scores: list[dict[str, Any]]) -> dict[str, Any]:
-    """Values of the seeds with mean and sample deviation (null for one seed), other metrics beside them.
+    """Values of the seeds with mean and sample standard deviation (null for one seed), other metrics beside them.
 
     The level of chance of each metric stands beside its values, where it has one.
     """
 
-    def stated(metric: str, values: list[float]) -> dict[str, Any]:
+    def entry(metric: str, values: list[float]) -> dict[str, Any]:
         chance = {"chance": levels[metric]} if metric in levels else {}
         return {**chance, **mean_and_std(values)}
 
     also = {
-        name: stated(name, [score["also"][name] for score in scores if name in score["also"]])
+        name: entry(name, [score["also"][name] for score in scores if name in score["also"]])
         for name in scores[0]["also"]
     }
     metric = scores[0]["metric"]
-    return {"metric": metric, **stated(metric, [score["value"] for score in scores]), "also": also}
+    return {"metric": metric, **entry(metric, [score["value"] for score in scores]), "also": also}
