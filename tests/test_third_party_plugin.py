@@ -167,6 +167,17 @@ def test_a_broken_plugin_harms_nobody_else(install, capsys, npz, tmp_path):
     assert "broken: objective 'acme' from acme-losses (strange_acme:Loss) does not load: ZeroDivisionError" in out
 
 
+def test_a_broken_augmentation_is_named_and_harms_nobody_else(install):
+    install("acme-noise", "augmentations", {"acme": "strange_acme:shake"}, strange_acme="1 / 0")
+    table = Modality(name="table", kind="tabular", shape=(3,))
+    with pytest.raises(PluginError, match=r"augmentation 'acme' from acme-noise .* ZeroDivisionError"):
+        build_augmenter("acme", [table])
+    build_augmenter("noise", [table])
+    with pytest.raises(InputError, match=r"'simclr' does not apply .*these do: crop, drop,") as caught:
+        build_augmenter("simclr", [table])
+    assert "acme" not in str(caught.value)
+
+
 def test_two_that_claim_one_name_are_reported_with_both(install, capsys):
     module = "class Data:\n    name = Settings = recipe = source = licence = load = inspect = 1"
     install("one-data", "datasets", {"same": "strange_one:Data", "other": "strange_one:Data"}, strange_one=module)

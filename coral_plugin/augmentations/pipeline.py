@@ -174,16 +174,17 @@ def build_augmenter(
 
     * ``"drop+noise"``: each element in turn, with its own coin for each sample; ``"drop|noise"``: one of them.
     * ``"noise(std=0.2)@0.8"``: with a setting, and with probability 0.8.
-    * One text is for all modalities and they share the coins; ``{modality: text}`` gives each its own coins.
+    * One text is for all modalities, which then share the coins; with ``{modality: text}`` every modality has coins of
+      its own.
     * ``"none"`` does nothing. ``"auto"``, also for modalities that a mapping leaves out, goes by kind: sequences
       ``drop+noise`` with shared coins, tabular ``noise``, time series ``jitter+scale+rotate+slice`` (without rotate
       where the channels are no triples), images ``simclr``.
     * ``{modality: function}``: a function ``(values (B, ...), lengths (B,) or None, generator) -> values``,
       on every sample; or an :class:`Augmentation`, with its own probability.
 
-    ``plain`` says in the same way what un-augmented branches get (CLIP, Cross+Self, CMC, FactorCL). ``"auto"`` is the
-    plain transform of the references (METHODS 1.8): ``plain_crop``, at least half of an image, and nothing for other
-    kinds. ``"none"`` leaves images whole.
+    ``plain`` is a specification of the same form for un-augmented branches (CLIP, Cross+Self, CMC, FactorCL).
+    ``"auto"`` is the plain transform of the references (docs/methods.md, 1.8): ``plain_crop``, at least half of an
+    image, and nothing for other kinds. ``"none"`` leaves images whole.
 
     Raises:
         InputError: an unknown name or setting, or an augmentation that does not apply to a modality.

@@ -15,6 +15,7 @@ from coral_plugin.augmentations import build_augmenter
 from coral_plugin.cli.main import main
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
+from coral_plugin.runs.fit import fit
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "augmentation.md").read_text()
 MODULE, TEST = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
@@ -71,6 +72,17 @@ def test_hold_holds_and_tilt_tilts(site):
     tilted = module.tilt(column, None, torch.Generator(), degrees=(45.0, 45.0))
     place = (tilted * torch.arange(9)).sum(-1) / tilted.sum(-1)
     assert torch.allclose(place[0, 0, 2:7].diff(), torch.tensor(-1.0), atol=1e-4)
+
+
+def test_fit_takes_it_as_it_is(site):
+    module = importlib.import_module("dropouts")
+    values = torch.randn(40, 10, 1)
+    tiny = {"network__width": 8, "network__heads": 2, "training__device": "cpu"}
+    arrays = {"wave": values, "twin": values + 1}
+    fitted = fit(arrays, epochs=1, quiet=True, augmentations={"wave": module.hold}, **tiny)
+    assert fitted.embed(arrays).shape[0] == 40
+    with pytest.raises(InputError, match="'tilt' does not apply to modality 'wave'"):
+        fit(arrays, epochs=1, quiet=True, augmentations={"wave": module.tilt}, **tiny)
 
 
 def test_its_commands_run(site, tmp_path, monkeypatch, capsys):

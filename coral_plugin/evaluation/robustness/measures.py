@@ -1,8 +1,8 @@
 """How scores fall under noise: levels, curves, and MultiBench's two figures of a curve.
 
 Curves run over levels that begin with 0, the clean test samples. MultiBench measures *relative* robustness as the area
-under the curve and *effective* robustness as what is left of it beside the curve of a reference (its late fusion) that
-is shifted to the same clean score; it then scales both to [0, 1] among all methods that it has a curve of.
+under the curve and *effective* robustness as the sum of differences to the curve of a reference (its late fusion),
+shifted to the same clean score; it then scales both to [0, 1] among all methods that it has a curve of.
 """
 
 from __future__ import annotations
