@@ -21,10 +21,10 @@ from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.io.paths import slug
 from coral_plugin.runs.environment import environment
-from coral_plugin.runs.folder import load_objective, open_run
+from coral_plugin.runs.folder import ENVIRONMENT, load_objective, open_run
 from coral_plugin.runs.run import load_data
 
-TEMPLATE = "report.html.j2"
+TABLE_FILE, TEMPLATE = "table.json", "report.html.j2"
 
 
 def write_report(
@@ -52,8 +52,8 @@ def write_report(
     write_text(folder / "table.tex", "\n".join(map(latex, tables)))
     write_text(folder / "table.csv", summary_csv(comparison, look_up))
     write_text(folder / "scores.csv", scores_csv(comparison))
-    write_json(folder / "table.json", as_json(comparison, look_up))
-    write_json(folder / "environment.json", record)
+    write_json(folder / TABLE_FILE, as_json(comparison, look_up))
+    write_json(folder / ENVIRONMENT, record)
     pictures = {**draw_scores(folder, comparison), **(more_pictures or {})}
     write_text(folder / "report.html", _page(comparison, tables, pictures, record))
     return tables

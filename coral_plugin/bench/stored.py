@@ -21,11 +21,11 @@ from coral_plugin.bench.comparison import (
 from coral_plugin.bench.formats import TABLE_SCHEMA
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow
 from coral_plugin.bench.ranking import ranked
-from coral_plugin.bench.report import write_report
+from coral_plugin.bench.report import TABLE_FILE, write_report
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_json
+from coral_plugin.runs.folder import ENVIRONMENT
 
-TABLE, ENVIRONMENT = "table.json", "environment.json"
 _KINDS: dict[str, RowKind] = {
     "method": "method", "raw features": "raw features", "with labels": "with labels",
     "floor": "raw features", "ceiling": "with labels",  # schema 1
@@ -62,9 +62,9 @@ def read_comparison(folder: Path) -> tuple[Comparison, tuple[str, ...] | None]:
     Raises:
         InputError: no such file, or one that is damaged or of a later version.
     """
-    path = folder / TABLE
+    path = folder / TABLE_FILE
     if not path.is_file():
-        raise InputError(f"{folder} holds no {TABLE}: give the folder of a record of coral bench.")
+        raise InputError(f"{folder} holds no {TABLE_FILE}: give the folder of a record of coral bench.")
     stored = read_json(path)
     if not isinstance(stored, dict) or stored.get("schema") not in range(1, TABLE_SCHEMA + 1):
         raise InputError(f"{path} is no table of coral bench that this version reads (schema 1 to {TABLE_SCHEMA}).")
