@@ -17,7 +17,7 @@ from coral_plugin.io.npy import read_npy
 from coral_plugin.io.npz import read_npz
 
 # {split: {"image", "audio", "labels"}}, and "rows" where samples share the rows of audio
-Arrays = dict[str, np.ndarray]
+Part = dict[str, np.ndarray]
 
 _SIDES = {"image": 28, "audio": 112}
 _TASK = Task(name="label", kind="classification", classes=tuple("0123456789"))
@@ -123,7 +123,7 @@ class Avmnist(DatasetAdapter):
         return Inspection(what, (cls.name,), arrays, {split: part["labels"] for split, part in parts.items()}, (note,))
 
 
-def weaken(parts: Mapping[str, Arrays], energy: float) -> tuple[dict[str, Arrays], int]:
+def weaken(parts: Mapping[str, Part], energy: float) -> tuple[dict[str, Part], int]:
     """Images projected on the fewest leading principal directions of train that hold ``energy`` of its variance.
 
     Args:
@@ -147,14 +147,14 @@ def weaken(parts: Mapping[str, Arrays], energy: float) -> tuple[dict[str, Arrays
     return {label: {**part, "image": project(part["image"])} for label, part in parts.items()}, count
 
 
-def _split(part: Arrays, place: str) -> Split:
+def _split(part: Part, place: str) -> Split:
     if (labels := part["labels"]).min() < 0 or labels.max() > 9:
         raise InputError(f"{place}: labels must be digits from 0 to 9, got {labels.min()} to {labels.max()}.")
     columns = {name: _column(part, name, place) for name in _SIDES}
     return Split(columns, {_TASK.name: torch.from_numpy(labels.astype(np.int64))})
 
 
-def _column(part: Arrays, name: str, place: str) -> ModalityColumn:
+def _column(part: Part, name: str, place: str) -> ModalityColumn:
     """Grey values as bytes where they are whole, which takes a quarter of the memory, else as floats in [0, 1]."""
     values, side = part[name], _SIDES[name]
     if values[0].size != side * side:
@@ -175,7 +175,7 @@ def _is_folder(path: Path) -> bool:
     return path.is_dir() and any((path / name).exists() for name in _FILES)
 
 
-def _read_folder(path: Path, valid_rows: int) -> tuple[dict[str, Arrays], int]:
+def _read_folder(path: Path, valid_rows: int) -> tuple[dict[str, Part], int]:
     """The arrays of MultiBench's folder, and the number of rows of train that became valid.
 
     Raises:
@@ -203,7 +203,7 @@ def _read_folder(path: Path, valid_rows: int) -> tuple[dict[str, Arrays], int]:
     return parts, count
 
 
-def _read_bank(path: Path, speakers: str) -> dict[str, Arrays]:
+def _read_bank(path: Path, speakers: str) -> dict[str, Part]:
     """The splits of a bank: samples of all splits share the recordings, which are kept once.
 
     Raises:
@@ -213,7 +213,7 @@ def _read_bank(path: Path, speakers: str) -> dict[str, Arrays]:
     if path.is_dir() and not file.exists():
         raise InputError(f"{path} holds neither {_FILES[0]} nor {_BANK}. Expected {Avmnist.expects}.")
     arrays = read_npz(file)
-    parts: dict[str, Arrays] = {}
+    parts: dict[str, Part] = {}
     for label in SPLITS:
         keys = {"image": f"{label}_image", "labels": f"{label}_labels", "audio": "audio_bank"}
         keys["rows"] = f"{label}_audio_index_{_INDEX_SUFFIX[speakers]}"
@@ -229,7 +229,7 @@ def _read_bank(path: Path, speakers: str) -> dict[str, Arrays]:
     return parts
 
 
-def _check(part: Arrays, place: str) -> None:
+def _check(part: Part, place: str) -> None:
     counts = {key: len(value) for key, value in part.items() if not (key == "audio" and "rows" in part)}
     if len(set(counts.values())) > 1 or 0 in counts.values():
         listed = ", ".join(f"{key} {count}" for key, count in counts.items())
