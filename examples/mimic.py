@@ -32,5 +32,5 @@ finished = run(settings, data=data)  # pre-trained once a seed, without labels; 
 for modality in data.modalities:
     print(f"{modality.name}: {modality.kind} {modality.shape}")
 for name, scores in finished.metrics["tasks"].items():
-    spread = f" ± {100 * scores['std']:.1f}" if len(args.seeds) > 1 else ""
-    print(f"{name}: balanced accuracy {100 * scores['mean']:.1f}{spread} % (chance {100 * scores['chance']:.1f} %)")
+    deviation = f" ± {100 * scores['std']:.1f}" if len(args.seeds) > 1 else ""
+    print(f"{name}: balanced accuracy {100 * scores['mean']:.1f}{deviation} % (chance {100 * scores['chance']:.1f} %)")

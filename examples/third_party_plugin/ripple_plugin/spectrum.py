@@ -15,7 +15,7 @@ class Spectrum(nn.Module):
     Args:
         modality: Series of one length (T, d).
         width: Token width, the size of the vector.
-        keep: How many of the lowest frequencies are kept; 0 keeps all.
+        keep: Number of lowest frequencies that are kept; 0 keeps all.
 
     Raises:
         InputError: the modality has no time steps.
