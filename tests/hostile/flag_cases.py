@@ -102,7 +102,7 @@ CASES = [
     Case("flags of train", "an object of Python", _canary, "temperature"),
     _plain("train", "--output", "--resume without a folder", "--dataset", "digits", "--resume", "--quiet"),
     _plain("train", "reads no file", "data for a set that has its own", "--dataset", "digits", "--data", "NPZ"),
-    _plain("train", "--data FILE.npz", "arrays without a file", "--dataset", "arrays", "--output", "OUT"),
+    _plain("train", "give --data PATH", "arrays without a file", "--dataset", "arrays", "--output", "OUT"),
     _plain("train", "output", "an output that is nothing", "--dataset", "arrays", "--data", "NPZ", "--output="),
     _plain("train", "/dev/zero", "settings from a device", "--config", "/dev/zero"),
     _plain("train", "folder", "settings from a folder", "--config", "/"),
