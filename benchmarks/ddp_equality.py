@@ -114,12 +114,12 @@ def measure(names: Sequence[str], world: int) -> dict[str, dict[str, float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         members = [context.Process(target=member, args=(folder, rank, world, names)) for rank in range(world)]
-        for member in members:
-            member.start()
-        for member in members:
-            member.join()
-        if any(member.exitcode for member in members):
-            raise RuntimeError(f"a process of {world} ended with {[member.exitcode for member in members]}")
+        for process in members:
+            process.start()
+        for process in members:
+            process.join()
+        if any(process.exitcode for process in members):
+            raise RuntimeError(f"a process of {world} ended with {[process.exitcode for process in members]}")
         by_rank = [json.loads((folder / f"{rank}.json").read_text()) for rank in range(world)]
     out = {}
     for name in names:
