@@ -1,6 +1,8 @@
 """The house of docs/design.md: imports run downward, the package stays light, every name resolves."""
 
 import ast
+import graphlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -10,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
+
+from . import words
 
 ROOT = Path(__file__).parents[1]
 
@@ -38,6 +42,39 @@ def test_the_picture_in_the_design_is_what_the_import_contracts_enforce():
     assert {room for floor in floors for room in floor} == rooms - {"__init__"}
 
 
+def test_no_module_imports_itself_through_others():
+    """The adapters included, and imports for type checkers and inside functions, too."""
+    modules = {}
+    for folder, package in (("coral_plugin", "coral_plugin"), ("adapters", "coral_plugin.adapters")):
+        for path in (ROOT / folder).rglob("*.py"):
+            parts = [package, *path.relative_to(ROOT / folder).with_suffix("").parts]
+            modules[".".join(parts).removesuffix(".__init__")] = path
+    graph = {name: set(_imported(name, path, modules)) - {name} for name, path in modules.items()}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+
+
+def _imported(name, path, modules):
+    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            for alias in node.names:
+                whole = f"{base}.{alias.name}"
+                yield from ([whole] if whole in modules else [base] if base in modules else [])
+
+
+def test_docstrings_and_names_are_plain_english():
+    faults = [
+        fault
+        for folder in ("coral_plugin", "adapters")
+        for path in (ROOT / folder).rglob("*.py")
+        for fault in words.faults(path)
+    ]
+    assert not faults, "\n".join(faults)
+
+
 def test_the_package_never_imports_the_adapters():
     """It finds them by name, as it would a stranger's."""
     for path in (ROOT / "coral_plugin").rglob("*.py"):
@@ -61,8 +98,7 @@ def test_every_registered_name_loads():
     for registry in (OBJECTIVES, DATASETS, ENCODERS):
         for name in registry.names():
             assert callable(registry.get(name))
-    for name in DATASETS.names():
-        assert DATASETS.get(name).name == name
+    assert all(hasattr(DATASETS.get(name), "settings") for name in DATASETS.names())
 
 
 def test_every_package_folder_is_installed():
