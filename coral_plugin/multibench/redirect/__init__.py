@@ -13,22 +13,22 @@ from coral_plugin.multibench.redirect.request import DataRequest, Loader
 
 # module of the checkout -> its function, and what makes ours of it
 _LOADERS: dict[str, tuple[str, Callable[[DataRequest, ModuleType], Loader]]] = {
-    "datasets.affect.get_data": ("get_dataloader", affect.replace),
+    "datasets.affect.get_data": ("get_dataloader", affect.affect_loader),
     "datasets.avmnist.get_data": ("get_dataloader", simple.avmnist),
     "datasets.enrico.get_data": ("get_dataloader", simple.enrico),
-    "datasets.imdb.get_data": ("get_dataloader", imdb.replace),
+    "datasets.imdb.get_data": ("get_dataloader", imdb.imdb_loader),
     "datasets.mimic.get_data": ("get_dataloader", simple.mimic),
     "datasets.robotics.get_data": ("get_data", simple.robotics),
-    "datasets.stocks.get_data": ("get_dataloader", stocks.replace),
+    "datasets.stocks.get_data": ("get_dataloader", stocks.stocks_loader),
 }
-PUSH = "datasets.gentle_push.data_loader"
+_PUSH_LOADER = "datasets.gentle_push.data_loader"
 
 
 def redirect(request: DataRequest) -> None:
     """Replace the loaders of MultiBench's data sets for as long as the scope of ``request`` lasts."""
     for name, (function, make) in _LOADERS.items():
         request.scope.after_import(name, functools.partial(_hook, request, function, make))
-    request.scope.after_import(PUSH, functools.partial(push.hook, request))
+    request.scope.after_import(_PUSH_LOADER, functools.partial(push.hook, request))
 
 
 def _hook(

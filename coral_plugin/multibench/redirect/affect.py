@@ -11,10 +11,10 @@ from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.redirect.request import DataRequest, Loader
 from coral_plugin.multibench.redirect.widths import Widths, expected, fit_widths
 
-WHAT = "a pickle in MultiBench's affect layout ({split: {vision, audio, text, labels, id}})"
+PICKLE_LAYOUT = "a pickle in MultiBench's affect layout ({split: {vision, audio, text, labels, id}})"
 
 
-def replace(request: DataRequest, module: ModuleType) -> Loader:
+def affect_loader(request: DataRequest, module: ModuleType) -> Loader:
     """``get_dataloader`` with the user's pickle, its features in the widths of the script."""
     original: Loader = module.get_dataloader
     wanted: Widths = {}
@@ -35,7 +35,7 @@ def replace(request: DataRequest, module: ModuleType) -> Loader:
     def get_dataloader(*args: Any, **options: Any) -> Any:
         call = bound(original, args, options)
         script_path = call.arguments["filepath"]
-        call.arguments["filepath"] = request.file("filepath", script_path, WHAT, *_other_names(request.data))
+        call.arguments["filepath"] = request.file("filepath", script_path, PICKLE_LAYOUT, *_other_names(request.data))
         if call.arguments["robust_test"]:
             what = "the raw texts (HDF5 or pickle) beside it, for robust_test=True"
             call.arguments["raw_path"] = request.file("raw_path", call.arguments["raw_path"], what)

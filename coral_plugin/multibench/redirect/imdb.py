@@ -27,7 +27,7 @@ _LEVELS = 11
 _KEYS = ("features", "vgg_features", "genres")
 
 
-def replace(request: DataRequest, module: ModuleType) -> Loader:
+def imdb_loader(request: DataRequest, module: ModuleType) -> Loader:
     """``get_dataloader`` with the user's file, its rows and its features."""
     original: Loader = module.get_dataloader
 

@@ -14,11 +14,11 @@ from coral_plugin.io.files import read_text
 from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.redirect.request import DataRequest, Loader
 
-WHAT = "a folder of SYMBOL.csv (columns Date, Open, ...; one row a trading day)"
+STOCKS_FOLDER = "a folder of SYMBOL.csv (columns Date, Open, ...; one row a trading day)"
 _DAYS = 4_717  # windows of 500 days from June 2000 to February 2021, of which 3200 are train and 500 valid
 
 
-def replace(request: DataRequest, module: ModuleType) -> Loader:
+def stocks_loader(request: DataRequest, module: ModuleType) -> Loader:
     """``get_dataloader`` on the user's files, its splits in proportion where they are shorter than the published."""
     original: Loader = module.get_dataloader
     request.scope.patch(module, "requests", SimpleNamespace(get=functools.partial(_get, request)))
@@ -29,7 +29,7 @@ def replace(request: DataRequest, module: ModuleType) -> Loader:
         if request.data is None:
             raise InputError(
                 f"{request.script.name} fetches prices from an interface of Yahoo that no longer exists. Give yours "
-                f"with --data PATH: {WHAT}."
+                f"with --data PATH: {STOCKS_FOLDER}."
             )
         windows = (
             min(map(_lines, (_csv(request, str(s)) for s in call.arguments["stocks"])))
@@ -55,10 +55,10 @@ def _get(request: DataRequest, url: str, **_: Any) -> SimpleNamespace:
 
 
 def _csv(request: DataRequest, symbol: str) -> Path:
-    folder = Path(request.folder("stocks", symbol, WHAT))
+    folder = Path(request.folder("stocks", symbol, STOCKS_FOLDER))
     path = folder / f"{symbol}.csv"
     if os.sep in symbol or not os.path.isfile(path):  # noqa: PTH113 - False for what no path can be
-        raise InputError(f"{folder} holds no {symbol}.csv, which {request.script.name} reads: {WHAT}.")
+        raise InputError(f"{folder} holds no {symbol}.csv, which {request.script.name} reads: {STOCKS_FOLDER}.")
     return path
 
 
