@@ -148,8 +148,9 @@ def test_other_commands_say_how_they_go_on(arguments, said, monkeypatch, capfd):
         def main(argv):
             if arguments[0] == "finetune":
                 from coral_plugin.cli import finetune
+                from coral_plugin.runs import finetune as runs
 
-                monkeypatch.setattr(finetune, "finetune", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
+                monkeypatch.setattr(runs, "finetune", lambda *_, **__: os.kill(os.getpid(), signal.SIGINT))
                 return finetune.main(argv)
             return os.kill(os.getpid(), signal.SIGINT)
 
