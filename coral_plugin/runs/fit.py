@@ -22,7 +22,7 @@ from coral_plugin.networks import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.run import Run, run
-from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, dotted, make_settings
+from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, RunSettings, dotted, make_settings
 
 
 @dataclass(frozen=True)
@@ -113,36 +113,21 @@ def fit(
     Raises:
         InputError: data or settings that do not fit; the message says which.
     """
-    _check_types(data, output, encoders, kinds)
-    if not isinstance(data, MultimodalData):
-        flat = not any(key.partition("/")[0] in SPLITS for key in data)
-        if flat:
-            data = {f"train/{name}": values for name, values in data.items()}
-            if labels is not None:
-                data["train/labels"] = labels
-        elif labels is not None:
-            raise InputError("Give labels inside the data (train/labels, ...) where the data name their splits.")
-        data = from_arrays(data, kinds=kinds, task=task)
-    elif arguments := [
-        name for name, value in (("labels", labels), ("kinds", kinds), ("task", task)) if value is not None
-    ]:
-        raise InputError(f"fit has {arguments[0]}, but MultimodalData has its own; leave {arguments[0]} out.")
+    if not (output is None or isinstance(output, str | Path)) or not is_path(str(output)):
+        raise InputError(f"output must name a folder, in UTF-8 without control characters, got {short(output)}.")
+    data = as_data(data, labels=labels, kinds=kinds, task=task)
     if epochs is not None:
         chosen["training.epochs"] = epochs
-    if wrong := [key for key in chosen if dotted(key).partition(".")[0] not in GROUPS]:
-        raise InputError(f"fit has no argument {wrong[0]!r}; settings are <group>__<key> with {', '.join(GROUPS)}.")
-    named, functions = _split_functions(augmentations)
-    modules = {name: encoder for name, encoder in (encoders or {}).items() if not isinstance(encoder, str)}
-    texts = {name: encoder for name, encoder in (encoders or {}).items() if isinstance(encoder, str)}
-    if texts:
-        chosen["network.encoders"] = texts
-    if named is not None:
-        chosen["augmentations"] = named
-    if plain_augmentations is not None:
-        chosen["plain_augmentations"] = (
-            plain_augmentations if isinstance(plain_augmentations, str) else dict(plain_augmentations)
-        )
-    settings = make_settings(objective, "arrays", preset=preset, seeds=seeds, **chosen)
+    settings, modules, functions = chosen_settings(
+        objective,
+        "arrays",
+        preset=preset,
+        seeds=seeds,
+        encoders=encoders,
+        augmentations=augmentations,
+        plain_augmentations=plain_augmentations,
+        **chosen,
+    )
     finished = run(
         settings,
         folder=Path(home_expanded(str(output))) if output is not None else None,
@@ -155,20 +140,86 @@ def fit(
     return Fitted(finished, quiet)
 
 
-def _check_types(data: Any, output: Any, encoders: Any, kinds: Any) -> None:
-    """Refuse arguments of another type here, where the message can name them."""
+def as_data(
+    data: Mapping[str, Any] | MultimodalData,
+    *,
+    labels: Any = None,
+    kinds: Mapping[str, Kind] | None = None,
+    task: TaskKind | None = None,
+) -> MultimodalData:
+    """What :func:`fit` takes as data, as a data set; its arguments of the same names say more.
+
+    Raises:
+        InputError: arrays that do not fit, or arguments that a data set has already.
+    """
     if not isinstance(data, Mapping | MultimodalData):
         raise InputError(f"data must be a mapping of names to arrays, or MultimodalData, got {short(type(data))}.")
-    if isinstance(data, Mapping) and (odd := [key for key in data if not isinstance(key, str)]):
+    if kinds is not None and not isinstance(kinds, Mapping):
+        raise InputError(f"kinds must be a mapping by modality, got {short(kinds)}.")
+    arguments = {"labels": labels, "kinds": kinds, "task": task}
+    if isinstance(data, MultimodalData):
+        if given := [name for name, value in arguments.items() if value is not None]:
+            raise InputError(f"fit has {given[0]}, but MultimodalData has its own; leave {given[0]} out.")
+        return data
+    if odd := [key for key in data if not isinstance(key, str)]:
         raise InputError(f"A key of data must be a text, got {short(odd[0])}.")
-    if not (output is None or isinstance(output, str | Path)) or not is_path(str(output)):
-        raise InputError(f"output must name a folder, in UTF-8 without control characters, got {short(output)}.")
-    for name, value in (("encoders", encoders), ("kinds", kinds)):
-        if value is not None and not isinstance(value, Mapping):
-            raise InputError(f"{name} must be a mapping by modality, got {short(value)}.")
+    flat = not any(key.partition("/")[0] in SPLITS for key in data)
+    if flat:
+        data = {f"train/{name}": values for name, values in data.items()}
+        if labels is not None:
+            data["train/labels"] = labels
+    elif labels is not None:
+        raise InputError("Give labels inside the data (train/labels, ...) where the data name their splits.")
+    return from_arrays(data, kinds=kinds, task=task)
+
+
+def chosen_settings(
+    objective: str,
+    dataset: str,
+    *,
+    encoders: Mapping[str, EncoderLike] | None = None,
+    augmentations: str | Mapping[str, str | Callable[..., Any]] | None = None,
+    plain_augmentations: str | Mapping[str, str] | None = None,
+    **chosen: Any,
+) -> tuple[RunSettings, dict[str, EncoderLike], dict[str, Callable[..., Any]]]:
+    """Run settings from the arguments of :func:`fit`, and what no setting can hold.
+
+    Args:
+        objective: Registered name of the method.
+        dataset: Registered name of the data set.
+        encoders: Encoders by modality.
+        augmentations: Augmentation of all modalities, or by modality.
+        plain_augmentations: Augmentation of un-augmented branches.
+        chosen: ``preset``, ``seeds``, and any other setting as ``group__key``.
+
+    Returns:
+        The settings; ``{modality: module or function}`` of the encoders, and of the augmentations, that are no names.
+
+    Raises:
+        InputError: an unknown name or a value out of range.
+    """
+    single = ("preset", "seeds", "data", "modalities")
+    if wrong := [key for key in chosen if key not in single and dotted(key).partition(".")[0] not in GROUPS]:
+        raise InputError(f"fit has no argument {wrong[0]!r}; settings are <group>__<key> with {', '.join(GROUPS)}.")
+    if encoders is not None and not isinstance(encoders, Mapping):
+        raise InputError(f"encoders must be a mapping by modality, got {short(encoders)}.")
     for name, encoder in (encoders or {}).items():
         if not isinstance(encoder, str) and not callable(encoder):
             raise InputError(f"The encoder of {name} must be a name, a module or a function, got {short(encoder)}.")
+    named, functions = _split_functions(augmentations)
+    modules: dict[str, EncoderLike] = {
+        name: encoder for name, encoder in (encoders or {}).items() if not isinstance(encoder, str)
+    }
+    texts = {name: encoder for name, encoder in (encoders or {}).items() if isinstance(encoder, str)}
+    if texts:
+        chosen["network.encoders"] = texts
+    if named is not None:
+        chosen["augmentations"] = named
+    if plain_augmentations is not None:
+        chosen["plain_augmentations"] = (
+            plain_augmentations if isinstance(plain_augmentations, str) else dict(plain_augmentations)
+        )
+    return make_settings(objective, dataset, **chosen), modules, functions
 
 
 def _split_functions(

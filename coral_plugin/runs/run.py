@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from coral_plugin.augmentations import build_augmenter
+from coral_plugin.augmentations import Augmenter, build_augmenter
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError
@@ -134,10 +134,8 @@ def run(
         say(alone)
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
         say(f"{settings.objective}: {line}")
-    augmenter = build_augmenter(
-        _augmentation_specs(settings, augmentations), data.modalities, settings.plain_augmentations
-    )
-    _check(settings, data, encoders)
+    augmenter = make_augmenter(settings, data, augmentations)
+    check_run(settings, data, encoders)
     method = OBJECTIVES.get(settings.objective)
     on_labels = method.trains_on_labels(settings.method)
     for line in (*describe_modalities(data), *data.notes):
@@ -250,7 +248,7 @@ def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) 
     return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
 
 
-def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> None:
+def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> None:
     """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder."""
     check_machine(settings.training)
     if len(data.unlabelled) < 2:
@@ -261,12 +259,20 @@ def _check(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, E
         build()
 
 
-def _augmentation_specs(settings: RunSettings, augmentations: Mapping[str, Callable[..., Any]] | None) -> Any:
-    if not augmentations:
-        return settings.augmentations
-    if isinstance(settings.augmentations, str):
-        raise InputError("Give augmentations by modality where one of them is a function.")
-    return {**settings.augmentations, **augmentations}
+def make_augmenter(
+    settings: RunSettings, data: MultimodalData, augmentations: Mapping[str, Callable[..., Any]] | None
+) -> Augmenter:
+    """The augmenter of a run; ``augmentations`` are functions from Python, by modality.
+
+    Raises:
+        InputError: an unknown augmentation, or one text for all modalities next to a function for one.
+    """
+    specs: Any = settings.augmentations
+    if augmentations:
+        if isinstance(specs, str):
+            raise InputError("Give augmentations by modality where one of them is a function.")
+        specs = {**specs, **augmentations}
+    return build_augmenter(specs, data.modalities, settings.plain_augmentations)
 
 
 def _say(label: str, line: str) -> None:

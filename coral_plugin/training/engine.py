@@ -11,16 +11,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from coral_plugin.data import MultimodalBatch
 from coral_plugin.distributed import rank, world_size
-from coral_plugin.errors import DivergedError
-from coral_plugin.objectives import Objective, Step, parameter_groups
-from coral_plugin.training.finite import find_cause, nonfinite_terms
+from coral_plugin.objectives import Objective
+from coral_plugin.training.finite import are_finite, diverged
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import EpochLog
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.training.signals import Interrupted, StopRequest
-from coral_plugin.training.step import TrainingStep, learning_rate, set_learning_rate
+from coral_plugin.training.step import TrainingStep, learning_rate, make_optimiser, set_learning_rate
 
 
 @dataclass
@@ -48,10 +46,7 @@ class Engine:
     step: int = 0
 
     def __post_init__(self) -> None:
-        settings = self.settings
-        groups = parameter_groups(self.training.objective, settings.weight_decay)
-        # one kernel for all parameters: five times as fast as one per parameter where there are many small ones
-        self.optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.optimiser = make_optimiser(self.training.objective, self.settings)
         self.module, self.stepper = self.fabric.setup(self.training, self.optimiser)
         self._scaler = getattr(self.fabric.strategy.precision, "scaler", None)
         # signals are agreed on through the CPU, so that no GPU has to wait for it
@@ -106,7 +101,7 @@ class Engine:
             max_norm=self.settings.gradient_clip or float("inf"),
             error_if_nonfinite=False,
         )
-        loss_is_finite, finite = (bool(x) for x in _finite(values, norm).tolist())
+        loss_is_finite, finite = (bool(x) for x in are_finite(values, norm).tolist())
         loss_is_finite, finite, stopped = self._agree(loss_is_finite, finite, request.number)
         if finite:
             self.stepper.step()
@@ -118,7 +113,8 @@ class Engine:
         elif self.settings.on_nonfinite == "skip":
             self._skip(before)
         else:
-            self._refuse(batch, step, values)
+            place = f"step {number} of epoch {number // len(self.loader)}"
+            raise diverged(self.training, batch, step, values, place)
         return stopped
 
     def _agree(self, loss_is_finite: bool, finite: bool, signal: int) -> tuple[bool, bool, int]:
@@ -143,15 +139,6 @@ class Engine:
         if self.settings.on_nonfinite == "stop":
             return {}
         return {name: value.clone() for name, value in self.training.named_buffers()}
-
-    def _refuse(self, batch: MultimodalBatch, step: Step, values: Tensor) -> None:
-        what, terms = nonfinite_terms(self.training.names, values)
-        _, cause = _surest(find_cause(self.training.objective, batch, step))
-        raise DivergedError(
-            f"The {what} is not finite at step {self.step} of epoch {self.step // len(self.loader)} "
-            f"({terms}{cause}). Lower training.learning_rate, set training.gradient_clip, or leave such steps out "
-            f"with training.on_nonfinite=skip."
-        )
 
     def _end_epoch(self) -> None:
         last = self.step - 1
@@ -180,19 +167,3 @@ class Engine:
             self._scaler.load_state_dict(state["scaler"])
         self.log.restore(state["log"], self.fabric.device)
         self.step = state["step"]
-
-
-def _finite(values: Tensor, norm: Tensor) -> Tensor:
-    """``(2,)``: whether all terms are finite, and whether the gradient is too; one wait for the device."""
-    loss = torch.isfinite(values).all()
-    return torch.stack([loss, loss & torch.isfinite(norm)])
-
-
-def _surest(cause: tuple[int, str]) -> tuple[int, str]:
-    """The surest cause of all processes."""
-    if world_size() == 1:
-        return cause
-    causes: list[Any] = [None] * world_size()
-    dist.all_gather_object(causes, cause)
-    surest: tuple[int, str] = min(causes, key=lambda other: other[0])
-    return surest

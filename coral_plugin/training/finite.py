@@ -3,13 +3,50 @@
 from __future__ import annotations
 
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from coral_plugin.data import MultimodalBatch
+from coral_plugin.distributed import world_size
+from coral_plugin.errors import DivergedError
 from coral_plugin.networks import module_key
 from coral_plugin.objectives import Objective, Step
+from coral_plugin.training.step import TrainingStep
 
 _SHOWN = 8
+
+
+def are_finite(values: Tensor, norm: Tensor) -> Tensor:
+    """``(2,)`` of bool: whether all terms are finite, and whether the gradient is too; one wait for the device.
+
+    Args:
+        values: ``(K,)`` terms of the loss.
+        norm: Norm of the gradient.
+    """
+    loss = torch.isfinite(values).all()
+    return torch.stack([loss, loss & torch.isfinite(norm)])
+
+
+def diverged(training: TrainingStep, batch: MultimodalBatch, step: Step, values: Tensor, place: str) -> DivergedError:
+    """The error for a step whose loss or gradient is not finite, with its surest cause in any process.
+
+    Args:
+        training: Module that computed the loss.
+        batch: Batch of the step.
+        step: Views of the batch.
+        values: ``(K,)`` terms of the loss.
+        place: Place of the step in the training, in words.
+    """
+    what, terms = nonfinite_terms(training.names, values)
+    cause_here = find_cause(training.objective, batch, step)
+    causes = [cause_here] * world_size()
+    if world_size() > 1:
+        dist.all_gather_object(causes, cause_here)
+    _, cause = min(causes, key=lambda ranked: ranked[0])
+    return DivergedError(
+        f"The {what} is not finite at {place} ({terms}{cause}). Lower training.learning_rate, set "
+        f"training.gradient_clip, or leave such steps out with training.on_nonfinite=skip."
+    )
 
 
 def nonfinite_terms(names: list[str], values: Tensor) -> tuple[str, str]:
