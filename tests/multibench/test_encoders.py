@@ -13,6 +13,7 @@ from coral_plugin.multibench.encoders import MultiBenchEncoder
 from coral_plugin.multibench.layout import Form
 from coral_plugin.networks import NetworkSettings, TokenEncoder
 from coral_plugin.networks.tokenizers import FeatureTokenizer, PatchTokenizer, SequenceTokenizer, VectorTokenizer
+from coral_plugin.objectives import Step
 from coral_plugin.objectives.coral import Coral, CoralSettings
 
 SERIES = Modality(name="series", kind="sequence", shape=(8, 4))
@@ -169,7 +170,7 @@ def test_pathways_get_independent_copies(bench):
     values, padding = ragged(6)
     batch = MultimodalBatch({"series": values, "table": torch.randn(6, 5)}, {"series": padding})
     optimiser = torch.optim.SGD(coral.parameters(), lr=0.1)
-    coral.loss(batch, batch, 0.9, torch.Generator().manual_seed(0))["total"].backward()
+    coral.loss(Step(batch, batch, 0.9, torch.Generator().manual_seed(0)))["total"].backward()
     optimiser.step()
     assert not torch.equal(shared, unique)
     for name, (module, _) in modules.items():  # the script's own are left alone
