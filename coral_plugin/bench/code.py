@@ -32,7 +32,8 @@ def run_code(objective: str, dataset: str, finetuned: bool = False) -> str:
 def source_hash(roots: Iterable[str]) -> str:
     """sha256 (hex) over the files of ``roots`` and of what they import, within the top-level packages of ``roots``.
 
-    Names and contents of modules count, not the folder that they are installed in.
+    What Python runs counts: an edit of a comment, of a docstring or of the layout leaves the hash as it is, and so does
+    the folder that the modules are installed in.
     """
     remaining = list(roots)
     packages = {name.partition(".")[0] for name in remaining}
@@ -42,18 +43,25 @@ def source_hash(roots: Iterable[str]) -> str:
         path = None if name in hashes else _source(name)
         if path is None:
             continue
-        text = path.read_bytes()
-        hashes[name] = hashlib.sha256(text).hexdigest()
+        tree = ast.parse(path.read_bytes())
         remaining += [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        remaining += [module for module in _imports(text, package) if module.partition(".")[0] in packages]
+        remaining += [module for module in _imports(tree, package) if module.partition(".")[0] in packages]
+        hashes[name] = hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest()
     lines = "\n".join(f"{name} {hashes[name]}" for name in sorted(hashes))
     return hashlib.sha256(lines.encode()).hexdigest()
 
 
-def _imports(text: bytes, package: str) -> Iterator[str]:
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            node.body = node.body[ast.get_docstring(node, clean=False) is not None :]
+    return tree
+
+
+def _imports(tree: ast.Module, package: str) -> Iterator[str]:
     """Modules that a source of ``package`` may import: of ``from a import b`` both ``a`` and ``a.b``."""
-    for node in ast.walk(ast.parse(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -51,6 +51,17 @@ def test_the_folder_of_the_installation_leaves_it(package, tmp_path, monkeypatch
     assert source_hash(["codetree.main"]) != before
 
 
+def test_an_edit_of_words_leaves_it(package):
+    path = package / "a.py"
+    before = source_hash(["codetree.main"])
+    path.write_text(
+        '"""What a is."""\n\n\ndef f():\n    "What f is."\n    from .sub.b import c  # why\n\n    return c\n'
+    )
+    assert source_hash(["codetree.main"]) == before
+    path.write_text("def f():\n    from .sub.b import c\n    return 'c'\n")
+    assert source_hash(["codetree.main"]) != before
+
+
 def test_an_edit_of_what_is_not_imported_leaves_it(package):
     before = source_hash(["codetree.main"])
     (package / "unused.py").write_text("x = 2\n")
