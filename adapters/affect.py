@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split
-from coral_plugin.data.columns import make_column
+from coral_plugin.data.columns import held_values
 from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.padding import valid_steps
@@ -209,9 +209,10 @@ def _column(
     array: np.ndarray, modality: Modality, start: np.ndarray, length: np.ndarray, settings: AffectSettings, place: str
 ) -> ModalityColumn:
     """Sequences moved to step 0, cut to the longest that is kept."""
-    column = make_column(from_first_step(array, start), modality, length, place)
     lengths = torch.from_numpy(length)
-    values = _normalised(column.values, lengths) if settings.normalise else column.values
+    values = held_values(from_first_step(array, start), modality, lengths, place)
+    if settings.normalise:
+        values = _normalised(values, lengths)
     lengths = lengths.clamp(max=settings.max_length)
     return ModalityColumn(values[:, : int(lengths.max())].contiguous(), lengths)
 

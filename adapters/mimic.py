@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, DatasetAdapter, Kind, Modality, MultimodalData, Split, Task
-from coral_plugin.data.columns import make_column
+from coral_plugin.data import SPLITS, DatasetAdapter, Kind, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data.columns import held_values
 from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.data.values import as_array
@@ -82,7 +82,9 @@ class Mimic(DatasetAdapter):
             with_offset_from_array(Modality(name=name, kind=kinds[name], shape=array.shape[1:]), array[index["train"]])
             for name, array in values.items()
         ]
-        whole = {m.name: make_column(values[m.name], m, None, f"{path}: {_KEYS[m.name]}") for m in modalities}
+        whole = {
+            m.name: ModalityColumn(held_values(values[m.name], m, None, f"{path}: {_KEYS[m.name]}")) for m in modalities
+        }
         known = [_task(number, arrays, path) for number in settings.tasks]
         splits = {
             label: Split(

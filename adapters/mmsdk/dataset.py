@@ -11,7 +11,7 @@ import torch
 
 from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
 from coral_plugin.data.adapter import check_choices
-from coral_plugin.data.columns import make_column
+from coral_plugin.data.columns import held_values
 from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.statistics import with_offset
@@ -137,7 +137,7 @@ def _column(samples: list[Sample], modality: Modality, place: str) -> ModalityCo
     present = torch.tensor([name not in sample.missing for sample in samples])
     for row, sample in enumerate(samples):
         if present[row]:
-            values[row, : len(sample)] = make_column(sample.values[name][None], modality, None, place).values[0]
+            values[row, : len(sample)] = held_values(sample.values[name][None], modality, None, place)[0]
     return ModalityColumn(values, lengths, present=None if present.all() else present)
 
 

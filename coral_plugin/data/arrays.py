@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from coral_plugin.data.columns import ModalityColumn, make_column, missing_column
+from coral_plugin.data.columns import ModalityColumn, held_values, missing_column
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.kinds import lengths_of, modalities_of_splits, with_lengths
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.layouts import reshape_as
+from coral_plugin.data.mapped import mapped_column
 from coral_plugin.data.modality import Kind, Modality
-from coral_plugin.data.scale import far_values, refuse_other_scale
+from coral_plugin.data.scale import extremes, far_values, refuse_other_scale
 from coral_plugin.data.split import Split
 from coral_plugin.data.split_arrays import (
     LENGTH,
@@ -35,6 +36,7 @@ from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.data.values import column_names
 from coral_plugin.errors import InputError, one_line
+from coral_plugin.io.mapped import mapping_of
 
 VALID_SHARE = 0.15
 
@@ -67,6 +69,9 @@ def from_arrays(
 
     ``<split>/<modality>/present`` (N,) of bool says which samples have the modality. What the arrays hold for the
     others (NaN, zeros, anything) and their lengths are never looked at.
+
+    Memory-mapped arrays (``np.load(path, mmap_mode="r")``) are not copied into memory: they are gone through once in
+    pieces, and then read batch by batch.
 
     Args:
         arrays: The arrays (NumPy, torch, anything ``np.asarray`` takes); ``train`` is needed, ``valid`` and
@@ -206,13 +211,17 @@ def _with_names(modality: Modality, names: tuple[str, ...]) -> Modality:
 
 
 def _column(table: SplitArrays, modality: Modality, lengths: np.ndarray | None, source: str) -> ModalityColumn:
-    column = make_column(table[modality.name], modality, lengths, source)
-    if (present := presence_of(table, modality.name)) is None:
-        return column
+    array, present = table[modality.name], presence_of(table, modality.name)
+    if mapping_of(array) is not None:
+        return mapped_column(array, modality, lengths, present, source)
+    ends = None if lengths is None else torch.from_numpy(lengths)
+    values = held_values(array, modality, ends, source)
+    if present is None:
+        return ModalityColumn(values, ends)
     flags = torch.from_numpy(present)
     if modality.offset is not None:
-        column.values[~flags] = 0
-    return replace(column, present=flags)
+        values[~flags] = 0
+    return ModalityColumn(values, ends, present=flags)
 
 
 def notes_on_values(splits: Mapping[str, Split], modalities: Sequence[Modality]) -> list[str]:
@@ -223,10 +232,10 @@ def notes_on_values(splits: Mapping[str, Split], modalities: Sequence[Modality])
         column = train.columns[modality.name]
         if modality.kind != "image" or column.values.dtype == torch.uint8 or not column.presence().any():
             continue
-        values = column.values if column.present is None else column.values[column.present]
-        if not 0 <= values.min() <= values.max() <= 1:
+        low, high = extremes(modality, column)
+        if not 0 <= low <= high <= 1:
             notes.append(
-                f"image {modality.name} holds floats from {values.min():.3g} to {values.max():.3g}: "
+                f"image {modality.name} holds floats from {low:.3g} to {high:.3g}: "
                 "colour augmentations expect [0, 1] (or bytes)"
             )
     for label, split in splits.items():

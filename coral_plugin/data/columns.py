@@ -10,6 +10,7 @@ from torch import Tensor
 
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.padding import valid_steps
+from coral_plugin.data.stored import StoredValues
 from coral_plugin.errors import InputError
 
 _CHUNK = 1024  # samples that are held in double precision at a time
@@ -20,14 +21,15 @@ class ModalityColumn:
     """The values of one modality in one split.
 
     Attributes:
-        values: ``(M, ...)``; floating point, or ``uint8`` for images (scaled to [0, 1] when a batch is taken).
+        values: ``(M, ...)``; floating point, or ``uint8`` for images (scaled to [0, 1] when a batch is taken); stored
+            ones are read when a batch is taken.
         lengths: ``(M,)`` valid steps of each row, which start at step 0; None where every step is valid.
         rows: ``(N,)`` row of ``values`` for each sample; None where sample i is row i. Pairs drawn from a bank of
             images share their pixels through it.
         present: ``(M,)`` of bool, False for rows that stand for a missing modality; None where none is missing.
     """
 
-    values: Tensor
+    values: Tensor | StoredValues
     lengths: Tensor | None = None
     rows: Tensor | None = None
     present: Tensor | None = None
@@ -48,9 +50,11 @@ class ModalityColumn:
         def move(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else moved_tensor(tensor, device, copies)
 
-        return ModalityColumn(
-            moved_tensor(self.values, device, copies), move(self.lengths), move(self.rows), move(self.present)
-        )
+        if isinstance(self.values, StoredValues):
+            values: Tensor | StoredValues = self.values.to(device)
+        else:
+            values = moved_tensor(self.values, device, copies)
+        return ModalityColumn(values, move(self.lengths), move(self.rows), move(self.present))
 
     def subset(self, index: Tensor) -> ModalityColumn:
         """The samples at ``index`` (n,); the values are shared, not copied."""
@@ -95,8 +99,8 @@ def checked_lengths(array: np.ndarray, lengths: np.ndarray, source: str) -> np.n
     return lengths.astype(np.int64)
 
 
-def make_column(array: np.ndarray, modality: Modality, lengths: np.ndarray | None, source: str) -> ModalityColumn:
-    """The column of ``array`` (N, ...): 32-bit floats, series of varying length zero after their last step.
+def held_values(array: np.ndarray, modality: Modality, lengths: Tensor | None, source: str) -> Tensor:
+    """The values of ``array`` (N, ...) as a column holds them: 32-bit floats, series zero after their last step.
 
     Whole numbers of an image are its pixels, 0 to 255, and stay bytes. The modality's offset and unit are taken off in
     double precision.
@@ -111,13 +115,11 @@ def make_column(array: np.ndarray, modality: Modality, lengths: np.ndarray | Non
                 "give floats in [0, 1] for anything else."
             )
         # torch cannot share memory that is read-only
-        return ModalityColumn(torch.from_numpy(np.require(array, dtype=np.uint8, requirements=["C", "W"])))
+        return torch.from_numpy(np.require(array, dtype=np.uint8, requirements=["C", "W"]))
     values = _single(array, source) if modality.offset is None else _relative(array, modality, source)
-    if lengths is None:
-        return ModalityColumn(torch.from_numpy(values))
-    ends = torch.from_numpy(lengths)
-    values[~valid_steps(values, ends).numpy()] = 0.0
-    return ModalityColumn(torch.from_numpy(values), ends)
+    if lengths is not None:
+        values[~valid_steps(values, lengths).numpy()] = 0.0
+    return torch.from_numpy(values)
 
 
 def missing_column(modality: Modality, count: int) -> ModalityColumn:

@@ -14,6 +14,7 @@ from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.labels import missing_classes
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
+from coral_plugin.data.stored import StoredValues
 from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError
 
@@ -125,7 +126,13 @@ def fingerprint(splits: Mapping[str, Split]) -> str:
         parts |= {f"{label}/target/{name}": tensor for name, tensor in split.targets.items()}
         for key, tensor in parts.items():
             digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-            digest.update(memoryview(tensor.detach().cpu().contiguous().numpy()).cast("B"))
+            if isinstance(tensor, StoredValues) and tensor.digest:
+                digest.update(tensor.digest.encode())
+                continue
+            whole: Iterable[Tensor] = tensor.pieces() if isinstance(tensor, StoredValues) else [tensor]
+            for piece in whole:
+                held: Any = piece.detach().cpu().contiguous().numpy()
+                digest.update(memoryview(held).cast("B"))
     return digest.hexdigest()
 
 

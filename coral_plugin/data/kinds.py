@@ -108,14 +108,17 @@ def lengths_of(table: SplitArrays, modality: Modality, source: str) -> np.ndarra
     """Lengths ``(N,)`` of the series of one split; None where they have one length."""
     lengths = table.get(f"{modality.name}/{LENGTH}")
     array = table[modality.name]
+    present = presence_of(table, modality.name)
+    if modality.kind == "sequence" and lengths is not None:
+        return checked_lengths(array, lengths, source)
     if modality.kind == "sequence":
-        return trailing_lengths(array) if lengths is None else checked_lengths(array, lengths, source)
+        ends = trailing_lengths(array)
+        return ends if present is None else np.where(present, ends, 1)
     if lengths is None:
         return None
     if modality.kind != "timeseries":
         raise InputError(f"{source}/length is given, but {modality.name} is of kind {modality.kind}, of one length.")
     short = checked_lengths(array, lengths, source) != array.shape[1]
-    present = presence_of(table, modality.name)
     if (short if present is None else short[present]).any():
         raise InputError(
             f"{source}/length is given, but {modality.name} is of kind timeseries, of one length, as train has it; "

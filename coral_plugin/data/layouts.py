@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data.modality import KINDS, Kind
 from coral_plugin.errors import InputError
+from coral_plugin.io.mapped import pieces
 from coral_plugin.registry import suggest
 
 _CHANNELS = (1, 2, 3, 4)  # of an image
@@ -236,7 +237,8 @@ def _is_gray(train: np.ndarray) -> bool:
     sides = train.shape[1:]
     if train.dtype.kind not in "iu" or min(sides) < _SIDE or max(sides) > 4 * min(sides) or not len(train):
         return False
-    least, greatest = int(train.min()), int(train.max())
+    extremes = [(int(piece.min()), int(piece.max())) for _, piece in pieces(train)]
+    least, greatest = min(low for low, _ in extremes), max(high for _, high in extremes)
     return least >= 0 and (1 if train.dtype == np.uint8 else 127) < greatest <= 255
 
 

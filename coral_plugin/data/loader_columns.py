@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coral_plugin.data.columns import ModalityColumn, make_column
+from coral_plugin.data.columns import ModalityColumn, held_values
 from coral_plugin.data.layouts import Layout, layout_of, other_readings
 from coral_plugin.data.loader_batches import ModalityBatches
 from coral_plugin.data.modality import Kind, Modality
@@ -96,10 +96,11 @@ def columns_of(
 def _column(
     values: Tensor, modality: Modality, layout: Layout, lengths: np.ndarray | None, source: str
 ) -> ModalityColumn:
+    ends = None if lengths is None else torch.from_numpy(lengths)
     if modality.offset is not None:
-        return make_column(values.numpy(), modality, lengths, source)
-    if not layout.pixels:
+        values = held_values(values.numpy(), modality, ends, source)
+    elif not layout.pixels:
         values = values.float()
     elif values.dtype != torch.uint8:  # pixels of train may be other numbers in another split
         values = (values / 255).float()
-    return ModalityColumn(values, None if lengths is None else torch.from_numpy(lengths))
+    return ModalityColumn(values, ends)

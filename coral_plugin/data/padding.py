@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from coral_plugin.io.mapped import pieces
+
 # Share of train's samples from which rows of zeros at their ends are padding. Padded series nearly all differ from the
 # longest one; a sensor that reads zero at its last step does so in few samples. Padding that is taken for values costs
 # little where it is that rare, values that are taken for padding cost the encoder of a fixed-length series.
@@ -44,7 +46,8 @@ def trailing_lengths(values: np.ndarray) -> np.ndarray:
     [2, 1]
     """
     steps = np.arange(1, values.shape[1] + 1)
-    return np.maximum(((values != 0).any(axis=2) * steps).max(axis=1), 1).astype(np.int64)
+    ends = [((piece != 0).any(axis=2) * steps).max(axis=1) for _, piece in pieces(values)]
+    return np.maximum(np.concatenate(ends), 1).astype(np.int64)
 
 
 def is_padded(train: Series) -> bool:
@@ -81,7 +84,8 @@ def padding_notes(
             )
     if "train" in splits:
         train = splits["train"]
-        silent, total = _count(train, ~(train.values[:, 0] != 0).any(axis=1) & (train.values != 0).any(axis=(1, 2)))
+        flags = [~(piece[:, 0] != 0).any(axis=1) & (piece != 0).any(axis=(1, 2)) for _, piece in pieces(train.values)]
+        silent, total = _count(train, np.concatenate(flags))
         if silent:
             notes.append(
                 f"{name}: {silent} of {total} samples of train begin with rows of zeros, which are values; where they "

@@ -12,6 +12,7 @@ from torch import Tensor
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
+from coral_plugin.data.stored import StoredValues
 from coral_plugin.errors import InputError
 
 FAR = 100.0  # standard deviations of train
@@ -20,7 +21,7 @@ _CHUNK = 1024  # samples that are looked at together
 
 def with_bounds(modality: Modality, column: ModalityColumn) -> Modality:
     """``modality`` with the least and the greatest value of ``column``; those of images within [0, 1] are 0 and 1."""
-    low, high = _extremes(modality, column)
+    low, high = extremes(modality, column)
     if modality.kind == "image" and 0 <= low <= high <= 1:
         low, high = 0.0, 1.0
     return replace(modality, bounds=(low, high))
@@ -94,7 +95,7 @@ def _narrow(modality: Modality, column: ModalityColumn) -> str | None:
     """The note on images that vary far less than those of train; None for others, and for images of one value."""
     if modality.kind != "image" or modality.bounds is None or modality.offset is not None:
         return None
-    low, high = _extremes(modality, column)
+    low, high = extremes(modality, column)
     least, greatest = modality.bounds
     if not 0 < FAR * (high - low) < greatest - least:
         return None
@@ -104,7 +105,7 @@ def _narrow(modality: Modality, column: ModalityColumn) -> str | None:
     )
 
 
-def _extremes(modality: Modality, column: ModalityColumn) -> tuple[float, float]:
+def extremes(modality: Modality, column: ModalityColumn) -> tuple[float, float]:
     """Least and greatest valid value; 0 and 0 without any."""
     extremes = [torch.aminmax(values) for _, values in valid_values(modality, column)]
     low = min((float(pair.min) for pair in extremes), default=0.0)
@@ -122,7 +123,8 @@ def _scale(modality: Modality) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
 def valid_values(modality: Modality, column: ModalityColumn) -> Iterator[tuple[Tensor, Tensor]]:
     """Sample index (n,) and values (n, features) of what is neither padding nor missing, in pieces."""
-    for index in column.presence().nonzero().squeeze(1).split(_CHUNK):
+    chunk = column.values.chunk(_CHUNK) if isinstance(column.values, StoredValues) else _CHUNK
+    for index in column.presence().nonzero().squeeze(1).split(chunk):
         values, padding = column.take(index)
         rows = index
         if modality.kind == "image":

@@ -9,9 +9,11 @@ import numpy as np
 
 from coral_plugin.data.values import as_array, as_labels, as_values, column_names, pad_steps
 from coral_plugin.errors import InputError, short
+from coral_plugin.io.mapped import mapping_of, pieces
 
 SPLITS = ("train", "valid", "test")
 LENGTH, PRESENT = "length", "present"
+_FIRST = 1024  # samples of a file that are looked at where some lack the modality
 
 # "<modality>", "<modality>/length", "<modality>/present" and "labels" of one split
 SplitArrays = dict[str, np.ndarray]
@@ -103,12 +105,13 @@ def validate_split(table: SplitArrays, prefix: str, name: str) -> SplitArrays:
             if not present.all():
                 checked[key] = present
             continue
+        missing = None
         if (flags := presence_of(table, modality)) is not None:
             missing = ~_flags(flags, f"{name}: {prefix}{modality}/{PRESENT}")
-            if missing.any():
+            if missing.any() and mapping_of(array) is None:
                 array = array.copy()
                 array[missing] = 1 if last == LENGTH else 0
-        _require_finite(array, f"{name}: {prefix}{key}")
+        _require_finite(array, f"{name}: {prefix}{key}", missing)
         checked[key] = np.asarray(array)
     _require_some_modality(checked, prefix, name)
     return checked
@@ -125,9 +128,11 @@ def presence_of(table: SplitArrays, modality: str) -> np.ndarray | None:
 
 
 def present_rows(table: SplitArrays, modality: str) -> np.ndarray:
-    """Values of a modality in the samples that have it."""
-    present = presence_of(table, modality)
-    return table[modality] if present is None else table[modality][present]
+    """Values of a modality in the samples that have it; the first of them where they are in a file."""
+    array, present = table[modality], presence_of(table, modality)
+    if present is not None and mapping_of(array) is not None:
+        return array[np.flatnonzero(present)[:_FIRST]]
+    return array if present is None else array[present]
 
 
 def first_keys(arrays: Mapping[str, Any]) -> str:
@@ -179,18 +184,28 @@ def _flags(array: np.ndarray, source: str) -> np.ndarray:
     return array.astype(bool)
 
 
-def _require_finite(array: np.ndarray, source: str) -> None:
+def _require_finite(array: np.ndarray, source: str, missing: np.ndarray | None) -> None:
     if np.ma.is_masked(array):
         place = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(array))[0])
         raise InputError(
             f"{source} has {int(np.ma.count_masked(array))} of {array.size} values masked (missing), the first at "
             f"{list(place)}: fill them in, or flag samples that lack the modality under <split>/<modality>/{PRESENT}."
         )
-    if array.dtype.kind == "f" and not (finite := np.isfinite(array)).all():
-        place = tuple(int(i) for i in np.argwhere(~finite)[0])
+    if array.dtype.kind != "f":
+        return
+    wild, first = 0, ""
+    for start, piece in pieces(array):
+        finite = np.isfinite(piece)
+        if missing is not None:
+            finite[missing[start : start + len(piece)]] = True
+        if not finite.all():
+            row, *rest = (int(i) for i in np.argwhere(~finite)[0])
+            first = first or f"{piece[row, *rest]}) at {[start + row, *rest]}"
+            wild += int((~finite).sum())
+    if wild:
         raise InputError(
-            f"{source} holds {int((~finite).sum())} values that are not finite, "
-            f"the first ({array[place]}) at {list(place)}: fill them in, or leave those samples out."
+            f"{source} holds {wild} values that are not finite, the first ({first}: fill them in, or leave those "
+            "samples out."
         )
 
 

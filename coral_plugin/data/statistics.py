@@ -13,6 +13,8 @@ from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.padding import valid_steps
 from coral_plugin.data.scale import valid_values, with_bounds
+from coral_plugin.data.stored import StoredValues
+from coral_plugin.io.mapped import PIECE, give_back, mapping_of, pieces
 
 _CHUNK = 1024  # samples that are held in double precision at a time
 _DOUBLE, _SINGLE = torch.finfo(torch.float64).eps, torch.finfo(torch.float32).eps
@@ -88,13 +90,15 @@ def with_offset_from_array(
     exact = np.can_cast(array.dtype, np.float32) and array.dtype != np.float32
     if exact or (modality.kind == "image" and array.dtype.kind in "iu"):
         return modality
-    if array.dtype == np.float32 and not _tiny(array):
+    if array.dtype == np.float32 and not _tiny(array, present):
         return modality
 
     def chunks() -> Iterator[Tensor]:
-        for at in range(0, len(array), _CHUNK):
-            rows = slice(at, at + _CHUNK)
-            values = np.asarray(array[rows], dtype=np.float64)
+        mapping = mapping_of(array)
+        step = _CHUNK if mapping is None else max(1, min(_CHUNK, PIECE // array[:1].nbytes))
+        for start in range(0, len(array), step):
+            rows = slice(start, start + step)
+            values = np.array(array[rows], dtype=np.float64)
             values = np.moveaxis(values, 1, -1) if modality.kind == "image" else values
             keep = np.ones(len(values), dtype=bool) if present is None else present[rows]
             if lengths is None:
@@ -102,6 +106,8 @@ def with_offset_from_array(
             else:
                 values = values[valid_steps(values, torch.from_numpy(lengths[rows])).numpy() & keep[:, None]]
             yield torch.from_numpy(values.reshape(-1, values.shape[-1]))
+            if mapping is not None:
+                give_back(mapping)
 
     return with_offset(modality, chunks)
 
@@ -138,7 +144,7 @@ def _moments_of_bytes(modality: Modality, column: ModalityColumn) -> tuple[Tenso
     rows = column.presence().nonzero().squeeze(1)
     rows = rows if column.rows is None else column.rows[rows]
     counts = torch.zeros(modality.features, 256, dtype=torch.float64)
-    for part in rows.split(_CHUNK):
+    for part in rows.split(column.values.chunk(_CHUNK) if isinstance(column.values, StoredValues) else _CHUNK):
         for channel, pixels in enumerate(column.values[part].movedim(1, 0)):
             counts[channel] += torch.bincount(pixels.flatten(), minlength=256)
     shares = counts / counts.sum(dim=1, keepdim=True)  # (C, 256)
@@ -147,6 +153,10 @@ def _moments_of_bytes(modality: Modality, column: ModalityColumn) -> tuple[Tenso
     return mean, (shares * (grey - mean[:, None]).square()).sum(dim=1).sqrt()
 
 
-def _tiny(array: np.ndarray) -> bool:
+def _tiny(array: np.ndarray, present: np.ndarray | None) -> bool:
     """Whether all values are so small that a 32-bit float has few digits of them."""
-    return float(max(array.max(), -array.min())) < _SMALL
+    for start, piece in pieces(array):
+        values = piece if present is None else piece[present[start : start + len(piece)]]
+        if len(values) and not float(max(values.max(), -values.min())) < _SMALL:
+            return False
+    return True

@@ -18,18 +18,26 @@ def read_npy(path: Path) -> np.ndarray:
     Raises:
         InputError: the file is missing, another kind of file, cut off, or holds Python objects.
     """
+    check_npy(path)
+    array: np.ndarray = np.load(path, allow_pickle=False)
+    return array
+
+
+def check_npy(path: Path) -> None:
+    """Refuse a file that is no ``.npy`` of numbers or text, before memory is taken for it.
+
+    Raises:
+        InputError: the file is missing, another kind of file, cut off, or holds Python objects.
+    """
     require_kind(path, "npy", "an array that was saved with np.save")
     try:
         with path.open("rb") as file:
             check_header(file, path.stat().st_size, str(path))
-            file.seek(0)
-            array: np.ndarray = np.lib.format.read_array(file, allow_pickle=False)
     except InputError:
         raise
     except (ValueError, TypeError, SyntaxError, KeyError, EOFError, RecursionError) as error:
         reason = one_line(error, 150)
         raise InputError(f"{path} has a damaged header ({reason}); fetch it again.") from error
-    return array
 
 
 def check_header(file: IO[bytes], size: int, source: str) -> None:

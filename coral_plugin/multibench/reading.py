@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor
 
@@ -119,7 +119,7 @@ def _form(layout: Layout, data: MultimodalData, name: str) -> Form:
     """The range of an image that is held in floats: 0 to 1 where it lies within, else its extremes in train."""
     if layout.kind != "image" or layout.pixels:
         return Form(layout=layout)
-    values = data.train.columns[name].values
+    values = cast(Tensor, data.train.columns[name].values)
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1:
         return Form(layout=layout)
@@ -132,7 +132,7 @@ def _scaled(data: MultimodalData, forms: Sequence[Form]) -> MultimodalData:
     for modality, form in zip(data.modalities, forms, strict=True):
         for label, split in splits.items():
             column = split.columns[modality.name]
-            if (values := form.scaled(column.values)) is not column.values:
+            if (values := form.scaled(cast(Tensor, column.values))) is not column.values:
                 columns = {**split.columns, modality.name: replace(column, values=values)}
                 splits[label] = replace(split, columns=columns)
     known = tuple(with_statistics(m, splits["train"].columns[m.name]) for m in data.modalities)

@@ -292,5 +292,6 @@ def _before(split: Split, device: torch.device) -> int:
     """Bytes that are taken before the first step."""
     if device.type == "cpu":
         return machine.resident()
-    values = {c.values.untyped_storage().data_ptr(): c.values.nbytes for c in split.columns.values()}
+    held = (column.values for column in split.columns.values() if isinstance(column.values, Tensor))
+    values = {tensor.untyped_storage().data_ptr(): tensor.nbytes for tensor in held}
     return int(torch.cuda.memory_allocated(device)) + sum(values.values())
