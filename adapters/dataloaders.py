@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from coral_plugin.data import DatasetAdapter, Kind, MultimodalData
+from coral_plugin.data import DatasetAdapter, MultimodalData
 from coral_plugin.data.loaders import from_loaders, read_loaders
+from coral_plugin.data.modality import Kind
 from coral_plugin.errors import InputError
 
 __all__ = ["Dataloaders", "DataloadersSettings", "from_loaders", "read_loaders"]

@@ -22,7 +22,7 @@ from typing import Any
 from multibench_plan import ROOT, Plan, plan_of, scripts_of, trainer_of, write_data
 
 from coral_plugin.io.files import write_json, write_text
-from coral_plugin.multibench import find_checkout
+from coral_plugin.multibench.checkout import find_checkout
 from coral_plugin.runs.environment import commit, environment
 
 OBJECTIVES = ("supervised", "coral", "comm")

@@ -20,8 +20,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from coral_plugin.io.files import write_json  # noqa: E402
-from coral_plugin.multibench import find_checkout, multibench  # noqa: E402
-from coral_plugin.multibench.shims import SCRIPT_SHIMS  # noqa: E402
+from coral_plugin.multibench import multibench  # noqa: E402
+from coral_plugin.multibench.checkout import find_checkout  # noqa: E402
+from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS  # noqa: E402
 from coral_plugin.runs.environment import environment  # noqa: E402
 
 _INSIDE = "--inside"

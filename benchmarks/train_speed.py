@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from coral_plugin.augmentations import Augmenter, build_augmenter
+from coral_plugin.augmentations import build_augmenter
+from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import Modality, ModalityColumn, MultimodalBatch, MultimodalData, Split, from_arrays
 from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings

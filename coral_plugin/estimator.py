@@ -12,11 +12,12 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from coral_plugin.data import Kind, as_split
+from coral_plugin.data.arrays import as_split
+from coral_plugin.data.modality import Kind
 from coral_plugin.data.scale import far_values
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
-from coral_plugin.networks import EncoderLike
+from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.columns import Columns, group_columns, pack, unpack
 from coral_plugin.runs.fit import fit

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from coral_plugin.data import DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task, fingerprint
+from coral_plugin.data import DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
 from coral_plugin.data.adapter import check_seed
+from coral_plugin.data.dataset import fingerprint
 from coral_plugin.errors import InputError, MachineError
 
 from .cache import cached_banks

@@ -1,25 +1,6 @@
 """Augmented views of multimodal batches."""
 
-from coral_plugin.augmentations.base import (
-    NOT_NEGATIVE,
-    POSITIVE,
-    SHARE,
-    Augmentation,
-    Range,
-    augmentation,
-    names_for,
-)
-from coral_plugin.augmentations.pipeline import Augmenter, CustomFunction, build_augmenter
+from coral_plugin.augmentations.base import NOT_NEGATIVE, POSITIVE, SHARE, Augmentation, augmentation
+from coral_plugin.augmentations.pipeline import build_augmenter
 
-__all__ = [
-    "NOT_NEGATIVE",
-    "POSITIVE",
-    "SHARE",
-    "Augmentation",
-    "Augmenter",
-    "CustomFunction",
-    "Range",
-    "augmentation",
-    "build_augmenter",
-    "names_for",
-]
+__all__ = ["NOT_NEGATIVE", "POSITIVE", "SHARE", "Augmentation", "augmentation", "build_augmenter"]

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor
 
-from coral_plugin.data import KINDS, Modality
-from coral_plugin.data.modality import Kind
-from coral_plugin.errors import InputError, PluginError
+from coral_plugin.data import Modality
+from coral_plugin.data.modality import KINDS, Kind
+from coral_plugin.errors import PluginError
 from coral_plugin.registry import AUGMENTATIONS
 
 Range = tuple[float, float]
@@ -128,23 +128,9 @@ def value_in_bounds(value: Any, default: Any, bounds: Range) -> Any:
 
 def applicable(modality: Modality) -> list[str]:
     """Names of the augmentations that apply to ``modality``, sorted; broken plugins are left out."""
-    return [name for name, entry in _loaded().items() if entry.applies_to(modality)]
-
-
-def names_for(kind: str) -> list[str]:
-    """Names of the augmentations for a kind of modality, sorted; some need 3 channels or triples of axes.
-
-    Raises:
-        InputError: no such kind.
-    """
-    if kind not in KINDS:
-        raise InputError(f"Unknown kind of modality {kind!r}; known: {', '.join(KINDS)}.")
-    return [name for name, entry in _loaded().items() if kind in entry.kinds]
-
-
-def _loaded() -> dict[str, Augmentation]:
-    loaded = {}
+    names = []
     for name in AUGMENTATIONS.names():
         with contextlib.suppress(PluginError):
-            loaded[name] = AUGMENTATIONS.get(name)
-    return loaded
+            if AUGMENTATIONS.get(name).applies_to(modality):
+                names.append(name)
+    return names

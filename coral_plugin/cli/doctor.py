@@ -54,7 +54,7 @@ def _multibench(folder: str | None) -> bool:
     from coral_plugin.multibench.checkout import find_checkout
     from coral_plugin.multibench.compatibility import needs
     from coral_plugin.multibench.modules import survey
-    from coral_plugin.multibench.shims import SCRIPT_SHIMS, SHIMS
+    from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS, SHIMS
 
     try:
         checkout = find_checkout(folder)

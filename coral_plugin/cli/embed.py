@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
 
 def embed(arguments: argparse.Namespace) -> int:
     """Write the representations for the parsed ``arguments``."""
-    from coral_plugin.data import as_split
+    from coral_plugin.data.arrays import as_split
     from coral_plugin.data.scale import far_values
     from coral_plugin.data.split_arrays import PRESENT
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split

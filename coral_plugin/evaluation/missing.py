@@ -11,7 +11,8 @@ import numpy as np
 from coral_plugin.data import MultimodalData, Split
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
-from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.scoring import fit_whole, probing_splits, score_task
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import suggest

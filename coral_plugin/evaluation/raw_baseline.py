@@ -9,7 +9,8 @@ import numpy as np
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import raw_features
-from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.scoring import Features, PartScores, fit_whole, probing_splits, score_parts
 
 

@@ -12,8 +12,9 @@ from coral_plugin.data import MultimodalData, Split, Task
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.disentanglement import disentanglement
 from coral_plugin.evaluation.features import ALL, concatenate, embed_split
-from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings, fit_probe, probe
+from coral_plugin.evaluation.probe import ProbeSettings, fit_probe, probe
 from coral_plugin.evaluation.probe.inputs import LabelledFeatures
+from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.objectives import Objective
 
 Features = dict[str, dict[str, np.ndarray]]

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from coral_plugin.multibench.checkout import Checkout, find_checkout
 from coral_plugin.multibench.compatibility import multibench
 
 if TYPE_CHECKING:
     from coral_plugin.multibench.encoders import MultiBenchEncoder
-    from coral_plugin.multibench.objective import CoralObjective, coral_objective
+    from coral_plugin.multibench.objective import coral_objective
 
-__all__ = ["Checkout", "CoralObjective", "MultiBenchEncoder", "coral_objective", "find_checkout", "multibench"]
+__all__ = ["MultiBenchEncoder", "coral_objective", "multibench"]
 
 
 def __getattr__(name: str) -> Any:
-    # these bring the networks with them, which whoever looks for a checkout need not wait for
+    # both import the networks, which a command that only runs a script need not wait for
     if name == "MultiBenchEncoder":
         from coral_plugin.multibench import encoders
 
         return encoders.MultiBenchEncoder
-    if name in __all__:
+    if name == "coral_objective":
         from coral_plugin.multibench import objective
 
-        return getattr(objective, name)
+        return objective.coral_objective
     raise AttributeError(f"module 'coral_plugin.multibench' has no attribute {name!r}")

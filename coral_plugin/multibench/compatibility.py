@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from coral_plugin.multibench.checkout import Checkout, find_checkout
 from coral_plugin.multibench.isolation import Scope, current, isolated
-from coral_plugin.multibench.shims import SHIMS, Shim
+from coral_plugin.multibench.shims.base import Shim
+from coral_plugin.multibench.shims.catalogue import SHIMS
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, NoiseSource
+from coral_plugin.evaluation.robustness.noise.families import FAMILIES, Noise, NoiseSource
 from coral_plugin.multibench.checkout import Checkout
 from coral_plugin.multibench.isolation import isolated
 

@@ -12,22 +12,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from coral_plugin.augmentations import Augmenter, build_augmenter
-from coral_plugin.data import Kind, MultimodalBatch
+from coral_plugin.augmentations import build_augmenter
+from coral_plugin.augmentations.pipeline import Augmenter
+from coral_plugin.data import MultimodalBatch
+from coral_plugin.data.modality import Kind
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.encoders import MultiBenchEncoder, wrapped
 from coral_plugin.multibench.layout import Batches
 from coral_plugin.multibench.masking import masked
 from coral_plugin.multibench.reading import first_batch, read_script
 from coral_plugin.multibench.task import ScriptTask, as_given, fuse, output_shape
-from coral_plugin.networks import (
-    NetworkSettings,
-    TokenEncoder,
-    UniquePathway,
-    default_width,
-    module_key,
-    projection_head,
-)
+from coral_plugin.networks import NetworkSettings, UniquePathway, module_key, projection_head
+from coral_plugin.networks.factory import default_width
+from coral_plugin.networks.pathways import TokenEncoder
 from coral_plugin.objectives.coral_terms import CoralSettings, coral_terms, view_masks
 from coral_plugin.runs.settings import build
 from coral_plugin.training.randomness import fold, generator

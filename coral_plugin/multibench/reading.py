@@ -9,10 +9,12 @@ from typing import Any, cast
 
 from torch import Tensor
 
-from coral_plugin.data import Kind, MultimodalData, fingerprint
+from coral_plugin.data import MultimodalData
+from coral_plugin.data.dataset import fingerprint
 from coral_plugin.data.layouts import Layout, layout_of
 from coral_plugin.data.loader_batches import in_order, split_batch
 from coral_plugin.data.loaders import read_loaders
+from coral_plugin.data.modality import Kind
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.layout import Batches, Form

@@ -11,9 +11,10 @@ from coral_plugin.multibench.compatibility import multibench
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.launch import run_script, seed_everything
 from coral_plugin.multibench.record import RunRecord, ScriptRun
-from coral_plugin.multibench.redirect import DataRequest, redirect
-from coral_plugin.multibench.shims import SCRIPT_SHIMS
+from coral_plugin.multibench.redirect.loaders import redirect
+from coral_plugin.multibench.redirect.request import DataRequest
 from coral_plugin.multibench.shims.base import absent
+from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS
 from coral_plugin.multibench.training import check_training, count_calls, refuse_others, set_epochs
 
 

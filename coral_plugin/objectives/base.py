@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality, MultimodalBatch, Task
 from coral_plugin.distributed import gather
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderBuilders, EncoderLike, NetworkSettings, default_width, resolve_encoders
+from coral_plugin.networks import EncoderBuilders, NetworkSettings
+from coral_plugin.networks.factory import EncoderLike, default_width, resolve_encoders
 
 
 class Step:

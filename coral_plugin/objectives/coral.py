@@ -17,10 +17,10 @@ from coral_plugin.networks import (
     module_key,
     project_present,
     projection_head,
-    scatter_rows,
     token_encoders,
     tokenise,
 )
+from coral_plugin.networks.pathways import scatter_rows
 from coral_plugin.objectives.base import Objective, Step, training_recipe
 from coral_plugin.objectives.coral_terms import CoralSettings, coral_terms, view_masks
 

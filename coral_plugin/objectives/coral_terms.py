@@ -14,8 +14,8 @@ from torch import Tensor
 from coral_plugin.errors import InputError
 from coral_plugin.losses import cosine_embedding, info_nce, nt_xent, squared_cosine
 from coral_plugin.losses.supervised import supervised_contrast
-from coral_plugin.networks import UniqueDesign
 from coral_plugin.networks.masking import mask_ratio, partition
+from coral_plugin.networks.unique import UniqueDesign
 from coral_plugin.objectives.base import over_batch
 
 _PENALTIES = {"cosine": cosine_embedding, "squared_cosine": squared_cosine}

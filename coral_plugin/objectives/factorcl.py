@@ -13,13 +13,9 @@ from torch import Tensor, nn
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.losses.factorised import club_bound, nce_bound
-from coral_plugin.networks import (
-    EncoderBuilders,
-    PooledEncoder,
-    module_key,
-    tokenise,
-)
+from coral_plugin.networks import EncoderBuilders, module_key, tokenise
 from coral_plugin.networks.critics import ConcatCritic
+from coral_plugin.networks.pathways import PooledEncoder
 from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
 
 Pool = Literal["mean", "last"]

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data import MultimodalBatch, Task
 from coral_plugin.errors import InputError
-from coral_plugin.losses import at_least_float32
+from coral_plugin.losses.contrastive import at_least_float32
 from coral_plugin.networks import (
     EncoderBuilders,
     SharedPathway,

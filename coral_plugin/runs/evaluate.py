@@ -16,7 +16,8 @@ from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
 from coral_plugin.evaluation.multibench_figures import Figures, multibench_figures
 from coral_plugin.evaluation.pictures.density import embedding_density, require_umap
-from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.raw_baseline import RawBaseline, fit_raw_baseline, score_raw_baseline
 from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
 from coral_plugin.evaluation.scoring import (

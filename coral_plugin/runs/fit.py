@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.data import SPLITS, Kind, MultimodalData, as_split, from_arrays
+from coral_plugin.data import SPLITS, MultimodalData, from_arrays
+from coral_plugin.data.arrays import as_split
+from coral_plugin.data.modality import Kind
 from coral_plugin.data.scale import far_values
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import presence_note
 from coral_plugin.io.paths import home_expanded
-from coral_plugin.networks import EncoderLike
+from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.run import Run, run

@@ -17,7 +17,7 @@ from coral_plugin.errors import CoralError, InputError, one_line, short
 from coral_plugin.io.files import read_json, write_aside, write_json, write_text
 from coral_plugin.io.safetensors import saved_shapes
 from coral_plugin.io.yamlfile import read_yaml
-from coral_plugin.networks import EncoderLike
+from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.checks import incomplete, misfit

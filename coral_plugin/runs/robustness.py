@@ -12,7 +12,8 @@ from typing import Any
 
 from coral_plugin.data import MultimodalData, Task
 from coral_plugin.evaluation.metrics import Scores, metric_named
-from coral_plugin.evaluation.probe import FittedProbe, ProbeSettings
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.raw_baseline import RawBaseline
 from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION, Curves, conditions, score_noise
 from coral_plugin.evaluation.robustness.measures import (
@@ -22,7 +23,7 @@ from coral_plugin.evaluation.robustness.measures import (
     effective_robustness,
     relative_robustness,
 )
-from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, NoiseSource, noise_by_modality
+from coral_plugin.evaluation.robustness.noise.families import FAMILIES, Noise, NoiseSource, noise_by_modality
 from coral_plugin.evaluation.robustness.picture import robustness_curves
 from coral_plugin.evaluation.scoring import probing_splits
 from coral_plugin.runs.folder import PLOTS, load_objective

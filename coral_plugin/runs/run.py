@@ -20,7 +20,7 @@ from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline
 from coral_plugin.evaluation.scoring import complete_samples
 from coral_plugin.io.files import write_json, write_text
-from coral_plugin.networks import EncoderLike
+from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.runs.folder import (

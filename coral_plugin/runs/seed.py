@@ -14,7 +14,7 @@ from coral_plugin.evaluation.scoring import (
     score_disentanglement,
     score_parts,
 )
-from coral_plugin.networks import default_width
+from coral_plugin.networks.factory import default_width
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import Trained
 

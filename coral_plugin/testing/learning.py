@@ -8,7 +8,8 @@ from dataclasses import replace
 import torch
 
 from coral_plugin.data import Modality
-from coral_plugin.objectives import Objective, parameter_groups
+from coral_plugin.objectives import Objective
+from coral_plugin.objectives.base import parameter_groups
 from coral_plugin.testing.expect import expect, expect_finite, expect_same, gradients
 from coral_plugin.testing.samples import as_type, make_samples, view
 from coral_plugin.testing.subject import Subject, terms, values_of

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from coral_plugin.data import Modality
-from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import suggest
 from coral_plugin.testing import contract, invariance, learning, state

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.networks import EncoderLike, NetworkSettings
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective, Step
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.testing.expect import expect

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from coral_plugin.augmentations import Augmenter
+from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import Split
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import InputError

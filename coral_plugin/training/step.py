@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.augmentations import Augmenter
+from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.objectives import Objective, Step, parameter_groups
 from coral_plugin.training.randomness import fold, generator

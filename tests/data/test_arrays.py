@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from coral_plugin.data import Modality, Task, as_split, from_arrays, split_off
+from coral_plugin.data import Modality, Task, from_arrays, split_off
+from coral_plugin.data.arrays import as_split
 from coral_plugin.errors import InputError
 
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, fingerprint, from_arrays
+from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, from_arrays
+from coral_plugin.data.dataset import fingerprint
 from coral_plugin.errors import InputError
 
 

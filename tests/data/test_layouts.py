@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from coral_plugin.adapters.arrays import ArraysSettings, NpzArrays
-from coral_plugin.data import as_split, from_arrays, from_loaders
+from coral_plugin.data import from_arrays, from_loaders
+from coral_plugin.data.arrays import as_split
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.layouts import layout_of, other_readings
 from coral_plugin.errors import InputError

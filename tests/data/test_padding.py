@@ -6,7 +6,8 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from coral_plugin.adapters.arrays import ArraysSettings, NpzArrays
-from coral_plugin.data import as_split, from_arrays, from_loaders
+from coral_plugin.data import from_arrays, from_loaders
+from coral_plugin.data.arrays import as_split
 from coral_plugin.data.padding import trailing_lengths
 from coral_plugin.errors import InputError
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, as_split, from_arrays
+from coral_plugin.data import Modality, ModalityColumn, MultimodalData, Split, from_arrays
+from coral_plugin.data.arrays import as_split
 from coral_plugin.errors import InputError
 
 

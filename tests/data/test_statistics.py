@@ -9,7 +9,8 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from coral_plugin.adapters.arrays import NpzArrays
-from coral_plugin.data import Modality, ModalityColumn, as_split, from_arrays, from_loaders
+from coral_plugin.data import Modality, ModalityColumn, from_arrays, from_loaders
+from coral_plugin.data.arrays import as_split
 from coral_plugin.data.statistics import moments, with_offset_from_array, with_statistics
 from coral_plugin.estimator import CoralEncoder
 from coral_plugin.runs.fit import fit

@@ -7,7 +7,8 @@ import torch
 
 import coral_plugin
 from coral_plugin import CoralEncoder
-from coral_plugin.data import as_split, from_arrays, from_loaders
+from coral_plugin.data import from_arrays, from_loaders
+from coral_plugin.data.arrays import as_split
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.data.scale import far_values
 from coral_plugin.data.values import as_array, as_labels, as_values

@@ -9,7 +9,8 @@ import pytest
 import pytorch_lightning  # noqa: F401 - it must not meet what stands in for torchvision
 import torch
 
-from coral_plugin.multibench import find_checkout, multibench
+from coral_plugin.multibench import multibench
+from coral_plugin.multibench.checkout import find_checkout
 
 DOUBLE = Path(__file__).parent / "double"
 REAL = os.environ.get("MULTIBENCH_ROOT")

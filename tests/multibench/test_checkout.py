@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from coral_plugin.errors import InputError
-from coral_plugin.multibench import find_checkout
-from coral_plugin.multibench.checkout import CLONE, MARKS, TESTED
+from coral_plugin.multibench.checkout import CLONE, MARKS, TESTED, find_checkout
 
 DOUBLE = Path(__file__).parent / "double"
 

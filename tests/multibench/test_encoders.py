@@ -11,7 +11,8 @@ from coral_plugin.data.layouts import Layout
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.encoders import MultiBenchEncoder
 from coral_plugin.multibench.layout import Form
-from coral_plugin.networks import NetworkSettings, TokenEncoder
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.networks.pathways import TokenEncoder
 from coral_plugin.networks.tokenizers import FeatureTokenizer, PatchTokenizer, SequenceTokenizer, VectorTokenizer
 from coral_plugin.objectives import Step
 from coral_plugin.objectives.coral import Coral, CoralSettings

@@ -12,7 +12,8 @@ import types
 import pytest
 import torch
 
-from coral_plugin.multibench import Checkout, multibench
+from coral_plugin.multibench import multibench
+from coral_plugin.multibench.checkout import Checkout
 from coral_plugin.multibench.isolation import bound, current, isolated
 
 OTHERS = ("datasets", "utils", "datasets.affect")

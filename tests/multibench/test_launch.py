@@ -15,7 +15,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.multibench import multibench
 from coral_plugin.multibench.failures import ScriptError
 from coral_plugin.multibench.launch import check_arguments, run_script, seed_everything
-from coral_plugin.multibench.shims import SCRIPT_SHIMS
+from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from coral_plugin.cli.main import main
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.named import classes
-from coral_plugin.networks import resolve_encoders
+from coral_plugin.networks.factory import resolve_encoders
 
 SERIES = Modality(name="series", kind="sequence", shape=(6, 4))
 

@@ -7,7 +7,7 @@ import torch
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.multibench_figures import accuracy, affect_accuracy, affect_figures, auprc, f1
-from coral_plugin.evaluation.robustness.noise import Noise, add_noise, noise_by_modality
+from coral_plugin.evaluation.robustness.noise.families import Noise, add_noise, noise_by_modality
 from coral_plugin.multibench.noise import noise_of
 
 MODALITIES = [

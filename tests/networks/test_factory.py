@@ -6,12 +6,12 @@ from torch import nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError, UnknownNameError
-from coral_plugin.networks import NetworkSettings, default_width, resolve_encoders
+from coral_plugin.networks import NetworkSettings
 from coral_plugin.networks.encoders.affect import AffectTransformer
 from coral_plugin.networks.encoders.images import AlexNet, SmallConv
 from coral_plugin.networks.encoders.series import GRU, Conv1d
 from coral_plugin.networks.encoders.tabular import MLP
-from coral_plugin.networks.factory import parse_encoder
+from coral_plugin.networks.factory import default_width, parse_encoder, resolve_encoders
 
 SHAPES = {"sequence": (9, 6), "timeseries": (12, 3), "tabular": (5,), "image": (3, 8, 8)}
 

@@ -6,7 +6,8 @@ from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.networks import SharedPathway, TokenEncoder, module_key
+from coral_plugin.networks import SharedPathway, module_key
+from coral_plugin.networks.pathways import TokenEncoder
 from coral_plugin.networks.tokenizers import FeatureTokenizer, PatchTokenizer, SequenceTokenizer, VectorTokenizer
 
 TABLE = Modality(name="table", kind="tabular", shape=(5,))

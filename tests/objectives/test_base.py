@@ -10,7 +10,8 @@ from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.networks.encoders.affect import AffectTransformer
-from coral_plugin.objectives import Objective, Step, parameter_groups
+from coral_plugin.objectives import Objective, Step
+from coral_plugin.objectives.base import parameter_groups
 from coral_plugin.objectives.coral import Coral, CoralSettings
 from coral_plugin.objectives.supervised import Supervised
 

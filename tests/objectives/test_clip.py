@@ -8,7 +8,8 @@ import torch
 
 from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.objectives import Step, parameter_groups
+from coral_plugin.objectives import Step
+from coral_plugin.objectives.base import parameter_groups
 from coral_plugin.objectives.clip import Clip, ClipSettings
 
 

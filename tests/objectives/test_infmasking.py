@@ -9,7 +9,8 @@ from torch import nn
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import Step, base, parameter_groups
+from coral_plugin.objectives import Step, base
+from coral_plugin.objectives.base import parameter_groups
 from coral_plugin.objectives.comm import Comm
 from coral_plugin.objectives.infmasking import InfMasking, InfMaskingSettings
 from coral_plugin.runs.settings import make_settings

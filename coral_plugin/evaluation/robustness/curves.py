@@ -11,9 +11,9 @@ from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch, MultimodalData
 from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, embed_batch, frozen
-from coral_plugin.evaluation.probe import FittedProbe
+from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.raw_baseline import RawBaseline
-from coral_plugin.evaluation.robustness.noise import Noise, add_noise
+from coral_plugin.evaluation.robustness.noise.families import Noise, add_noise
 from coral_plugin.evaluation.scoring import probing_splits
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.concat_raw import raw_values

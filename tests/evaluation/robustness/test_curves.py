@@ -12,7 +12,7 @@ from coral_plugin.data import from_arrays
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.raw_baseline import fit_raw_baseline, score_raw_baseline
 from coral_plugin.evaluation.robustness.curves import conditions, score_noise
-from coral_plugin.evaluation.robustness.noise import noise_by_modality
+from coral_plugin.evaluation.robustness.noise.families import noise_by_modality
 from coral_plugin.evaluation.scoring import embed_data, fit_whole, score_parts
 from coral_plugin.objectives import Objective
 

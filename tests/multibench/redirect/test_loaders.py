@@ -10,7 +10,8 @@ import torch
 
 from coral_plugin.errors import InputError
 from coral_plugin.multibench import multibench
-from coral_plugin.multibench.redirect import DataRequest, redirect
+from coral_plugin.multibench.redirect.loaders import redirect
+from coral_plugin.multibench.redirect.request import DataRequest
 
 from ...adapters import formats
 

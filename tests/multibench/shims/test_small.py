@@ -17,7 +17,8 @@ from torch.utils.data import DataLoader
 
 from coral_plugin.errors import InputError, PluginError
 from coral_plugin.multibench import multibench
-from coral_plugin.multibench.shims import SCRIPT_SHIMS, memory
+from coral_plugin.multibench.shims import memory
+from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS
 from coral_plugin.multibench.shims.memory import memory_usage
 
 no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU: nothing is mapped")

@@ -5,7 +5,7 @@ import torch
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.robustness.noise import FAMILIES, Noise, add_noise, noise_by_modality
+from coral_plugin.evaluation.robustness.noise.families import FAMILIES, Noise, add_noise, noise_by_modality
 
 SCALED = {"mean": (10.0, -4.0), "std": (2.0, 0.5)}
 MODALITIES = {

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from coral_plugin.multibench import multibench
 from coral_plugin.multibench.compatibility import needs
-from coral_plugin.multibench.shims import SCRIPT_SHIMS, SHIMS
+from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS, SHIMS
 
 ALL = (*SHIMS, *SCRIPT_SHIMS)
 
