@@ -98,7 +98,7 @@ def test_every_registered_name_loads():
     for registry in (OBJECTIVES, DATASETS, ENCODERS):
         for name in registry.names():
             assert callable(registry.get(name))
-    assert all(hasattr(DATASETS.get(name), "settings") for name in DATASETS.names())
+    assert all(hasattr(DATASETS.get(name), "Settings") for name in DATASETS.names())
 
 
 def test_every_package_folder_is_installed():

@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from coral_plugin.augmentations import Augmenter, build_augmenter
+from coral_plugin.augmentations import build_augmenter
+from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError

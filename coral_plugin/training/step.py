@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import MultimodalBatch
-from coral_plugin.objectives import Objective, Step, parameter_groups
+from coral_plugin.objectives import Objective, Step
+from coral_plugin.objectives.base import parameter_groups
 from coral_plugin.training.randomness import fold, generator
 from coral_plugin.training.settings import TrainingSettings
 

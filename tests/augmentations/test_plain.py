@@ -22,6 +22,8 @@ def gen(seed=0):
 def make(modalities, size=6):
     values = {m.name: torch.rand(size, *m.shape, generator=gen(i)) for i, m in enumerate(modalities)}
     padding = {m.name: torch.arange(20).expand(size, 20) >= 12 for m in modalities if m.kind == "sequence"}
+    for name, mask in padding.items():
+        values[name] = values[name].masked_fill(mask.unsqueeze(-1), 0)
     return MultimodalBatch(values, padding, {"label": torch.arange(size)}, torch.arange(size))
 
 
