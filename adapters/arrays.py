@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from coral_plugin.data import SPLITS, DatasetAdapter, Kind, MultimodalData, from_arrays
+from coral_plugin.data import SPLITS, DatasetAdapter, MultimodalData, from_arrays
 from coral_plugin.data.adapter import check_seed
 from coral_plugin.data.inspection import Candidate, Inspection
+from coral_plugin.data.modality import Kind
 from coral_plugin.data.split_arrays import LENGTH, PRESENT
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError

@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, DatasetAdapter, Kind, Modality, ModalityColumn, MultimodalData, Split, Task
+from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task
 from coral_plugin.data.columns import held_values
 from coral_plugin.data.inspection import Candidate, Inspection
+from coral_plugin.data.modality import Kind
 from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
