@@ -46,6 +46,17 @@ class Augmentation:
 
     Raises:
         ValueError: a declaration that does not fit the function.
+
+    Example:
+        >>> import torch
+        >>> noise: Augmentation = AUGMENTATIONS.get("noise")
+        >>> noise.settings, noise.probability
+        ({'std': 0.1}, 0.5)
+        >>> noise.applies_to(Modality(name="wave", kind="timeseries", shape=(4, 1)))
+        True
+        >>> series, lengths = torch.ones(1, 4, 1), torch.tensor([3])  # the fourth step is padding
+        >>> noise(series, lengths, torch.Generator().manual_seed(0), std=0.0).flatten()
+        tensor([1., 1., 1., 0.])
     """
 
     def __init__(
@@ -96,11 +107,18 @@ def augmentation(
 ) -> Callable[[Callable[..., Tensor]], Augmentation]:
     """Decorator that declares a function as an augmentation; arguments as in :class:`Augmentation`.
 
-    >>> @augmentation("image", bounds={"gain": (0.5, 2.0)})
-    ... def brighten(values, lengths, generator, *, gain=1.2):
-    ...     return (gain * values).clamp(0, 1)
-    >>> brighten.kinds, brighten.settings, brighten.bounds
-    (('image',), {'gain': 1.2}, {'gain': (0.5, 2.0)})
+    Example:
+        >>> import torch
+        >>> @augmentation("image", bounds={"gain": POSITIVE, "grain": NOT_NEGATIVE, "gray": SHARE})
+        ... def film(values, lengths, generator, *, gain=1.2, grain=0.05, gray=0.5):
+        ...     noise = torch.randn(values.shape, device=values.device, generator=generator)
+        ...     colours = values.lerp(values.mean(dim=1, keepdim=True), gray)
+        ...     return (gain * colours + grain * noise).clamp(0, 1)
+        >>> film.kinds, film.settings
+        (('image',), {'gain': 1.2, 'grain': 0.05, 'gray': 0.5})
+        >>> red = torch.tensor([0.5, 0.0, 0.0]).view(1, 3, 1, 1)
+        >>> film(red, None, None, gain=1.0, grain=0.0, gray=1.0).flatten()
+        tensor([0.1667, 0.1667, 0.1667])
     """
     return lambda function: Augmentation(
         function, kinds=kinds, bounds=bounds or {}, probability=probability, fits=fits, scaled=scaled, shared=shared

@@ -188,6 +188,17 @@ def build_augmenter(
 
     Raises:
         InputError: an unknown name or setting, or an augmentation that does not apply to a modality.
+
+    Example:
+        >>> wave = Modality(name="wave", kind="timeseries", shape=(50, 3))
+        >>> body = Modality(name="body", kind="tabular", shape=(2,))
+        >>> augmenter = build_augmenter({"wave": "jitter(std=0.2)@1+slice", "body": "none"}, [wave, body])
+        >>> augmenter.describe()
+        {'wave': 'jitter(std=0.2)@1+slice@0.5', 'body': 'none@1'}
+        >>> batch = MultimodalBatch({"wave": torch.zeros(8, 50, 3), "body": torch.ones(8, 2)})
+        >>> view = augmenter(batch, torch.Generator().manual_seed(0))
+        >>> torch.equal(view["wave"], batch["wave"]), torch.equal(view["body"], batch["body"])
+        (False, True)
     """
     augmenter = _augmenter(spec, modalities, _automatic)
     untouched = isinstance(plain, str) and plain.strip() == "none"

@@ -88,6 +88,14 @@ def from_arrays(
     Raises:
         InputError: a key, shape, type or value is not as above, a sample has no modality, or no sample of train has
             one of them; the message names the array and the place.
+
+    Example:
+        >>> values = np.random.default_rng(0)
+        >>> arrays = {f"{split}/body": values.normal(size=(20, 2)) for split in SPLITS}
+        >>> arrays |= {f"{split}/gait": values.normal(size=(20, 40, 3)) for split in SPLITS}
+        >>> data = from_arrays(arrays)
+        >>> [(modality.name, modality.kind, modality.shape) for modality in data.modalities]
+        [('body', 'tabular', (2,)), ('gait', 'timeseries', (40, 3))]
     """
     tables, notes = arrays_by_split(arrays, name)
     kinds = kinds or {}
@@ -170,6 +178,13 @@ def split_off(split: Split, task: Task, share: float, seed: int) -> tuple[Split,
 
     Raises:
         InputError: a share outside (0, 1), or too few samples to leave both parts one sample of each class.
+
+    Example:
+        >>> ground = Task(name="ground", kind="classification", classes=("grass", "sand"))
+        >>> split = Split({"body": ModalityColumn(torch.rand(40, 2))}, {"ground": torch.arange(40) // 30})
+        >>> train, valid = split_off(split, ground, share=0.2, seed=0)
+        >>> train.targets["ground"].bincount(), valid.targets["ground"].bincount()
+        (tensor([24,  8]), tensor([6, 2]))
     """
     from sklearn.model_selection import train_test_split
 

@@ -47,6 +47,16 @@ class MultiBenchEncoder(nn.Module):
 
     Raises:
         InputError: the module fails on the probing batch, or returns no encoding.
+
+    Example:
+        >>> vision = Modality(name="vision", kind="sequence", shape=(50, 20))
+        >>> gru = MultiBenchEncoder(nn.GRU(20, 128, batch_first=True), vision)  # returns (steps, last state)
+        >>> gru.encoded_shape
+        (50, 128)
+        >>> padding = torch.arange(30).expand(4, 30) >= 25
+        >>> encoding, padding = gru(torch.zeros(4, 30, 20), padding)
+        >>> encoding.shape, padding.sum(dim=1)
+        (torch.Size([4, 30, 128]), tensor([5, 5, 5, 5]))
     """
 
     accepts_padding = True

@@ -36,6 +36,16 @@ class NetworkSettings:
         heads: Attention heads of the fusion transformer.
         head_hidden: Hidden units of the projection heads.
         head_output: Width of the common space in which the losses live.
+
+    Example:
+        >>> from coral_plugin.registry import OBJECTIVES
+        >>> wave = Modality(name="wave", kind="timeseries", shape=(50, 3))
+        >>> body = Modality(name="body", kind="tabular", shape=(2,))
+        >>> network = NetworkSettings(width=32, encoders={"wave": "gru(hidden=64)"})
+        >>> clip = OBJECTIVES.get("clip")
+        >>> objective = clip((wave, body), network, clip.Settings())
+        >>> objective.width, NetworkSettings().width  # 0 chooses by the data
+        (32, 0)
     """
 
     width: int = 0

@@ -87,7 +87,17 @@ class TokenEncoder(nn.Module):
 
 
 def token_encoders(modalities: Iterable[Modality], builders: EncoderBuilders, width: int) -> nn.ModuleDict:
-    """A fresh :class:`TokenEncoder` for each modality."""
+    """A fresh :class:`TokenEncoder` for each modality, under its :func:`module_key`.
+
+    Example:
+        >>> wave = Modality(name="wave", kind="timeseries", shape=(50, 3))
+        >>> photo = Modality(name="photo", kind="image", shape=(3, 32, 32))
+        >>> builders = {"wave": lambda: nn.Linear(3, 16), "photo": lambda: nn.Conv2d(3, 16, 8, stride=8)}
+        >>> encoders = token_encoders([wave, photo], builders, width=8)
+        >>> tokens, padding = encoders[module_key("photo")](torch.rand(2, 3, 32, 32))
+        >>> tokens.shape, padding  # one token for each cell of the 4 x 4 map
+        (torch.Size([2, 16, 8]), None)
+    """
     return nn.ModuleDict({module_key(m.name): TokenEncoder(m, builders[m.name](), width) for m in modalities})
 
 
@@ -104,6 +114,14 @@ def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, T
 
     The encoder sees only the samples that have the modality; the tokens of the others are zero and padding. Where there
     are none it is not called, unless other processes wait for its share of the batch statistics.
+
+    Example:
+        >>> wave = Modality(name="wave", kind="timeseries", shape=(50, 3))
+        >>> encoder = TokenEncoder(wave, nn.Linear(3, 16), width=8)
+        >>> batch = MultimodalBatch({"wave": torch.ones(2, 50, 3)}, present={"wave": torch.tensor([True, False])})
+        >>> tokens, padding = tokenise(encoder, batch, "wave")
+        >>> tokens.shape, padding.all(dim=1), tokens[1].any()
+        (torch.Size([2, 50, 8]), tensor([False,  True]), tensor(False))
     """
     padding, present = batch.padding.get(name), batch.present.get(name)
     if present is None:
@@ -172,6 +190,20 @@ class SharedPathway(nn.Module):
         width: Token width D.
         depth: Blocks of the fusion.
         heads: Attention heads of the fusion.
+
+    Example:
+        >>> modalities = (
+        ...     Modality(name="wave", kind="timeseries", shape=(50, 3)),
+        ...     Modality(name="body", kind="tabular", shape=(2,)),
+        ... )
+        >>> builders = {"wave": lambda: nn.Linear(3, 16), "body": lambda: nn.Linear(2, 16)}
+        >>> shared = SharedPathway(modalities, builders, width=32)
+        >>> batch = MultimodalBatch({"wave": torch.ones(4, 50, 3), "body": torch.ones(4, 2)})
+        >>> shared(batch).shape
+        torch.Size([4, 32])
+        >>> masked = shared(batch, {"wave": 0.5}, torch.Generator().manual_seed(0))  # half of the tokens of wave
+        >>> torch.equal(masked, shared(batch))
+        False
     """
 
     def __init__(

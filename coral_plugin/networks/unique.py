@@ -48,6 +48,13 @@ class UniquePathway(nn.Module):
 
     Raises:
         InputError: an unknown design, or an odd width that is to be halved.
+
+    Example:
+        >>> tokens, padding = torch.ones(4, 50, 32), torch.arange(50).expand(4, 50) >= 30
+        >>> UniquePathway(32)(tokens, padding).shape
+        torch.Size([4, 16])
+        >>> UniquePathway(32, "mlp_full")(tokens).shape
+        torch.Size([4, 32])
     """
 
     def __init__(self, width: int, design: UniqueDesign = "mlp_half", heads: int = 4) -> None:

@@ -34,6 +34,19 @@ class Fitted:
     Attributes:
         run: Settings, data, metrics and the trained objective of every seed.
         quiet: Whether no note is written on missing modalities.
+
+    Example:
+        >>> arrays, values = {}, np.random.default_rng(0)
+        >>> for split in SPLITS:
+        ...     labels = np.arange(30) % 2
+        ...     arrays[f"{split}/wave"] = values.normal(size=(30, 8, 3)) + labels[:, None, None]
+        ...     arrays[f"{split}/body"] = values.normal(size=(30, 2))
+        ...     arrays[f"{split}/labels"] = labels
+        >>> fitted: Fitted = fit(arrays, "concat_raw", seeds=41, quiet=True)
+        >>> fitted.metrics["tasks"]["label"]["mean"]
+        1.0
+        >>> fitted.embed({"wave": arrays["test/wave"]}).shape  # without the body: 8 * 3 values, and 2 zeros
+        (30, 26)
     """
 
     run: Run
@@ -160,8 +173,8 @@ def as_data(
         raise InputError(f"kinds must be a mapping by modality, got {short(kinds)}.")
     arguments = {"labels": labels, "kinds": kinds, "task": task}
     if isinstance(data, MultimodalData):
-        if given := [name for name, value in arguments.items() if value is not None]:
-            raise InputError(f"fit has {given[0]}, but MultimodalData has its own; leave {given[0]} out.")
+        if conflicts := [name for name, value in arguments.items() if value is not None]:
+            raise InputError(f"fit has {conflicts[0]}, but MultimodalData has its own; leave {conflicts[0]} out.")
         return data
     if odd := [key for key in data if not isinstance(key, str)]:
         raise InputError(f"A key of data must be a text, got {short(odd[0])}.")

@@ -45,7 +45,12 @@ _OF_THE_LOSS = (
 
 
 def list_checks() -> list[str]:
-    """Names of all checks, in the order in which they run."""
+    """Names of all checks, in the order in which they run.
+
+    Example:
+        >>> [name for name, check in objective_checks("clip", skip=list_checks()[4:])]  # those of the class alone
+        ['settings', 'presets', 'construction', 'needs_labels']
+    """
     every: tuple[Callable[..., None], ...] = (*_OF_THE_CLASS, *_OF_THE_EMBEDDING, *_OF_THE_LOSS, processes)
     return [check.__name__ for check in every]
 

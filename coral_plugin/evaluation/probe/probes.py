@@ -137,6 +137,20 @@ def fit_probe(
 
     Raises:
         InputError: shapes that do not fit, values that are not finite, or targets that the task does not have.
+
+    Example:
+        >>> ground = Task(name="ground", kind="classification", classes=("grass", "sand", "stone"))
+        >>> labels = np.arange(120) % 3
+        >>> features = np.eye(3)[labels] + np.random.default_rng(0).normal(scale=0.1, size=(120, 3))
+        >>> train, valid, test = ((features[rows], labels[rows]) for rows in map(slice, (0, 60, 90), (60, 90, 120)))
+        >>> fitted = fit_probe(train, valid, ground, ProbeSettings())
+        >>> fitted.setting["chosen_on"], fitted.setting["fitted_on"]
+        ('valid', 'train and valid')
+        >>> fitted.score(test).metric, fitted.score(test).value
+        ('balanced_accuracy', 1.0)
+        >>> blurred = test[0] + np.random.default_rng(1).normal(size=(30, 3)), test[1]
+        >>> fitted.score(blurred).value < 0.9
+        True
     """
     train = check_features(train, "train", task)
     valid = check_features(valid, "valid", task) if valid is not None else None

@@ -23,6 +23,13 @@ class ProbeSettings:
             named in the setting of the score.
         matched_width: Also probe the principal components of the representation at the width of the network, where
             representations of different width can be compared; one more probe for each task.
+
+    Example:
+        >>> ProbeSettings(kind="knn", neighbours=0)  # their number is chosen on the validation samples
+        ProbeSettings(kind='knn', neighbours=0, max_iterations=1000, matched_width=True)
+        >>> ProbeSettings(kind="forest")
+        Traceback (most recent call last):
+        coral_plugin.errors.InputError: Unknown probe 'forest'; known: linear, knn, ridge, reference.
     """
 
     kind: ProbeKind = "linear"
