@@ -10,8 +10,9 @@ import torch
 from pytorch_lightning import LightningDataModule, Trainer
 from pytorch_lightning.utilities.rank_zero import rank_zero_info
 
-from coral_plugin.data import Kind, MultimodalBatch, MultimodalData
+from coral_plugin.data import MultimodalBatch, MultimodalData
 from coral_plugin.data.dataset import describe_modalities
+from coral_plugin.data.modality import Kind
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError
 from coral_plugin.runs.fit import as_data

@@ -14,8 +14,8 @@ from coral_plugin.data import MultimodalBatch, MultimodalData
 from coral_plugin.distributed import world_size
 from coral_plugin.errors import InputError
 from coral_plugin.lightning.data import MultimodalDataModule
-from coral_plugin.networks import EncoderLike
 from coral_plugin.networks.batchnorm import synchronise
+from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Step
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.fit import chosen_settings
