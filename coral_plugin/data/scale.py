@@ -19,9 +19,9 @@ FAR = 100.0  # standard deviations of train
 _CHUNK = 1024  # samples that are looked at together
 
 
-def with_bounds(modality: Modality, column: ModalityColumn) -> Modality:
-    """``modality`` with the least and the greatest value of ``column``; those of images within [0, 1] are 0 and 1."""
-    low, high = extremes(modality, column)
+def with_bounds(modality: Modality, bounds: tuple[float, float]) -> Modality:
+    """``modality`` with the least and the greatest value of train; those of images within [0, 1] are 0 and 1."""
+    low, high = bounds
     if modality.kind == "image" and 0 <= low <= high <= 1:
         low, high = 0.0, 1.0
     return replace(modality, bounds=(low, high))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.padding import valid_steps
-from coral_plugin.data.scale import valid_values, with_bounds
+from coral_plugin.data.scale import extremes, valid_values, with_bounds
 from coral_plugin.data.stored import StoredValues
 from coral_plugin.io.mapped import PIECE, give_back, mapping_of, pieces
 
@@ -42,11 +43,59 @@ def with_statistics(modality: Modality, column: ModalityColumn, *, standardise: 
         column: Values of train.
         standardise: Whether mean and standard deviation are kept; the constant features and the bounds are, always.
     """
-    modality = with_bounds(modality, column)
+    modality = with_bounds(modality, extremes(modality, column))
     if column.values.dtype == torch.uint8:
-        mean, std = _moments_of_bytes(modality, column)
+        mean, std = _moments_of_counts(_byte_counts(modality, column))
     else:
         mean, std = moments(lambda: (values for _, values in valid_values(modality, column)))
+    return _with_moments(modality, mean, std, standardise=standardise)
+
+
+class RunningStatistics:
+    """What :func:`with_statistics` gives, of columns that are gone through once.
+
+    Means and squares of the columns are merged as in Chan, Golub and LeVeque, "Updating formulae and a pairwise
+    algorithm for computing sample variances" (1979), as differences to the first row.
+
+    Args:
+        modality: The modality, with the offset and unit by which the columns are held.
+    """
+
+    def __init__(self, modality: Modality) -> None:
+        self.modality = modality
+        self._first, self._mean, self._squares = (torch.zeros(modality.features, dtype=torch.float64) for _ in range(3))
+        self._count = 0
+        self._bounds = (math.inf, -math.inf)
+        self._bytes = torch.zeros(modality.features, 256, dtype=torch.float64)
+
+    def add(self, column: ModalityColumn) -> None:
+        """Take the valid values of ``column`` in."""
+        if column.values.dtype == torch.uint8:
+            self._bytes += _byte_counts(self.modality, column)
+        for _, values in valid_values(self.modality, column):
+            low, high = torch.aminmax(values)
+            self._bounds = min(self._bounds[0], float(low)), max(self._bounds[1], float(high))
+            if column.values.dtype == torch.uint8:
+                continue
+            if not self._count:
+                self._first = values[0].double()
+            part = values.double() - self._first
+            count, mean = len(part), part.mean(0)
+            total, apart = self._count + count, mean - self._mean
+            self._squares += (part - mean).square().sum(0) + apart.square() * (self._count * count / total)
+            self._mean += apart * (count / total)
+            self._count = total
+
+    def result(self, *, standardise: bool) -> Modality:
+        """The modality with the statistics of all columns."""
+        modality = with_bounds(self.modality, self._bounds if self._bounds[0] <= self._bounds[1] else (0.0, 0.0))
+        mean, std = self._first + self._mean, (self._squares / max(self._count, 1)).sqrt()
+        if self._bytes.any():
+            mean, std = _moments_of_counts(self._bytes)
+        return _with_moments(modality, mean, std, standardise=standardise)
+
+
+def _with_moments(modality: Modality, mean: Tensor, std: Tensor, *, standardise: bool) -> Modality:
     eps = torch.full_like(mean, _SINGLE)
     if modality.offset is not None and modality.unit is not None:
         offset, unit = torch.tensor([modality.offset, modality.unit], dtype=torch.float64)
@@ -139,14 +188,19 @@ def loses_differences(values: np.ndarray) -> bool:
     return bool((rounding > _LOST * values.std(axis=0, dtype=np.float64)).any())
 
 
-def _moments_of_bytes(modality: Modality, column: ModalityColumn) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of each channel of bytes, which are counted: that takes a tenth of the time."""
+def _byte_counts(modality: Modality, column: ModalityColumn) -> Tensor:
+    """``(C, 256)`` number of each byte in each channel; to count them takes a tenth of the time of their moments."""
     rows = column.presence().nonzero().squeeze(1)
     rows = rows if column.rows is None else column.rows[rows]
     counts = torch.zeros(modality.features, 256, dtype=torch.float64)
     for part in rows.split(column.values.chunk(_CHUNK) if isinstance(column.values, StoredValues) else _CHUNK):
         for channel, pixels in enumerate(column.values[part].movedim(1, 0)):
             counts[channel] += torch.bincount(pixels.flatten(), minlength=256)
+    return counts
+
+
+def _moments_of_counts(counts: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of each channel (C,) from :func:`_byte_counts`."""
     shares = counts / counts.sum(dim=1, keepdim=True)  # (C, 256)
     grey = torch.arange(256, dtype=torch.float64) / 255
     mean = shares @ grey

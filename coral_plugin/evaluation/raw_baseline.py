@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from coral_plugin.data import MultimodalData
+from coral_plugin.data.stored import StoredValues
 from coral_plugin.evaluation.features import raw_features
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.scoring import Features, PartScores, fit_whole, probing_splits, score_parts
+
+_MOST = 1 << 30  # bytes of raw features of data that are on disk
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,16 @@ class RawBaseline:
     features: Features
     fill: Mapping[str, np.ndarray]
     fitted: Mapping[str, FittedProbe]
+
+
+def too_large_note(data: MultimodalData) -> str:
+    """Note that the raw features of data on disk are more than memory should hold; empty where they are not."""
+    splits = probing_splits(data)
+    if not any(isinstance(c.values, StoredValues) for split in splits.values() for c in split.columns.values()):
+        return ""
+    one = raw_features(data.train.subset(torch.zeros(1, dtype=torch.int64)), data.modalities)
+    size = sum(part.nbytes for part in one.values()) * sum(map(len, splits.values()))
+    return f"no raw-feature baseline: its features take {size / 2**30:.1f} GiB of memory" if size > _MOST else ""
 
 
 def fit_raw_baseline(data: MultimodalData, settings: ProbeSettings) -> RawBaseline:

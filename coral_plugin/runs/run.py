@@ -18,7 +18,7 @@ from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import embed_split
-from coral_plugin.evaluation.raw_baseline import score_raw_baseline
+from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
 from coral_plugin.evaluation.scoring import complete_samples
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.networks.factory import EncoderLike
@@ -165,7 +165,11 @@ def run(
         elif folder is not None:
             holding.enter_context(held(folder))
             prepare_folder(folder, settings, data, resume)
-        raw = score_raw_baseline(data, settings.probe) if raw_baseline and can_score(data) else {}
+        if raw_baseline := raw_baseline and can_score(data):
+            if line := too_large_note(data):
+                say(line)
+            raw_baseline = not line
+        raw = score_raw_baseline(data, settings.probe) if raw_baseline else {}
         results, objectives = {}, {}
         for seed in settings.seeds:
             seed_folder = folder / f"seed-{seed}" if folder is not None else None
