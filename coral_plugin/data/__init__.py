@@ -5,6 +5,7 @@ from coral_plugin.data.arrays import from_arrays, split_off
 from coral_plugin.data.batch import MultimodalBatch
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.dataset import MultimodalData
+from coral_plugin.data.datasets import from_datasets
 from coral_plugin.data.loaders import from_loaders
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
@@ -21,6 +22,7 @@ __all__ = [
     "Split",
     "Task",
     "from_arrays",
+    "from_datasets",
     "from_loaders",
     "split_off",
 ]

@@ -66,6 +66,11 @@ def from_datasets(
         valid_share: Share of train that becomes valid where valid is missing and there are labels.
         seed: Seed of that split.
 
+    >>> from torch.utils.data import StackDataset
+    >>> data = from_datasets({"train": StackDataset(a=torch.randn(40, 3), b=torch.randn(40, 8, 2))})
+    >>> [modality.kind for modality in data.modalities]
+    ['tabular', 'timeseries']
+
     Raises:
         InputError: an item that cannot be read, or differs from the first ones in its modalities, shapes or types, or
             has values that are not finite; the message names it.
@@ -84,24 +89,21 @@ def from_datasets(
     looked_at = min(len(items), _MOST_ITEMS, max(16, _MOST_BYTES // size))
     numbers = np.linspace(0, len(items) - 1, looked_at).astype(int)
     sample = items.arrays(numbers, "train/")[0]
-    # of classes, labels decide
     classes = arrays.pop("classes", _class_names(items))
     part = from_arrays(sample | arrays, name=name, standardise=standardise, kinds=kinds)
-    modalities_of_part = part.modalities
-    timed = {m.name for m in modalities_of_part if len({value.shape for value in sample[f"train/{m.name}"]}) > 1}
+    read_as = part.modalities
+    timed = {m.name for m in read_as if len({value.shape for value in sample[f"train/{m.name}"]}) > 1}
     pixels = {key for key, column in part.train.columns.items() if column.values.dtype == torch.uint8}
-    reader = ItemReader(items, modalities_of_part, timed, pixels)
+    reader = ItemReader(items, read_as, timed, pixels)
     summary = _gone_through(reader, max(1, min(_BATCH, _PIECE // size)))
-    notes = list(part.notes)
+    notes = [note for note in part.notes if not note.startswith(f"of {looked_at} samples of train")]
     if looked_at < len(items):
-        notes.insert(
-            0, f"how train is read was decided on {looked_at} of its {len(items)} items; statistics are of all"
-        )
+        notes.insert(0, f"how train is read was decided on {looked_at} of its {len(items)} items, scale on all of them")
     if items.label:
         labels["train"] = _labels(summary.labels, items)
     splits = {key: split for key, split in part.splits().items() if key != "train"}
     target, targets, label_notes = read_labels(labels, classes, ["train", *splits], name, task)
-    known = tuple(summary.statistics[m.name].result(standardise=standardise) for m in modalities_of_part)
+    known = tuple(summary.statistics[m.name].result(standardise=standardise) for m in read_as)
     known = tuple(_longest(m, summary, part) for m in known)
     columns = {m.name: summary.column(m, partial(reader.values, m.name), len(items), m.name in pixels) for m in known}
     splits = {"train": Split(columns, {}), **splits}
@@ -184,9 +186,7 @@ def _longest(modality: Modality, summary: _Summary, part: MultimodalData) -> Mod
 
 def _labels(values: list[Any], items: Items) -> np.ndarray:
     plain = [value.numpy(force=True) if isinstance(value, Tensor) else value for value in values]
-    plain = [
-        value.item() if isinstance(value, np.ndarray | np.generic) and not value.ndim else value for value in plain
-    ]
+    plain = [value.item() if isinstance(value, np.ndarray) and not value.ndim else value for value in plain]
     shapes = {np.shape(value) for value in plain}
     if len(shapes) > 1:
         raise InputError(f"{items.source}: labels have shapes {', '.join(map(str, sorted(shapes)))}; they need one.")

@@ -67,10 +67,12 @@ class Items:
                 raise InputError(f"{place}: {name} has shape {array.shape}, the first item has {first.shape}.")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise InputError(f"{place}: {name} holds values that are not finite; fill them in, or leave it out.")
+        if all(array is None for array in arrays.values()):
+            raise InputError(f"{place} has no modality at all; leave it out.")
         return arrays, label
 
     def arrays(self, numbers: Iterable[int], prefix: str = "") -> tuple[dict[str, Any], list[Any]]:
-        """``{prefix + key: values}`` of some items, as :func:`~coral_plugin.data.from_arrays` takes them, and labels."""
+        """``{prefix + key: values}`` of some items, as ``from_arrays`` takes them, and their labels."""
         rows = [self.item(int(number)) for number in numbers]
         arrays: dict[str, Any] = {}
         for name in self.names:
@@ -101,7 +103,7 @@ class ItemReader:
 
     Args:
         items: Items of the split.
-        modalities: How their values are read.
+        modalities: Modalities, as their values are read.
         timed: Names of the series whose steps are all valid, however many they are; zeros at the end of others are
             padding.
         pixels: Names of the images of whole numbers.
@@ -205,8 +207,8 @@ def items_of(dataset: Any, names: Sequence[str] | None, label: str | None, sourc
         if len(first) == len(known):
             break
         first |= {n: v for n, v in items.item(number)[0].items() if v is not None and n not in first}
-    if lacking := [name for name in known if name not in first]:
-        raise InputError(f"{source}: no item has modality {lacking[0]}; leave it out.")
+    if unseen := [name for name in known if name not in first]:
+        raise InputError(f"{source}: no item has modality {unseen[0]}; leave it out.")
     return replace(items, first=first)
 
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.data import SPLITS, MultimodalData, from_arrays
+from coral_plugin.data import SPLITS, MultimodalData, from_arrays, from_datasets
 from coral_plugin.data.arrays import as_split
+from coral_plugin.data.items import is_dataset
 from coral_plugin.data.modality import Kind
 from coral_plugin.data.scale import far_values
 from coral_plugin.data.task import TaskKind
@@ -104,12 +105,14 @@ def fit(
     quiet: bool = False,
     **chosen: Any,
 ) -> Fitted:
-    """Train an objective on arrays that lie in memory, and score it where there are labels and a test split.
+    """Train an objective on arrays or a data set, and score it where there are labels and a test split.
 
     Args:
         data: ``{modality: (N, ...)}`` (all of it is trained on; ``<modality>/present`` (N,) says which samples have
             it), or the keys of the ``.npz`` layout
-            (``train/<modality>``, ``test/labels``, ...; :func:`coral_plugin.data.from_arrays`), or a data set.
+            (``train/<modality>``, ``test/labels``, ...; :func:`coral_plugin.data.from_arrays`), or a data set; what
+            does not fit into memory is a map-style data set of PyTorch, alone or under ``train``
+            (:func:`coral_plugin.data.from_datasets`).
         objective: Registered name of the method.
         labels: ``(N,)`` for the first form of ``data``; not used in training.
         preset: Preset of the method; its first one by default.
@@ -167,8 +170,13 @@ def as_data(
     Raises:
         InputError: arrays that do not fit, or arguments that a data set has already.
     """
+    if is_dataset(data):
+        data = {"train": data}
     if not isinstance(data, Mapping | MultimodalData):
-        raise InputError(f"data must be a mapping of names to arrays, or MultimodalData, got {short(type(data))}.")
+        raise InputError(
+            f"data must be a mapping of names to arrays, a map-style data set, or MultimodalData, got "
+            f"{short(type(data))}."
+        )
     if kinds is not None and not isinstance(kinds, Mapping):
         raise InputError(f"kinds must be a mapping by modality, got {short(kinds)}.")
     arguments = {"labels": labels, "kinds": kinds, "task": task}
@@ -185,6 +193,8 @@ def as_data(
             data["train/labels"] = labels
     elif labels is not None:
         raise InputError("Give labels inside the data (train/labels, ...) where the data name their splits.")
+    if any(key in SPLITS for key in data):
+        return from_datasets(data, name="arrays", kinds=kinds, task=task)
     return from_arrays(data, kinds=kinds, task=task)
 
 
