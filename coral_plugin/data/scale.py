@@ -124,7 +124,8 @@ def _scale(modality: Modality) -> tuple[tuple[float, ...], tuple[float, ...]]:
 def valid_values(modality: Modality, column: ModalityColumn) -> Iterator[tuple[Tensor, Tensor]]:
     """Sample index (n,) and values (n, features) of what is neither padding nor missing, in pieces."""
     chunk = column.values.chunk(_CHUNK) if isinstance(column.values, StoredValues) else _CHUNK
-    for index in column.presence().nonzero().squeeze(1).split(chunk):
+    present = column.presence().nonzero().squeeze(1)
+    for index in present.split(chunk) if len(present) else ():  # torch splits nothing into one piece of nothing
         values, padding = column.take(index)
         rows = index
         if modality.kind == "image":

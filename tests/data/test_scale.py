@@ -90,6 +90,42 @@ def test_what_absent_samples_hold_has_no_scale():
     assert split.presence()["eye"].tolist() == present.tolist()
 
 
+KINDS = {
+    "words": ("sequence", (40, 5, 3)), "wave": ("timeseries", (40, 5, 2)), "table": ("tabular", (40, 4)),
+    "eye": ("image", (40, 1, 8, 8)),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def every_kind():
+    rng = np.random.default_rng(0)
+    arrays = {f"train/{name}": rng.random(shape) for name, (_, shape) in KINDS.items()}
+    arrays["train/words/length"] = 5 - np.arange(40) % 3
+    kinds = {name: kind for name, (kind, _) in KINDS.items()}
+    return arrays, coral_plugin.fit(arrays, "concat_raw", kinds=kinds, seeds=41, quiet=True)
+
+
+@pytest.mark.parametrize("left_out", KINDS)
+def test_a_modality_of_any_kind_may_be_left_out(every_kind, left_out):
+    arrays, fitted = every_kind
+    given = {key.removeprefix("train/"): array for key, array in arrays.items() if left_out not in key}
+    assert np.isfinite(fitted.embed(given)).all()
+    single = {key: array for key, array in arrays.items() if left_out in key}
+    alone = fitted.embed({key.removeprefix("train/"): array for key, array in single.items()})
+    assert alone.shape == fitted.embed(given).shape
+    assert np.isfinite(alone).all()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_split_in_which_no_sample_has_a_modality(every_kind, name):
+    arrays, _ = every_kind
+    test = {key.replace("train/", "test/"): array for key, array in arrays.items()}
+    test[f"test/{name}/present"] = np.zeros(40, dtype=bool)
+    data = from_arrays({**arrays, **test}, kinds={key: kind for key, (kind, _) in KINDS.items()})
+    assert not data.test.columns[name].presence().any()
+    assert any(f"{name} in 40" in note for note in data.notes)
+
+
 def series(n=40, steps=5):
     values = RNG.normal(5, 2, size=(n, steps, 3))
     return values, np.full(n, steps) - np.arange(n) % 3
