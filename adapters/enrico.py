@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import random
 import re
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ from coral_plugin.data import SPLITS, DatasetAdapter, Modality, ModalityColumn, 
 from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_text
-from coral_plugin.io.sniff import FILE_KINDS, require_kind, sniff
+from coral_plugin.io.sniff import require_kind
 from coral_plugin.machine import require_memory
 
-from .shared import require_folder, with_progress
+from .shared import open_picture, pixels_of, require_folder, with_progress
 
 TABLE = "design_topics.csv"
 _PLACES = {"screenshot": ("screenshots", ".jpg"), "wireframe": ("wireframes", ".png")}
@@ -155,18 +154,6 @@ def picture(path: Path, size: tuple[int, int]) -> np.ndarray:
     """``(3, *size)`` of bytes, resized bilinearly as MultiBench does.
 
     Raises:
-        InputError: the file is missing, no JPEG or PNG, damaged, or claims more pixels than any screen has.
+        InputError: as of :func:`~.shared.open_picture`.
     """
-    from PIL import Image
-
-    if (kind := sniff(path)) not in ("jpeg", "png", "unknown"):
-        raise InputError(f"{path} is {FILE_KINDS[kind]}. Expected a picture of {Enrico.expects}.")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=("JPEG", "PNG")) as opened:
-                whole = opened.convert("RGB").resize(size[::-1], Image.Resampling.BILINEAR)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
-        reason = " ".join(str(error).replace(str(path), "it").split())[:120]
-        raise InputError(f"{path} is no picture that can be read ({reason}); fetch it again.") from error
-    return np.asarray(whole).transpose(2, 0, 1)
+    return pixels_of(open_picture(path, f"a picture of {Enrico.expects}"), size)

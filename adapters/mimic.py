@@ -72,9 +72,9 @@ class Mimic(DatasetAdapter):
             InputError: a file that is not ``im.pk``, or a task that has one class in a split.
         """
         require_kind(path, "pickle", cls.expects)
-        arrays = _arrays(read_pickle(path, trust=settings.trust_pickle), path)
+        arrays = mimic_arrays(read_pickle(path, trust=settings.trust_pickle), path)
         notes: list[str] = []
-        values = {name: _numbers(arrays[key], name, notes) for name, key in _KEYS.items()}
+        values = {name: without_infinities(arrays[key], name, notes) for name, key in _KEYS.items()}
         index = split_mimic(len(arrays["y_icd9"]))
         if min(map(len, index.values())) < 1:
             raise InputError(f"{path} has {len(arrays['y_icd9'])} samples; at least 10 are needed to split them.")
@@ -86,7 +86,7 @@ class Mimic(DatasetAdapter):
         whole = {
             m.name: ModalityColumn(held_values(values[m.name], m, None, f"{path}: {_KEYS[m.name]}")) for m in modalities
         }
-        known = [_task(number, arrays, path) for number in settings.tasks]
+        known = [mimic_task(number, arrays, path) for number in settings.tasks]
         splits = {
             label: Split(
                 {name: column.subset(torch.from_numpy(rows)) for name, column in whole.items()},
@@ -109,10 +109,10 @@ class Mimic(DatasetAdapter):
         content = candidate.content if candidate.kind == "pickle" else None
         if not isinstance(content, Mapping) or not set(_KEYS.values()) <= set(map(str, content)):
             return None
-        arrays = _arrays(content, str(candidate.path))
+        arrays = mimic_arrays(content, str(candidate.path))
         labels = {
             f"{task.name} {label}": values[rows]
-            for task, values in (_task(number, arrays, str(candidate.path)) for number in (7, MORTALITY))
+            for task, values in (mimic_task(number, arrays, str(candidate.path)) for number in (7, MORTALITY))
             for label, rows in split_mimic(len(values)).items()
         }
         return Inspection("MultiBench's MIMIC pickle (im.pk)", (cls.name,), arrays, labels)
@@ -126,7 +126,7 @@ def split_mimic(count: int) -> dict[str, np.ndarray]:
     return {label: np.asarray(cut[label], dtype=np.int64) for label in SPLITS}
 
 
-def _task(number: int, arrays: Mapping[str, np.ndarray], place: str) -> tuple[Task, np.ndarray]:
+def mimic_task(number: int, arrays: Mapping[str, np.ndarray], place: str) -> tuple[Task, np.ndarray]:
     """The task of a number, and the labels (N,) of all samples.
 
     Mortality is the first of the columns 1 to 5 of ``adm_labels_all`` that is set, or 0 where none is.
@@ -149,7 +149,12 @@ def _task(number: int, arrays: Mapping[str, np.ndarray], place: str) -> tuple[Ta
     return Task(name=f"icd9_{number}", kind="classification", classes=("no", "yes")), groups[:, number].astype(np.int64)
 
 
-def _arrays(content: Any, place: str) -> dict[str, np.ndarray]:
+def mimic_arrays(content: Any, place: str) -> dict[str, np.ndarray]:
+    """The arrays of ``im.pk``, one row per sample.
+
+    Raises:
+        InputError: the pickle holds something else.
+    """
     keys = (*_KEYS.values(), "adm_labels_all", "y_icd9")
     if not isinstance(content, Mapping) or any(key not in content for key in keys):
         held = ", ".join(map(str, list(content)[:10])) if isinstance(content, Mapping) else type(content).__name__
@@ -164,8 +169,8 @@ def _arrays(content: Any, place: str) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _numbers(array: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
-    """``array`` with 0 for values that are not finite."""
+def without_infinities(array: np.ndarray, name: str, notes: list[str]) -> np.ndarray:
+    """``array`` with 0 for values that are not finite, which ``notes`` then count."""
     if not (count := int((~np.isfinite(array)).sum())):
         return array
     notes.append(f"{count} values of {name} are not finite and become 0")

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from coral_plugin.errors import InputError
+from coral_plugin.io.sniff import FILE_KINDS, sniff
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Item = TypeVar("Item")
 
@@ -57,3 +63,34 @@ def resize_pixels(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     if tuple(pixels.shape[-2:]) != tuple(size):
         whole = nn.functional.interpolate(whole, size=list(size), mode="bilinear", antialias=True)
     return whole.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def open_picture(path: Path, expected: str) -> Image:
+    """A JPEG or PNG, whole, in colours.
+
+    Args:
+        path: File.
+        expected: Description of the expected picture, for the message.
+
+    Raises:
+        InputError: the file is missing, no JPEG or PNG, damaged, or claims more pixels than any screen has.
+    """
+    from PIL import Image
+
+    if (kind := sniff(path)) not in ("jpeg", "png", "unknown"):
+        raise InputError(f"{path} is {FILE_KINDS[kind]}. Expected {expected}.")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path, formats=("JPEG", "PNG")) as opened:
+                return opened.convert("RGB")
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
+        reason = " ".join(str(error).replace(str(path), "it").split())[:120]
+        raise InputError(f"{path} is no picture that can be read ({reason}); fetch it again.") from error
+
+
+def pixels_of(picture: Image, size: tuple[int, int]) -> np.ndarray:
+    """``(3, *size)`` of bytes, resized bilinearly."""
+    from PIL import Image
+
+    return np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR)).transpose(2, 0, 1)

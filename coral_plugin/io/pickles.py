@@ -40,7 +40,7 @@ _REFUSED = {
 
 
 def read_pickle(path: Path | str, *, trust: bool = False) -> Any:
-    """The object in a pickle of NumPy 1 or 2, of Python 2 or 3; ordered dictionaries come back as plain ones.
+    """The object in a pickle of NumPy 1 or 2, of Python 2 or 3; ordered and default dictionaries come back plain.
 
     Args:
         path: File to read.
@@ -282,11 +282,17 @@ def _complex(real: Any, imaginary: Any = 0.0) -> complex:
     return complex(real, imaginary)
 
 
+def _factory(*_: Any) -> None:
+    # named by a defaultdict, which comes back as a plain dictionary
+    raise ValueError("a number is made by a call")
+
+
 _ADMITTED: dict[tuple[str, str], Callable[..., Any]] = {
     ("numpy", "ndarray"): _ndarray,
     ("numpy", "dtype"): lambda *arguments: _Type(*arguments),
     ("_codecs", "encode"): _encode,
     ("collections", "OrderedDict"): lambda items=(): _items(dict, items),
+    ("collections", "defaultdict"): lambda _factory=None: {},
 }
 for _core in _NUMPY_CORE:
     _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
@@ -296,5 +302,6 @@ for _builtins in _BUILTINS:
     _ADMITTED[_builtins, "bytes"] = lambda *arguments: _encode(*arguments) if arguments else b""
     _ADMITTED[_builtins, "bytearray"] = _bytearray
     _ADMITTED[_builtins, "complex"] = _complex
+    _ADMITTED[_builtins, "float"] = _ADMITTED[_builtins, "int"] = _factory
     _ADMITTED[_builtins, "set"] = lambda items=(): _items(set, items)
     _ADMITTED[_builtins, "frozenset"] = lambda items=(): _items(frozenset, items)

@@ -16,6 +16,7 @@ FILE_KINDS = {
     "npz": "a zip archive, as .npz files are",
     "npy": "a single NumPy array (.npy)",
     "hdf5": "an HDF5 file",
+    "mat": "a MATLAB file",
     "folder": "a folder",
     "html": "a web page that was saved instead of the data; open it in a browser to see why",
     "lfs": "a Git LFS pointer, not the data; run 'git lfs pull' in its repository",
@@ -38,6 +39,8 @@ _STARTS = {
     b"PK\x03\x04": "npz",
     b"PK\x05\x06": "npz",
     b"\x89HDF\r\n\x1a\n": "hdf5",
+    b"MATLAB 5.0 MAT-file": "mat",
+    b"MATLAB 7.3 MAT-file": "hdf5",  # which begins behind 512 bytes of text
     b"version https://git-lfs": "lfs",
     b"\x1f\x8b": "gzip",
     b"BZh": "bzip2",

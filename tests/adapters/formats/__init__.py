@@ -7,6 +7,7 @@ from .avmnist_arrays import avmnist, bank
 from .csd_hdf5 import csd, sequences
 from .enrico_folder import enrico
 from .imdb_hdf5 import RELEASED, imdb
+from .multibenchplus_files import plus
 from .pickles import affect, mimic, save
 from .push_hdf5 import push
 from .robotics_hdf5 import robotics
@@ -22,6 +23,7 @@ __all__ = [
     "enrico",
     "imdb",
     "mimic",
+    "plus",
     "push",
     "robotics",
     "save",
