@@ -17,11 +17,11 @@ from coral_plugin.data import SPLITS, Kind
 from coral_plugin.data.arrays import VALID_SHARE
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.io.files import MOST_TEXT, read_bytes
-from coral_plugin.io.sniff import require_kind
+from coral_plugin.io.sniff import FILE_KINDS, sniff
 
-Rows = Mapping[str, np.ndarray]  # {split: rows of its samples}
+SplitRows = Mapping[str, np.ndarray]  # {split: rows of its samples}
 # what pandas reads as no value
-NO_VALUE = frozenset(
+EMPTY_CELLS = frozenset(
     {"", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
      "NULL", "NaN", "None", "n/a", "nan", "null"}
 )  # fmt: skip
@@ -80,7 +80,7 @@ class Content:
     valid_is_test: bool = False
 
 
-def split_arrays(rows: Rows, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def split_arrays(rows: SplitRows, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """``{"<split>/<key>": values[key][rows]}``.
 
     Raises:
@@ -92,7 +92,7 @@ def split_arrays(rows: Rows, values: Mapping[str, np.ndarray]) -> dict[str, np.n
     return {f"{label}/{key}": value[rows[label]] for label in SPLITS if label in rows for key, value in values.items()}
 
 
-def shuffled_rows(count: int, seed: int, *, test_first: bool) -> Rows:
+def shuffled_rows(count: int, seed: int, *, test_first: bool) -> SplitRows:
     """Rows of each split after Python's shuffle, in one of two orders of MultiBench++.
 
     Args:
@@ -112,14 +112,14 @@ def shuffled_rows(count: int, seed: int, *, test_first: bool) -> Rows:
     return {"train": order[:end], "valid": order[end : end + quarter], "test": order[end + quarter :]}
 
 
-def permuted_rows(count: int, valid: int, test: int) -> Rows:
+def permuted_rows(count: int, valid: int, test: int) -> SplitRows:
     """Rows of each split as ``torch.utils.data.random_split`` draws them with seed 42, train first."""
     order = torch.randperm(count, generator=torch.Generator().manual_seed(42)).numpy()
     end = count - valid - test
     return {"train": order[:end], "valid": order[end : end + valid], "test": order[end + valid :]}
 
 
-def stratified_rows(labels: Sequence[Any] | np.ndarray) -> Rows:
+def stratified_rows(labels: Sequence[Any] | np.ndarray) -> SplitRows:
     """Rows of each split, 70, 10 and 20 % stratified by class, as scikit-learn draws them with seed 42.
 
     Raises:
@@ -189,9 +189,9 @@ def text_of(path: Path) -> str:
     Raises:
         InputError: there is no such file, or it is of another kind.
     """
+    if (kind := sniff(path)) not in ("text", "json", "unknown"):  # unknown: Latin-1
+        raise InputError(f"{path} is {FILE_KINDS[kind]}. Expected text.")
     content = read_bytes(path, MOST_TEXT)
-    if b"\0" in content[:512]:
-        require_kind(path, "text", "a table of text")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -63,7 +63,7 @@ MEMBERS = {
 }
 NOT_COVERED = {
     "houston2013": "its maps are TIFF files of 144 bands",
-    "MUTE": "its tables are Excel files",
+    "mute": "its tables are Excel files",
     "GAMMA": "its labels are in an Excel file",
     "e-icu": "its three tables of events need a summary of their own",
     "MILK-10k": "it lists its pictures in the order of the file system",

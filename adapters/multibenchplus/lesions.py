@@ -10,10 +10,10 @@ import numpy as np
 from coral_plugin.errors import InputError
 
 from .content import (
-    NO_VALUE,
+    EMPTY_CELLS,
     Content,
     MultibenchPlusSettings,
-    Rows,
+    SplitRows,
     numbers_of,
     permuted_rows,
     read_table,
@@ -30,7 +30,7 @@ def read_derm7pt(folder: Path, settings: MultibenchPlusSettings) -> Content:
     """Derm7pt: a photograph and a dermoscopic picture of a lesion, and the patient's record as categories."""
     path = folder / "meta/meta.csv"
     table = read_table(path, ("diagnosis", "clinic", "derm", *_DERM_COLUMNS))
-    rows: Rows = {}
+    rows: SplitRows = {}
     for split in ("train", "valid", "test"):
         listed = folder / f"meta/{split}_indexes.csv"
         index = np.array(whole_numbers(read_table(listed, ("indexes",))["indexes"], str(listed)), dtype=np.int64)
@@ -54,8 +54,8 @@ def read_isic(folder: Path, settings: MultibenchPlusSettings) -> Content:
     path = folder / "train.csv"
     table = read_table(path, ("image_name", "sex", "age_approx", _SITE, "target"))
     for column in ("sex", _SITE):
-        table[column] = ["unknown" if cell in NO_VALUE else cell for cell in table[column]]
-    ages = numbers_of(["nan" if cell in NO_VALUE else cell for cell in table["age_approx"]], f"{path}: age_approx")
+        table[column] = ["unknown" if cell in EMPTY_CELLS else cell for cell in table[column]]
+    ages = numbers_of(["nan" if cell in EMPTY_CELLS else cell for cell in table["age_approx"]], f"{path}: age_approx")
     tenth = int(0.1 * len(ages))
     rows = permuted_rows(len(ages), tenth, tenth)
     known = ages[rows["train"]]

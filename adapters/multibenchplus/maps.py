@@ -34,7 +34,8 @@ def read_ouc(folder: Path, settings: MultibenchPlusSettings, *, name: str, other
         places = as_array(read_mat(folder / f"{name}_index.mat", f"{name}_{split}"), f"{name}_{split}", str(folder))
         if places.ndim != 2 or places.shape[1] != 2 or (places < 0).any() or (places >= labels.shape[:2]).any():
             raise InputError(f"{folder}: {name}_{split} holds places outside the map of {labels.shape[:2]} pixels.")
-        rows, columns = places.astype(np.int64).T
+        # each pixel once, row by row, as SciPy's sparse arrays order them for rs_fusion_datasets
+        rows, columns = np.unique(places.astype(np.int64), axis=0).T
         marked = labels[rows, columns, 0] > 0
         pixels[split] = rows[marked], columns[marked]
     if other == "sar":
@@ -59,11 +60,10 @@ def read_trento(folder: Path, settings: MultibenchPlusSettings) -> Content:
 def read_muufl(folder: Path, settings: MultibenchPlusSettings) -> Content:
     """MUUFL Gulfport: 100 pixels of each class train, all others test."""
     path = folder / MUUFL
+    scene = read_mat(path, "hsi", structure=True)
     try:
-        scene = read_mat(path, "hsi")[0, 0]
-        spectra, heights = scene["Data"], scene["Lidar"][0, 0]["z"][0, 0]
-        labels = scene["sceneLabels"][0, 0]["labels"]
-    except (IndexError, ValueError, KeyError, TypeError) as error:
+        spectra, heights, labels = scene.Data, scene.Lidar[0].z, scene.sceneLabels.labels
+    except (AttributeError, TypeError, IndexError) as error:
         raise InputError(f"{path}: hsi is no structure with Data, Lidar.z and sceneLabels.labels.") from error
     labels = np.maximum(_map(labels, f"{path}: labels"), 0)
     maps = {"hsi": _map(spectra, f"{path}: Data"), "lidar": _map(heights, f"{path}: Lidar")}

@@ -14,10 +14,10 @@ import numpy as np
 from coral_plugin.errors import InputError, one_line
 
 from .content import (
-    NO_VALUE,
+    EMPTY_CELLS,
     Content,
     MultibenchPlusSettings,
-    Rows,
+    SplitRows,
     permuted_rows,
     read_table,
     split_arrays,
@@ -36,8 +36,8 @@ class Posts:
 
     Attributes:
         pictures: Files of the pictures.
-        texts: Their texts.
-        labels: Names or numbers of their classes.
+        texts: Texts of the pictures.
+        labels: Names or numbers of the classes.
         rows: Rows of each split; None for files that have all samples of a split, one after another.
         counts: Number of samples of each split so far.
     """
@@ -45,17 +45,17 @@ class Posts:
     pictures: list[Path] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     labels: list[Any] = field(default_factory=list)
-    rows: Rows | None = None
+    rows: SplitRows | None = None
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, split: str, folder: Path, names: Sequence[str], texts: Sequence[str], labels: Sequence[Any]) -> None:
         """Samples of a split, whose pictures lie in ``folder``."""
         self.pictures += [path_inside(folder, name) for name in names]
-        self.texts += ["" if text in NO_VALUE else text for text in texts]
+        self.texts += ["" if text in EMPTY_CELLS else text for text in texts]
         self.labels += labels
         self.counts[split] = self.counts.get(split, 0) + len(names)
 
-    def rows_by_split(self) -> Rows:
+    def rows_by_split(self) -> SplitRows:
         """Rows of each split."""
         if self.rows is not None:
             return self.rows
@@ -86,8 +86,8 @@ def read_posts(
     values = {"image": pixels, "labels": np.array(posts.labels)}
     values["text"] = _weights(posts.texts, rows["train"], settings.words, str(folder))
     if notes:
-        here = "those samples are left out, as in MultiBench++"
-        notes = [f"{notes[0]}; {here if complete else 'MultiBench++ shows black, here they are missing'}"]
+        fate = "those samples are left out, as in MultiBench++" if complete else "MultiBench++ has black ones instead"
+        notes = [f"{notes[0]}; {fate}"]
         values |= {} if complete else {"image/present": present}
     arrays: dict[str, Any] = split_arrays(rows, values)
     notes += [f"a text is the TF-IDF weights of up to {settings.words} words of train; MultiBench++ fine-tunes a BERT"]
@@ -160,8 +160,8 @@ def _metmeme(folder: Path, *, language: str, key: str) -> Posts:
     """A table of texts and one of labels, joined by the picture; rows with an empty cell are left out."""
     tables = [read_table(folder / f"{language}_text.csv", (key, "text")),
               read_table(folder / f"label_{language}.csv", (key, "sentiment category"))]  # fmt: skip
-    columns = [[cells for cells in table.values() if not NO_VALUE.issuperset(cells)] for table in tables]
-    complete = [{row for row in range(len(table[key])) if all(cells[row] not in NO_VALUE for cells in used)}
+    columns = [[cells for cells in table.values() if not EMPTY_CELLS.issuperset(cells)] for table in tables]
+    complete = [{row for row in range(len(table[key])) if all(cells[row] not in EMPTY_CELLS for cells in used)}
                 for table, used in zip(tables, columns, strict=True)]  # fmt: skip
     labels: dict[str, list[str]] = {}
     for row, name in enumerate(tables[1][key]):
@@ -194,8 +194,9 @@ def _twitter2015(folder: Path) -> Posts:
 
 def _twitter1517(folder: Path) -> Posts:
     posts = Posts()
-    table = read_table(folder / "Twitter1517_texts_and_labels.csv", ("txt", "new_image_id", "cor_label"))
-    labels = table["cor_label"]
+    path = folder / "Twitter1517_texts_and_labels.csv"
+    table = read_table(path, ("txt", "new_image_id", "cor_label"))
+    labels = whole_numbers(table["cor_label"], f"{path}: cor_label")
     posts.add("train", folder / "image", table["new_image_id"], table["txt"], labels)
     posts.rows = stratified_rows(labels)
     return posts

@@ -135,8 +135,13 @@ def read_mirflickr(folder: Path, _: MultibenchPlusSettings) -> Content:
     return Content({**arrays, "classes": names}, {"image": kind, "tags": "tabular"}, notes)
 
 
-def read_mat(path: Path, key: str) -> Any:
-    """A variable of a MATLAB file up to version 7.2: an array, or a structure as an array of objects.
+def read_mat(path: Path, key: str, *, structure: bool = False) -> Any:
+    """A variable of a MATLAB file up to version 7.2.
+
+    Args:
+        path: File.
+        key: Name of the variable.
+        structure: Whether it is a structure, whose fields become attributes; else an array of two dimensions or more.
 
     Raises:
         InputError: the file is missing, damaged, or has no such variable.
@@ -149,7 +154,7 @@ def read_mat(path: Path, key: str) -> Any:
         shapes = {name: shape for name, shape, _ in whosmat(path)}
         if key in shapes:
             require_memory(int(np.prod(shapes[key], dtype=np.float64)) * 8, f"{path}: {key} of shape {shapes[key]}")
-            return loadmat(path, variable_names=[key])[key]
+            return loadmat(path, variable_names=[key], squeeze_me=structure, struct_as_record=not structure)[key]
     except CoralError:
         raise
     except Exception as error:  # damaged files make SciPy raise a dozen types

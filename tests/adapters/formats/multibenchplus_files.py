@@ -164,7 +164,8 @@ def _ouc(name, other):
 def _scene(rng):
     """A map of three classes with 130 pixels or more each, and its two images."""
     labels = np.repeat(rng.permutation(np.arange(40) % 4), 20).reshape(20, 40).astype(np.float64)
-    return labels, rng.random((20, 40, 6)).astype(np.float32), rng.random((20, 40, 2)).astype(np.float32)
+    spectra, heights = (labels[:, :, None] + rng.random((20, 40, bands)) for bands in (6, 2))
+    return labels, spectra.astype(np.float32), heights.astype(np.float32)
 
 
 def _trento(folder, rng, count):
@@ -177,8 +178,8 @@ def _trento(folder, rng, count):
 def _muufl(folder, rng, count):
     labels, spectra, heights = _scene(rng)
     labels[labels == 0] = -1
-    lidar = np.empty(1, dtype=object)
-    lidar[0] = {"z": heights, "info": "first and last return"}
+    lidar = np.empty(2, dtype=object)
+    lidar[:] = [{"z": heights, "info": "first and last return"}, {"z": heights[::2], "info": "coarse"}]
     scene = {"labels": labels, "Materials_Type": np.array(["trees", "grass", "road"], dtype=object)}
     hsi = {"Data": spectra, "Lidar": lidar, "sceneLabels": scene, "info": {"wavelength": np.arange(6.0)}}
     _mat(folder / "MUUFLGulfportSceneLabels/muufl_gulfport_campus_1_hsi_220_label.mat", hsi=hsi)
@@ -187,14 +188,14 @@ def _muufl(folder, rng, count):
 def _scenes(*splits):
     def write(folder, rng, count):
         for split in splits:
-            for number in range(count // 4):
+            for number in range(count // 6):
                 size = (600, 240) if number % 2 else (480, 240)
                 _picture(folder / split / ("bedroom", "kitchen")[number % 2] / f"{number:03}.png", rng, size)
 
     return write
 
 
-_WORDS = "cat dog tree sun moon house river stone bird friend".split()
+_WORDS = ["cat", "dog", "tree", "sun", "moon", "house", "river", "stone", "bird", "friend"]
 
 
 def _texts(rng, count):
@@ -205,8 +206,8 @@ def _mami(folder, rng, count):
     for split, rows in (("train", count), ("validation", count // 3), ("test", count // 3)):
         names = [f"{split}_{row}.jpg" for row in range(rows)]
         texts = ["", 'he said "no"', *_texts(rng, rows - 2)]
-        _table(folder / f"{split}.tsv", ["file_name", "text", "label"],
-               [[name, text, row % 2] for row, (name, text) in enumerate(zip(names, texts, strict=True))], "\t")  # fmt: skip
+        entries = [[name, text, row % 2] for row, (name, text) in enumerate(zip(names, texts, strict=True))]
+        _table(folder / f"{split}.tsv", ["file_name", "text", "label"], entries, "\t")
         for name in names[: -1 if split == "train" else None]:  # the last one is missing
             _picture(folder / ("test_images" if split == "test" else "training_images") / name, rng)
 
@@ -234,7 +235,9 @@ def _lines(valid, classes):
 def _multioff(folder, rng, count):
     labels = ("Non-offensiv", "offensive")
     for stem, rows in (("Training", count), ("Validation", count // 3), ("Testing", count // 3)):
-        entries = [[f"{stem}{row}.png", f"{text}\nby them", labels[row % 2]] for row, text in enumerate(_texts(rng, rows))]
+        entries = [
+            [f"{stem}{row}.png", f"{text}\nby them", labels[row % 2]] for row, text in enumerate(_texts(rng, rows))
+        ]
         _table(folder / f"Split Dataset/{stem}_meme_dataset.csv", ["image_name", "sentence", "label"],
                [*entries, ["strange.png", "a row with another label", "unsure"]])  # fmt: skip
         for name, *_ in entries:
@@ -250,8 +253,8 @@ def _metmeme(language):
         _table(folder / f"{language}_text.csv", [key, "text", ""],
                [[name, text, ""] for name, text in zip(names, [*texts, ""], strict=True)])  # fmt: skip
         kinds = ("1(happiness)", "2(love)", "3(anger)")
-        _table(folder / f"label_{language}.csv", [key, "sentiment category", "metaphor occurrence"],
-               [[names[row], kinds[row % 3], "" if row == 5 else row % 2] for row in rng.permutation(count)])  # fmt: skip
+        labels = [[names[row], kinds[row % 3], "" if row == 5 else row % 2] for row in rng.permutation(count)]
+        _table(folder / f"label_{language}.csv", [key, "sentiment category", "metaphor occurrence"], labels)
         for name in names:
             picture = f"{name.replace('_', '- ')}.jpg" if language == "C" else name
             _picture(folder / "/".join([f"{language}images"] * 3) / picture, rng)
@@ -261,7 +264,9 @@ def _metmeme(language):
 
 def _tw15(folder, rng, count):
     for split, rows in (("train", count), ("dev", count // 3), ("test", count // 3)):
-        entries = [[row, row % 3, f"{split}{row}.jpg", f"{text} $T$", "Rome"] for row, text in enumerate(_texts(rng, rows))]
+        entries = [
+            [row, row % 3, f"{split}{row}.jpg", f"{text} $T$", "Rome"] for row, text in enumerate(_texts(rng, rows))
+        ]
         _table(folder / f"twitter2015/{split}.tsv", ["index", "#1 Label", "#2 ImageID", "#3 String", "#3 String"],
                entries, "\t")  # fmt: skip
         for entry in entries[1:]:  # the first one is missing
@@ -269,7 +274,7 @@ def _tw15(folder, rng, count):
 
 
 def _tw17(folder, rng, count):
-    rows = [[f"{row}.jpg", text, ("negative", "neutral", "positive")[row % 3]] for row, text in enumerate(_texts(rng, count))]
+    rows = [[f"{row}.jpg", text, row % 3] for row, text in enumerate(_texts(rng, count))]
     _table(folder / "Twitter1517_texts_and_labels.csv", ["new_image_id ", "txt", " cor_label"], rows)
     for name, *_ in rows[1:]:
         _picture(folder / "image" / name, rng)
@@ -281,7 +286,8 @@ def _derm7pt(folder, rng, count):
     head = ["case_num", "diagnosis", *points, "clinic", "derm", "sex", "location", "elevation", "management"]
     rows = [[row, ("nevus", "melanoma", "clark nevus")[row % 3], *rng.choice(["absent", "typical"], 7),
              f"NAL/c{row}.jpg", f"NAL/d{row}.jpg", ("male", "female")[row % 2], ("back", "arm", "head")[row % 3],
-             ("flat", "palpable")[row // 2 % 2], "excision" if row % 4 else "none"] for row in range(count)]  # fmt: skip
+             ("flat", "palpable")[row // 2 % 2], "excision" if row % 4 else "none"]
+            for row in range(count)]  # fmt: skip
     _table(folder / "meta/meta.csv", head, rows)
     order = rng.permutation(count)
     for split, index in (("train", order[: count // 2]), ("valid", order[count // 2 : -9]), ("test", order[-9:])):
