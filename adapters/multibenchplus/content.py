@@ -13,8 +13,9 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from coral_plugin.data import SPLITS, Kind
+from coral_plugin.data import SPLITS
 from coral_plugin.data.arrays import VALID_SHARE
+from coral_plugin.data.modality import Kind
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.io.files import MOST_TEXT, read_bytes
 from coral_plugin.io.sniff import FILE_KINDS, sniff

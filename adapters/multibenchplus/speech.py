@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.data import SPLITS, Kind
+from coral_plugin.data import SPLITS
+from coral_plugin.data.modality import Kind
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import InputError
 from coral_plugin.io.pickles import read_pickle

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.data import Kind
+from coral_plugin.data.modality import Kind
 from coral_plugin.data.values import as_array
 from coral_plugin.errors import CoralError, InputError, one_line
 from coral_plugin.io.hdf5 import dataset_of, open_hdf5, read_array
