@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
 EncoderBuilders = Mapping[str, Callable[[], nn.Module]]
 
 ALEXNET_FROM = 128
+# in front of the name of an encoder that a run got from Python, in the place of a registered name
+_FROM_PYTHON = "python:"
 _DEEPEST, _WIDEST = 1000, 1_000_000
 _LONGEST = 1000  # characters of an encoder with its options
 
@@ -94,14 +97,45 @@ def resolve_encoders(
         width: Token width D, passed to the encoders.
 
     Raises:
-        InputError: an encoder for a modality that is not there, an unknown name, or arguments it does not take.
+        InputError: an encoder for a modality that is not there, an unknown name, or arguments it does not take; or a
+            record of :func:`python_encoders` where the encoder itself is needed.
     """
     names = [modality.name for modality in modalities]
     if unknown := [name for name in chosen if name not in names]:
         raise InputError(f"An encoder is given for {', '.join(unknown)}, but the modalities are {', '.join(names)}.")
+    refuse_recorded(chosen)
     # by membership: an empty nn.Sequential, which passes its input on, is false
     by_name = {m.name: chosen[m.name] if m.name in chosen else default_encoder(m) for m in modalities}
     return {m.name: _builder(by_name[m.name], m, width) for m in modalities}
+
+
+def python_encoders(encoders: Mapping[str, EncoderLike]) -> dict[str, str]:
+    """``{modality: text}`` that records encoders from Python, which no file can hold, by the names of their classes.
+
+    >>> python_encoders({"wave": nn.GRU, "body": nn.Linear(3, 4)})
+    {'wave': 'python:torch.nn.modules.rnn.GRU', 'body': 'python:torch.nn.modules.linear.Linear'}
+    """
+    record = {}
+    for name, encoder in encoders.items():
+        source: Any = encoder.func if isinstance(encoder, functools.partial) else encoder
+        source = source if hasattr(source, "__qualname__") else type(source)
+        record[name] = f"{_FROM_PYTHON}{source.__module__}.{source.__qualname__}"
+    return record
+
+
+def refuse_recorded(encoders: Mapping[str, EncoderLike]) -> None:
+    """Refuse records of :func:`python_encoders` where the encoders themselves are needed.
+
+    Raises:
+        InputError: there is one among ``{modality: encoder}``.
+    """
+    texts = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, str)}
+    if recorded := {name: text for name, text in texts.items() if text.startswith(_FROM_PYTHON)}:
+        listed = ", ".join(f"{text.removeprefix(_FROM_PYTHON)} for {name}" for name, text in recorded.items())
+        raise InputError(
+            f"The run was trained with an encoder from Python ({listed}); load it from Python with encoders=..., or "
+            "register the encoder by entry point and write its name under network.encoders in config.yaml."
+        )
 
 
 def _builder(encoder: EncoderLike, modality: Modality, width: int) -> Callable[[], nn.Module]:

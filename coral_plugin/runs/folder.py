@@ -17,7 +17,7 @@ from coral_plugin.errors import CoralError, InputError, one_line, short
 from coral_plugin.io.files import read_json, write_aside, write_json, write_text
 from coral_plugin.io.safetensors import saved_shapes
 from coral_plugin.io.yamlfile import read_yaml
-from coral_plugin.networks.factory import EncoderLike
+from coral_plugin.networks.factory import EncoderLike, refuse_recorded
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.checks import incomplete, misfit
@@ -263,6 +263,7 @@ def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, re
 
 def _refuse_other_run(folder: Path, settings: RunSettings, record: Mapping[str, Any]) -> None:
     saved, data = open_run(folder)
+    refuse_recorded(dict(saved.network.encoders.items() - settings.network.encoders.items()))
     was = _flat(saved.as_dict()) | {"data fingerprint": data["fingerprint"]}
     now = _flat(settings.as_dict()) | {"data fingerprint": record["fingerprint"]}
     changed = [k for k in {**was, **now} if k not in _FREE and was.get(k) != now.get(k)]

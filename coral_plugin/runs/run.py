@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from coral_plugin.augmentations import build_augmenter
 from coral_plugin.augmentations.pipeline import Augmenter
@@ -21,7 +22,7 @@ from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
 from coral_plugin.evaluation.scoring import complete_samples
 from coral_plugin.io.files import write_json, write_text
-from coral_plugin.networks.factory import EncoderLike
+from coral_plugin.networks.factory import EncoderLike, python_encoders
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.runs.folder import (
@@ -130,7 +131,15 @@ def run(
     outside = processes.launcher()
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
     data = data if data is not None else load_data(settings)
+    if encoders:
+        record = {**settings.network.encoders, **python_encoders(encoders)}
+        settings = replace(settings, network=replace(settings.network, encoders=record))
     say = _silent if quiet else partial(_say, label)
+    if copied := [name for name, encoder in (encoders or {}).items() if isinstance(encoder, nn.Module)]:
+        say(
+            f"encoder of {', '.join(copied)}: a module, so every pathway and seed starts from a copy of its weights; a "
+            "class or a function of (modality, width) starts afresh"
+        )
     if alone := processes.without_srun():
         say(alone)
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
