@@ -31,8 +31,9 @@ class MultimodalBatch(Mapping[str, Tensor]):
     present: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        sizes = {name: len(value) for name, value in self.tensors.items()}
-        if len(set(sizes.values())) > 1:
+        # shapes, not len(): torch.export would take today's batch size for a constant
+        sizes = {name: value.shape[0] for name, value in self.tensors.items()}
+        if any(size != self.size for size in sizes.values()):
             raise InputError(f"Every modality of a batch needs the same number of samples, got {sizes}.")
         for name, mask in self.padding.items():
             if name not in self.tensors or mask.shape != self.tensors[name].shape[:2]:
@@ -54,7 +55,7 @@ class MultimodalBatch(Mapping[str, Tensor]):
     @property
     def size(self) -> int:
         """Number of samples B."""
-        return len(next(iter(self.tensors.values()))) if self.tensors else 0
+        return next(iter(self.tensors.values())).shape[0] if self.tensors else 0
 
     @property
     def device(self) -> torch.device:

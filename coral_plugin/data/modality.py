@@ -104,6 +104,27 @@ class Modality:
         """Whether a sample has time steps."""
         return self.kind in ("sequence", "timeseries")
 
+    def held(self, values: Tensor) -> Tensor:
+        """Values as they were measured, ``(N, ...)``, as columns hold them: 32-bit floats, whole numbers of images / 255.
+
+        Where the modality has an offset, it and the unit are taken off in double precision.
+
+        Raises:
+            InputError: there is an offset, and the values are of a type that has lost what it is there for.
+        """
+        whole = not values.is_floating_point()
+        if self.offset is not None and self.unit is not None:
+            if not whole and values.dtype != torch.float64:
+                raise InputError(
+                    f"{self.name} holds values whose differences a 32-bit float cannot tell; give it as float64, got "
+                    f"{str(values.dtype).removeprefix('torch.')}."
+                )
+            shape = (-1, 1, 1) if self.kind == "image" else (-1,)
+            pair = torch.tensor([self.offset, self.unit], dtype=torch.float64, device=values.device)
+            values = (values.double() - pair[0].view(shape)) / pair[1].view(shape)
+        values = values.float()
+        return values / 255 if whole and self.kind == "image" else values
+
     def standardise(self, values: Tensor) -> Tensor:
         """``(values - mean) / std`` per feature, for ``(N, ..., d)`` or images ``(N, C, H, W)`` of a column."""
         if self.mean is None or self.std is None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from coral_plugin.errors import InputError
 from coral_plugin.networks.dropout import dropout
 from coral_plugin.networks.recompute import in_pieces
+from coral_plugin.networks.rows import exporting
 
 # attention weights of all samples and heads that are held at once, 16 MiB in float32; a batch of 64 of the papers'
 # affect data, 50 steps and 5 heads, has a fifth of them
@@ -41,7 +42,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tenso
         return x.unflatten(-1, (heads, -1)).transpose(1, 2)  # (B, H, T, D / H)
 
     q, k, v = split(query), split(key), split(value)
-    of_query = max(1, k.shape[:3].numel())
+    of_query = max(1, k.shape[:3].numel()) if not exporting() else 1  # any number of samples is exported
     most = max(1, MOST_WEIGHTS // of_query)  # queries
     fused = q.device.type == "cpu" or q.shape[-1] % 8 == 0
     if p == 0 and (fused or q.shape[2] <= most):

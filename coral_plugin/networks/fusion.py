@@ -61,6 +61,6 @@ class FusionTransformer(nn.Module):
         self, tokens: Mapping[str, Tensor], padding: Mapping[str, Tensor | None]
     ) -> tuple[Tensor, Tensor | None]:
         parts = list(tokens.values())
-        cls = self.cls.expand(len(parts[0]), -1, -1)
+        cls = self.cls.expand(parts[0].shape[0], -1, -1)
         mask = join_padding([cls, *parts], [None, *(padding.get(name) for name in tokens)])
         return torch.cat([cls, *parts], dim=1), mask  # (B, 1 + T, D)

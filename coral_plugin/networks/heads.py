@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from coral_plugin.distributed import gather
-from coral_plugin.networks.pathways import scatter_rows
+from coral_plugin.networks.rows import on_present, scatter_rows
 
 
 class ProjectionHead(nn.Sequential):
@@ -52,8 +52,7 @@ def project_present(head: nn.Module, vectors: Tensor, present: Tensor | None) ->
     if present is None or (head.training and int(gather(present).sum()) < 2):
         projected: Tensor = head(vectors)
         return projected
-    rows = present.nonzero().squeeze(1)
-    return scatter_rows(head(vectors[rows]), rows, len(vectors))
+    return on_present(head, present, vectors)
 
 
 def project_views(head: nn.Module, views: Sequence[Tensor], present: Tensor | None) -> list[Tensor]:

@@ -14,6 +14,7 @@ from coral_plugin.networks.batchnorm import synchronises
 from coral_plugin.networks.factory import EncoderBuilders
 from coral_plugin.networks.fusion import FusionTransformer
 from coral_plugin.networks.masking import mask_tokens
+from coral_plugin.networks.rows import exporting, scatter_rows
 from coral_plugin.networks.tokenizers import tokenizer_for
 
 
@@ -127,6 +128,11 @@ def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, T
     if present is None:
         tokens, padding = encoder(batch[name], padding)
         return tokens, padding
+    if exporting():  # rows do not see each other outside of training
+        tokens, padding = encoder(batch[name], padding)
+        missing = ~present.unsqueeze(1)
+        mask = missing.expand(-1, tokens.shape[1]) if padding is None else padding | missing
+        return tokens.masked_fill(missing.unsqueeze(2), 0.0), mask
     rows = present.nonzero().squeeze(1)
     if not len(rows) and not synchronises(encoder):
         return batch[name].new_zeros(batch.size, 1, encoder.width), present.new_ones(batch.size, 1)
@@ -134,11 +140,6 @@ def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, T
     mask = present.new_ones(batch.size, tokens.shape[1])
     mask[rows] = False if padding is None else padding
     return scatter_rows(tokens, rows, batch.size), mask
-
-
-def scatter_rows(part: Tensor, rows: Tensor, size: int) -> Tensor:
-    """``part`` (R, ...) at ``rows`` (R,) of ``size`` rows; the others are zero."""
-    return part.new_zeros(size, *part.shape[1:]).index_copy(0, rows, part)
 
 
 class PooledEncoder(nn.Module):

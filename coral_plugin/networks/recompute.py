@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from coral_plugin.networks.rows import exporting
+
 _share = 1.0
 
 
@@ -39,7 +41,7 @@ def in_pieces(
         dim: Axis that is cut.
         whole: Largest number of places of which everything is kept; ``size`` by default.
     """
-    if x.shape[dim] <= _share * (size if whole is None else whole):
+    if exporting() or x.shape[dim] <= _share * (size if whole is None else whole):
         return function(x)
     pieces = x.split(size, dim)
     if not torch.is_grad_enabled():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -65,7 +66,7 @@ def raw_values(modality: Modality, batch: MultimodalBatch, *, most: int = MOST) 
     """
     values = batch[modality.name].float()
     if modality.kind == "image":
-        while values[0].numel() > most and min(values.shape[2:]) > 1:
+        while math.prod(values.shape[1:]) > most and min(values.shape[2:]) > 1:
             values = F.avg_pool2d(values, 2, ceil_mode=True)
     elif modality.temporal:
         if (padding := batch.padding.get(modality.name)) is not None:

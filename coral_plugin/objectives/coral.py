@@ -15,6 +15,7 @@ from coral_plugin.networks import (
     SharedPathway,
     UniquePathway,
     module_key,
+    on_present,
     project_present,
     projection_head,
     token_encoders,
@@ -129,8 +130,7 @@ class Coral(Objective):
         if present is None:
             vector: Tensor = pathway(tokens, padding)
             return vector
-        rows = present.nonzero().squeeze(1)
-        return scatter_rows(pathway(tokens[rows], padding[rows]), rows, batch.size)  # type: ignore[index]
+        return on_present(pathway, present, tokens, padding)
 
     def _project(self, parts: Mapping[str, Tensor], batch: MultimodalBatch) -> dict[str, Tensor]:
         unique = {f"unique/{name}": (self.unique_heads[module_key(name)], batch.all_present(name)) for name in batch}

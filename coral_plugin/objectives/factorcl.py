@@ -141,7 +141,7 @@ class LastEncoder(PooledEncoder):
         if padding is None:
             return tokens[:, -1]
         last = (~padding).sum(dim=1).clamp(min=1) - 1
-        return tokens[torch.arange(len(tokens), device=tokens.device), last]
+        return tokens[torch.arange(tokens.shape[0], device=tokens.device), last]
 
 
 class _Pair(nn.Module):

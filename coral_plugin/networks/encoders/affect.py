@@ -10,6 +10,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.networks.attention import attend
 from coral_plugin.networks.dropout import dropout, relu_dropout
 from coral_plugin.networks.recompute import in_pieces
+from coral_plugin.networks.rows import exporting
 from coral_plugin.networks.tokenizers import step_position
 
 # hidden values of a layer's feed-forward that are held at once, 128 MiB in float32: 16,384 steps of 2048
@@ -65,17 +66,18 @@ class AffectTransformer(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T, D)``; padded steps come out as zero."""
-        if padding is None:
+        if padding is None or exporting():
             steps, valid = self.project(x).flatten(0, 1), None
         else:
             valid = (~padding).flatten().nonzero().squeeze(1)
             steps = self.project(x.flatten(0, 1)[valid])  # (P, D), P valid steps of the whole batch
         if self.position_scale is not None:
             code = step_position(x.shape[1], steps.shape[1], x.device).to(steps.dtype) * self.position_scale
-            steps = steps + (code.repeat(len(x), 1) if valid is None else code[valid % x.shape[1]])
+            steps = steps + (code.repeat(x.shape[0], 1) if valid is None else code[valid % x.shape[1]])
         for layer in self.layers:
             steps = layer(steps, x.shape[:2], valid, padding)
-        return _spread(steps, x.shape[:2], valid)
+        tokens = _spread(steps, x.shape[:2], valid)
+        return tokens if padding is None or valid is not None else tokens.masked_fill(padding.unsqueeze(-1), 0.0)
 
 
 class _Layer(nn.Module):

@@ -50,7 +50,7 @@ class GRU(nn.Module):
         if padding is None:
             return states[:, -1:], None
         ends = (~padding).sum(dim=1).clamp(min=1) - 1
-        return states[torch.arange(len(x), device=x.device), ends].unsqueeze(1), padding.all(dim=1, keepdim=True)
+        return states[torch.arange(x.shape[0], device=x.device), ends].unsqueeze(1), padding.all(dim=1, keepdim=True)
 
 
 class Conv1d(nn.Module):
