@@ -1,7 +1,8 @@
 """COrAL for MultiBench and for your own data: contrastive multimodal learning with shared and unique pathways.
 
-``fit`` trains on a dict of arrays, ``CoralEncoder`` does so in scikit-learn's manner; everything else is imported from
-the rooms of the package. Importing this module loads neither torch, Lightning nor scikit-learn.
+``fit`` trains on arrays or a data set by name, ``load`` brings back a trained ``Model``, ``CoralEncoder`` trains in
+scikit-learn's manner; everything else is imported from the rooms of the package. Importing this module loads neither
+torch, Lightning nor scikit-learn.
 """
 
 from __future__ import annotations
@@ -11,17 +12,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from coral_plugin.estimator import CoralEncoder
     from coral_plugin.runs.fit import Fitted, fit
+    from coral_plugin.runs.model import Model, load
 
-__all__ = ["CoralEncoder", "Fitted", "fit"]
+    __version__: str
+
+__all__ = ["CoralEncoder", "Fitted", "Model", "__version__", "fit", "load"]
+
+_MODULES = {
+    "CoralEncoder": "estimator",
+    "Fitted": "runs.fit",
+    "Model": "runs.model",
+    "fit": "runs.fit",
+    "load": "runs.model",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "CoralEncoder":
-        from coral_plugin.estimator import CoralEncoder
+    if name == "__version__":
+        from importlib.metadata import version
 
-        return CoralEncoder
-    if name in __all__:
-        from coral_plugin.runs import fit as api
+        return version("coral-multibench")
+    if name in _MODULES:
+        from importlib import import_module
 
-        return getattr(api, name)
+        return getattr(import_module(f"coral_plugin.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'coral_plugin' has no attribute {name!r}")

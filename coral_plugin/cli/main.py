@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from shlex import join
 
+from coral_plugin import __version__
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
 from coral_plugin.io.paths import home_expanded
@@ -122,9 +123,7 @@ def _run(arguments: list[str]) -> int:
     head, rest = (arguments[:1], arguments[1:]) if arguments and not arguments[0].startswith("-") else (arguments, [])
     parsed = parser.parse_args(head)
     if parsed.version:
-        from importlib.metadata import version
-
-        print(f"coral-multibench {version('coral-multibench')}")
+        print(f"coral-multibench {__version__}")
         return 0
     if parsed.command is None:
         parser.print_help()

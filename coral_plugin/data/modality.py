@@ -105,7 +105,7 @@ class Modality:
         return self.kind in ("sequence", "timeseries")
 
     def held(self, values: Tensor) -> Tensor:
-        """Values as they were measured, ``(N, ...)``, as columns hold them: 32-bit floats, whole numbers of images / 255.
+        """Measured values ``(N, ...)`` as columns hold them: 32-bit floats, whole numbers of images divided by 255.
 
         Where the modality has an offset, it and the unit are taken off in double precision.
 

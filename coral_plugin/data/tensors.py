@@ -26,8 +26,8 @@ def as_batch(tensors: Mapping[str, Tensor], modalities: tuple[Modality, ...]) ->
             without any modality.
     """
     _check_keys(tensors, modalities)
-    given = next(tensors[modality.name] for modality in modalities if modality.name in tensors)
-    size = given.shape[0]
+    first = next(tensors[modality.name] for modality in modalities if modality.name in tensors)
+    size = first.shape[0]
     values: dict[str, Tensor] = {}
     padding: dict[str, Tensor] = {}
     present: dict[str, Tensor] = {}
@@ -35,8 +35,8 @@ def as_batch(tensors: Mapping[str, Tensor], modalities: tuple[Modality, ...]) ->
         name = modality.name
         if name not in tensors:
             steps = (1, *modality.shape[1:]) if modality.kind == "sequence" else modality.shape
-            values[name] = given.new_zeros(size, *steps, dtype=torch.float32)
-            present[name] = given.new_zeros(size, dtype=torch.bool)
+            values[name] = first.new_zeros(size, *steps, dtype=torch.float32)
+            present[name] = first.new_zeros(size, dtype=torch.bool)
             continue
         series = tensors[name]
         _check_shape(series, modality, size)

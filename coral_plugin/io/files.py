@@ -13,13 +13,13 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from coral_plugin.errors import CoralError, InputError, MachineError, one_line
+from coral_plugin.errors import CoralError, InputError, MachineError, one_line, short
 
 MOST_TEXT = 1 << 28  # bytes of a text or of JSON: a history of 100,000 epochs has a tenth of it
 # the path that the user gave is wrong, rather than the machine
@@ -95,6 +95,41 @@ def write_aside(path: Path | str) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             aside.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def write_folder(path: Path, names: Collection[str]) -> Iterator[Path]:
+    """Write a folder of files so that nobody sees a part of it: aside, and renamed at the end of the block.
+
+    Args:
+        path: Folder; one that holds nothing but ``names`` is replaced.
+        names: Names of the files.
+
+    Yields:
+        An empty folder next to ``path`` to write to; it is removed if the block raises anything.
+
+    Raises:
+        InputError: something else lies at ``path``.
+        MachineError: no space, no rights, a read-only disk.
+    """
+    target = Path(os.path.realpath(path))
+    aside, former = (target.with_name(f".{target.name[:80]}.{os.getpid()}-{secrets.token_hex(4)}") for _ in range(2))
+    try:
+        if os.path.lexists(target):
+            if not target.is_dir():
+                raise InputError(f"{path} is a file; give the name of a folder.")
+            if others := sorted({entry.name for entry in target.iterdir()} - set(names)):
+                raise InputError(f"{path} holds other files ({short(others[0])}); give the name of a new folder.")
+        aside.mkdir(parents=True)
+        yield aside
+        if target.exists():
+            target.rename(former)
+        aside.rename(target)
+    except OSError as error:
+        raise cannot_write(error, path) from error
+    finally:
+        for folder in (aside, former):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(path: Path | str, text: str) -> None:

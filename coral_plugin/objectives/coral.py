@@ -15,13 +15,12 @@ from coral_plugin.networks import (
     SharedPathway,
     UniquePathway,
     module_key,
-    on_present,
     project_present,
     projection_head,
     token_encoders,
     tokenise,
 )
-from coral_plugin.networks.pathways import scatter_rows
+from coral_plugin.networks.rows import on_present
 from coral_plugin.objectives.base import Objective, Step, training_recipe
 from coral_plugin.objectives.coral_terms import CoralSettings, coral_terms, view_masks
 

@@ -71,9 +71,8 @@ def misfit(result: Any) -> str | None:
             return f"history[{number}] is no record of numbers"
         if row.keys() != result["history"][0].keys():
             return f"history[{number}] has other entries than history[0]"
-    for part, scores in result["scores"].items():
-        if not isinstance(scores, dict) or not all(map(_is_score, scores.values())):
-            return f"the scores of part {short(part)} lack a score"
+    if wrong := scores_misfit(result["scores"]):
+        return wrong
     matched = result.get("matched_width", {"width": 0, "scores": {}})
     if (
         not isinstance(matched, dict)
@@ -82,6 +81,16 @@ def misfit(result: Any) -> str | None:
         or not all(map(_is_score, matched["scores"].values()))
     ):
         return "matched_width lacks its width or a score"
+    return None
+
+
+def scores_misfit(scores: Any) -> str | None:
+    """What is wrong with ``{part: {task: score}}`` from a file; None if nothing is."""
+    if not isinstance(scores, dict):
+        return "its scores are no object"
+    for part, of_part in scores.items():
+        if not isinstance(of_part, dict) or not all(map(_is_score, of_part.values())):
+            return f"the scores of part {short(part)} lack a score"
     return None
 
 

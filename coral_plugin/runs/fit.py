@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from coral_plugin.data import SPLITS, MultimodalData, from_arrays, from_datasets
-from coral_plugin.data.arrays import as_split
 from coral_plugin.data.items import is_dataset
 from coral_plugin.data.modality import Kind
-from coral_plugin.data.scale import far_values
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError, short
-from coral_plugin.evaluation.features import concatenate, embed_split
-from coral_plugin.evaluation.missing import presence_note
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.checks import is_path
+from coral_plugin.runs.columns import Columns
+from coral_plugin.runs.model import Model
 from coral_plugin.runs.run import Run, run
 from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, RunSettings, dotted, make_settings
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained objective and its scores.
+    """A finished training: the model of each seed, and their scores.
 
     Attributes:
         run: Settings, data, metrics and the trained objective of every seed.
@@ -58,39 +55,39 @@ class Fitted:
         """The content of ``metrics.json``; ``metrics["tasks"]`` is empty without labels and a test split."""
         return self.run.metrics
 
+    @cached_property
+    def models(self) -> dict[int, Model]:
+        """``{seed: trained model}``."""
+        run = self.run
+        return {
+            seed: Model(objective, run.settings, seed, run.data.tasks, run.scores[seed], quiet=self.quiet)
+            for seed, objective in run.objectives.items()
+        }
+
+    @property
+    def model(self) -> Model:
+        """The trained model of the first seed: to embed with, to fine-tune, to save and to export."""
+        return self.models[self.run.settings.seeds[0]]
+
     @property
     def objective(self) -> Objective:
-        """The trained module of the first seed."""
-        return self.run.objectives[self.run.settings.seeds[0]]
+        """The networks of the first seed."""
+        return self.model.objective
 
-    def embed_parts(self, arrays: Mapping[str, Any]) -> dict[str, np.ndarray]:
-        """Each part of the representation of ``{modality: (N, ...)}``: ``{part: (N, d)}``.
-
-        Modalities may be left out, or be missing in samples where ``<modality>/present`` (N,) is False:
-        what is present is embedded, and parts of a missing modality alone are zero.
-
-        Raises:
-            InputError: samples that do not fit those of the training.
-
-        Warns:
-            UserWarning: values that lie far from those of train, also where ``quiet``.
-        """
-        split = as_split(arrays, self.run.data.modalities)
-        if not self.quiet and (line := presence_note(split)):
-            sys.stderr.write(f"{line}\n")
-        for line in far_values(split, self.run.data.modalities):
-            warnings.warn(line, stacklevel=2)
-        return embed_split(self.objective, split)
-
-    def embed(self, arrays: Mapping[str, Any]) -> np.ndarray:
-        """The whole representation of ``{modality: (N, ...)}``: ``(N, sum of d)``, the shared part first."""
-        return concatenate(self.embed_parts(arrays))
+    def embed(
+        self, samples: Any, *, parts: bool = False, columns: Mapping[str, Columns] | None = None
+    ) -> np.ndarray | dict[str, np.ndarray]:
+        """:meth:`Model.embed` of the first seed."""
+        return self.model.embed(samples, parts=parts, columns=columns)
 
 
 def fit(
-    data: Mapping[str, Any] | MultimodalData,
+    samples: Mapping[str, Any] | MultimodalData | str,
+    /,
     objective: str = "coral",
     *,
+    data: str | Path | None = None,
+    modalities: Iterable[str] | None = None,
     labels: Any = None,
     preset: str = "",
     seeds: int | Iterable[int] = DEFAULT_SEEDS,
@@ -108,13 +105,15 @@ def fit(
     """Train an objective on arrays or a data set, and score it where there are labels and a test split.
 
     Args:
-        data: ``{modality: (N, ...)}`` (all of it is trained on; ``<modality>/present`` (N,) says which samples have
+        samples: ``{modality: (N, ...)}`` (all of it is trained on; ``<modality>/present`` (N,) says which samples have
             it), or the keys of the ``.npz`` layout
-            (``train/<modality>``, ``test/labels``, ...; :func:`coral_plugin.data.from_arrays`), or a data set; what
-            does not fit into memory is a map-style data set of PyTorch, alone or under ``train``
-            (:func:`coral_plugin.data.from_datasets`).
+            (``train/<modality>``, ``test/labels``, ...; :func:`coral_plugin.data.from_arrays`), or a data set: loaded,
+            or its registered name; what does not fit into memory is a map-style data set of PyTorch, alone or under
+            ``train`` (:func:`coral_plugin.data.from_datasets`).
         objective: Registered name of the method.
-        labels: ``(N,)`` for the first form of ``data``; not used in training.
+        data: Path of the files of a data set that is given by name; its own settings are ``source__<key>``.
+        modalities: Modalities that are used, in this order; all by default.
+        labels: ``(N,)`` for the first form of ``samples``; not used in training.
         preset: Preset of the method; its first one by default.
         seeds: Seeds, one training for each; 41, (41, 42), range(41, 46), an array.
         epochs: Short for ``training__epochs``.
@@ -133,12 +132,22 @@ def fit(
     """
     if not (output is None or isinstance(output, str | Path)) or not is_path(str(output)):
         raise InputError(f"output must name a folder, in UTF-8 without control characters, got {short(output)}.")
-    data = as_data(data, labels=labels, kinds=kinds, task=task)
+    read: MultimodalData | None = None  # what is given by name is read by the run
+    if isinstance(samples, str):
+        _refuse_arguments(f"the data set {samples}", labels=labels, kinds=kinds, task=task)
+        chosen["data"] = None if data is None else str(data)
+    else:
+        read = as_data(samples, labels=labels, kinds=kinds, task=task)
+        if data is not None:
+            raise InputError("fit takes data=PATH with the name of a data set, as in fit('mosi', data=PATH).")
+    if modalities is not None:
+        chosen["modalities"] = (modalities,) if isinstance(modalities, str) else tuple(modalities)
+        read = None if read is None else read.select(chosen["modalities"])
     if epochs is not None:
         chosen["training.epochs"] = epochs
     settings, modules, functions = chosen_settings(
         objective,
-        "arrays",
+        samples if isinstance(samples, str) else "arrays",
         preset=preset,
         seeds=seeds,
         encoders=encoders,
@@ -151,7 +160,7 @@ def fit(
         folder=Path(home_expanded(str(output))) if output is not None else None,
         resume=resume,
         quiet=quiet,
-        data=data,
+        data=read,
         encoders=modules,
         augmentations=functions,
     )
@@ -165,7 +174,7 @@ def as_data(
     kinds: Mapping[str, Kind] | None = None,
     task: TaskKind | None = None,
 ) -> MultimodalData:
-    """What :func:`fit` takes as data, as a data set; its arguments of the same names say more.
+    """What :func:`fit` takes as samples, as a data set; its arguments of the same names say more.
 
     Raises:
         InputError: arrays that do not fit, or arguments that a data set has already.
@@ -173,16 +182,12 @@ def as_data(
     if is_dataset(data):
         data = {"train": data}
     if not isinstance(data, Mapping | MultimodalData):
-        raise InputError(
-            f"data must be a mapping of names to arrays, a map-style data set, or MultimodalData, got "
-            f"{short(type(data))}."
-        )
+        known = "a mapping of names to arrays, a map-style data set, MultimodalData or the name of a data set"
+        raise InputError(f"fit takes {known}, got {short(type(data))}.")
     if kinds is not None and not isinstance(kinds, Mapping):
         raise InputError(f"kinds must be a mapping by modality, got {short(kinds)}.")
-    arguments = {"labels": labels, "kinds": kinds, "task": task}
     if isinstance(data, MultimodalData):
-        if conflicts := [name for name, value in arguments.items() if value is not None]:
-            raise InputError(f"fit has {conflicts[0]}, but MultimodalData has its own; leave {conflicts[0]} out.")
+        _refuse_arguments("MultimodalData", labels=labels, kinds=kinds, task=task)
         return data
     if odd := [key for key in data if not isinstance(key, str)]:
         raise InputError(f"A key of data must be a text, got {short(odd[0])}.")
@@ -196,6 +201,12 @@ def as_data(
     if any(key in SPLITS for key in data):
         return from_datasets(data, name="arrays", kinds=kinds, task=task)
     return from_arrays(data, kinds=kinds, task=task)
+
+
+def _refuse_arguments(what: str, **arguments: Any) -> None:
+    """Refuse arguments of which a data set has its own."""
+    if conflicts := [name for name, value in arguments.items() if value is not None]:
+        raise InputError(f"fit has {conflicts[0]}, but {what} has its own; leave {conflicts[0]} out.")
 
 
 def chosen_settings(

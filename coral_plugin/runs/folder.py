@@ -10,12 +10,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file, save
+from safetensors.torch import load_file
 
 from coral_plugin.data import Modality, MultimodalData, Task
 from coral_plugin.errors import CoralError, InputError, one_line, short
-from coral_plugin.io.files import read_json, write_aside, write_json, write_text
-from coral_plugin.io.safetensors import saved_shapes
+from coral_plugin.io.files import read_json, write_json, write_text
+from coral_plugin.io.safetensors import saved_shapes, write_tensors
 from coral_plugin.io.yamlfile import read_yaml
 from coral_plugin.networks.factory import EncoderLike, refuse_recorded
 from coral_plugin.objectives import Objective
@@ -29,6 +29,7 @@ from coral_plugin.training.memory import shapes_of
 
 CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
+_RECORD = f"{DATA} of the run"
 # what is written into a run directory
 _FOLDERS = (PLOTS, "tensorboard")
 _OURS = ("*.yaml", "*.json", "*.csv", PLOTS, "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*", LOCK)
@@ -88,40 +89,44 @@ def load_objective(
         InputError: no such run or seed, or weights that do not fit.
     """
     trained, record = open_run(folder)
-    finished = [s for s in trained.seeds if (folder / f"seed-{s}" / WEIGHTS).is_file()]
+    path = folder / f"seed-{trained_seed(folder, trained, seed)}" / WEIGHTS
+    return restore(settings or trained, modalities_of(record), tasks_of(record), path, encoders).eval()
+
+
+def trained_seed(folder: Path, settings: RunSettings, seed: int | None) -> int:
+    """``seed``, or the first finished one of the run in ``folder``.
+
+    Raises:
+        InputError: the run has no weights of it.
+    """
+    finished = [s for s in settings.seeds if (folder / f"seed-{s}" / WEIGHTS).is_file()]
     if seed is None and finished:
-        seed = finished[0]
+        return finished[0]
     if seed not in finished:
         raise InputError(
             f"{folder} has no trained seed{'' if seed is None else f' {seed}'}; it has {finished or 'none'}."
         )
-    path = folder / f"seed-{seed}" / WEIGHTS
-    return restore(settings or trained, modalities_of(record), tasks_of(record), path, encoders).eval()
+    return seed
 
 
-def modalities_of(record: Mapping[str, Any]) -> tuple[Modality, ...]:
+def modalities_of(record: Mapping[str, Any], source: Path | str = _RECORD) -> tuple[Modality, ...]:
     """Modalities from the record of the data.
 
     Raises:
-        InputError: the record is damaged.
+        InputError: the record, which messages call ``source``, is damaged.
     """
-    modalities: tuple[Modality, ...] = _rebuilt(Modality, record, "modalities")
-    if len({modality.name for modality in modalities}) < len(modalities):
-        raise InputError(f"{DATA} of the run is damaged (a modality twice). Train the run again.")
+    modalities: tuple[Modality, ...] = _rebuilt(Modality, record, "modalities", source)
+    if not modalities or len({modality.name for modality in modalities}) < len(modalities):
+        raise InputError(f"{source} is damaged (no modality, or one twice). Train the run again.")
     return modalities
 
 
-def tasks_of(record: Mapping[str, Any]) -> tuple[Task, ...]:
-    """Tasks from the record of the data.
-
-    Raises:
-        InputError: the record is damaged.
-    """
-    tasks: tuple[Task, ...] = _rebuilt(Task, record, "tasks")
-    return tasks
+def tasks_of(record: Mapping[str, Any], source: Path | str = _RECORD) -> tuple[Task, ...]:
+    """Tasks from the record of the data, as :func:`modalities_of` reads the modalities."""
+    return _rebuilt(Task, record, "tasks", source)
 
 
-def _rebuilt(cls: type, record: Mapping[str, Any], key: str) -> tuple[Any, ...]:
+def _rebuilt(cls: type, record: Mapping[str, Any], key: str, source: Path | str) -> tuple[Any, ...]:
     entries = record.get(key)
     try:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -129,7 +134,7 @@ def _rebuilt(cls: type, record: Mapping[str, Any], key: str) -> tuple[Any, ...]:
         return tuple(build(cls, entry, cls.__name__.lower()) for entry in entries)
     except InputError as error:
         reason = str(error).rstrip(".")
-        raise InputError(f"{DATA} of the run is damaged ({reason}). Train the run again.") from error
+        raise InputError(f"{source} is damaged ({reason}). Train the run again.") from error
 
 
 def build_objective(
@@ -151,8 +156,9 @@ def restore(
     tasks: tuple[Task, ...],
     path: Path,
     encoders: Mapping[str, EncoderLike] | None,
+    advice: str = "",
 ) -> Objective:
-    """A fresh objective with the weights in ``path``.
+    """A fresh objective with the weights in ``path``; ``advice`` says what to do where they are damaged.
 
     Raises:
         InputError: the weights cannot be read, or are of another objective.
@@ -172,9 +178,8 @@ def restore(
         raise
     except Exception as error:  # safetensors and torch raise types of their own
         reason = one_line(error)
-        raise InputError(
-            f"The weights {path} cannot be loaded: {reason}. Remove {path.parent} and go on with coral train --resume."
-        ) from error
+        advice = advice or f"Remove {path.parent} and go on with coral train --resume"
+        raise InputError(f"The weights {path} cannot be loaded: {reason}. {advice}.") from error
     return objective
 
 
@@ -279,9 +284,7 @@ def _or_remove(folder: Path) -> str:
 
 def finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> None:
     """Write weights and result of a seed, the result last: it says that the seed is complete."""
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in objective.state_dict().items()}
-    with write_aside(folder / WEIGHTS) as aside:
-        aside.write_bytes(save(state))  # save_file would leave it for its owner's eyes only
+    write_tensors(folder / WEIGHTS, objective.state_dict())
     write_json(folder / RESULT, result)
     sync_folder(folder)  # before the checkpoints go
     Checkpoints(folder).remove()

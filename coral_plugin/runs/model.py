@@ -17,8 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch, Task, as_batch, as_split
+from coral_plugin.data import Modality, MultimodalBatch, Task
+from coral_plugin.data.arrays import as_split
 from coral_plugin.data.scale import far_values
+from coral_plugin.data.tensors import as_batch
 from coral_plugin.data.values import column_names
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import ALL, concatenate, embed_batch, embed_split, frozen
@@ -26,10 +28,12 @@ from coral_plugin.evaluation.missing import presence_note
 from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import read_bytes, read_json, write_folder, write_json
 from coral_plugin.io.paths import home_expanded
-from coral_plugin.networks import EncoderLike
+from coral_plugin.io.safetensors import write_tensors
+from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.runs.checks import is_path
+from coral_plugin.runs.checks import is_path, scores_misfit
 from coral_plugin.runs.columns import Columns, group_columns, unpack
+from coral_plugin.runs.export import write_onnx
 from coral_plugin.runs.folder import (
     CONFIG,
     RESULT,
@@ -41,7 +45,6 @@ from coral_plugin.runs.folder import (
     restore,
     tasks_of,
     trained_seed,
-    write_weights,
 )
 from coral_plugin.runs.settings import RunSettings, from_dict
 
@@ -99,7 +102,7 @@ class Model(nn.Module):
         """The representation ``(B, D)`` of ``{modality: (B, ...)}``, all parts side by side.
 
         Values are as they were measured, and scaled in here. ``<modality>/length`` (B,) and ``<modality>/present`` (B,)
-        are as in an ``.npz`` file; modalities may be left out (:func:`coral_plugin.data.as_batch`).
+        are as in an ``.npz`` file; modalities may be left out (:func:`coral_plugin.data.tensors.as_batch`).
 
         Raises:
             InputError: tensors that do not fit the modalities.
@@ -158,7 +161,7 @@ class Model(nn.Module):
         """
         target = _folder(folder)
         with write_folder(target, {WEIGHTS, RECORD}) as aside:
-            write_weights(aside / WEIGHTS, self.objective)
+            write_tensors(aside / WEIGHTS, self.objective.state_dict())
             record = {
                 "schema": SCHEMA,
                 "seed": self.seed,
@@ -186,9 +189,7 @@ class Model(nn.Module):
             PluginError: ``onnx`` or ``onnxscript`` is not installed.
             InputError: an encoder that cannot be exported.
         """
-        from coral_plugin.runs.export import write_onnx  # needs an extra
-
-        write_onnx(self, Path(home_expanded(str(path))), presence=presence)
+        write_onnx(self, self.modalities, Path(home_expanded(str(path))), presence=presence)
 
     def _arrays(self, samples: Any, columns: Mapping[str, Columns] | None) -> Mapping[str, Any]:
         """``{modality: (N, ...)}`` of what :meth:`embed` takes."""
@@ -263,13 +264,15 @@ def load(
     return Model(objective, settings, seed, tasks_of(record), scores, quiet=quiet)
 
 
-def _load_saved(
-    folder: Path, seed: int | None, encoders: Mapping[str, EncoderLike] | None, quiet: bool
-) -> Model:
+def _load_saved(folder: Path, seed: int | None, encoders: Mapping[str, EncoderLike] | None, quiet: bool) -> Model:
     path = folder / RECORD
     record = read_json(path)
     if not isinstance(record, dict) or not set(record) >= _KEYS or not isinstance(record["settings"], dict):
         raise InputError(f"{path} is damaged: it is no record of a saved model. Save the model again.")
+    if wrong := scores_misfit(record["scores"]):
+        raise InputError(f"{path} is damaged: {wrong}. Save the model again.")
+    if type(record["seed"]) is not int:
+        raise InputError(f"{path} is damaged: its seed {short(record['seed'])} is no number. Save the model again.")
     if record["schema"] != SCHEMA:
         raise InputError(f"{path} is of schema {short(record['schema'])}, this version reads {SCHEMA}; update it.")
     if seed is not None and seed != record["seed"]:

@@ -20,7 +20,7 @@ from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
-from coral_plugin.evaluation.scoring import complete_samples
+from coral_plugin.evaluation.scoring import PartScores, complete_samples
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.networks.factory import EncoderLike, python_encoders
 from coral_plugin.objectives import Objective
@@ -59,6 +59,7 @@ class Run:
         metrics: The content of ``metrics.json``.
         objectives: ``{seed: trained objective}``.
         histories: ``{seed: one record per epoch}``.
+        scores: ``{seed: {part: {task: score}}}``; empty ones where there is nothing to score.
         folder: Run directory; None if nothing was written.
     """
 
@@ -67,6 +68,7 @@ class Run:
     metrics: dict[str, Any]
     objectives: dict[int, Objective]
     histories: dict[int, list[dict[str, float]]]
+    scores: dict[int, PartScores]
     folder: Path | None
 
 
@@ -199,7 +201,8 @@ def run(
         metrics = summarise(settings, data, results, raw)
         if folder is not None:
             _write(folder, metrics, histories, logged=method.trains)
-    return Run(settings, data, metrics, objectives, histories, folder)
+    scores = {seed: result["scores"] for seed, result in results.items()}
+    return Run(settings, data, metrics, objectives, histories, scores, folder)
 
 
 def draw_run(finished: Run) -> list[Path]:

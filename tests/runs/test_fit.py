@@ -21,7 +21,7 @@ def test_a_dict_of_arrays_is_enough(arrays, tiny):
 def test_splits_and_labels_are_scored(arrays, tiny):
     fitted = coral_plugin.fit(arrays, epochs=2, quiet=True, **tiny)
     assert fitted.metrics["tasks"]["label"]["mean"] > 1 / 3
-    parts = fitted.embed_parts({name: arrays[f"test/{name}"] for name in ("table", "wave")})
+    parts = fitted.embed({name: arrays[f"test/{name}"] for name in ("table", "wave")}, parts=True)
     assert {name: part.shape for name, part in parts.items()} == {
         "shared": (30, 16),
         "unique/table": (30, 8),

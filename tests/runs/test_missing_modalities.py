@@ -60,7 +60,7 @@ def test_embedding_some_modalities_is_that_of_the_selected_batch(fitted):
     new = {name: arrays[f"test/{name}"] for name in ("table", "wave")}
     batch = from_arrays(arrays).test.batch(torch.arange(60))
     for name in new:
-        parts = model.embed_parts({name: new[name]})
+        parts = model.embed({name: new[name]}, parts=True)
         with torch.no_grad():
             selected = model.objective.eval().embed(batch.select([name]))
         for part, values in parts.items():
