@@ -29,6 +29,10 @@ class PluginError(InputError, ImportError):
     """A registered plugin, or an optional library, cannot be imported."""
 
 
+class DefectError(CoralError, RuntimeError):
+    """A plugin raised what it should have answered itself; the text names the plugin. Exit status 1."""
+
+
 class DivergedError(CoralError, ArithmeticError):
     """A loss or gradient stopped being finite during training. Exit status 1."""
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from coral_plugin.errors import PluginError, UnknownNameError, one_line, short
+from coral_plugin.errors import CoralError, DefectError, PluginError, UnknownNameError, one_line, short
+
+OURS = "coral-multibench"
 
 
 def suggest(name: object, known: list[str], kind: str) -> UnknownNameError:
@@ -75,7 +79,7 @@ class Registry:
             Entry(name, point.value, _owner(point)) for name, claims in self._points().items() for point in claims
         ]
         local = [Entry(name, repr(value), "this process") for name, value in self._local.items()]
-        return sorted(points + local, key=lambda entry: entry.name)
+        return sorted(points + local, key=lambda entry: (entry.name, entry.distribution != OURS))
 
     def get(self, name: str) -> Any:
         """The object registered under ``name``.
@@ -83,7 +87,7 @@ class Registry:
         Raises:
             UnknownNameError: nothing is registered under it.
             PluginError: the plugin does not import, is not what it should be, or two distributions claim its name;
-                the others stay usable.
+                the others stay usable. A name of this package stays with it, whoever claims it, too.
         """
         if not isinstance(name, str):
             raise suggest(name, self.names(), self.kind)
@@ -92,9 +96,13 @@ class Registry:
         points = self._points().get(name, [])
         if not points:
             raise suggest(name, self.names(), self.kind)
+        points = [point for point in points if _owner(point) == OURS] or points
         if len({point.value for point in points}) > 1:
             claims = " and ".join(f"{_owner(point)} ({point.value})" for point in points)
-            raise PluginError(f"{self.kind} {name!r} is claimed by {claims}; uninstall one of them.")
+            raise PluginError(
+                f"{self.kind} {name!r} is claimed by {claims}; rename the one in "
+                f"{_owner(points[-1])}, or uninstall one of them."
+            )
         point = points[0]
         try:
             value = point.load()
@@ -112,6 +120,37 @@ class Registry:
                 f"{', '.join(missing)}. Repair or uninstall {_owner(point)}."
             )
         return value
+
+    def shadowed(self, entry: Entry) -> str | None:
+        """Why an entry of a stranger cannot be used under a name of this package; None where it may be usable."""
+        claims = self._points().get(entry.name, [])
+        ours = [point for point in claims if _owner(point) == OURS]
+        if entry.distribution == OURS or not ours or ours[0].value == entry.target:
+            return None
+        return (
+            f"{self.kind} {entry.name!r} from {entry.distribution} ({entry.target}) has a name of {OURS}, which keeps "
+            f"it; rename the one in {entry.distribution}."
+        )
+
+    @contextlib.contextmanager
+    def blaming(self, name: str, target: str) -> Iterator[None]:
+        """Calls of a plugin: what it raises is reported as a defect of it, by name.
+
+        Args:
+            name: Name in the message.
+            target: ``module:attribute``, for the distribution in the message.
+
+        Raises:
+            DefectError: any exception that is neither of this package nor the machine's (memory).
+        """
+        try:
+            yield
+        except (CoralError, MemoryError):
+            raise
+        except Exception as error:  # a stranger's plugin may raise anything
+            owner = next((entry.distribution for entry in self.entries() if entry.target == target), target)
+            reason = one_line(error, with_type=True)
+            raise DefectError(f"{self.kind} {name!r} (from {owner}) failed: {reason}; --debug shows where.") from error
 
     def fault(self, name: str) -> str | None:
         """Why the plugin registered under ``name`` cannot be used; None where it can. Imports it."""

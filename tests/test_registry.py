@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from coral_plugin.errors import InputError, PluginError, UnknownNameError
+from coral_plugin.errors import DefectError, InputError, PluginError, UnknownNameError
 from coral_plugin.registry import OBJECTIVES, Entry, Registry
 
 GROUP = "multibench.things"
@@ -94,10 +94,32 @@ def test_two_claims_on_one_name_are_refused(install, things):
     install("one", {"same": "things_one:A"}, things_one="A = 1")
     install("two", {"same": "things_two:A", "other": "things_two:A"}, things_two="A = 2")
     with pytest.raises(
-        PluginError, match=r"one \(things_one:A\).*two \(things_two:A\)|two .* and one .*; uninstall one"
-    ):
+        PluginError, match=r"one \(things_one:A\).*two \(things_two:A\)|two .* and one .*, or uninstall one"
+    ) as caught:
         things.get("same")
+    assert "; rename the one in " in str(caught.value)
     assert things.get("other") == 2
+
+
+def test_our_name_stays_ours_and_the_strangers_is_reported(install, things):
+    install("coral-multibench", {"same": "things_ours:A"}, things_ours="A = 1")
+    install("acme", {"same": "things_acme:A"}, things_acme="A = 2")
+    install("copy", {"same": "things_ours:A"})
+    assert things.get("same") == 1
+    assert things.fault("same") is None
+    faults = list(filter(None, map(things.shadowed, things.entries())))
+    assert faults == [
+        "thing 'same' from acme (things_acme:A) has a name of coral-multibench, which keeps it; rename the one in acme."
+    ]
+
+
+def test_what_a_plugin_raises_is_its_defect_and_what_we_raise_is_not(install, things):
+    install("acme", {"acme": "things_acme:A"}, things_acme="A = 1")
+    wanted = r"^thing 'acme' \(from acme\) failed: KeyError: 'x'; --debug shows where\.$"
+    with pytest.raises(DefectError, match=wanted), things.blaming("acme", "things_acme:A"):
+        {}["x"]
+    with pytest.raises(InputError, match=r"^mine$"), things.blaming("acme", "things_acme:A"):
+        raise InputError("mine")
 
 
 def test_the_same_target_twice_is_one_claim(install, things):

@@ -186,15 +186,58 @@ def test_two_that_claim_one_name_are_reported_with_both(install, capsys):
     lines = {line.split()[0]: line for line in out.splitlines()}
     assert status == 0
     assert "other                strange_one:Data  (one-data)" in out  # no docstring to describe it
-    for name, owners in (("same", ("one-data", "two-data")), ("arrays", ("coral-multibench", "two-data"))):
-        assert "BROKEN" in lines[name]
-        assert "is claimed by" in lines[name]
-        assert all(owner in lines[name] for owner in owners)
-    assert len(lines) == len(out.splitlines()), "a line a name"
+    assert "BROKEN: dataset 'same' is claimed by" in lines["same"]
+    assert all(owner in lines["same"] for owner in ("one-data", "two-data"))
+    ours, theirs = [line for line in out.splitlines() if line.startswith("arrays ")]
+    assert "BROKEN" not in ours
+    assert "BROKEN: dataset 'arrays' from two-data (strange_two:Data) has a name of coral-multibench" in theirs
+    assert len(lines) + 1 == len(out.splitlines()), "a line a name"
+    assert DATASETS.get("arrays").__name__ == "Arrays"
+    assert "broken: dataset 'arrays' from two-data" in call(capsys, "doctor")[1]
     status, out, err = call(capsys, "train", "--dataset", "same")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "one-data (strange_one:Data)" in err
     assert "two-data (strange_two:Data)" in err
+
+
+FAILING = """
+from dataclasses import dataclass
+from coral_plugin.data import DatasetAdapter
+
+@dataclass(frozen=True)
+class Settings:
+    \"\"\"None.\"\"\"
+
+class Data(DatasetAdapter):
+    name, source, licence, Settings, expects = "acme", "here", "MIT", Settings, "a file"
+
+    @classmethod
+    def read(cls, path, settings):
+        return path.nothing
+
+    @classmethod
+    def inspect(cls, candidate):
+        return candidate.nothing
+"""
+
+
+def test_broken_data_sets_are_named_and_data_check_goes_on(install, capsys, npz, tmp_path):
+    install("acme-data", "datasets", {"acme": "strange_fails:Data"}, strange_fails=FAILING)
+    install("bad-data", "datasets", {"aaa": "strange_none:Data"})
+    defect = "dataset 'acme' (from acme-data) failed: AttributeError: "
+    status, out, err = call(capsys, "data", "check", npz)
+    assert status == 0
+    assert "as arrays: fingerprint" in out
+    assert "left out: dataset 'aaa' from bad-data (strange_none:Data) does not load" in err
+    assert f"left out: {defect}'Candidate' object has no attribute 'nothing'; --debug shows where.\n" in err
+    for command in (["data", "check", npz, "--dataset", "acme"], ["train", "--dataset", "acme", "--data", npz, *TINY]):
+        status, _, err = call(capsys, *command)
+        assert status == 1
+        assert err.splitlines()[-1] == f"coral: {defect}'str' object has no attribute 'nothing'; --debug shows where."
+    (tmp_path / "x.txt").write_text("hello")
+    status, _, err = call(capsys, "data", "check", tmp_path / "x.txt")
+    assert status == 1
+    assert f"coral: {defect}" in err
 
 
 def test_faults_are_none_for_what_works(install):

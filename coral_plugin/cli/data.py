@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coral_plugin.cli.flags import CommandParser
-from coral_plugin.errors import InputError
+from coral_plugin.errors import DefectError, InputError, PluginError
 
 if TYPE_CHECKING:
     from coral_plugin.data.inspection import Candidate, Inspection
@@ -33,6 +34,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--trust-pickle", action="store_true", help="load a pickle with Python's unpickler, which runs what it says"
     )
+    parser.add_argument("--verbose", action="store_true", help="list every file of a folder with its sha256")
     arguments = parser.parse_args(argv)
     from coral_plugin.data.inspection import Candidate
     from coral_plugin.registry import DATASETS
@@ -41,7 +43,7 @@ def main(argv: list[str]) -> int:
         DATASETS.get(arguments.dataset)  # an unknown name is refused before the report
     candidate = Candidate(Path(arguments.path), trust_pickle=arguments.trust_pickle)
     inspection = inspect(candidate)
-    for line in (*files(candidate.path), *report(inspection)):
+    for line in (*files(candidate.path, verbose=arguments.verbose), *report(inspection)):
         print(line)
     dataset = arguments.dataset or inspection.datasets[0]
     del candidate, inspection  # what training would see is read anew
@@ -58,19 +60,37 @@ def main(argv: list[str]) -> int:
 def inspect(candidate: Candidate) -> Inspection:
     """The report of the first registered data set that knows files of this format.
 
+    A broken data set is named on standard error, and the others are asked.
+
     Raises:
+        DefectError: an inspection failed, and no other data set knows the file.
         InputError: the file is damaged, or no data set knows it; the message says what it is instead.
     """
+    from coral_plugin.data.adapter import blaming
     from coral_plugin.io.sniff import FILE_KINDS
     from coral_plugin.registry import DATASETS
 
     if candidate.kind not in ("pickle", "npz", "npy", "hdf5", "folder", "text"):
         raise InputError(f"{candidate.path} is {FILE_KINDS[candidate.kind]}.")
     content = candidate.content
-    for dataset in [DATASETS.get(name) for name in DATASETS.names()]:
-        inspection: Inspection | None = dataset.inspect(candidate)
+    defect: DefectError | None = None
+    for name in DATASETS.names():
+        inspection: Inspection | None = None
+        try:
+            dataset = DATASETS.get(name)
+        except PluginError as error:
+            sys.stderr.write(f"left out: {error}\n")
+            continue
+        try:
+            with blaming(dataset):
+                inspection = dataset.inspect(candidate)
+        except DefectError as error:
+            sys.stderr.write(f"left out: {error}\n")
+            defect = error
         if inspection is not None:
             return inspection
+    if defect is not None:
+        raise defect
     keys = f" with {', '.join(map(str, list(content)[:8]))}" if isinstance(content, Mapping) else ""
     raise InputError(
         f"{candidate.path} is {FILE_KINDS[candidate.kind]}{keys}, which no data set of this package is kept in "
@@ -78,9 +98,14 @@ def inspect(candidate: Candidate) -> Inspection:
     )
 
 
-def files(path: Path) -> Iterator[str]:
-    """Size and sha256 of a file, or of every file of a folder."""
-    for file in sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]:
+def files(path: Path, *, verbose: bool) -> Iterator[str]:
+    """Size and sha256 of a file; number and size of the files of a folder, or each as a file where ``verbose``."""
+    content = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    if path.is_dir() and not verbose:
+        size = sum(file.stat().st_size for file in content)
+        yield f"{path}  {len(content):,} files  {size:,} bytes  (--verbose lists them with their sha256)"
+        return
+    for file in content:
         yield f"{file}  {file.stat().st_size:,} bytes  sha256 {_sha256(file)}"
 
 

@@ -11,9 +11,8 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import CoralError, InputError
 from coral_plugin.io.files import cache_folder
-from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
+from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS
 
-_OURS = "coral-multibench"
 _FOR_DEVELOPERS = ("test", "lint")  # extras
 
 
@@ -30,7 +29,7 @@ def main(argv: list[str]) -> int:
 
     if folder is not None:
         find_checkout(folder)  # before anything is printed
-    print(f"{_OURS} {version(_OURS)}, Python {platform.python_version()}, {platform.platform()}")
+    print(f"{OURS} {version(OURS)}, Python {platform.python_version()}, {platform.platform()}")
     works = [_package(name, extra) for name, extra in _requirements()]  # every line is printed
     import torch
 
@@ -38,13 +37,16 @@ def main(argv: list[str]) -> int:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch can use"
     print(f"device: {gpu}; {torch.get_num_threads()} threads")
     print(f"cache: {cache_folder()}")
-    for registry in (OBJECTIVES, DATASETS, ENCODERS):
+    for registry in (OBJECTIVES, DATASETS, ENCODERS, AUGMENTATIONS):
         for name in registry.names():
             try:
                 registry.get(name)
             except CoralError as error:
                 whole = False
                 print(f"broken: {error}")
+        for fault in filter(None, map(registry.shadowed, registry.entries())):
+            whole = False
+            print(f"broken: {fault}")
         print(f"{registry.kind}s: {', '.join(registry.names())}")
     return 0 if _multibench(folder) and whole else 1
 
@@ -86,7 +88,7 @@ def _requirements() -> list[tuple[str, str | None]]:
     """Distributions that this one needs, each with the extra that brings it (None: needed by everybody)."""
     names = [
         (re.match(r"[\w.-]+", line)[0], re.search(r"extra == ['\"](\w+)", line))  # type: ignore[index]
-        for line in requires(_OURS) or ()
+        for line in requires(OURS) or ()
     ]
     extras = [(name, extra[1] if extra else None) for name, extra in names]
     return [(name, extra) for name, extra in extras if extra not in _FOR_DEVELOPERS]
@@ -104,7 +106,7 @@ def _package(name: str, extra: str | None) -> bool:
     try:
         installed = version(name)
     except PackageNotFoundError:
-        how = f"pip install '{_OURS}[{extra}]'" if extra else f"pip install {_OURS} again"
+        how = f"pip install '{OURS}[{extra}]'" if extra else f"pip install {OURS} again"
         print(f"{'absent ' if extra else 'MISSING'} {name}: {how}")
         return extra is not None
     plain = _plain(name)

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_plugin.cli.flags import CommandParser
-from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, Entry, Registry, suggest
-
-OURS = "coral-multibench"
+from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS, Entry, Registry, suggest
 
 REGISTRIES = {"objectives": OBJECTIVES, "datasets": DATASETS, "encoders": ENCODERS, "augmentations": AUGMENTATIONS}
 _NAME_WIDTH = 20
@@ -60,10 +58,12 @@ def records(registry: Registry) -> Iterator[dict[str, Any]]:
     plugins are imported to find out. Ours are not, which would take seconds: ``coral doctor`` does that.
     """
     entries = registry.entries()
-    imported = {entry.name for entry in entries if entry.distribution != OURS}
+    shadowed = {entry: fault for entry in entries if (fault := registry.shadowed(entry))}
+    imported = {entry.name for entry in entries if entry.distribution != OURS and entry not in shadowed}
     for name, claims in groupby(entries, key=lambda entry: entry.name):
-        fault = registry.fault(name) if name in imported else None
+        broken = registry.fault(name) if name in imported else None
         for entry in claims:
+            fault = broken or shadowed.get(entry)
             yield {
                 "name": name,
                 "description": "" if fault else describe(registry, entry),
@@ -71,7 +71,7 @@ def records(registry: Registry) -> Iterator[dict[str, Any]]:
                 "distribution": entry.distribution,
                 "fault": fault,
             }
-            if fault:
+            if broken:
                 break
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import typing
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 from coral_plugin.data.dataset import MultimodalData, fingerprint
@@ -14,8 +15,8 @@ from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.data.task import Task
-from coral_plugin.errors import InputError
-from coral_plugin.registry import suggest
+from coral_plugin.errors import InputError, short
+from coral_plugin.registry import DATASETS, suggest
 
 
 class DatasetAdapter(ABC):
@@ -72,15 +73,23 @@ class DatasetAdapter(ABC):
             settings: Instance of ``Settings``; None takes the defaults.
 
         Raises:
-            InputError: a missing or needless path, a setting outside its choices, or whatever :meth:`read` refuses.
+            InputError: a missing or needless path, settings of another class or outside their choices, or whatever
+                :meth:`read` refuses.
+            DefectError: anything else that :meth:`read` raises.
         """
         if cls.expects and path is None:
             raise InputError(f"Data set {cls.name!r} reads files of yours: give --data PATH, {cls.expects}.")
         if path is not None and not cls.expects:
             raise InputError(f"Data set {cls.name!r} reads no file: leave out --data {path}.")
         settings = cls.Settings() if settings is None else settings
+        if not isinstance(settings, cls.Settings):
+            raise InputError(
+                f"Settings of data set {cls.name!r} are an instance of {cls.Settings.__name__}, got {short(settings)}; "
+                f"write {cls.Settings.__name__}(...)."
+            )
         check_choices(settings)
-        return cls.read(path or "", settings)
+        with blaming(cls):
+            return cls.read(path or "", settings)
 
     @classmethod
     def assemble(
@@ -112,6 +121,11 @@ class DatasetAdapter(ABC):
             fingerprint=fingerprint(splits),
             **parts,
         )
+
+
+def blaming(dataset: type[DatasetAdapter]) -> AbstractContextManager[None]:
+    """Calls of a data set: see :meth:`coral_plugin.registry.Registry.blaming`."""
+    return DATASETS.blaming(dataset.name, f"{dataset.__module__}:{dataset.__qualname__}")
 
 
 def check_choices(settings: Any) -> None:

@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 
-from coral_plugin.cli.data import histogram
+from coral_plugin.cli.data import files, histogram
 
 
 @pytest.fixture
@@ -27,6 +27,20 @@ def test_a_pickle(coral, affect):
     assert "affect pickle, vision, text (3, 2)" in lines[1]
     assert any(line.startswith("  train/vision  float64  6 x 4 x 3") for line in lines)
     assert "  labels of test: -2: 1, -1: 1, 0: 1, 1: 1, 2: 1, 3: 1" in lines
+
+
+def test_a_folder_has_one_line_unless_its_files_are_asked_for(tmp_path):
+    (tmp_path / "sub").mkdir()
+    for name in ("a.txt", "b.txt", "sub/c.txt"):
+        (tmp_path / name).write_text("hello")
+    assert list(files(tmp_path, verbose=False)) == [
+        f"{tmp_path}  3 files  15 bytes  (--verbose lists them with their sha256)"
+    ]
+    listed = list(files(tmp_path, verbose=True))
+    assert [line.split("  ")[0] for line in listed] == [
+        str(tmp_path / name) for name in ("a.txt", "b.txt", "sub/c.txt")
+    ]
+    assert listed[2].endswith(f"5 bytes  sha256 {hashlib.sha256(b'hello').hexdigest()}")
 
 
 def test_what_training_would_see(coral, affect):

@@ -55,6 +55,11 @@ def test_choices_are_checked_before_anything_is_read(wrong, message):
     check_choices(Choices(size="large", parts=("b", "a"), kinds={"x": "table"}, free="anything", numbers=(3,)))
 
 
+def test_settings_that_are_no_instance_are_refused():
+    with pytest.raises(InputError, match=r"^Settings of data set 'files' are an instance of Choices, got \{'size"):
+        Files.load("x", {"size": "large"})
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_seeds_that_numpy_does_not_take(seed):
     check_seed(2**32 - 1)
