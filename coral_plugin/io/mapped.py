@@ -12,7 +12,7 @@ import numpy as np
 from coral_plugin.errors import InputError
 from coral_plugin.io.npy import check_npy
 
-PIECE = 1 << 25  # bytes that are read together
+PIECE = 1 << 24  # bytes that are read together
 
 
 def map_npy(path: Path) -> np.memmap:
