@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from coral_plugin.data import SPLITS, DatasetAdapter, MultimodalData, from_arrays
+from coral_plugin.data import SPLITS, DatasetAdapter, MultimodalData, from_arrays, from_datasets
 from coral_plugin.data.adapter import check_seed
 from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.modality import Kind
+from coral_plugin.data.shards import Shards, refuse_address
 from coral_plugin.data.split_arrays import LENGTH, PRESENT
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError
@@ -59,24 +60,32 @@ class NpzArrays(DatasetAdapter):
     def read(cls, path: str, settings: ArraysSettings) -> MultimodalData:
         """The arrays of the file or folder; :func:`coral_plugin.data.from_arrays` describes their layout.
 
-        Values in a folder are memory-mapped: they stay in their files. The stem becomes the name of the data set.
+        Values in a folder are memory-mapped: they stay in their files. A split may be shards instead (``train/*.tar``
+        or ``train*.tar``); those of train are read by index. The stem becomes the name of the data set.
 
         Raises:
             InputError: a file that cannot be read, or arrays that do not fit the layout.
         """
-        return from_arrays(
-            _read_folder(Path(path)) if sniff(path) == "folder" else read_npz(path),
-            name=Path(path).stem,
-            standardise=settings.standardise,
-            kinds=settings.kinds,
-            task=settings.task,
-            valid_share=settings.valid_share,
-            seed=settings.seed,
-        )
+        refuse_address(path)
+        options = {**vars(settings), "name": Path(path).stem}
+        if sniff(path) != "folder":
+            return from_arrays(read_npz(path), **options)
+        shards = _shards(Path(path))
+        if shards and "train" not in shards:
+            raise InputError(f"{path} has shards of {', '.join(shards)}, but none of train (train/*.tar).")
+        if not shards:
+            return from_arrays(_read_folder(Path(path)), **options)
+        data = from_datasets(shards | _read_folder(Path(path), empty=True), **options)
+        unused = shards["train"].unused
+        notes = [f"members of train that are not read: {', '.join(unused)}"] if unused else []
+        return replace(data, notes=(*notes, *data.notes))
 
     @classmethod
     def inspect(cls, candidate: Candidate) -> Inspection | None:
-        """An ``.npz`` or a folder in this layout."""
+        """An ``.npz`` or a folder in this layout, or of shards."""
+        if candidate.kind == "folder" and "train" in (shards := _shards(candidate.path)):
+            counts = ", ".join(f"{len(samples)} samples of {split}" for split, samples in shards.items())
+            return Inspection(f"shards of webdataset ({counts})", (cls.name,))
         content = candidate.content if candidate.kind == "npz" else {}
         if candidate.kind == "folder" and any((candidate.path / "train").glob("*.npy")):
             content = _read_folder(candidate.path)
@@ -87,10 +96,16 @@ class NpzArrays(DatasetAdapter):
         return Inspection(f"arrays ({_LAYOUT})", (cls.name,), arrays, labels)
 
 
-def _read_folder(folder: Path) -> dict[str, np.ndarray]:
+def _shards(folder: Path) -> dict[str, Shards]:
+    """``{split: shards}`` of the tar files of a folder, in ``train/`` or called ``train*.tar``."""
+    files = {split: sorted([*(folder / split).glob("*.tar"), *folder.glob(f"{split}*.tar")]) for split in SPLITS}
+    return {split: Shards(paths) for split, paths in files.items() if paths}
+
+
+def _read_folder(folder: Path, *, empty: bool = False) -> dict[str, np.ndarray]:
     """``{key: array}`` of the ``.npy`` files below a folder: values stay in their files, all else is read."""
     files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in sorted(folder.rglob("*.npy"))}
-    if not files:
+    if not files and not empty:
         raise InputError(f"{folder} has no .npy file; expected {_LAYOUT}, each as a file (train/<modality>.npy).")
     small = {key: key == "classes" or key.rpartition("/")[2] in ("labels", LENGTH, PRESENT) for key in files}
     return {key: read_npy(file) if small[key] else map_npy(file) for key, file in files.items()}

@@ -77,6 +77,8 @@ def from_datasets(
     """
     items = items_of(data.get("train"), modalities, label, f"{name}: train")
     arrays = {key: value for key, value in data.items() if key not in SPLITS}
+    if both := [key for key in arrays if key.startswith("train/")]:
+        raise InputError(f"{name}: train is a data set, and {both[0]} an array of train; give one of them.")
     labels = {key.partition("/")[0]: as_labels(arrays.pop(key), key, name) for key in list(arrays) if _is_label(key)}
     for split in SPLITS[1:]:
         if split in data:

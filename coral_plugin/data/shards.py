@@ -53,12 +53,26 @@ class Shards:
                 unused.append(extension)
             else:
                 self.members[column] = member
+        self._label_in_json(unused)
         self.unused = tuple(unused)
         if not any(name != LABEL for name, _ in self.members.values()):
             raise InputError(
                 f"{self.paths[0]} has members KEY.{', KEY.'.join(self.index.extensions)} and none of a modality; "
                 "call them KEY.<modality>.npy."
             )
+
+    def _label_in_json(self, unused: list[str]) -> None:
+        """Leave KEY.json out where another member is the label, or the first one has none."""
+        extensions = self.index.extensions
+        column = extensions.index("json") if "json" in extensions else -1
+        if column not in self.members:
+            return
+        first = int(np.argmax(self.index.start[:, column] >= 0))
+        place = int(self.index.start[first, column]), int(self.index.size[first, column])
+        labels = [name for name, _ in self.members.values() if name == LABEL]
+        if len(labels) > 1 or _label(read_member(self.paths[self.index.shard[first]], *place)) is None:
+            del self.members[column]
+            unused.append("json")
 
     def __len__(self) -> int:
         return len(self.index.shard)
@@ -78,7 +92,7 @@ class Shards:
             except Exception as error:
                 member = f"{self.index.extensions[column]} at byte {start}"
                 raise InputError(f"{path}: {member} is damaged ({one_line(error)}); write the shard again.") from error
-            item[name] = value if item[name] is None else item[name]
+            item[name] = value
         return item
 
 

@@ -26,7 +26,7 @@ class ShardIndex:
     """Places of the samples of several shards.
 
     Attributes:
-        extensions: What follows the key in the names of members: ``left.npy``, ``cls``.
+        extensions: Text behind the key in the names of members, such as ``left.npy``, ``cls``.
         shard: ``(N,)`` number of the shard of each sample.
         start: ``(N, E)`` byte at which each member begins in its shard; -1 where a sample has none.
         size: ``(N, E)`` bytes of each member.
