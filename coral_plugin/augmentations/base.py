@@ -72,12 +72,19 @@ class Augmentation:
     ) -> None:
         self.function, self.kinds, self.bounds, self.probability = function, kinds, dict(bounds), probability
         self.fits, self.scaled, self.shared = fits, scaled, shared
-        parameters = inspect.signature(function).parameters.values()
+        parameters = list(inspect.signature(function).parameters.values())
         self.settings: dict[str, Any] = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
         functools.update_wrapper(self, function)
         self.name = name = str(getattr(function, "__qualname__", function))
         if not kinds or not {*kinds} <= {*KINDS}:
             raise ValueError(f"{name} must declare one or more kinds of modality ({', '.join(KINDS)}), got {kinds}")
+        if positional := [p.name for p in parameters[3:] if p.kind is p.POSITIONAL_OR_KEYWORD]:
+            raise ValueError(f"{name}: {', '.join(positional)} must be keyword-only, as settings are: put * before it")
+        if not 0 <= probability <= 1:
+            raise ValueError(f"{name}: probability must be from 0 to 1, got {probability}")
+        if wrong := [setting for setting, (least, greatest) in self.bounds.items() if not least <= greatest]:
+            pair = self.bounds[wrong[0]]
+            raise ValueError(f"{name}: the bounds of {wrong[0]} must be (least, greatest), got {pair}")
         if unknown := {*self.bounds} - {*self.settings}:
             raise ValueError(f"{name} has no keyword-only parameter {', '.join(sorted(unknown))}, but bounds of it")
         for setting, default in self.settings.items():

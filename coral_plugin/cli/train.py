@@ -196,10 +196,12 @@ def _modalities(text: str) -> tuple[str, ...]:
 
 def _setting_lines(classes: Mapping[str, type], defaults: Mapping[str, Any]) -> Iterator[str]:
     """Help on each setting, from the docstrings of the settings classes, with its default for these names."""
+    from coral_plugin.runs.checks import written
+
     yield "settings, each for --set KEY=VALUE or --KEY VALUE:"
     for group, cls in classes.items():
         texts = dict(re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", inspect.getdoc(cls) or "", re.MULTILINE))
         for field in dataclasses.fields(cls):
             default = field.default_factory() if callable(field.default_factory) else field.default
-            yield f"  {group}.{field.name} ({defaults.get(f'{group}.{field.name}', default)})"
+            yield f"  {group}.{field.name} ({written(defaults.get(f'{group}.{field.name}', default))})"
             yield textwrap.fill(texts.get(field.name, ""), 100, initial_indent="      ", subsequent_indent="      ")

@@ -15,12 +15,59 @@ import numpy as np
 
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import ALL
+from coral_plugin.io.yamlfile import parse_yaml
 from coral_plugin.registry import suggest
 
 LARGEST_NUMBER = 2**32  # of any whole number among the settings: epochs, samples, units
 _MOST_TEXT = 10_000
 _KEYS = {"scores": dict, "disentanglement": dict, "train": dict, "history": list}
 _TRAIN = ("seconds", "samples_per_second", "peak_memory_bytes", "parameters")
+
+
+def with_tuples(cls: type, values: Mapping[str, Any], group: str) -> dict[str, Any]:
+    """``values`` of a dataclass, with a tuple wherever the field holds one: of a list, a text or a single value.
+
+    >>> from coral_plugin.objectives.coral import CoralSettings
+    >>> for text in ("0.1,5e-1", "(0.1,0.5)", "[0.1, 0.5]", [0.1, 0.5]):
+    ...     assert with_tuples(CoralSettings, {"mask_stages": text}, "method") == {"mask_stages": (0.1, 0.5)}
+
+    Raises:
+        InputError: a text that is no list.
+    """
+    hints = typing.get_type_hints(cls)
+    return {
+        key: _as_tuple(value, hints[key], f"{group}.{key}") if typing.get_origin(hints.get(key)) is tuple else value
+        for key, value in values.items()
+    }
+
+
+def _as_tuple(value: Any, hint: Any, key: str) -> Any:
+    if isinstance(value, str):
+        text = value.strip()
+        bare = text[1:-1] if text[:1] + text[-1:] in ("()", "[]") else text
+        value = parse_yaml(f"[{bare}]", f"The value of {short(key)}")
+    if isinstance(value, int | float):
+        value = (value,)
+    if not isinstance(value, list | tuple):
+        return value
+    return tuple(_number_of(item) if float in typing.get_args(hint) else item for item in value)
+
+
+def _number_of(item: Any) -> Any:
+    """The number that a text such as ``1e-3`` stands for, which YAML reads as a text; anything else as it is."""
+    try:
+        return float(item) if isinstance(item, str) else item
+    except ValueError:
+        return item
+
+
+def written(value: Any) -> str:
+    """A setting as it is written on the command line.
+
+    >>> written((2, 8)), written(()), written(0.5)
+    ('2,8', '()', '0.5')
+    """
+    return (",".join(map(str, value)) or "()") if isinstance(value, tuple | list) else str(value)
 
 
 def check_fields(cls: type, values: Mapping[str, Any], group: str) -> None:
@@ -151,13 +198,26 @@ def _misfit(value: Any, hint: Any) -> str | None:
     elif origin in (typing.Union, types.UnionType):
         fits = any(_misfit(value, choice) is None for choice in arguments)
     elif origin is tuple:
-        fits = isinstance(value, list | tuple) and all(_misfit(item, arguments[0]) is None for item in value)
+        items = arguments[:1] * len(value) if isinstance(value, list | tuple) and ... in arguments else arguments
+        fits = isinstance(value, list | tuple) and len(value) == len(items)
+        if not fits or any(_misfit(item, part) for item, part in zip(value, items, strict=True)):
+            return _list_text(arguments)
     elif origin is dict:
         fits = isinstance(value, Mapping) and all(
             _misfit(key, arguments[0]) is None and _misfit(item, arguments[1]) is None for key, item in value.items()
         )
     name = hint.__name__ if isinstance(hint, type) and not origin else str(hint).replace("typing.", "")
     return None if fits else f"of type {name}"
+
+
+def _list_text(arguments: tuple[Any, ...]) -> str:
+    """What a tuple of these types holds, with an example as the command line takes it."""
+    kind = arguments[0]
+    choices = typing.get_args(kind) if typing.get_origin(kind) is typing.Literal else ()
+    words = {int: ("whole numbers", "2,8"), float: ("numbers", "0.2,0.8")}
+    what, example = words.get(kind, ("names", written(choices[:2]) if choices else "a,b"))
+    count = "a list of" if ... in arguments else len(arguments)
+    return f"{count} {what}, such as {example}"
 
 
 def _finite(value: float) -> bool:

@@ -15,7 +15,7 @@ from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
-from coral_plugin.runs.checks import check_fields, is_path, is_text, seeds_of
+from coral_plugin.runs.checks import check_fields, is_path, is_text, seeds_of, with_tuples
 from coral_plugin.training.settings import TrainingSettings
 
 GROUPS = ("method", "source", "network", "training", "probe")
@@ -252,16 +252,16 @@ def _fields(record: Any) -> dict[str, Any]:
 
 
 def build(cls: type, values: Mapping[str, Any], group: str) -> Any:
-    """An instance of a settings dataclass; lists become tuples where it holds tuples.
+    """An instance of a settings dataclass; what stands for a tuple becomes one where it holds tuples.
 
     Raises:
         InputError: a key that it does not have, or a value of another type.
     """
     # NumPy's numbers, as np.logspace gives them, would not go into config.yaml
-    plain = {key: v.item() if isinstance(v, np.generic) else v for key, v in values.items()}
+    plain = with_tuples(cls, {k: v.item() if isinstance(v, np.generic) else v for k, v in values.items()}, group)
     check_fields(cls, plain, group)
     try:
-        return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in plain.items()})
+        return cls(**plain)
     except TypeError as error:  # a field that has no default
         raise InputError(f"The {group} settings are incomplete: {error}.") from error
 

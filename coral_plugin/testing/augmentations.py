@@ -10,6 +10,7 @@ from torch import Tensor
 from coral_plugin.augmentations import Augmentation
 from coral_plugin.data import Modality
 from coral_plugin.data.padding import valid_steps
+from coral_plugin.errors import one_line
 from coral_plugin.registry import AUGMENTATIONS
 from coral_plugin.testing.expect import expect
 
@@ -21,14 +22,17 @@ _MODALITIES = (
     Modality(name="dot", kind="image", shape=(3, 1, 2)),
 )
 _LENGTHS = (12, 7, 1, 3, 0)
+_OTHER_LENGTHS = (4, 2, 1, 3, 2)  # of the same sample 3 among others
+_KEPT = slice(3, 4)
 
 
 def check_augmentation(augmentation: Augmentation | str, **settings: Any) -> None:
     """Hold an augmentation to its contract, on every kind of modality that it applies to.
 
     It returns new values of the same shape, type and device, deterministic under its generator; it draws from nothing
-    else and leaves its argument unchanged; padding is zero afterwards and without influence; images stay in [0, 1];
-    a batch of one works, and so does a tensor without data (``meta``), which no loop over samples survives.
+    else and leaves its argument unchanged; padding is zero afterwards and without influence, and so are the other
+    samples of the batch; images stay in [0, 1]; a batch of one works (without draws with the same result), and so does
+    a tensor without data (``meta``), which no loop over samples survives.
 
     Args:
         augmentation: Augmentation, or the name of a registered one.
@@ -49,8 +53,9 @@ def check_augmentation(augmentation: Augmentation | str, **settings: Any) -> Non
 def _check(entry: Augmentation, settings: dict[str, Any], modality: Modality, lengths: Tensor | None) -> None:
     kind = f"for kind {modality.kind}: "
     values = _values(modality, lengths)
-    before, state = values.clone(), torch.get_rng_state()
-    result = entry(values, lengths, _seeded(3), **settings)
+    before, state, generator = values.clone(), torch.get_rng_state(), _seeded(3)
+    result = entry(values, lengths, generator, **settings)
+    draws = not torch.equal(generator.get_state(), _seeded(3).get_state())
     expect(torch.equal(values, before), f"{kind}an argument that stays unchanged", "a changed one")
     undisturbed = torch.equal(torch.get_rng_state(), state)
     expect(undisturbed, f"{kind}draws from its generator", "a draw from torch's global one")
@@ -67,17 +72,38 @@ def _check(entry: Augmentation, settings: dict[str, Any], modality: Modality, le
         expect(not result[padding].any(), f"{kind}padding that is zero", "other values")
         dirty = entry(values.masked_fill(padding.unsqueeze(-1), torch.nan), lengths, _seeded(3), **settings)
         expect(torch.equal(dirty, result), f"{kind}padding without influence", "another result where it holds NaN")
-    one = entry(values[:1], None if lengths is None else lengths[:1], _seeded(3), **settings)
-    expect(one.shape == values[:1].shape, f"{kind}a batch of one", tuple(one.shape))
+    one = entry(values[_KEPT], None if lengths is None else lengths[_KEPT], _seeded(3), **settings)
+    expect(one.shape == values[_KEPT].shape, f"{kind}a batch of one", tuple(one.shape))
+    if not draws:
+        same = torch.allclose(one, result[_KEPT], atol=1e-9)
+        expect(same, f"{kind}the same result for a sample alone as in a batch", "another one")
+    others = _values(modality, lengths, seed=6)
+    others[_KEPT] = values[_KEPT]
+    if lengths is not None:
+        lengths = torch.tensor(_OTHER_LENGTHS)
+        others = others.masked_fill(~valid_steps(others, lengths).unsqueeze(-1), 0)
+    among_others = entry(others, lengths, _seeded(3), **settings)
+    same = torch.allclose(among_others[_KEPT], result[_KEPT], atol=1e-9)
+    expect(same, f"{kind}a result that the other samples of the batch have no part in", "another one among others")
     try:
         entry(values.to("meta"), None if lengths is None else lengths.to("meta"), None, **settings)
     except (RuntimeError, NotImplementedError) as error:
-        expect(False, f"{kind}whole batches on the device of the values, without a look at single numbers", error)
+        expect(False, f"{kind}whole batches, on the device of the values", _device_fault(error))
 
 
-def _values(modality: Modality, lengths: Tensor | None) -> Tensor:
+def _device_fault(error: Exception) -> str:
+    """What a failure on the device ``meta`` comes from."""
+    text = one_line(error)
+    if any(word in text for word in ("item()", "_local_scalar_dense", "out of meta", "is_nonzero", "aten::equal")):
+        return f"it asks for a single number (.item(), int(), if): {text}"
+    if "cpu" in text.lower() and "device" in text.lower():
+        return f"a tensor was made on the CPU: give device=values.device ({text})"
+    return text
+
+
+def _values(modality: Modality, lengths: Tensor | None, seed: int = 5) -> Tensor:
     shape = (*modality.shape, 1) if modality.kind == "tabular" else modality.shape
-    values = torch.rand(len(_LENGTHS), *shape, dtype=torch.float64, generator=_seeded(5))
+    values = torch.rand(len(_LENGTHS), *shape, dtype=torch.float64, generator=_seeded(seed))
     return values if lengths is None else values.masked_fill(~valid_steps(values, lengths).unsqueeze(-1), 0)
 
 

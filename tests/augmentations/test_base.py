@@ -90,6 +90,10 @@ def test_one_from_python_needs_no_name_and_has_its_probability():
         (lambda f: augmentation("video")(f), "must declare one or more kinds"),
         (lambda f: augmentation("image", bounds={"angle": (0, 1)})(f), "no keyword-only parameter angle"),
         (lambda f: augmentation("image", bounds={"size": (2, 3)})(f), "the default of size"),
+        (lambda f: augmentation("image", bounds={"size": (9, 1)})(f), r"bounds of size must be \(least, greatest\)"),
+        (lambda f: augmentation("image", probability=3)(f), "probability must be from 0 to 1, got 3"),
+        (lambda f: augmentation("image", probability=math.nan)(f), "probability must be from 0 to 1, got nan"),
+        (lambda _: augmentation("image")(lambda v, lengths, generator, gain=1.0: v), "gain must be keyword-only"),
     ],
 )
 def test_a_declaration_that_does_not_fit_its_function_is_refused(declaration, message):

@@ -21,6 +21,8 @@ class Settings:
     kind: Literal["a", "b"] = "a"
     period: int | None = None
     stages: tuple[float, ...] = ()
+    pair: tuple[int, int] = (1, 2)
+    parts: tuple[Literal["a", "b", "c"], ...] = ()
     names: dict[str, str] = field(default_factory=dict)
 
 
@@ -34,6 +36,19 @@ class Settings:
 )
 def test_what_fits(values):
     check_fields(Settings, values, "group")
+
+
+@pytest.mark.parametrize("text", ["2,8", "(2,8)", "[2, 8]", " (2, 8) ", [2, 8], (2, 8)])
+def test_a_tuple_is_written_in_any_bracket_or_none(text):
+    assert build(Settings, {"pair": text}, "group").pair == (2, 8)
+
+
+def test_a_tuple_of_one_and_of_none_and_of_names():
+    assert build(Settings, {"stages": 5, "parts": "b"}, "group") == Settings(stages=(5,), parts=("b",))
+    assert build(Settings, {"stages": "1e-3, 1", "parts": "()"}, "group") == Settings(stages=(0.001, 1), parts=())
+    for text, match in (("2,x", "2 whole numbers, such as 2,8, got"), ("{", "The value of 'group.pair' is not valid")):
+        with pytest.raises(InputError, match=match):
+            build(Settings, {"pair": text}, "group")
 
 
 @pytest.mark.parametrize(
@@ -53,9 +68,12 @@ def test_what_fits(values):
         ({"on": 1}, "of type bool"),
         ({"kind": []}, "Unknown value of group.kind"),
         ({"period": "1"}, r"int \| None"),
-        ({"stages": 0.1}, "tuple"),
-        ({"stages": [0.1, None]}, "tuple"),
-        ({"stages": "ab"}, "tuple"),
+        ({"stages": 0.1}, r"group.stages must be a list of numbers, such as 0\.2,0\.8, got 0\.1"),
+        ({"stages": [0.1, None]}, "a list of numbers"),
+        ({"stages": "ab"}, "a list of numbers"),
+        ({"pair": (1,)}, r"group.pair must be 2 whole numbers, such as 2,8, got \(1,\)"),
+        ({"pair": (1, 2.5)}, "2 whole numbers"),
+        ({"parts": ("a", "d")}, "group.parts must be a list of names, such as a,b"),
         ({"names": ["a"]}, "dict"),
         ({"names": {1: "a"}}, "dict"),
         ({"names": {"a": 1}}, "dict"),

@@ -38,6 +38,25 @@ def looped(values, lengths, generator):
     return torch.stack([row * (0.5 if row.sum() > 1 else 1.0) for row in kept])
 
 
+def single(values, lengths, generator):
+    return blank(values * lengths.float().mean().clamp(max=0).add(1).item(), ~valid_steps(values, lengths))
+
+
+def on_the_cpu(values, lengths, generator):
+    return blank(values + torch.arange(values.shape[1]).view(1, -1, 1), ~valid_steps(values, lengths))
+
+
+def longest(values, lengths, generator):
+    return blank(values / lengths.max(), ~valid_steps(values, lengths))
+
+
+def drawn_by_length(values, lengths, generator):
+    noise = torch.rand(int(lengths.max()), generator=generator).sum() + torch.rand(
+        len(values), 1, 1, generator=generator
+    )
+    return blank(values + noise, ~valid_steps(values, lengths))
+
+
 @pytest.mark.parametrize(
     ("function", "message"),
     [
@@ -47,7 +66,11 @@ def looped(values, lengths, generator):
         (global_draw, "draws from its generator"),
         (padded, "padding that is zero"),
         (counted, "padding without influence"),
-        (looped, "without a look at single numbers"),
+        (looped, r"it asks for a single number \(.item\(\), int\(\), if\)"),
+        (single, r"it asks for a single number \(.item\(\), int\(\), if\)"),
+        (on_the_cpu, r"a tensor was made on the CPU: give device=values.device"),
+        (longest, "the same result for a sample alone as in a batch"),
+        (drawn_by_length, "a result that the other samples of the batch have no part in"),
     ],
 )
 def test_a_broken_rule_is_named(function, message):
