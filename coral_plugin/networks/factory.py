@@ -158,7 +158,8 @@ def _builder(encoder: EncoderLike, modality: Modality, width: int) -> Callable[[
         except InputError:
             raise
         except Exception as error:  # a stranger's constructor meets options of any type and size
-            raise InputError(f"Encoder {encoder!r} of {modality.name}: {error}.") from error
+            hint = "; write its options as key=value" if arguments and isinstance(error, TypeError) else ""
+            raise InputError(f"Encoder {encoder!r} of {modality.name}: {error}{hint}.") from error
         return module
 
     return build

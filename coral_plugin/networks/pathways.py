@@ -73,8 +73,9 @@ class TokenEncoder(nn.Module):
             with torch.no_grad():
                 output, _ = self._encode(torch.zeros(2, *self.modality.shape), None)
         except (RuntimeError, TypeError, ValueError, IndexError) as error:
+            takes = "; with accepts_padding = True its forward takes (values, padding)" if self.accepts_padding else ""
             raise InputError(
-                f"Encoder {name} fails on a batch of shape (2, *{self.modality.shape}): {error}"
+                f"Encoder {name} fails on a batch of shape (2, *{self.modality.shape}): {error}{takes}"
             ) from error
         finally:
             for module, training in modes.items():

@@ -8,16 +8,16 @@ from itertools import chain, combinations
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import Objective
+from coral_plugin.runs.settings import build
 from coral_plugin.testing.expect import expect, expect_finite
 from coral_plugin.testing.samples import make_samples
-from coral_plugin.testing.subject import Subject, embedded
+from coral_plugin.testing.subject import Subject, embedded, expect_parts
 from coral_plugin.training.settings import TrainingSettings
 
 
@@ -40,22 +40,24 @@ def presets(subject: Subject) -> None:
         "probe": ProbeSettings,
     }
     expect(isinstance(subject.kind.presets, Mapping), "presets that are a mapping", type(subject.kind.presets).__name__)
+    named = {f"preset {name!r}": ("", values) for name, values in subject.kind.presets.items()}
     deterministic = {f"method.{key}": value for key, value in subject.kind.deterministic.items()}
-    for preset, values in {**subject.kind.presets, "deterministic": deterministic}.items():
+    what = "the attribute `deterministic`, whose keys are those of Settings"
+    for preset, (prefix, values) in {**named, what: ("method.", deterministic)}.items():
         chosen: dict[str, dict[str, Any]] = {group: {} for group in groups}
         for key, value in values.items():
             group, _, name = key.partition(".")
             if key in ("augmentations", "plain_augmentations"):
-                expect(isinstance(value, str | Mapping), f"a text or a mapping as {key} of preset {preset!r}", value)
+                expect(isinstance(value, str | Mapping), f"a text or a mapping as {key} of {preset}", value)
                 continue
             fields = {field.name for field in dataclasses.fields(groups[group])} if group in groups else set()
-            expect(name in fields, f"settings that exist in preset {preset!r}", key)
+            expect(name in fields, f"settings that exist in {preset}", key.removeprefix(prefix))
             chosen[group][name] = value
         for group, kind in groups.items():
             try:
-                kind(**chosen[group])
+                build(kind, chosen[group], group)
             except InputError as error:
-                expect(False, f"values in range in preset {preset!r}", str(error))
+                expect(False, f"values of the right type and in range in {preset}", str(error))
 
 
 def construction(subject: Subject) -> None:
@@ -92,9 +94,9 @@ def parts(subject: Subject, modalities: tuple[Modality, ...]) -> None:
         batch = make_samples(modalities, size, missing=size == 6)
         objective.train()
         with torch.no_grad():
-            training = objective.embed(batch)
+            training = expect_parts(objective.embed(batch), size)
         for embeddings in (training, embedded(objective, batch)):
-            _check_parts(embeddings, size)
+            expect_finite(embeddings, "parts")
             unprojected = {name: part for name, part in embeddings.items() if not name.startswith("projected/")}
             heads = {part.shape[1] for name, part in embeddings.items() if name not in unprojected}
             expect(bool(unprojected), "at least one part", "none")
@@ -113,15 +115,7 @@ def subsets(subject: Subject, modalities: tuple[Modality, ...]) -> None:
         embeddings = embedded(objective, batch.select(subset))
         what = f"the parts of {', '.join(subset)}"
         expect(bool(embeddings), what, "none")
-        _check_parts(embeddings, batch.size)
+        expect_finite(embeddings, "parts")
         for name, part in embeddings.items():
             expect(name in whole, f"{what} to be some of {', '.join(whole)}", name)
             expect(part.shape[1] == whole[name], f"{what}: {name} of width {whole[name]}", part.shape[1])
-
-
-def _check_parts(embeddings: Mapping[str, Tensor], size: int) -> None:
-    shapes = {name: tuple(part.shape) for name, part in embeddings.items()}
-    wrong = {name: shape for name, shape in shapes.items() if len(shape) != 2 or shape[0] != size or not shape[1]}
-    expect(not wrong, f"parts of shape ({size}, d)", wrong)
-    expect(all(part.is_floating_point() for part in embeddings.values()), "floating-point parts", "others")
-    expect_finite(embeddings, "parts")

@@ -12,16 +12,21 @@ from torch import Tensor, nn
 RELATIVE = 1e-5
 
 
+class ContractError(AssertionError):
+    """A part of the contract that does not hold: what was expected, and what was found."""
+
+
 def expect(holds: bool, expected: str, actual: object) -> None:
-    """Raise an ``AssertionError`` with both, unless it ``holds``."""
+    """Raise :class:`ContractError` with both, unless it ``holds``."""
     if not holds:
-        raise AssertionError(f"expected {expected}; found {actual}")
+        raise ContractError(f"expected {expected}; found {actual}")
 
 
 def expect_finite(values: Mapping[str, Tensor], what: str) -> None:
     """Every tensor is finite."""
-    bad = [name for name, value in values.items() if not torch.isfinite(value).all()]
-    expect(not bad, f"{what} that are finite", f"values that are not in {', '.join(bad)}")
+    for name, value in values.items():
+        kind = "NaN" if torch.isnan(value).any() else "infinity"
+        expect(bool(torch.isfinite(value).all()), f"{what} that are finite", f"{kind} in {name}")
 
 
 def expect_same(actual: Mapping[str, Tensor], wanted: Mapping[str, Tensor], what: str) -> None:

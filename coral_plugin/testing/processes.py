@@ -18,7 +18,7 @@ from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import CoralError
 from coral_plugin.networks.batchnorm import synchronise
 from coral_plugin.objectives import Objective
-from coral_plugin.testing.expect import expect, expect_same, relative_difference
+from coral_plugin.testing.expect import ContractError, expect, expect_same, relative_difference
 from coral_plugin.testing.samples import make_samples, rows_of, view
 from coral_plugin.testing.subject import Subject, terms, values_of
 from coral_plugin.training.processes import train_in_processes
@@ -119,7 +119,11 @@ def compare_processes(every: Sequence[Case]) -> list[tuple[dict[str, float], flo
         try:
             train_in_processes(partial(_member, folder, list(every)), _TOGETHER)
         except CoralError as error:
-            raise AssertionError(f"expected {WORLD} processes that train together; found: {error}") from error
+            reason = str(error).partition(" The others were ended")[0]
+            together = f"{WORLD} processes that train together"
+            if "Can't get attribute" in reason:
+                together += ", whose class lies in a file that they can import (no notebook, no script)"
+            raise ContractError(f"expected {together}; found: {reason}") from error
         outcomes = [torch.load(folder / f"{number}.pt", weights_only=True) for number in range(WORLD)]
     out = []
     for place, wanted in enumerate(alone):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +16,7 @@ from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import suggest
 from coral_plugin.testing import contract, invariance, learning, state
+from coral_plugin.testing.expect import ContractError
 from coral_plugin.testing.processes import processes
 from coral_plugin.testing.subject import Subject
 
@@ -39,6 +42,7 @@ _OF_THE_LOSS = (
     learning.learning,
     learning.two_samples,
     learning.rare_modality,
+    invariance.missing_samples,
     learning.half_precision,
     invariance.seeded,
 )
@@ -60,7 +64,7 @@ def objective_checks(
     *,
     settings: Any = None,
     network: NetworkSettings | None = None,
-    modalities: Iterable[int | tuple[Modality, ...]] = (2, 3, 4),
+    modalities: Iterable[int | tuple[Modality, ...]] | None = None,
     encoders: Mapping[str, EncoderLike] | None = None,
     skip: Iterable[str] = (),
 ) -> Iterator[tuple[str, Check]]:
@@ -73,7 +77,7 @@ def objective_checks(
     for name in left_out:
         if name not in list_checks():
             raise suggest(name, list_checks(), "check")
-    subject = Subject.of(objective, settings, network, tuple(modalities), encoders)
+    subject = Subject.of(objective, settings, network, None if modalities is None else tuple(modalities), encoders)
     trains = subject.kind.trains
     once = (*_OF_THE_CLASS, *((processes,) if trains else ()))
     for check in (*_OF_THE_CLASS, *_OF_THE_EMBEDDING, *((*_OF_THE_LOSS, processes) if trains else ())):
@@ -87,7 +91,7 @@ def check_objective(
     *,
     settings: Any = None,
     network: NetworkSettings | None = None,
-    modalities: Iterable[int | tuple[Modality, ...]] = (2, 3, 4),
+    modalities: Iterable[int | tuple[Modality, ...]] | None = None,
     encoders: Mapping[str, EncoderLike] | None = None,
     skip: Iterable[str] = (),
 ) -> None:
@@ -100,7 +104,8 @@ def check_objective(
         settings: An instance of its ``Settings``; the defaults if None.
         network: Settings of the networks; tiny ones if None.
         modalities: Numbers of modalities (the first of ``words``, ``image``, ``table``, ``series``), or tuples of
-            modalities. It is checked with each but those that it refuses with an :class:`InputError`.
+            modalities; ``min_modalities`` and 2, 3 and 4 if None. It is checked with each but those that it refuses
+            with an :class:`InputError`.
         encoders: Encoders by modality; tiny ones where neither these nor ``network`` name one.
         skip: Names of checks to leave out (:func:`list_checks`).
 
@@ -133,7 +138,11 @@ def _run(check: Check, what: str) -> None:
     with torch.random.fork_rng(devices=[]):
         try:
             check()
-        except AssertionError as error:
+        except ContractError as error:
             raise AssertionError(f"{what}: {error}") from error
         except Exception as error:  # a stranger's objective may raise anything
-            raise AssertionError(f"{what}: expected no error; found {type(error).__name__}: {error}") from error
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(last.filename).name}, line {last.lineno}: {last.line}"
+            raise AssertionError(
+                f"{what}: expected no error; found {type(error).__name__}{f': {error}' if str(error) else ''} ({place})"
+            ) from error

@@ -47,12 +47,13 @@ class Subject:
         kind: type[Objective] | str,
         settings: Any = None,
         network: NetworkSettings | None = None,
-        modalities: tuple[int | tuple[Modality, ...], ...] = (2, 3, 4),
+        modalities: tuple[int | tuple[Modality, ...], ...] | None = None,
         encoders: Mapping[str, EncoderLike] | None = None,
     ) -> Subject:
         """Subject of the arguments of :func:`coral_plugin.testing.check_objective`."""
-        candidates = tuple(make_modalities(item) if isinstance(item, int) else tuple(item) for item in modalities)
         kind = OBJECTIVES.get(kind) if isinstance(kind, str) else kind
+        numbers = sorted({kind.min_modalities, 2, 3, 4})
+        candidates = tuple(make_modalities(m) if isinstance(m, int) else tuple(m) for m in modalities or numbers)
         return cls(kind, settings, network or TINY, encoders or {}, candidates)
 
     @cached_property
@@ -133,7 +134,15 @@ def terms(
     first, second = views or (view(batch, 1), view(batch, 2))
     torch.manual_seed(dropout_seed)
     generator = torch.Generator().manual_seed(seed)
-    return objective.loss(Step(first, second, progress, generator, batch))
+    losses: Any = objective.loss(Step(first, second, progress, generator, batch))
+    what = "`loss` to return a dict of scalar tensors with 'total'"
+    expect(isinstance(losses, Mapping), what, type(losses).__name__)
+    expect("total" in losses, what, f"a dict of {', '.join(map(str, losses)) or 'nothing'}")
+    for name, term in losses.items():
+        expect(isinstance(term, Tensor), what, f"{name}: {type(term).__name__}")
+        expect(term.ndim == 0, what, f"{name} of shape {tuple(term.shape)}")
+    checked: dict[str, Tensor] = losses
+    return checked
 
 
 def values_of(losses: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -145,8 +154,20 @@ def embedded(objective: Objective, batch: MultimodalBatch) -> dict[str, Tensor]:
     """Parts of the representation and, as ``projected/<part>``, those behind the heads, in evaluation mode."""
     objective.eval()
     with torch.no_grad():
-        heads = objective.projected(batch)
-        return {**objective.embed(batch), **{f"projected/{name}": part for name, part in heads.items()}}
+        heads = expect_parts(objective.projected(batch), batch.size, "projected")
+        parts = expect_parts(objective.embed(batch), batch.size)
+    return {**parts, **{f"projected/{name}": part for name, part in heads.items()}}
+
+
+def expect_parts(parts: Any, size: int, method: str = "embed") -> dict[str, Tensor]:
+    """``parts``, if they are named floating-point tensors ``(size, d)`` as ``embed`` must return them."""
+    what = f"`{method}` to return a dict of tensors ({size}, d)"
+    expect(isinstance(parts, Mapping), what, type(parts).__name__)
+    for name, part in parts.items():
+        expect(isinstance(part, Tensor), what, f"{name}: {type(part).__name__}")
+        fits = part.ndim == 2 and part.shape[0] == size and part.shape[1] > 0 and part.is_floating_point()
+        expect(fits, what, f"{name} of shape {tuple(part.shape)} and {part.dtype}")
+    return dict(parts)
 
 
 def trained(objective: Objective, modalities: tuple[Modality, ...], steps: int = 1) -> Objective:

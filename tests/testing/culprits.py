@@ -9,6 +9,7 @@ from torch import nn
 from coral_plugin.errors import InputError
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import module_key, tokenise
+from coral_plugin.objectives import over_batch
 from coral_plugin.objectives.simclr import Simclr
 
 CULPRITS = {}
@@ -152,6 +153,36 @@ class ContrastsTheAbsent(Simclr):
     def loss(self, step):
         first, second = (replace(view, present={}) for view in (step.first, step.second))
         return super().loss(step.replace(first=first, second=second))
+
+
+@culprit("missing_samples")
+class CountsTheMissing(Simclr):
+    def loss(self, step):
+        one, two = self.project_two(step.first, step.second, self.heads)
+        terms = {name: over_batch(nt_xent, one[name], two[name]) for name in one}
+        return {**terms, "total": torch.stack(list(terms.values())).mean()}
+
+
+@culprit("missing_samples")
+class CountsTheMissingInItsTotal(CountsTheMissing):
+    def loss(self, step):
+        return {"total": super().loss(step)["total"]}
+
+
+@culprit("missing_samples")
+class NormalisesTheMissing(Simclr):
+    def project_two(self, first, second, heads):
+        return [
+            {name: heads[module_key(name)](part) for name, part in self.embed(batch).items()}
+            for batch in (first, second)
+        ]
+
+
+@culprit("missing_samples")
+class AveragesTheMissing(Simclr):
+    def loss(self, step):
+        terms = {name: part.square().mean() for name, part in self.embed(step.first).items()}
+        return {**terms, "total": super().loss(step)["total"]}
 
 
 @culprit("unchanged")

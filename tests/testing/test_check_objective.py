@@ -142,7 +142,7 @@ def test_own_modalities_encoders_and_checks_left_out(monkeypatch):
         check_objective(Simclr, modalities=[scan], encoders={"age": torch.nn.Linear(2, 8)}, skip=left_out)
     assert ran == [["scan", "age"], ["scan", "age"]]
     assert isinstance(Subject.of(Simclr, encoders={"table": torch.nn.Tanh()}).build(
-        Subject.of(Simclr).candidates[1]
+        Subject.of(Simclr, modalities=(3,)).candidates[0]
     ).encoders["m_table"].tokens.encoder, torch.nn.Tanh)  # fmt: skip
 
 
