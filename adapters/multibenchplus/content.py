@@ -177,7 +177,8 @@ def read_table(path: Path, columns: Iterable[str], delimiter: str = ",") -> dict
         name = cell.strip()
         head.append(f"{name}.{head.count(name)}" if name in head else name)
     if missing := [column for column in columns if column not in head]:
-        raise InputError(f"{path} has no column {missing[0]!r}; it has {', '.join(head)[:200] or 'nothing'}.")
+        present = " ".join(", ".join(head).split())[:200] or "nothing"
+        raise InputError(f"{path} has no column {missing[0]!r}; it has {present}.")
     if longer := next((number for number, row in enumerate(rows, start=1) if len(row) > len(head)), 0):
         raise InputError(f"{path}: row {longer} has more cells than the first, which names {len(head)} columns.")
     # cells that a row lacks at its end are empty, as pandas reads them

@@ -90,9 +90,14 @@ def read_iemocap(folder: Path, settings: MultibenchPlusSettings) -> Content:
         raise InputError(f"{path}: parts 1 and 3 to 6 are not dictionaries by video, as in the features of IEMOCAP.")
     arrays: dict[str, np.ndarray] = {}
     for label, names in (("train", train), ("test", test)):
-        kept = [video for video in videos if video in set(names)]
-        if missing := [video for video in kept if any(video not in table for table in tables.values())]:
-            raise InputError(f"{path}: video {missing[0]!s:.40} has no features or labels.")
+        listed = set(map(str, names)) if isinstance(names, set | list | tuple) else set()
+        kept = [video for video in videos if str(video) in listed]
+        if not kept:
+            raise InputError(f"{path}: {label} lists no video that has utterances.")
+        for video in kept:
+            counts = {len(_steps(table.get(video))) for table in tables.values()}
+            if len(counts) > 1 or 0 in counts:
+                raise InputError(f"{path}: video {video!s:.40} lacks features or labels of some utterances.")
         for key, table in tables.items():
             utterances = [step for video in kept for step in table[video]]
             arrays[f"{label}/{key}"] = as_array(utterances, f"{label}/{key}", str(path))
@@ -108,6 +113,11 @@ def read_iemocap(folder: Path, settings: MultibenchPlusSettings) -> Content:
     return Content(arrays, dict.fromkeys(_MODALITIES, "tabular"), notes, valid_is_test=settings.valid == "test")
 
 
+def _steps(value: Any) -> Any:
+    """Utterances of a video; nothing where they are no list or array of them."""
+    return value if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim) else ()
+
+
 def read_meld(folder: Path, settings: MultibenchPlusSettings) -> Content:
     """MELD: features of the voice and the words of utterances; those that lack one of both are left out."""
     path = folder / MELD.format(settings.labels)
@@ -115,12 +125,16 @@ def read_meld(folder: Path, settings: MultibenchPlusSettings) -> Content:
     if not isinstance(parts, tuple | list) or len(parts) != 6 or not isinstance(parts[5], Mapping):
         raise InputError(f"{path} holds no list of six parts, as MELD's data_{settings.labels}.p does.")
     numbers = {str(name): number for name, number in parts[5].items()}
+    if sorted(numbers.values(), key=str) != sorted(range(len(numbers)), key=str):
+        raise InputError(f"{path}: its labels are not numbered from 0 on.")
     known: dict[str, dict[str, int]] = {"train": {}, "val": {}, "test": {}}
-    for entry in parts[0]:
+    for entry in _steps(parts[0]):
         if not isinstance(entry, Mapping) or not {"split", "dialog", "utterance", "y"} <= set(entry):
             raise InputError(f"{path}: an utterance lacks split, dialog, utterance or y.")
-        if entry["split"] in known:
-            known[entry["split"]][f"{entry['dialog']}_{entry['utterance']}"] = numbers[str(entry["y"])]
+        if str(entry["y"]) not in numbers:
+            raise InputError(f"{path}: an utterance has the unknown label {entry['y']!s:.40}.")
+        if str(entry["split"]) in known:
+            known[str(entry["split"])][f"{entry['dialog']}_{entry['utterance']}"] = numbers[str(entry["y"])]
     features = {"audio": _splits_of_meld(folder / _MELD_AUDIO.format(settings.labels), settings),
                 "text": _splits_of_meld(folder / _MELD_TEXT.format(settings.labels), settings)}  # fmt: skip
     arrays: dict[str, Any] = {"classes": sorted(numbers, key=lambda name: numbers[name])}

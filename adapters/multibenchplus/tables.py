@@ -45,15 +45,22 @@ def read_rosmap(folder: Path, _: MultibenchPlusSettings) -> Content:
 
 def _read_omics(folder: Path, *, test_first: bool) -> Content:
     """The parts ``_tr`` and ``_te`` are joined and split anew, as MultiBench++ does."""
-    values = {f"omics_{view}": np.concatenate([_numbers(folder, f"{view}_{part}") for part in ("tr", "te")])
-              for view in _VIEWS}  # fmt: skip
-    labels = np.concatenate([_numbers(folder, f"labels_{part}")[:, 0] for part in ("tr", "te")])
+    values = {f"omics_{view}": _joined(folder, view) for view in _VIEWS}
+    labels = _joined(folder, "labels")[:, 0]
     counts = {key: len(value) for key, value in {**values, "labels": labels}.items()}
     if len(set(counts.values())) > 1:
         raise InputError(f"{folder}: unequal numbers of samples: {counts}.")
     rows = shuffled_rows(len(labels), 10, test_first=test_first)
     kinds: dict[str, Kind] = dict.fromkeys(values, "tabular")
     return Content(split_arrays(rows, {**values, "labels": labels.astype(np.int64)}), kinds)
+
+
+def _joined(folder: Path, stem: str) -> np.ndarray:
+    """The rows of both parts of a table."""
+    parts = [_numbers(folder, f"{stem}_{part}") for part in ("tr", "te")]
+    if parts[0].shape[1] != parts[1].shape[1]:
+        raise InputError(f"{folder}: {stem}_tr.csv has {parts[0].shape[1]} columns, {stem}_te.csv {parts[1].shape[1]}.")
+    return np.concatenate(parts)
 
 
 def _numbers(folder: Path, stem: str) -> np.ndarray:

@@ -1,5 +1,6 @@
 """MultiBench++: 27 of its data sets, from files written as its loaders expect them."""
 
+import json
 import os
 import pickle
 import re
@@ -179,6 +180,10 @@ def repeated(path):
     return lambda folder: (folder / path).write_text((text := (folder / path).read_text()) + text.partition("\n")[2])
 
 
+def changed(path, change):
+    return lambda folder: formats.save(folder / path, change(pickle.loads((folder / path).read_bytes())))
+
+
 def copied(source, path):
     return lambda folder: (folder / path).write_bytes((folder / source).read_bytes())
 
@@ -204,6 +209,16 @@ def harmful(path):
 BROKEN = {
     "no number in a view": ("BRCA", replaced("1_tr.csv", "e+00", "e+xx"), "1_tr.csv is no table of numbers"),
     "view of other length": ("BRCA", replaced("2_te.csv", "\n", "\n1,2,3,4,5\n"), "unequal numbers of samples"),
+    "parts of other widths": ("BRCA", written("3_te.csv", b"1,2\n"), "3_tr.csv has 4 columns, 3_te.csv 2"),
+    "label that is not numbered": ("meld", changed("features/data_sentiment.p", lambda c: [*c[:5], {"neutral": 0}]),
+                                   "unknown label positive"),
+    "labels with gaps": ("meld", changed("features/data_sentiment.p", lambda c: [*c[:5], {**c[5], "other": 7}]),
+                         "not numbered from 0 on"),
+    "video without a step": ("iemocap", changed("IEMOCAP_features_raw.pkl",
+                             lambda c: (*c[:3], {**c[3], "Ses01_00": c[3]["Ses01_00"][:1]}, *c[4:])), "lacks features"),
+    "no videos of train": ("iemocap", changed("IEMOCAP_features_raw.pkl", lambda c: (*c[:7], 5, c[8])),
+                           "train lists no video"),
+    "heading over two lines": ("MAMI", replaced("test.tsv", "file_name", '"file\nname'), "has no column 'file_name'"),
     "web page for a table": ("TCGA", written("cnv.csv", b"<html>"), "a web page that was saved"),
     "patient twice": ("TCGA", repeated("cnv.csv"), "names a patient twice"),
     "word among numbers": ("TCGA", replaced("meth.csv", "-0.", "x0."), "which is no number"),
@@ -239,3 +254,18 @@ def test_broken_files_are_one_line(tmp_path, case, coral):
     assert (status, out, err.count("\n")) == (2, "", 1), err
     assert re.search(message, err), err
     assert not (path / "touched").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "least"), [("BRCA", 0.6), ("trento", 0.6), ("MAMI", 0.0)])
+def test_omics_maps_and_memes_train_and_score(tmp_path, coral, name, least):
+    """Views and maps tell the class; pictures and texts of MAMI do not, and one picture is missing."""
+    status, _, err = coral(
+        "train", "--dataset", "multibenchplus", "--data", formats.plus(name, tmp_path / name), "--source.size", 32,
+        "--output", tmp_path / "run", "--training.epochs", 2, "--network.width", 16, "--network.heads", 2,
+        "--probe.matched_width", "false", "--quiet",
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert metrics["dataset"] == "multibenchplus"
+    assert least < metrics["tasks"]["label"]["mean"] <= 1
