@@ -81,15 +81,20 @@ class Content:
     valid_is_test: bool = False
 
 
-def split_arrays(rows: SplitRows, values: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def split_arrays(rows: SplitRows, values: Mapping[str, np.ndarray], folder: Path) -> dict[str, np.ndarray]:
     """``{"<split>/<key>": values[key][rows]}``.
+
+    Args:
+        rows: Rows of each split.
+        values: ``{key: (N, ...)}`` of all samples.
+        folder: Folder of the data set, for messages.
 
     Raises:
         InputError: a split has no sample.
     """
     if empty := [label for label in rows if not len(rows[label])]:
         counts = ", ".join(f"{label} {len(index)}" for label, index in rows.items())
-        raise InputError(f"There are too few samples for split {empty[0]} ({counts}).")
+        raise InputError(f"{folder} has too few samples: none are left for {empty[0]} ({counts}).")
     return {f"{label}/{key}": value[rows[label]] for label in SPLITS if label in rows for key, value in values.items()}
 
 
@@ -102,8 +107,7 @@ def shuffled_rows(count: int, seed: int, *, test_first: bool) -> SplitRows:
         test_first: Whether test is the first fifth, valid what follows up to a quarter, train the rest; else valid has
             a quarter, test a fifth, and both follow train.
     """
-    order = np.arange(count)
-    shuffled = order.tolist()
+    shuffled = list(range(count))
     random.Random(seed).shuffle(shuffled)  # noqa: S311
     order = np.array(shuffled, dtype=np.int64)
     fifth, quarter = count // 5, count // 4
@@ -120,8 +124,12 @@ def permuted_rows(count: int, valid: int, test: int) -> SplitRows:
     return {"train": order[:end], "valid": order[end : end + valid], "test": order[end + valid :]}
 
 
-def stratified_rows(labels: Sequence[Any] | np.ndarray) -> SplitRows:
-    """Rows of each split, 70, 10 and 20 % stratified by class, as scikit-learn draws them with seed 42.
+def stratified_rows(labels: Sequence[Any] | np.ndarray, folder: Path) -> SplitRows:
+    """Rows of each split, 70, 10 and 20 % by class, as scikit-learn draws them with seed 42.
+
+    Args:
+        labels: Labels of all samples.
+        folder: Folder of the data set, for messages.
 
     Raises:
         InputError: a class has too few samples.
@@ -133,7 +141,7 @@ def stratified_rows(labels: Sequence[Any] | np.ndarray) -> SplitRows:
         train, rest = train_test_split(np.arange(len(labels)), test_size=0.3, random_state=42, stratify=labels)
         valid, test = train_test_split(rest, test_size=2 / 3, random_state=42, stratify=labels[rest])
     except ValueError as error:
-        raise InputError(f"{len(labels)} samples cannot be split by class: {one_line(error)}.") from error
+        raise InputError(f"{folder}: {len(labels)} samples cannot be split by class: {one_line(error)}.") from error
     return {"train": train, "valid": valid, "test": test}
 
 

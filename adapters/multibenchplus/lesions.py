@@ -45,7 +45,7 @@ def read_derm7pt(folder: Path, settings: MultibenchPlusSettings) -> Content:
         notes += missing
     values["record"] = _record(table, _DERM_COLUMNS, rows["train"])
     values["labels"] = np.array(table["diagnosis"])
-    arrays = {**split_arrays(rows, values), "classes": sorted(set(table["diagnosis"]))}
+    arrays = {**split_arrays(rows, values, folder), "classes": sorted(set(table["diagnosis"]))}
     return Content(arrays, {"clinic": "image", "derm": "image", "record": "tabular"}, notes)
 
 
@@ -67,7 +67,7 @@ def read_isic(folder: Path, settings: MultibenchPlusSettings) -> Content:
     values = {"image": pixels, "image/present": present, "record": record}
     values |= {"labels": np.array(whole_numbers(table["target"], f"{path}: target"))}
     notes = ["the mean age and the categories (columns of 0 and 1) are those of train; MultiBench++ takes all samples"]
-    return Content(split_arrays(rows, values), {"image": "image", "record": "tabular"}, notes + missing)
+    return Content(split_arrays(rows, values, folder), {"image": "image", "record": "tabular"}, notes + missing)
 
 
 def _record(table: Mapping[str, list[str]], columns: Sequence[str], train: np.ndarray) -> np.ndarray:

@@ -89,7 +89,7 @@ def read_posts(
         fate = "those samples are left out, as in MultiBench++" if complete else "MultiBench++ has black ones instead"
         notes = [f"{notes[0]}; {fate}"]
         values |= {} if complete else {"image/present": present}
-    arrays: dict[str, Any] = split_arrays(rows, values)
+    arrays: dict[str, Any] = split_arrays(rows, values, folder)
     notes += [f"a text is the TF-IDF weights of up to {settings.words} words of train; MultiBench++ fine-tunes a BERT"]
     if isinstance(posts.labels[0], str):
         arrays["classes"] = sorted(set(posts.labels))
@@ -198,7 +198,7 @@ def _twitter1517(folder: Path) -> Posts:
     table = read_table(path, ("txt", "new_image_id", "cor_label"))
     labels = whole_numbers(table["cor_label"], f"{path}: cor_label")
     posts.add("train", folder / "image", table["new_image_id"], table["txt"], labels)
-    posts.rows = stratified_rows(labels)
+    posts.rows = stratified_rows(labels, folder)
     return posts
 
 

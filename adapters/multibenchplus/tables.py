@@ -52,7 +52,7 @@ def _read_omics(folder: Path, *, test_first: bool) -> Content:
         raise InputError(f"{folder}: unequal numbers of samples: {counts}.")
     rows = shuffled_rows(len(labels), 10, test_first=test_first)
     kinds: dict[str, Kind] = dict.fromkeys(values, "tabular")
-    return Content(split_arrays(rows, {**values, "labels": labels.astype(np.int64)}), kinds)
+    return Content(split_arrays(rows, {**values, "labels": labels.astype(np.int64)}, folder), kinds)
 
 
 def _joined(folder: Path, stem: str) -> np.ndarray:
@@ -88,7 +88,7 @@ def read_tcga(folder: Path, _: MultibenchPlusSettings) -> Content:
     values = {name: np.array([table[patient] for patient in common]) for name, table in tables.items()}
     values["labels"] = np.array([deaths[patient] > 0 for patient in common], dtype=np.int64)
     kinds: dict[str, Kind] = dict.fromkeys(paths, "tabular")
-    content = Content({**split_arrays(rows, values), "classes": ["alive", "dead"]}, kinds)
+    content = Content({**split_arrays(rows, values, folder), "classes": ["alive", "dead"]}, kinds)
     if left := len(set().union(*tables.values(), deaths)) - len(common):
         content.notes.append(f"{left} patients without all six tables and a survival are left out")
     return content
@@ -119,7 +119,7 @@ def read_mimic(folder: Path, settings: MultibenchPlusSettings) -> Content:
         "labels": labels,
     }
     rows = shuffled_rows(len(labels), 10, test_first=True)
-    content = split_arrays(rows, values)
+    content = split_arrays(rows, values, folder)
     return Content({**content, "classes": list(task.classes)}, {"static": "tabular", "series": "timeseries"}, notes)
 
 
@@ -137,7 +137,7 @@ def read_mirflickr(folder: Path, _: MultibenchPlusSettings) -> Content:
     kind: Kind = "image" if pictures.ndim == 4 else "tabular"
     note = "a picture with several labels counts for the first of them, as in MultiBench++"
     notes = [note] if (flags.sum(axis=1) > 1).any() else []
-    arrays = split_arrays(stratified_rows(labels), values)
+    arrays = split_arrays(stratified_rows(labels, folder), values, folder)
     names = [str(number) for number in range(flags.shape[1])]
     return Content({**arrays, "classes": names}, {"image": kind, "tags": "tabular"}, notes)
 

@@ -219,6 +219,10 @@ BROKEN = {
     "no videos of train": ("iemocap", changed("IEMOCAP_features_raw.pkl", lambda c: (*c[:7], 5, c[8])),
                            "train lists no video"),
     "heading over two lines": ("MAMI", replaced("test.tsv", "file_name", '"file\nname'), "has no column 'file_name'"),
+    "three samples": ("Memo", lambda f: (f / "all_data.tsv").write_text("\n".join(
+        (f / "all_data.tsv").read_text().splitlines()[:4])), "Memo has too few samples: none are left for valid"),
+    "one picture of a class": ("tw17", replaced("Twitter1517_texts_and_labels.csv", ",0\n", ",9\n"),
+                               "tw17: 60 samples cannot be split by class"),
     "web page for a table": ("TCGA", written("cnv.csv", b"<html>"), "a web page that was saved"),
     "patient twice": ("TCGA", repeated("cnv.csv"), "names a patient twice"),
     "word among numbers": ("TCGA", replaced("meth.csv", "-0.", "x0."), "which is no number"),
