@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
+from torch import Tensor
+
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.modality import Modality
@@ -17,6 +19,8 @@ from coral_plugin.data.statistics import with_statistics
 from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError, short
 from coral_plugin.registry import DATASETS, suggest
+
+_SPLITS = ("pretrain", "train", "valid", "test")
 
 
 class DatasetAdapter(ABC):
@@ -110,17 +114,65 @@ class DatasetAdapter(ABC):
             notes: Decisions made for the user, one line each.
             fit_statistics: Whether the modalities get mean, standard deviation and bounds of train; else they keep
                 what they have.
+
+        Raises:
+            InputError: parts that do not fit each other; the message names the split.
         """
+        modalities, tasks = tuple(modalities), tuple(tasks)
+        _check_parts(cls.name, modalities, tasks, splits)
         train = splits["train"].columns
         parts: dict[str, Any] = dict(splits)
         return MultimodalData(
             name=cls.name,
             modalities=tuple(with_statistics(m, train[m.name]) if fit_statistics else m for m in modalities),
-            tasks=tuple(tasks),
+            tasks=tasks,
             notes=tuple(notes),
             fingerprint=fingerprint(splits),
             **parts,
         )
+
+
+def _check_parts(
+    name: str, modalities: tuple[Modality, ...], tasks: tuple[Task, ...], splits: Mapping[str, Split]
+) -> None:
+    """Refuse parts of a data set that do not fit each other."""
+    if unknown := [label for label in splits if label not in _SPLITS]:
+        raise suggest(unknown[0], list(_SPLITS), f"split of {name}")
+    if "train" not in splits:
+        raise InputError(f"{name} needs a train split, got {', '.join(splits) or 'none'}.")
+    names = [modality.name for modality in modalities]
+    for label, split in splits.items():
+        if list(split.columns) != names:
+            raise InputError(f"{name}: split {label} has {list(split.columns)}, but its modalities are {names}.")
+        for modality in modalities:
+            shape = tuple(split.columns[modality.name].values.shape[1:])
+            steps = 1 if modality.kind == "sequence" else 0  # their number may differ
+            if len(shape) != len(modality.shape) or shape[steps:] != modality.shape[steps:]:
+                raise InputError(
+                    f"{name}: {label} has samples of {modality.name} of shape {shape}, but the modality is declared "
+                    f"with {modality.shape}."
+                )
+        for task in tasks:
+            if task.name in split.targets:
+                _check_targets(f"{name}: targets of {task.name} in {label}", split.targets[task.name], task)
+            elif label != "pretrain":
+                raise InputError(
+                    f"{name}: split {label} has no targets of task {task.name}; give them for all samples."
+                )
+
+
+def _check_targets(what: str, targets: Tensor, task: Task) -> None:
+    count = len(task.classes)
+    if task.kind == "classification":
+        if targets.ndim != 1 or targets.is_floating_point():
+            raise InputError(f"{what} must be whole numbers (N,), got {targets.dtype} {tuple(targets.shape)}.")
+        low, high = int(targets.min()), int(targets.max())
+        if low < 0 or high >= count:
+            raise InputError(
+                f"{what} run from {low} to {high}, but {count} classes are named: indices are from 0 to {count - 1}."
+            )
+    elif targets.ndim > 2 or (targets.shape[1] if targets.ndim == 2 else 1) != count:
+        raise InputError(f"{what} have shape {tuple(targets.shape)}, but {count} columns are named.")
 
 
 def blaming(dataset: type[DatasetAdapter]) -> AbstractContextManager[None]:

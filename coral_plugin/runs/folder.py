@@ -23,15 +23,15 @@ from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.checks import incomplete, misfit
 from coral_plugin.runs.environment import environment
 from coral_plugin.runs.lock import LOCK, locked
-from coral_plugin.runs.settings import RunSettings, build, from_dict, network_for
+from coral_plugin.runs.recipe import network_for
+from coral_plugin.runs.settings import RunSettings, build, from_dict
 from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
 from coral_plugin.training.memory import shapes_of
 
 CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
 _RECORD = f"{DATA} of the run"
-# what is written into a run directory
-_FOLDERS = (PLOTS, "tensorboard")
+_FOLDERS = (PLOTS, "tensorboard")  # what is written into a run directory
 _OURS = ("*.yaml", "*.json", "*.csv", PLOTS, "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*", LOCK)
 # settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
 # step that is not finite (a run that was stopped there has had none)

@@ -13,8 +13,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from coral_plugin.augmentations import build_augmenter
-from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError
@@ -39,8 +37,9 @@ from coral_plugin.runs.folder import (
     read_result,
     restore,
 )
+from coral_plugin.runs.recipe import make_augmenter, preset_note
 from coral_plugin.runs.seed import can_score, score_seed
-from coral_plugin.runs.settings import RunSettings, preset_note
+from coral_plugin.runs.settings import RunSettings
 from coral_plugin.runs.summary import summarise
 from coral_plugin.training import processes
 from coral_plugin.training.fit import Trained, check_machine, pick_device, train
@@ -274,22 +273,6 @@ def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str
     refuse_too_large(build)
     with torch.random.fork_rng(devices=[]):
         build()
-
-
-def make_augmenter(
-    settings: RunSettings, data: MultimodalData, augmentations: Mapping[str, Callable[..., Any]] | None
-) -> Augmenter:
-    """The augmenter of a run; ``augmentations`` are functions from Python, by modality.
-
-    Raises:
-        InputError: an unknown augmentation, or one text for all modalities next to a function for one.
-    """
-    specs: Any = settings.augmentations
-    if augmentations:
-        if isinstance(specs, str):
-            raise InputError("Give augmentations by modality where one of them is a function.")
-        specs = {**specs, **augmentations}
-    return build_augmenter(specs, data.modalities, settings.plain_augmentations)
 
 
 def _say(label: str, line: str) -> None:

@@ -147,28 +147,6 @@ def preset_on(objective: str, dataset: str, preset: str = "") -> str:
     return variant if variant in presets else preset
 
 
-def preset_note(objective: str, dataset: str, preset: str) -> str:
-    """One line on what a preset has on this data set alone; empty where that is nothing.
-
-    >>> preset_note("coral", "trifeature", "released_trifeature")
-    'preset released has method.orthogonality_weight=1.0 on trifeature (released_trifeature)'
-    """
-    presets = OBJECTIVES.get(objective).presets
-    general = preset.removesuffix(f"_{dataset}")
-    if general == preset or general not in presets or preset not in presets:
-        return ""
-    changed = [f"{key}={value}" for key, value in presets[preset].items() if presets[general].get(key) != value]
-    return f"preset {general} has {', '.join(changed)} on {dataset} ({preset})"
-
-
-def network_for(settings: RunSettings, names: Iterable[str]) -> NetworkSettings:
-    """The networks for modalities ``names``: files may lack a modality whose encoder the data set's recipe names."""
-    recipe = DATASETS.get(settings.dataset).recipe.get("network.encoders", {})
-    present, chosen = set(names), settings.network.encoders
-    kept = {name: encoder for name, encoder in chosen.items() if name in present or recipe.get(name) != encoder}
-    return dataclasses.replace(settings.network, encoders=kept)
-
-
 def make_settings(
     objective: str, dataset: str, *, preset: str = "", saved: Mapping[str, Any] | None = None, **chosen: Any
 ) -> RunSettings:
@@ -199,11 +177,34 @@ def make_settings(
         if key in BY_MODALITY and isinstance(value, Mapping) and isinstance(before, Mapping):
             value = {**before, **value}
         values[key] = value
-    fields, grouped = grouped_settings(values)
-    for group, cls in settings_classes(objective, dataset).items():
-        if group not in fields:
-            fields[group] = build(cls, grouped[group], group)
+    classes = settings_classes(objective, dataset)
+    try:
+        fields, grouped = grouped_settings(values)
+        for group, cls in classes.items():
+            if group not in fields:
+                fields[group] = build(cls, grouped[group], group)
+    except InputError:
+        check_recipe(DATASETS.get(dataset), classes)  # whose mistake it is
+        raise
     return RunSettings(objective=objective, dataset=dataset, preset=preset_on(objective, dataset, preset), **fields)
+
+
+def check_recipe(dataset: Any, classes: Mapping[str, type]) -> None:
+    """Refuse a recipe whose settings are unknown or out of range.
+
+    Args:
+        dataset: Class of the data set.
+        classes: Dataclass of each group of settings; other groups are not checked.
+
+    Raises:
+        InputError: such a setting; the message names the recipe.
+    """
+    try:
+        _, grouped = grouped_settings(dataset.recipe)
+        for group in classes:
+            build(classes[group], grouped[group], group)
+    except InputError as error:
+        raise InputError(f"recipe of {dataset.name}: {error}") from error
 
 
 def dotted(keyword: str) -> str:

@@ -10,8 +10,14 @@ import torch
 
 from coral_plugin.data import DatasetAdapter, MultimodalData, Split, Task
 from coral_plugin.data.inspection import Candidate
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS
+from coral_plugin.runs.recipe import check_recipe_augmentations
+from coral_plugin.runs.settings import check_recipe
 from coral_plugin.testing.expect import expect, expect_finite
+from coral_plugin.training.settings import TrainingSettings
 
 
 def check_dataset(
@@ -19,7 +25,7 @@ def check_dataset(
 ) -> MultimodalData:
     """Check that a data set keeps the contract of :class:`coral_plugin.data.DatasetAdapter`.
 
-    Its facts and settings are checked, it is loaded twice, and a batch of every split is taken.
+    Its facts, settings and recipe are checked, it is loaded twice, and a batch of every split is taken.
 
     Args:
         dataset: Class of the data set, or its registered name.
@@ -51,9 +57,24 @@ def check_dataset(
     expect(data.test is not None, "a test split", ", ".join(data.splits()))
     for label, split in data.splits().items():
         _check_split(label, split, data)
+    _check_recipe(cls, data)
     if path is not None and (inspection := cls.inspect(Candidate(Path(path)))) is not None:
         expect(cls.name in inspection.datasets, f"an inspection that names {cls.name}", inspection.datasets)
     return data
+
+
+def _check_recipe(cls: type[DatasetAdapter], data: MultimodalData) -> None:
+    """A run may use every setting of the recipe: names, types, bounds."""
+    groups = {"source": cls.Settings, "network": NetworkSettings, "training": TrainingSettings, "probe": ProbeSettings}
+    try:
+        check_recipe(cls, groups)
+        for key in ("augmentations", "plain_augmentations"):
+            check_recipe_augmentations(cls.name, cls.recipe.get(key, {}), data.modalities)
+    except InputError as error:
+        expect(False, "a recipe of settings that a run takes", error)
+    names = [modality.name for modality in data.modalities]
+    unknown = sorted({*cls.recipe.get("network.encoders", {})} - {*names})
+    expect(not unknown, f"recipe: encoders of the modalities {', '.join(names)}", ", ".join(unknown))
 
 
 def _check_split(label: str, split: Split, data: MultimodalData) -> None:

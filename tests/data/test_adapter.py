@@ -5,8 +5,9 @@ from typing import Literal
 
 import numpy as np
 import pytest
+import torch
 
-from coral_plugin.data import DatasetAdapter, Modality, from_arrays
+from coral_plugin.data import DatasetAdapter, Modality, ModalityColumn, Split, Task, from_arrays
 from coral_plugin.data.adapter import check_choices, check_seed
 from coral_plugin.errors import InputError, UnknownNameError
 
@@ -53,6 +54,46 @@ def test_choices_are_checked_before_anything_is_read(wrong, message):
     with pytest.raises(UnknownNameError, match=message):
         Files.load("x", Choices(**wrong))
     check_choices(Choices(size="large", parts=("b", "a"), kinds={"x": "table"}, free="anything", numbers=(3,)))
+
+
+def split(count=6, width=3, targets=None):
+    labels = torch.arange(count) % 2
+    return Split(
+        {"table": ModalityColumn(torch.zeros(count, width))}, {"label": labels} if targets is None else targets
+    )
+
+
+@pytest.mark.parametrize(
+    ("splits", "message"),
+    [
+        ({"test": split()}, "files needs a train split, got test."),
+        ({"training": split()}, "Unknown split of files 'training'. Did you mean 'train'?"),
+        ({"train": split(), "test": split(targets={})}, "files: split test has no targets of task label"),
+        ({"train": split(), "test": split(width=4)},
+         "files: test has samples of table of shape (4,), but the modality is declared with (3,)."),
+        ({"train": split(), "test": split(targets={"label": torch.arange(6)})},
+         "files: targets of label in test run from 0 to 5, but 2 classes are named: indices are from 0 to 1."),
+        ({"train": split(targets={"label": torch.rand(6)})},
+         "files: targets of label in train must be whole numbers (N,), got torch.float32 (6,)."),
+        ({"train": Split({"tabel": split().columns["table"]}, {})},
+         "files: split train has ['tabel'], but its modalities are ['table']."),
+    ],
+)  # fmt: skip
+def test_parts_that_do_not_fit_are_named_in_one_line(splits, message):
+    modalities = [Modality(name="table", kind="tabular", shape=(3,))]
+    tasks = [Task(name="label", kind="classification", classes=("a", "b"))]
+    Files.assemble(modalities, tasks, {"train": split(), "pretrain": split(targets={})})
+    with pytest.raises(InputError) as caught:
+        Files.assemble(modalities, tasks, splits)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_regression_of_several_outputs_has_a_column_for_each():
+    modalities = [Modality(name="table", kind="tabular", shape=(3,))]
+    tasks = [Task(name="label", kind="regression", classes=("x", "y"))]
+    Files.assemble(modalities, tasks, {"train": split(targets={"label": torch.rand(6, 2)})})
+    with pytest.raises(InputError, match=r"have shape \(6,\), but 2 columns are named"):
+        Files.assemble(modalities, tasks, {"train": split(targets={"label": torch.rand(6)})})
 
 
 def test_settings_that_are_no_instance_are_refused():

@@ -8,7 +8,8 @@ from coral_plugin import fit
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.networks.factory import default_encoder
 from coral_plugin.registry import DATASETS, OBJECTIVES
-from coral_plugin.runs.settings import make_settings, network_for
+from coral_plugin.runs.recipe import network_for
+from coral_plugin.runs.settings import make_settings
 
 STEPS, LENGTHS = 9, torch.tensor([9, 5, 7, 2])
 PAIR = (

@@ -10,6 +10,10 @@ import torch
 
 from coral_plugin.data import DatasetAdapter, from_arrays
 from coral_plugin.data.inspection import Inspection
+from coral_plugin.errors import InputError
+from coral_plugin.registry import DATASETS
+from coral_plugin.runs.run import run
+from coral_plugin.runs.settings import make_settings
 from coral_plugin.testing import check_dataset
 
 
@@ -124,6 +128,47 @@ class Misread(Good):
 def test_what_is_broken_is_named(dataset, message):
     with pytest.raises(AssertionError, match=message):
         check_dataset(dataset)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ({"network.widht": 32}, "recipe of good: Unknown network setting 'widht'. Did you mean 'width'"),
+        ({"network.width": "wide"}, "recipe of good: network.width must be of type int, got 'wide'"),
+        ({"nets.width": 3}, "recipe of good: Unknown group of settings 'nets'"),
+        ({"augmentations": {"aa": "noise"}}, "recipe of good: Augmentations name the modality aa, but there are a, b"),
+        ({"augmentations": {"a": "noisy"}}, "recipe of good: Unknown augmentation 'noisy'. Did you mean 'noise'"),
+        ({"augmentations": "noise(std=-1)"}, "recipe of good: Setting std of augmentation 'noise' needs one number"),
+        ({"augmentations": {"a": "noise(sdt=1)"}}, "recipe of good: Augmentation 'noise' has no setting sdt"),
+        ({"network.encoders": {"c": "mlp"}}, "recipe: encoders of the modalities a, b; found c"),
+    ],
+)
+def test_a_recipe_that_no_run_takes_is_named(recipe, message):
+    cls = type("Cooked", (Good,), {"recipe": recipe})
+    with pytest.raises(AssertionError) as caught:
+        check_dataset(cls)
+    assert message in str(caught.value)
+    check_dataset(type("Sound", (Good,), {"recipe": {"network.width": 8, "augmentations": {"a": "noise@1"}}}))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "chosen", "blamed"),
+    [
+        ({"network.widht": 32}, {}, True),
+        ({"augmentations": {"a": "noisy"}}, {}, True),
+        ({"augmentations": "noisy"}, {}, True),
+        ({"augmentations": {"a": "noise"}}, {"augmentations": {"b": "noisy"}}, False),
+        ({"network.width": 8}, {"network__width": -1}, False),
+    ],
+)
+def test_a_run_blames_the_recipe_for_its_mistakes_alone(recipe, chosen, blamed):
+    DATASETS.add("good", type("Cooked", (Good,), {"recipe": recipe}))
+    try:
+        with pytest.raises(InputError) as caught:
+            run(make_settings("coral", "good", training__device="cpu", training__epochs=1, **chosen), quiet=True)
+    finally:
+        DATASETS.remove("good")
+    assert str(caught.value).startswith("recipe of good: ") is blamed
 
 
 def test_an_inspection_names_its_data_set(tmp_path):
