@@ -78,8 +78,9 @@ class Objective(nn.Module, ABC):
     Attributes:
         Settings: Frozen dataclass of the method's settings; flags and ``config.yaml`` derive from it.
         presets: ``{preset: {"method.key" | "training.key" | "augmentations" | ...: value}}``, defaults that flags win
-            over. The first preset is the default one, and there may be none. Each states its whole training
-            (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``, if there is one.
+            over; what a preset leaves out stays at its default. The first preset is the default one, and there may be
+            none. Ours state their whole training (:func:`training_recipe`). On data set ``d`` preset ``p`` is ``p_d``,
+            if there is one.
         min_modalities: Smallest number of modalities that it can be built for.
         needs_raw: Whether ``loss`` reads ``step.raw``.
         needs_labels: Whether it trains on the labelled split and reads the batch's targets; others are given none.

@@ -13,10 +13,10 @@ import coral_plugin
 from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
 from coral_plugin.runs.settings import make_settings
-from coral_plugin.testing import check_objective
+from coral_plugin.testing import check_objective, list_checks
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "objective.md").read_text()
-MODULE, TEST, MORE = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
+MODULE, PAIRS, BY_HAND, TEST, MORE = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
 (PYPROJECT,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
 TINY = {"network__width": 8, "training__device": "cpu", "probe__kind": "ridge"}
 
@@ -28,14 +28,17 @@ def site(tmp_path, monkeypatch):
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: align-uniform\nVersion: 1.0\n")
     points = tomllib.loads(PYPROJECT)["project"]["entry-points"]["multibench.objectives"]
-    lines = [f"{name} = {target}" for name, target in {**points, "weighted": "weighted:Weighted"}.items()]
+    lines = [
+        f"{name} = {target}"
+        for name, target in {**points, "pairs": "pairs:Pairs", "weighted": "weighted:Weighted"}.items()
+    ]
     (folder / "entry_points.txt").write_text("\n".join(["[multibench.objectives]", *lines, ""]))
-    for name, source in (("align_uniform", MODULE), ("weighted", MORE), ("test_align_uniform", TEST)):
+    for name, source in (("align_uniform", MODULE), ("pairs", PAIRS), ("weighted", MORE), ("test_align_uniform", TEST)):
         (tmp_path / f"{name}.py").write_text(source)
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
     yield tmp_path
-    for name in ("align_uniform", "weighted", "test_align_uniform"):
+    for name in ("align_uniform", "pairs", "weighted", "test_align_uniform"):
         sys.modules.pop(name, None)
 
 
@@ -47,9 +50,21 @@ def arrays():
     return {f"{split}/{key}": value for split in ("train", "valid", "test") for key, value in values.items()}
 
 
-@pytest.mark.parametrize("name", ["align_uniform", "weighted"])
+@pytest.mark.parametrize("name", ["align_uniform", "pairs", "weighted"])
 def test_its_methods_keep_the_contract(site, name):
     check_objective(name, modalities=(2,), skip=["processes"])
+
+
+def test_a_step_is_made_by_hand(site):
+    names = {}
+    exec(BY_HAND, names)
+    assert list(names["terms"]) == ["modality/body", "modality/wave", "total"]
+
+
+def test_its_table_names_every_check():
+    table = GUIDE[GUIDE.index("| checks (") : GUIDE.index("**What the checks cannot see")]
+    named = {name for row in table.splitlines()[2:] if row for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert named == set(list_checks())
 
 
 def test_its_test_runs_every_check(site):
@@ -77,7 +92,7 @@ def test_a_method_without_presets_trains_on_arrays(site):
 
 def test_its_first_preset_is_the_default_and_its_settings_are_checked(site):
     settings = make_settings("weighted", "digits")
-    assert (settings.preset, settings.training.epochs, settings.method.weight) == ("long", 200, 1.0)
+    assert (settings.preset, settings.training.epochs, settings.method.weight) == ("long", 200, 0.5)
     assert make_settings("weighted", "digits", preset="heavy").method.weight == 2.0
     with pytest.raises(InputError, match=r"^method\.weight must be positive, got 0\.0\.$"):
         make_settings("weighted", "digits", method__weight=0.0)
