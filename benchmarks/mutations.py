@@ -228,8 +228,8 @@ MUTATIONS = (
     Mutation(
         "leading zeros cut",
         "coral_plugin/data/padding.py",
-        "((values != 0).any(axis=2) * steps).max(axis=1)",
-        "((values != 0).any(axis=2) * (steps > 0)).sum(axis=1)",
+        "((piece != 0).any(axis=2) * steps).max(axis=1)",
+        "((piece != 0).any(axis=2) * (steps > 0)).sum(axis=1)",
         ("tests/data/test_padding.py",),
     ),
     Mutation(

@@ -13,7 +13,7 @@ import pytest
 
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
 
-from . import words
+from . import public_names, words
 
 ROOT = Path(__file__).parents[1]
 
@@ -73,6 +73,10 @@ def test_docstrings_and_names_are_plain_english():
         for fault in words.faults(path)
     ]
     assert not faults, "\n".join(faults)
+
+
+def test_every_public_name_has_an_example():
+    assert public_names.without_example() == []
 
 
 def test_the_package_never_imports_the_adapters():
