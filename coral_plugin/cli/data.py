@@ -164,9 +164,16 @@ def _values(array: np.ndarray) -> str:
         return ""
     if array.dtype.kind != "f":
         return f"  {array.min()} to {array.max()}"
-    nan, infinite = int(np.isnan(array).sum()), int(np.isinf(array).sum())
-    finite = array[np.isfinite(array)] if nan or infinite else array
-    span = f"  {finite.min():.4g} to {finite.max():.4g}" if finite.size else ""
+    from coral_plugin.io.mapped import pieces
+
+    nan = infinite = 0
+    low, high = np.inf, -np.inf
+    for _, piece in pieces(array):
+        finite = piece[np.isfinite(piece)]
+        missing = int(np.isnan(piece).sum())
+        nan, infinite = nan + missing, infinite + piece.size - finite.size - missing
+        low, high = min(low, finite.min(initial=np.inf)), max(high, finite.max(initial=-np.inf))
+    span = f"  {low:.4g} to {high:.4g}" if low <= high else ""
     return span + (f"  {nan} NaN" if nan else "") + (f"  {infinite} infinite" if infinite else "")
 
 
