@@ -8,10 +8,8 @@ that lie beside a development checkout: --data ../shared/data/mosi/mosi_sequence
 """
 
 import argparse
-from pathlib import Path
 
-from coral_plugin.runs.run import load_data, run
-from coral_plugin.runs.settings import make_settings
+from coral_plugin import fit
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--objective", default="coral", help="coral, comm, infmasking, clip, ..., supervised")
@@ -24,22 +22,20 @@ parser.add_argument("--output", metavar="DIR", help="keep the run: coral evaluat
 args = parser.parse_args()
 
 modalities = tuple(args.modalities.split(","))
-settings = make_settings(
+fitted = fit(
+    args.dataset,  # train, valid and test as MultiBench's get_dataloader splits them, with padding as lengths
     args.objective,
-    args.dataset,
     data=args.data,
     modalities=modalities,
-    seeds=(args.seed,),
-    training__epochs=args.epochs,
-    # a name with options, as here, or any nn.Module from Python: run(..., encoders={"text": module})
-    network__encoders=dict.fromkeys(modalities, "gru(hidden=64)"),
+    seeds=args.seed,
+    epochs=args.epochs,
+    output=args.output,
+    encoders=dict.fromkeys(modalities, "gru(hidden=64)"),  # names with options, as here, or any nn.Module
 )
-data = load_data(settings)  # train, valid and test as MultiBench's get_dataloader splits them, with padding as lengths
-finished = run(settings, folder=Path(args.output) if args.output else None, data=data)
 
-print(f"{args.objective} on {args.dataset}, {len(data.train)} utterances, {args.epochs} epochs")
-for part, tasks in finished.metrics["parts"].items():  # what all modalities share, and what each alone says
+print(f"{args.objective} on {args.dataset}, {len(fitted.run.data.train)} utterances, {args.epochs} epochs")
+for part, tasks in fitted.metrics["parts"].items():  # what all modalities share, and what each alone says
     print(f"  {part:<16} balanced accuracy {100 * tasks['label']['mean']:.1f} %")
-label = finished.metrics["tasks"]["label"]
+label = fitted.metrics["tasks"]["label"]
 print(f"  {'all parts':<16} balanced accuracy {100 * label['mean']:.1f} %, "
       f"accuracy {100 * label['also']['accuracy']['mean']:.1f} %")  # fmt: skip

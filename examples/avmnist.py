@@ -12,8 +12,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from coral_plugin.runs.run import run
-from coral_plugin.runs.settings import make_settings
+from coral_plugin import fit
 
 
 class LeNet(nn.Module):
@@ -42,16 +41,16 @@ parser.add_argument("--epochs", type=int, default=30)
 parser.add_argument("--seed", type=int, default=41)
 args = parser.parse_args()
 
-settings = make_settings(
-    args.objective,
+fitted = fit(
     "avmnist",
+    args.objective,
     data=args.data,
-    seeds=(args.seed,),
-    training__epochs=args.epochs,
+    seeds=args.seed,
+    epochs=args.epochs,
+    encoders={"image": LeNet(6, 4), "audio": LeNet(6, 6)},
     source__energy=args.energy,
     **({"source__speakers": args.speakers} if args.speakers != "shared" else {}),
 )
-finished = run(settings, encoders={"image": LeNet(6, 4), "audio": LeNet(6, 6)})
-for part, tasks in finished.metrics["parts"].items():
+for part, tasks in fitted.metrics["parts"].items():
     print(f"{part:<16} balanced accuracy {100 * tasks['label']['mean']:.1f} %")
-print(f"{'all parts':<16} balanced accuracy {100 * finished.metrics['tasks']['label']['mean']:.1f} %")
+print(f"{'all parts':<16} balanced accuracy {100 * fitted.metrics['tasks']['label']['mean']:.1f} %")

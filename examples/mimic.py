@@ -8,8 +8,7 @@ it may hold. Task 7 is respiratory disease by ICD-9 code, -1 mortality in six cl
 
 import argparse
 
-from coral_plugin.runs.run import load_data, run
-from coral_plugin.runs.settings import make_settings
+from coral_plugin import fit
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--objective", default="coral", help="coral, comm, infmasking, clip, ..., supervised")
@@ -19,18 +18,16 @@ parser.add_argument("--epochs", type=int, default=30)
 parser.add_argument("--seeds", type=int, nargs="+", default=[41])
 args = parser.parse_args()
 
-settings = make_settings(
-    args.objective,
+fitted = fit(  # pre-trained once a seed, without labels; each task is probed on what came out
     "mimic",
+    args.objective,
     data=args.data,
-    seeds=tuple(args.seeds),
-    training__epochs=args.epochs,
+    seeds=args.seeds,
+    epochs=args.epochs,
     source__tasks=tuple(args.tasks),
 )
-data = load_data(settings)
-finished = run(settings, data=data)  # pre-trained once a seed, without labels; each task is probed on what came out
-for modality in data.modalities:
+for modality in fitted.model.modalities:
     print(f"{modality.name}: {modality.kind} {modality.shape}")
-for name, scores in finished.metrics["tasks"].items():
+for name, scores in fitted.metrics["tasks"].items():
     deviation = f" ± {100 * scores['std']:.1f}" if len(args.seeds) > 1 else ""
     print(f"{name}: balanced accuracy {100 * scores['mean']:.1f}{deviation} % (chance {100 * scores['chance']:.1f} %)")

@@ -10,8 +10,7 @@ import argparse
 
 import torch
 
-from coral_plugin.runs.run import load_data, run
-from coral_plugin.runs.settings import make_settings
+from coral_plugin import fit
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--objective", default="coral", help="coral, comm, infmasking, clip, ..., supervised")
@@ -23,24 +22,19 @@ parser.add_argument("--epochs", type=int, default=100)
 parser.add_argument("--seed", type=int, default=41)
 args = parser.parse_args()
 
-settings = make_settings(
-    args.objective,
+fitted = fit(
     "mmsdk",
+    args.objective,
     data=args.data,
-    seeds=(args.seed,),
-    training__epochs=args.epochs,
+    seeds=args.seed,
+    epochs=args.epochs,
     source__reference=args.reference,
     source__pooling=args.pooling,
     source__folds=args.folds,
 )
-data = load_data(settings)
-for note in data.notes:
-    print(note)
-for label, split in data.splits().items():
+for label, split in fitted.run.data.splits().items():
     padding = split.batch(torch.arange(len(split))).padding
     steps = ", ".join(f"{name} {float((~mask).sum(1).float().mean()):.1f}" for name, mask in padding.items())
     print(f"{label}: {len(split)} samples; steps of one, on average: {steps}")
-
-finished = run(settings, data=data)
-for name, scores in finished.metrics["tasks"].items():
+for name, scores in fitted.metrics["tasks"].items():
     print(f"{name}: {scores['metric']} {scores['mean']:.3f}, chance {scores['chance']:.3f}")

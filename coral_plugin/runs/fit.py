@@ -8,8 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from coral_plugin.data import SPLITS, MultimodalData, from_arrays, from_datasets
 from coral_plugin.data.items import is_dataset
 from coral_plugin.data.modality import Kind
@@ -34,6 +32,7 @@ class Fitted:
         quiet: Whether no note is written on missing modalities.
 
     Example:
+        >>> import numpy as np
         >>> arrays, values = {}, np.random.default_rng(0)
         >>> for split in SPLITS:
         ...     labels = np.arange(30) % 2
@@ -74,9 +73,7 @@ class Fitted:
         """The networks of the first seed."""
         return self.model.objective
 
-    def embed(
-        self, samples: Any, *, parts: bool = False, columns: Mapping[str, Columns] | None = None
-    ) -> np.ndarray | dict[str, np.ndarray]:
+    def embed(self, samples: Any, *, parts: bool = False, columns: Mapping[str, Columns] | None = None) -> Any:
         """:meth:`Model.embed` of the first seed."""
         return self.model.embed(samples, parts=parts, columns=columns)
 

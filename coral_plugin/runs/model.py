@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -56,7 +55,8 @@ _KEYS = {"schema", "seed", "settings", "modalities", "tasks", "scores", "version
 class Model(nn.Module):
     """A trained objective as a module that maps measured values to their representation.
 
-    It is in evaluation mode and differentiable, and sits in any network: ``nn.Sequential(model, nn.Linear(...))``.
+    It is in evaluation mode and differentiable, and sits in any network: ``nn.Sequential(model, nn.Linear(...))``;
+    docs/guides/model.md shows every use.
 
     Args:
         objective: Trained networks; shared, not copied.
@@ -68,6 +68,14 @@ class Model(nn.Module):
 
     Attributes:
         objective: Networks, with ``loss`` and ``embed``.
+
+    Example:
+        >>> import coral_plugin
+        >>> arrays = {"wave": torch.randn(20, 8, 3), "body": torch.randn(20, 2)}
+        >>> (model := coral_plugin.fit(arrays, "concat_raw", quiet=True).model)
+        Model(concat_raw, seed 41: wave (8, 3), body (2,) -> wave 24, body 2)
+        >>> model(arrays).shape
+        torch.Size([20, 26])
     """
 
     def __init__(
@@ -110,9 +118,7 @@ class Model(nn.Module):
         parts = self.objective.embed(as_batch(inputs, self.modalities))
         return torch.cat(list(parts.values()), dim=1)
 
-    def embed(
-        self, samples: Any, *, parts: bool = False, columns: Mapping[str, Columns] | None = None
-    ) -> np.ndarray | dict[str, np.ndarray]:
+    def embed(self, samples: Any, *, parts: bool = False, columns: Mapping[str, Columns] | None = None) -> Any:
         """The representation of samples as float32, in evaluation mode and without gradients.
 
         Modalities may be left out, or be missing in samples where ``<modality>/present`` (N,) is False: what is present
@@ -147,13 +153,10 @@ class Model(nn.Module):
         return embedded if parts else concatenate(embedded)
 
     def save(self, folder: str | Path) -> Path:
-        """Write weights and a record to ``folder``, which :func:`load` takes, here or anywhere else.
+        """Write weights and a record to ``folder``, which :func:`load` takes anywhere, and return its path.
 
         The record holds settings, modalities with their statistics, tasks with their classes, versions and the scores
         of this seed. Both files are written aside and renamed together; a model that lies there is replaced.
-
-        Returns:
-            The folder.
 
         Raises:
             InputError: something else than a saved model lies there.
@@ -211,9 +214,8 @@ class Model(nn.Module):
         if len(set(names)) < len(names):
             raise InputError(f"The columns of samples need different names, got {short(list(names))}.")
         groups = group_columns(columns, samples.shape[1], names)
-        # a frame by position: names may be anything
-        taken = samples.iloc if hasattr(samples, "iloc") else samples
-        return {name: taken[:, index] for name, index in groups.items()}
+        table = getattr(samples, "iloc", samples)  # a frame by position: names may be anything
+        return {name: table[:, index] for name, index in groups.items()}
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{m.name} {m.shape}" for m in self.modalities)
@@ -229,8 +231,7 @@ class Model(nn.Module):
             scores = self.scores.get(row[0], {})
             row += [f"{scores[task]['value']:.3f}" if task in scores else "" for task in tasks]
         cells = "".join(f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-        inputs = ", ".join(f"{m.name} {m.kind} {m.shape}" for m in self.modalities)
-        caption = f"{self.settings.objective} on {self.settings.dataset}, seed {self.seed}: {inputs}"
+        caption = f"{self.settings.objective} on {self.settings.dataset}, seed {self.seed}"
         head = "".join(f"<th>{html.escape(text)}</th>" for text in heads)
         return f"<p>{html.escape(caption)}</p><table><tr>{head}</tr>{cells}</table>"
 

@@ -93,6 +93,38 @@ def test_a_task_needs_labels(arrays):
         coral_plugin.fit(plain, task="regression")
 
 
+def test_a_data_set_by_name_is_the_run_of_its_arrays(arrays, tiny, tmp_path):
+    np.savez(tmp_path / "walks.npz", **arrays)
+    by_name = coral_plugin.fit(
+        "arrays", "clip", data=tmp_path / "walks.npz", epochs=1, quiet=True, source__kinds={"wave": "sequence"}, **tiny
+    )
+    assert by_name.run.settings.data == str(tmp_path / "walks.npz")
+    assert [modality.kind for modality in by_name.model.modalities] == ["tabular", "sequence"]
+    alone = coral_plugin.fit(
+        "arrays", "supervised", data=tmp_path / "walks.npz", modalities="wave", epochs=1, quiet=True, **tiny
+    )
+    same = coral_plugin.fit(arrays, "supervised", modalities=["wave"], epochs=1, quiet=True, **tiny)
+    new = {"wave": arrays["test/wave"]}
+    np.testing.assert_array_equal(alone.embed(new), same.embed(new))
+    assert alone.run.settings.modalities == ("wave",)
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "match"),
+    [
+        ("mosl", {}, "Did you mean 'mosi'"),
+        ("arrays", {"data": "there/is/no.npz"}, "no file there/is/no.npz"),
+        ("arrays", {"labels": [1]}, "fit has labels, but the data set arrays has its own; leave labels out"),
+        ({"a": np.zeros((4, 2))}, {"data": "x.npz"}, "fit takes data=PATH with the name of a data set"),
+        (3, {}, "fit takes a mapping of names to arrays"),
+    ],
+)
+def test_a_data_set_by_name_is_refused_in_one_line(samples, options, match):
+    with pytest.raises(InputError, match=match) as caught:
+        coral_plugin.fit(samples, quiet=True, **options)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_slip_of_the_pen_is_no_missing_modality(arrays, tiny):
     fitted = coral_plugin.fit(arrays, epochs=1, quiet=True, **tiny)
     with pytest.raises(InputError, match="no modality 'wave', but 'waves'"):
