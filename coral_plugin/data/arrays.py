@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,7 @@ def from_arrays(
     task: TaskKind | None = None,
     valid_share: float = VALID_SHARE,
     seed: int = 0,
+    notes: Iterable[str] = (),
 ) -> MultimodalData:
     """Build a data set from arrays keyed ``<split>/<modality>`` and ``<split>/labels``.
 
@@ -84,6 +85,7 @@ def from_arrays(
         task: ``classification``, ``multilabel`` or ``regression`` where the labels would be read as another.
         valid_share: Share of train that becomes valid where valid is missing and there are labels.
         seed: Seed of that split.
+        notes: Remarks for the user, one line each; guesses and missing modalities are noted without them.
 
     Raises:
         InputError: a key, shape, type or value is not as above, a sample has no modality, or no sample of train has
@@ -97,7 +99,7 @@ def from_arrays(
         >>> [(modality.name, modality.kind, modality.shape) for modality in data.modalities]
         [('body', 'tabular', (2,)), ('gait', 'timeseries', (40, 3))]
     """
-    tables, notes = arrays_by_split(arrays, name)
+    tables, decisions = arrays_by_split(arrays, name)
     kinds = kinds or {}
     modalities, layout_notes = modalities_of_splits(tables, kinds, name)
     modalities, lengths, length_notes = with_lengths(tables, modalities, kinds, name)
@@ -126,15 +128,15 @@ def from_arrays(
         )
         for label, table in tables.items()
     }
-    notes += [*layout_notes, *length_notes, *notes_on_values(splits, modalities), *label_notes]
+    decisions += [*layout_notes, *length_notes, *notes_on_values(splits, modalities), *label_notes]
     if target is not None and "valid" not in splits:
         splits["train"], splits["valid"] = split_off(splits["train"], target, valid_share, seed)
         how = "stratified, " if target.kind == "classification" else ""
-        notes.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})")
+        decisions.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})")
     for modality in modalities:
         if not splits["train"].columns[modality.name].presence().any():
             raise InputError(f"{name}: no sample of train has modality {modality.name}; leave it out.")
-    return data_of_splits(name, splits, modalities, target, notes, standardise=standardise)
+    return data_of_splits(name, splits, modalities, target, [*notes, *decisions], standardise=standardise)
 
 
 def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: str = "arrays") -> Split:

@@ -53,9 +53,14 @@ def test_its_test_passes(site):
 
 def test_its_settings_have_the_bounds_of_the_declaration(site):
     build_augmenter("tilt(degrees=(-10,10))+noise", [PHOTO])
+    for spec in ("hold", "hold(share=0.2)@0.8", "hold(share=0.2)@1+noise", "hold|noise"):
+        build_augmenter(spec, [WAVE])
+    assert build_augmenter("tilt(degrees=5)", [PHOTO]).groups[0].steps[0][0].settings == {"degrees": (5.0, 5.0)}
     for spec, modality, message in (
         ("hold(share=1.5)", WAVE, r"Setting share of augmentation 'hold' needs one number, from 0 to 1, got 1\.5"),
         ("tilt(degrees=(-50,0))", PHOTO, "needs two numbers, the lesser first, from -45 to 45"),
+        ("hold@0.5|noise", WAVE, "leave out the probabilities"),
+        ("hold(probability=0.5)", WAVE, "'hold' has no setting probability; it takes share"),
         ("tilt", WAVE, "'tilt' does not apply to modality 'wave'.*these do: .*hold"),
     ):
         with pytest.raises(InputError, match=message):
@@ -79,7 +84,8 @@ def test_fit_takes_it_as_it_is(site):
     values = torch.randn(40, 10, 1)
     tiny = {"network__width": 8, "network__heads": 2, "training__device": "cpu"}
     arrays = {"wave": values, "twin": values + 1}
-    fitted = fit(arrays, epochs=1, quiet=True, augmentations={"wave": module.hold}, **tiny)
+    for spec in (module.hold, "hold(share=0.2)@1+noise"):
+        fitted = fit(arrays, epochs=1, quiet=True, augmentations={"wave": spec}, **tiny)
     assert fitted.embed(arrays).shape[0] == 40
     with pytest.raises(InputError, match="'tilt' does not apply to modality 'wave'"):
         fit(arrays, epochs=1, quiet=True, augmentations={"wave": module.tilt}, **tiny)
