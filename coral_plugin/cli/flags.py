@@ -175,6 +175,16 @@ def add_seeds(parser: CommandParser, default: tuple[int, ...] | None, text: str)
     parser.add_argument("--seeds", type=seed_list, default=default, metavar="41,42", help=text)
 
 
+def add_loggers(parser: CommandParser) -> None:
+    """Add ``--logger``."""
+    from coral_plugin.training.loggers import LIBRARIES
+
+    parser.add_argument(
+        "--logger", type=lambda text: tuple(dict.fromkeys(name_list(text))), metavar="NAME,...",
+        help=f"Loggers that get each epoch: {', '.join(LIBRARIES)}; tensorboard where it is installed by default",
+    )  # fmt: skip
+
+
 def seed_list(text: str) -> tuple[int, ...]:
     """``"41,42"`` to ``(41, 42)``, as :class:`coral_plugin.runs.settings.RunSettings` takes them.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from coral_plugin.cli.flags import (
     CommandParser,
+    add_loggers,
     add_seeds,
     add_setting,
     add_setting_by_modality,
@@ -47,7 +48,7 @@ def _train(settings: RunSettings, folder: Path, arguments: argparse.Namespace) -
     from coral_plugin.evaluation.tables.run import also_table, score_table
     from coral_plugin.runs.run import draw_run, run
 
-    finished = run(settings, folder=folder, resume=arguments.resume, quiet=arguments.quiet)
+    finished = run(settings, folder=folder, resume=arguments.resume, quiet=arguments.quiet, loggers=arguments.logger)
     if finished.metrics["tasks"]:
         print(score_table(finished.metrics).text())
         print()
@@ -185,6 +186,7 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type]) -> CommandPa
         text = "Load pickles with Python's own unpickler, which runs the code in them"
         add_setting(parser, "--trust-pickle", "source.trust_pickle", nargs=0, const=True, help=text)
     add("--output", metavar="DIR", help="Run directory; runs/... by default")
+    add_loggers(parser)
     add("--resume", action="store_true", help="Go on with the run in --output")
     add("--quiet", action="store_true", help="Write nothing but errors to standard error")
     return parser

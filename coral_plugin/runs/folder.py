@@ -31,8 +31,10 @@ from coral_plugin.training.memory import shapes_of
 CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
 _RECORD = f"{DATA} of the run"
-_FOLDERS = (PLOTS, "tensorboard")  # what is written into a run directory
-_OURS = ("*.yaml", "*.json", "*.csv", PLOTS, "seed-*", "seed-*/*.*", "seed-*/tensorboard", "plots/*.*", LOCK)
+_LOGGED = ("tensorboard", "csv", "wandb", "mlflow")
+_FOLDERS = (PLOTS, *_LOGGED)  # what is written into a run directory
+_OURS: tuple[str, ...] = ("*.yaml", "*.json", "*.csv", PLOTS, "seed-*", "seed-*/*.*", "plots/*.*", LOCK)
+_OURS += tuple(f"seed-*/{name}" for name in _LOGGED)
 # settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
 # step that is not finite (a run that was stopped there has had none)
 _FREE = {"seeds", "data", *(f"training.{key}" for key in ("device", "checkpoint_seconds", "timeout_seconds"))}
@@ -269,8 +271,8 @@ def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, re
 def _refuse_other_run(folder: Path, settings: RunSettings, record: Mapping[str, Any]) -> None:
     saved, data = open_run(folder)
     refuse_recorded(dict(saved.network.encoders.items() - settings.network.encoders.items()))
-    was = _flat(saved.as_dict()) | {"data fingerprint": data["fingerprint"]}
-    now = _flat(settings.as_dict()) | {"data fingerprint": record["fingerprint"]}
+    was = flat(saved.as_dict()) | {"data fingerprint": data["fingerprint"]}
+    now = flat(settings.as_dict()) | {"data fingerprint": record["fingerprint"]}
     changed = [k for k in {**was, **now} if k not in _FREE and was.get(k) != now.get(k)]
     if changed:
         listed = "; ".join(f"{key}: saved {was.get(key)!r}, asked {now.get(key)!r}" for key in changed)
@@ -290,11 +292,12 @@ def finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> N
     Checkpoints(folder).remove()
 
 
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"group.key": value}`` of nested mappings; an empty mapping is a value."""
+    single: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
+            single |= flat(value, f"{prefix}{key}.")
         else:
-            flat[prefix + key] = value
-    return flat
+            single[prefix + key] = value
+    return single

@@ -31,6 +31,7 @@ from coral_plugin.runs.folder import (
     WEIGHTS,
     build_objective,
     finish_seed,
+    flat,
     held,
     open_run,
     prepare_folder,
@@ -44,6 +45,7 @@ from coral_plugin.runs.summary import summarise
 from coral_plugin.training import processes
 from coral_plugin.training.fit import Trained, check_machine, pick_device, train
 from coral_plugin.training.log import table
+from coral_plugin.training.loggers import Loggers
 from coral_plugin.training.memory import refuse_too_large
 from coral_plugin.training.randomness import fold
 
@@ -110,6 +112,7 @@ def run(
     data: MultimodalData | None = None,
     encoders: Mapping[str, EncoderLike] | None = None,
     augmentations: Mapping[str, Callable[..., Any]] | None = None,
+    loggers: tuple[str, ...] | None = None,
 ) -> Run:
     """Train and score every seed of ``settings``.
 
@@ -123,6 +126,8 @@ def run(
         data: Data set, in place of the one that ``settings`` names.
         encoders: Modules or functions from Python, by modality.
         augmentations: Functions from Python, by modality.
+        loggers: Names of the loggers (:mod:`coral_plugin.training.loggers`) that write into ``folder``; no part of
+            what identifies a run.
 
     Raises:
         InputError: settings and data that do not fit, or a folder that holds another run.
@@ -131,6 +136,8 @@ def run(
     """
     outside = processes.launcher()
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
+    title = f"{settings.objective} on {settings.dataset}"
+    opened = Loggers(loggers, title, {key: value for key, value in flat(settings.as_dict()).items() if key != "seeds"})
     data = data if data is not None else load_data(settings)
     if encoders:
         record = {**settings.network.encoders, **python_encoders(encoders)}
@@ -167,6 +174,7 @@ def run(
         quiet=quiet,
         label=label,
         samples=samples,
+        loggers=opened,
     )
     with contextlib.ExitStack() as holding:
         if outside is not None:

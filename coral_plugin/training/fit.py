@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ from coral_plugin.training.checkpoint import Checkpoints
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import LOG, EpochLog
+from coral_plugin.training.loggers import Loggers
 from coral_plugin.training.memory import check_step, memory_errors
 from coral_plugin.training.numerics import compiled, deterministic
 from coral_plugin.training.progress import Progress
@@ -95,6 +95,7 @@ def train(
     label: str = "",
     after_epoch: Callable[[Objective, int], bool] | None = None,
     samples: int | None = None,
+    loggers: Loggers | None = None,
 ) -> Trained:
     """Train the objective that ``build`` makes on the samples of ``split``.
 
@@ -109,14 +110,15 @@ def train(
         augmenter: Function that makes the two views of a batch.
         settings: Training settings.
         seed: Seed of initialisation, order, views, masks and dropout.
-        folder: Folder of ``metrics.csv``, the checkpoints and TensorBoard's log (where it is installed); None writes
-            nothing. Checkpoints stay in it, so that a call with ``resume`` returns the same training again.
+        folder: Folder of ``metrics.csv``, the checkpoints and what ``loggers`` write; None writes nothing. Checkpoints
+            stay in it, so that a call with ``resume`` returns the same training again.
         resume: Whether to continue from the folder's checkpoint if there is one.
         quiet: Whether to print no progress on standard error.
         label: Words in front of every line, where several trainings share standard error; lines then, no bar.
         after_epoch: Function of the objective and the number of the epoch that is over; the training ends where it
             returns True. Only for one process that writes no folder: nothing of it is in a checkpoint.
         samples: Samples per epoch; None is the split once, and more repeat it in new orders (:class:`BatchLoader`).
+        loggers: Loggers of the run; by default TensorBoard's where it is installed.
 
     Raises:
         DivergedError: the loss is not finite.
@@ -128,7 +130,8 @@ def train(
         check_step(build, split, settings, pick_device(settings.device), partial(_warn, label, quiet=quiet))
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
-    job = _Job(build, split, augmenter, settings, seed, folder, resume, quiet, label, after_epoch, samples)
+    loggers = loggers or Loggers()
+    job = _Job(build, split, augmenter, settings, seed, folder, resume, quiet, label, after_epoch, samples, loggers)
     if settings.devices == 1 or world_size() > 1:
         return job()
     # refuses what each process would refuse
@@ -156,6 +159,7 @@ class _Job:
     label: str
     after_epoch: Callable[[Objective, int], bool] | None
     samples: int | None
+    loggers: Loggers
 
     def __call__(self) -> Trained:
         settings, seed = self.settings, self.seed
@@ -181,7 +185,7 @@ class _Job:
             loader = BatchLoader(split, settings.batch_size, seed, rank(), world_size(), self.samples)
             steps = settings.epochs * len(loader)
             double = settings.precision == "64-true"
-            log = EpochLog(folder / LOG if folder else None, progress, *_board(folder, stack))
+            log = EpochLog(folder / LOG if folder else None, progress)
             stack.enter_context(compiled(objective, settings.compile))
             training = TrainingStep(objective, self.augmenter, seed, steps, rank(), double=double)
             save = None if checkpoints is None else partial(_save, checkpoints, fabric)
@@ -195,7 +199,12 @@ class _Job:
                 forget_peak(str(fabric.device))
             if engine.step < steps:
                 # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
-                with StopRequest(patient=world_size() > 1) as request, memory_errors(self.split, settings):
+                with (
+                    StopRequest(patient=world_size() > 1) as request,
+                    memory_errors(self.split, settings),
+                    self.loggers.opened(folder, seed, resume=self.resume) as write,
+                ):
+                    log.listeners = (*log.listeners, write)
                     engine.run(request)
                 peak = peak_memory(str(fabric.device))
                 if request.number:
@@ -229,21 +238,11 @@ def _check_state(state: dict[str, Any], folder: Path | None, **wanted: int) -> N
         )
 
 
-def _board(folder: Path | None, stack: contextlib.ExitStack) -> list[Callable[[dict[str, float]], None]]:
-    """TensorBoard's log, where it is installed."""
-    if folder is None or find_spec("tensorboard") is None:
-        return []
-    from lightning_fabric.loggers import TensorBoardLogger
-
-    logger = TensorBoardLogger(folder, name="tensorboard", version="")
-    stack.callback(logger.finalize, "success")
-    return [lambda record: logger.log_metrics(record, step=int(record["step"]))]
-
-
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Inside, Lightning prints errors only: its advice is for people who write a training loop."""
-    loggers = [logging.getLogger(name) for name in ("lightning_fabric", "lightning_fabric.utilities.rank_zero")]
+    packages = ("lightning_fabric", "pytorch_lightning")
+    loggers = [logging.getLogger(f"{name}{part}") for name in packages for part in ("", ".utilities.rank_zero")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)
