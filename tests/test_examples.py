@@ -45,3 +45,13 @@ def test_the_examples_use_public_names_only():
     for script in EXAMPLES.glob("*.py"):
         imported = set(re.findall(r"^(?:from|import) (coral_plugin[.\w]*)", script.read_text(), re.MULTILINE))
         assert imported <= {"coral_plugin", *(f"coral_plugin.{room}" for room in ("data", "lightning", "multibench"))}
+
+
+@pytest.mark.slow
+def test_lightning(tmp_path):
+    command = [sys.executable, EXAMPLES / "lightning_training.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split("balanced accuracy on valid: ")[1].split()[0]) > 0.6
+    assert "(120, 32)" in done.stdout
+    assert not list(tmp_path.iterdir())

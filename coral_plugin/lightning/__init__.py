@@ -1,7 +1,7 @@
 """The methods in Lightning: a module, a data module and a callback for ``pytorch_lightning.Trainer``.
 
 The Trainer brings callbacks, loggers and strategies of its own; from one seed it trains to the weights of ``coral
-train``.
+train`` (docs/lightning.md).
 """
 
 from coral_plugin.lightning.data import MultimodalDataModule

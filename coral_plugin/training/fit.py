@@ -241,8 +241,7 @@ def _check_state(state: dict[str, Any], folder: Path | None, **wanted: int) -> N
 @contextlib.contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Inside, Lightning prints errors only: its advice is for people who write a training loop."""
-    packages = ("lightning_fabric", "pytorch_lightning")
-    loggers = [logging.getLogger(f"{name}{part}") for name in packages for part in ("", ".utilities.rank_zero")]
+    loggers = [logging.getLogger(name) for name in ("lightning_fabric", "lightning_fabric.utilities.rank_zero")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.ERROR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ class Loggers:
             for name in (self.names or ()) if folder is not None else ():
                 with _failures(name):
                     title, values = f"{self.title} seed {seed}".strip(), {**self.hyperparameters, "seed": seed}
-                    writers[name], finish = _OPEN[name](Path(str(folder)), title, values, ids)
+                    writers[name], finish = _OPEN[name](Path(str(folder)).absolute(), title, values, ids)
                 stack.callback(close, name, finish)
             if path is not None and ids:
                 write_json(path, ids)
@@ -142,6 +143,7 @@ def _open_wandb(folder: Path, title: str, values: dict[str, Any], ids: dict[str,
         id=ids.get("wandb"),
         resume="allow",
         settings=wandb.Settings(silent=True, console="off"),
+        reinit="create_new",  # a run that the caller has open stays open
     )
     ids["wandb"] = run.id
     run.define_metric("*", step_metric="trainer/global_step")
@@ -151,6 +153,8 @@ def _open_wandb(folder: Path, title: str, values: dict[str, Any], ids: dict[str,
     def finish(status: str) -> None:
         logger.finalize(status)
         run.finish(exit_code=0 if status == "success" else 1)
+        if wandb.run is None:  # waits until its service has written all, which a process that exits at once would not
+            wandb.teardown()
 
     return _log_to(logger), finish
 
@@ -158,6 +162,7 @@ def _open_wandb(folder: Path, title: str, values: dict[str, Any], ids: dict[str,
 def _open_mlflow(folder: Path, title: str, values: dict[str, Any], ids: dict[str, str]) -> tuple[Write, Finish]:
     from pytorch_lightning.loggers import MLFlowLogger
 
+    logging.getLogger("pytorch_lightning.loggers.mlflow").setLevel(logging.ERROR)  # it reports a new experiment
     uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not uri:
         # newer releases of MLflow write files only with this
@@ -165,7 +170,7 @@ def _open_mlflow(folder: Path, title: str, values: dict[str, Any], ids: dict[str
     logger = MLFlowLogger(
         experiment_name=os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT),
         run_name=title,
-        tracking_uri=uri or (folder / "mlflow").absolute().as_uri(),
+        tracking_uri=uri or (folder / "mlflow").as_uri(),
         run_id=ids.get("mlflow"),
     )
     if "mlflow" not in ids:  # MLflow refuses to change those of a run
