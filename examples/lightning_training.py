@@ -9,7 +9,6 @@ import numpy as np
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 
-from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.lightning import MultimodalDataModule, ObjectiveModule, ProbeCallback
 
 generator = np.random.default_rng(0)
@@ -30,4 +29,4 @@ with tempfile.TemporaryDirectory() as folder:
     trainer.fit(module, data)
     module = ObjectiveModule.load_from_checkpoint(best.best_model_path, data=data)
 print(f"balanced accuracy on valid: {best.best_model_score:.3f}")
-print("representation of test:", concatenate(embed_split(module.objective, data.data.test)).shape)
+print("representation of test:", module.embed(data.data.test).shape)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from pytorch_lightning import LightningModule
 from torch import Tensor
 
-from coral_plugin.data import MultimodalBatch, MultimodalData
+from coral_plugin.data import MultimodalBatch, MultimodalData, Split
 from coral_plugin.distributed import world_size
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.lightning.data import MultimodalDataModule
 from coral_plugin.networks.batchnorm import synchronise
 from coral_plugin.networks.factory import EncoderLike
@@ -109,6 +111,10 @@ class ObjectiveModule(LightningModule):
     def seed(self) -> int:
         """Seed of the training."""
         return self.settings.seeds[0]
+
+    def embed(self, split: Split) -> np.ndarray:
+        """The representation ``(N, sum of d)`` of the samples of a split, the shared part first."""
+        return concatenate(embed_split(self.objective, split))
 
     def _arguments(self) -> dict[str, Any]:
         """Arguments that make this module again, for checkpoints and loggers: every setting, defaults included."""

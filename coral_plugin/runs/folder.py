@@ -26,15 +26,15 @@ from coral_plugin.runs.lock import LOCK, locked
 from coral_plugin.runs.recipe import network_for
 from coral_plugin.runs.settings import RunSettings, build, from_dict
 from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
+from coral_plugin.training.loggers import LIBRARIES
 from coral_plugin.training.memory import shapes_of
 
 CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
 _RECORD = f"{DATA} of the run"
-_LOGGED = ("tensorboard", "csv", "wandb", "mlflow")
-_FOLDERS = (PLOTS, *_LOGGED)  # what is written into a run directory
-_OURS: tuple[str, ...] = ("*.yaml", "*.json", "*.csv", PLOTS, "seed-*", "seed-*/*.*", "plots/*.*", LOCK)
-_OURS += tuple(f"seed-*/{name}" for name in _LOGGED)
+_FOLDERS = (PLOTS, *LIBRARIES)  # what is written into a run directory
+_LOGGED = (f"seed-*/{name}" for name in LIBRARIES)
+_OURS = ("*.yaml", "*.json", "*.csv", PLOTS, "seed-*", "seed-*/*.*", *_LOGGED, "plots/*.*", LOCK)
 # settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
 # step that is not finite (a run that was stopped there has had none)
 _FREE = {"seeds", "data", *(f"training.{key}" for key in ("device", "checkpoint_seconds", "timeout_seconds"))}
@@ -293,7 +293,7 @@ def finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> N
 
 
 def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"group.key": value}`` of nested mappings; an empty mapping is a value."""
+    """``{"group.key": value}`` of nested mappings."""
     single: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
