@@ -36,7 +36,9 @@ def with_tuples(cls: type, values: Mapping[str, Any], group: str) -> dict[str, A
     """
     hints = typing.get_type_hints(cls)
     return {
-        key: _as_tuple(value, hints[key], f"{group}.{key}") if typing.get_origin(hints.get(key)) is tuple else value
+        key: _as_tuple(value, hints[key], f"{group}.{key}")
+        if typing.get_origin(hints.get(key)) is tuple
+        else (tuple(value) if isinstance(value, list) else value)  # a field that may also be None, as a mean
         for key, value in values.items()
     }
 
