@@ -30,7 +30,7 @@ _CAUSES = 3
 def make_modalities(count: int) -> tuple[Modality, ...]:
     """The first ``count`` of ``words``, ``image``, ``table``, ``series``, ``words2``, ...
 
-    >>> [modality.name for modality in made_up(5)]
+    >>> [modality.name for modality in make_modalities(5)]
     ['words', 'image', 'table', 'series', 'words2']
     """
     rounds = enumerate(islice(cycle(_KINDS), count))
