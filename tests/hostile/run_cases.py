@@ -184,7 +184,7 @@ CASES = [
     _json("modality.shape", "a shape of 10**12", EMBED, "data.json", ("modalities", 0, "shape"), [10**12]),
     _json("its mean has", "a mean of another length", EMBED, "data.json", ("modalities", 0, "mean"), [1.0]),
     _json("not valid JSON", "a mean that is NaN", EMBED, "data.json", ("modalities", 0, "mean"), [float("nan")] * 4),
-    _json("positive numbers to divide by", "a deviation of zero", EMBED, "data.json", ("modalities", 0, "std"), [0.0] * 4),
+    _json("needs positive numbers", "a deviation of zero", EMBED, "data.json", ("modalities", 0, "std"), [0.0] * 4),
     _json("tasks must be a list", "tasks that are nothing", EMBED, "data.json", ("tasks",), None),
     _json("task.classes", "classes that are a text", EMBED, "data.json", ("tasks", 0, "classes"), "012"),
     _json("task.kind", "a kind of task that nobody knows", EMBED, "data.json", ("tasks", 0, "kind"), "guess"),
