@@ -92,6 +92,11 @@ def open_finished(folder: Path, data_path: str | None) -> tuple[RunSettings, Mul
     settings, record = open_run(folder)
     if data_path is not None:
         settings = replace(settings, data=data_path)
+    if settings.dataset == "arrays" and settings.data is None:
+        raise InputError(
+            f"The run in {folder} was trained from Python on data that it names no file of. Score it from Python, give "
+            "--data FILE.npz with the same arrays, or train by name: fit('NAME', data=PATH)."
+        )
     data = load_data(settings)
     if data.fingerprint != record["fingerprint"]:
         raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")

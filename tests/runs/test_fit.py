@@ -8,6 +8,7 @@ from torch import nn
 import coral_plugin
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError
+from coral_plugin.runs.run import open_finished
 
 
 def test_a_dict_of_arrays_is_enough(arrays, tiny):
@@ -129,3 +130,15 @@ def test_a_slip_of_the_pen_is_no_missing_modality(arrays, tiny):
     fitted = coral_plugin.fit(arrays, epochs=1, quiet=True, **tiny)
     with pytest.raises(InputError, match="no modality 'wave', but 'waves'"):
         fitted.embed({"table": arrays["test/table"], "waves": arrays["test/wave"]})
+
+
+def test_a_run_from_python_says_that_it_names_no_data(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {f"{split}/{name}": rng.normal(size=(30, 3)) for split in ("train", "valid", "test") for name in "ab"}
+    arrays |= {f"{split}/labels": np.arange(30) % 2 for split in ("train", "valid", "test")}
+    fitted = coral_plugin.fit(arrays, "concat_raw", seeds=41, quiet=True, output=tmp_path / "run")
+    with pytest.raises(InputError, match=r"trained from Python on data that it names no file of\..*--data FILE"):
+        open_finished(tmp_path / "run", None)
+    np.savez(tmp_path / "x.npz", **arrays)
+    _, data, seeds = open_finished(tmp_path / "run", str(tmp_path / "x.npz"))
+    assert (data.fingerprint, seeds) == (fitted.run.data.fingerprint, (41,))
