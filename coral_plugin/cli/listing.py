@@ -8,7 +8,7 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
@@ -32,7 +32,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--verbose",
         action="store_true",
-        help="Also print object, distribution, and the source of data",
+        help="Also print object, distribution, presets of objectives, and the source of data",
     )
     parser.add_argument("--json", action="store_true", help="Print JSON")
     arguments = parser.parse_args(argv)
@@ -96,8 +96,17 @@ def _source_docstring(module: str, name: str) -> str | None:
     return next(filter(None, map(ast.get_docstring, defined)), None) or ast.get_docstring(tree)
 
 
+def list_presets(presets: Iterable[str]) -> str:
+    """Names of presets, the first one as the default; ``none`` where there are none.
+
+    >>> list_presets({"paper": {}, "released": {}})
+    'paper (default), released'
+    """
+    return ", ".join(f"{name} (default)" if place == 0 else name for place, name in enumerate(presets)) or "none"
+
+
 def lines(registry: Registry, *, verbose: bool = False) -> Iterator[str]:
-    """A line for each of :func:`records`, cut to a terminal's width; ``verbose`` adds its origin."""
+    """A line for each of :func:`records`, cut to a terminal's width; ``verbose`` adds origin and presets."""
     width = max(_LEAST_WIDTH, shutil.get_terminal_size().columns - 2) if sys.stdout.isatty() else None
     for record in records(registry):
         if record["fault"]:
@@ -111,6 +120,8 @@ def lines(registry: Registry, *, verbose: bool = False) -> Iterator[str]:
         yield (f"{text[:_NAME_WIDTH]} {shown}" if width else text) + origin
         if verbose:
             yield f"{'':<{_NAME_WIDTH}} = {record['target']}  ({record['distribution']})"
+            if registry is OBJECTIVES:
+                yield f"{'':<{_NAME_WIDTH}} presets: {list_presets(registry.get(record['name']).presets)}"
             if registry is DATASETS:
                 dataset = registry.get(record["name"])
                 yield f"{'':<{_NAME_WIDTH}} from {dataset.source}; licence: {dataset.licence}"

@@ -22,6 +22,7 @@ from coral_plugin.cli.flags import (
     add_settings,
     settings_of_all,
 )
+from coral_plugin.cli.listing import list_presets
 from coral_plugin.errors import InputError, short
 from coral_plugin.training.signals import advise
 
@@ -152,6 +153,7 @@ def _flat(file: Mapping[str, Any], path: str) -> dict[str, Any]:
 
 def _parser(names: argparse.Namespace, classes: Mapping[str, type]) -> CommandParser:
     from coral_plugin.data.modality import KINDS
+    from coral_plugin.registry import OBJECTIVES
     from coral_plugin.runs.settings import DEFAULT_SEEDS, defaults
 
     parser = CommandParser(
@@ -164,7 +166,8 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type]) -> CommandPa
     # read before this parser is made; here for the help
     add("--objective", metavar="NAME", help=f"Registered name of the method ({names.objective})")
     add("--dataset", metavar="NAME", help=f"Registered name of the data set ({names.dataset})")
-    add("--preset", metavar="NAME", help=f"Preset of the method: paper, released, ... ({names.preset or 'none'})")
+    presets = list_presets(OBJECTIVES.get(names.objective).presets)
+    add("--preset", metavar="NAME", help=f"Preset of {names.objective}: {presets}")
     add("--config", metavar="FILE", help="YAML file such as config.yaml of a run; flags win over it")
     add("--data", metavar="PATH", help="Files of the data set")
     add("--modalities", type=_modalities, metavar="A,B", help="Modalities that are used, in this order; all by default")

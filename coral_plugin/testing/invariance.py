@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch
-from coral_plugin.testing.expect import RELATIVE, expect, expect_finite, expect_same, gradients
+from coral_plugin.testing.expect import expect, expect_finite, expect_same, gradients
 from coral_plugin.testing.samples import fill_missing, make_samples, pad_longer, rows_of, under_padding, view
 from coral_plugin.testing.subject import Subject, embedded, terms, trained, values_of
 
@@ -33,49 +32,6 @@ def missing_values(subject: Subject, modalities: tuple[Modality, ...]) -> None:
     """The values of a missing modality, which may be no numbers, change neither loss, gradient nor embedding."""
     what = "whatever the values of a missing modality are (here not a number)"
     _expect_unchanged(subject, modalities, lambda batch: fill_missing(batch, float("nan")), what, missing=True)
-
-
-def missing_samples(subject: Subject, modalities: tuple[Modality, ...]) -> None:
-    """Samples that lack a modality count in no term of it: a term depends on its values as if they were not there.
-
-    Some samples have the first modality alone, the others the second. How a term changes with the values of one is
-    compared between a batch of all of them and one of the samples that have it. Exempt is a term in which the samples
-    of both meet, as in a contrast of what all modalities are fused to; a mean over all samples of both may be weighted
-    by their numbers. The settings are ``deterministic``.
-    """
-    if len(modalities) < 2:
-        return
-    names = [modality.name for modality in modalities]
-    size, most = 9, 5
-    rows = torch.arange(size)
-    present = {name: torch.zeros(size, dtype=torch.bool) for name in names}
-    present[names[0]], present[names[1]] = rows < most, rows >= most
-
-    def terms_of(seeds: tuple[int, int], kept: Tensor) -> dict[str, Tensor]:
-        values = {}
-        for name, seed in zip(names, (*seeds, *seeds), strict=False):
-            values[name] = make_samples(modalities, size, seed=seed)[name]
-        batch = replace(make_samples(modalities, size).with_values(values), present=present)
-        batch, *views = (rows_of(samples, kept) for samples in (batch, view(batch, 1), view(batch, 2)))
-        return values_of(terms(subject.build(modalities, deterministic=True), batch, views=(views[0], views[1])))
-
-    whole = {(a, b): terms_of((a, b), rows) for a in (0, 1) for b in (0, 1)}
-    for place, kept in ((0, rows[:most]), (1, rows[most:])):
-        alone = [terms_of((seed, seed), kept) for seed in (0, 1)]
-        for term, value in whole[0, 0].items():
-            change, other = (whole[seeds][term] - value for seeds in ([(1, 0), (0, 1)], [(0, 1), (1, 0)])[place])
-            scale = max(float(value.abs()), *(float(values[term].abs()) for values in alone), 1e-6)
-            together = whole[1, 1][term] - value - change - other
-            if float(together.abs()) > RELATIVE * scale:
-                continue
-            wanted = alone[1][term] - alone[0][term]
-            accepted = [wanted, wanted * len(kept) / size] if float(other.abs()) > RELATIVE * scale else [wanted]
-            expect(
-                min(float((change - step).abs()) for step in accepted) <= 10 * RELATIVE * scale,
-                f"{term} to change by {float(wanted):.4g} with the values of {names[place]}, whether or not there are "
-                f"samples that lack {names[place]} (over_batch(..., present=...); project_present for heads)",
-                f"{float(change):.4g} with them",
-            )
 
 
 def _expect_unchanged(

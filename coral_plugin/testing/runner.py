@@ -15,7 +15,7 @@ from coral_plugin.networks import NetworkSettings
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import suggest
-from coral_plugin.testing import contract, invariance, learning, state
+from coral_plugin.testing import contract, invariance, learning, presence, state
 from coral_plugin.testing.expect import ContractError
 from coral_plugin.testing.processes import processes
 from coral_plugin.testing.subject import Subject
@@ -42,7 +42,7 @@ _OF_THE_LOSS = (
     learning.learning,
     learning.two_samples,
     learning.rare_modality,
-    invariance.missing_samples,
+    presence.missing_samples,
     learning.half_precision,
     invariance.seeded,
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coral_plugin.cli.main import main
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
 
 
@@ -105,6 +106,12 @@ def test_list_names_what_is_registered(coral):
     assert "trifeature" not in out
 
 
+def test_help_names_the_presets_of_the_method(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--objective", "simclr", "--help"])
+    assert "Preset of simclr: paper (default), small_head" in " ".join(capsys.readouterr().out.split())
+
+
 def test_list_says_what_everything_is_and_where_it_is_from(coral):
     for registry in (OBJECTIVES, DATASETS, ENCODERS):
         what = {"objective": "objectives", "dataset": "datasets", "encoder": "encoders"}[registry.kind]
@@ -120,7 +127,9 @@ def test_list_says_what_everything_is_and_where_it_is_from(coral):
         plain = out.splitlines()
         assert plain == [f"{name:<20} {record['description']}" for name, record in found.items()]
         _, out, _ = coral("list", what, "--verbose")
-        assert out.splitlines()[:: 3 if registry is DATASETS else 2] == plain
+        assert out.splitlines()[:: 2 if registry is ENCODERS else 3] == plain
+        if registry is OBJECTIVES:
+            assert "presets: paper (default), released" in out
         if registry is DATASETS:
             assert "from UCI, Alpaydin & Kaynak 1998" in out
             assert "licence: CC BY 4.0" in out

@@ -92,3 +92,13 @@ def test_one_line_says_which_encoders_start_from_their_weights(arrays, encoder, 
     coral_plugin.fit(arrays, "clip", encoders={"wave": encoder}, seeds=(1,), **TINY)
     line = "encoder of wave: a module, so every pathway and seed starts from a copy of its weights"
     assert (line in capsys.readouterr().err) == isinstance(encoder, nn.Module)
+
+
+def test_a_saved_model_is_read_with_the_encoder(run, arrays, tmp_path):
+    _, fitted = run
+    fitted.model.save(tmp_path / "model")
+    with pytest.raises(InputError, match=REFUSAL):
+        coral_plugin.load(tmp_path / "model")
+    loaded = coral_plugin.load(tmp_path / "model", encoders={"wave": Wide})
+    test = {name: arrays[f"test/{name}"] for name in ("wave", "body")}
+    np.testing.assert_array_equal(loaded.embed(test), fitted.embed(test))

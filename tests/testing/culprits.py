@@ -7,9 +7,10 @@ import torch
 from torch import nn
 
 from coral_plugin.errors import InputError
-from coral_plugin.losses import nt_xent
+from coral_plugin.losses import clip_loss, nt_xent
 from coral_plugin.networks import module_key, tokenise
 from coral_plugin.objectives import over_batch
+from coral_plugin.objectives.clip import Clip
 from coral_plugin.objectives.simclr import Simclr
 
 CULPRITS = {}
@@ -183,6 +184,12 @@ class AveragesTheMissing(Simclr):
     def loss(self, step):
         terms = {name: part.square().mean() for name, part in self.embed(step.first).items()}
         return {**terms, "total": super().loss(step)["total"]}
+
+
+@culprit("missing_samples")
+class CountsTheMissingInPairs(Clip):
+    def cross(self, batch):
+        return over_batch(clip_loss, *list(self.projected(batch).values())[:2])
 
 
 @culprit("unchanged")

@@ -166,3 +166,49 @@ def test_it_needs_no_pytest():
         for node in ast.walk(ast.parse(path.read_text())):
             names = [each.name for each in getattr(node, "names", [])] + [getattr(node, "module", "")]
             assert not any((name or "").startswith("pytest") for name in names), path
+
+
+def returns(loss=None, embed=None, **attributes):
+    """A method whose ``loss`` or ``embed`` returns something else."""
+    if loss is not None:
+        attributes["loss"] = lambda self, step: loss(Simclr.loss(self, step))
+    if embed is not None:
+        attributes["embed"] = lambda self, batch: embed(Simclr.embed(self, batch))
+    return type("Returns", (Simclr,), attributes)
+
+
+def fails(parts):
+    assert not parts
+    return parts
+
+
+@pytest.mark.parametrize(
+    ("check", "kind", "words"),
+    [
+        (
+            "gradient",
+            returns(loss=lambda terms: terms["total"]),
+            "expected `loss` to return a dict of scalar tensors",
+        ),
+        ("learning", returns(loss=lambda terms: {"self": terms["self"]}), "'total'; found a dict of self"),
+        ("seeded", returns(loss=lambda terms: {"total": terms["total"].view(1)}), "found total of shape (1,)"),
+        ("seeded", returns(loss=lambda terms: {"total": 1.0}), "found total: float"),
+        ("parts", returns(embed=lambda parts: {k: v.sum() for k, v in parts.items()}), "words of shape ()"),
+        ("evaluation", returns(embed=lambda parts: list(parts.values())), "dict of tensors (8, d); found list"),
+        ("parts", returns(embed=fails), "(test_check_objective.py, line"),
+        ("parts", returns(embed=lambda parts: {k: v * torch.nan for k, v in parts.items()}), "found NaN in words"),
+        ("presets", returns(presets={"short": {"method.temperature": "low"}}), "in preset 'short'; found method.temp"),
+        (
+            "presets",
+            returns(deterministic={"method.temperature": 1.0}),
+            "`deterministic`, whose keys are those of",
+        ),
+    ],
+)
+def test_what_is_returned_is_checked_first(check, kind, words):
+    assert words in fault(kind, check)
+
+
+def test_one_modality_is_tried_where_one_is_enough():
+    counts = {kind: [len(m) for m in Subject.of(kind).claimed] for kind in (Simclr, Clip)}
+    assert counts == {Simclr: [1, 2, 3, 4], Clip: [2, 3, 4]}
