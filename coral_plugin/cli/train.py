@@ -209,4 +209,5 @@ def _setting_lines(classes: Mapping[str, type], defaults: Mapping[str, Any]) -> 
         for field in dataclasses.fields(cls):
             default = field.default_factory() if callable(field.default_factory) else field.default
             yield f"  {group}.{field.name} ({written(defaults.get(f'{group}.{field.name}', default))})"
-            yield textwrap.fill(texts.get(field.name, ""), 100, initial_indent="      ", subsequent_indent="      ")
+            text = " ".join(texts.get(field.name, "").split())
+            yield textwrap.fill(text, 100, initial_indent="      ", subsequent_indent="      ")
