@@ -33,12 +33,12 @@ CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.j
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
 _RECORD = f"{DATA} of the run"
 _FOLDERS = (PLOTS, *LIBRARIES)  # what is written into a run directory
-_LOGGED = (f"seed-*/{name}" for name in LIBRARIES)
-_OURS = ("*.yaml", "*.json", "*.csv", PLOTS, "seed-*", "seed-*/*.*", *_LOGGED, "plots/*.*", LOCK)
+_SEED = ("seed-*", "seed-*/*.*", *map("seed-*/{}".format, LIBRARIES))
+_OURS = ("*.yaml", "*.json", "*.csv", *_SEED, PLOTS, "plots/*.*", LOCK)
 # settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
 # step that is not finite (a run that was stopped there has had none)
-_FREE = {"seeds", "data", *(f"training.{key}" for key in ("device", "checkpoint_seconds", "timeout_seconds"))}
-_FREE |= {"training.on_nonfinite"}
+_FREE_OF_TRAINING = ("device", "checkpoint_seconds", "timeout_seconds", "on_nonfinite")
+_FREE = {"seeds", "data", *map("training.{}".format, _FREE_OF_TRAINING)}
 
 
 def open_run(folder: Path) -> tuple[RunSettings, dict[str, Any]]:
@@ -296,8 +296,5 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """``{"group.key": value}`` of nested mappings."""
     single: dict[str, Any] = {}
     for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            single |= flat(value, f"{prefix}{key}.")
-        else:
-            single[prefix + key] = value
+        single |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {prefix + key: value}
     return single
