@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["CoralEncoder", "Fitted", "Model", "__version__", "fit", "load"]
+__all__ = ["CoralEncoder", "Fitted", "Model", "fit", "load"]
 
 _MODULES = {
     "CoralEncoder": "estimator",
