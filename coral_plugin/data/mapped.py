@@ -14,6 +14,8 @@ from coral_plugin.data.modality import Modality
 from coral_plugin.data.stored import StoredValues
 from coral_plugin.io.mapped import give_back, mapping_of
 
+_ROWS = 64  # rows that are read before their pages are given back
+
 
 @dataclass(frozen=True)
 class MappedRows:
@@ -35,9 +37,13 @@ class MappedRows:
 
     def __call__(self, rows: np.ndarray) -> Tensor:
         """The values of ``rows`` (B,), zero where the modality is missing."""
-        values = self.array[rows]
-        if (mapping := mapping_of(self.array)) is not None:
-            give_back(mapping)
+        mapping = mapping_of(self.array)
+        values = np.empty((len(rows), *self.array.shape[1:]), self.array.dtype)
+        # the system maps up to a megabyte around each row that is read
+        for start in range(0, len(rows), _ROWS):
+            values[start : start + _ROWS] = self.array[rows[start : start + _ROWS]]
+            if mapping is not None:
+                give_back(mapping)
         missing = None if self.present is None else ~self.present[rows].numpy()
         if missing is not None:
             values[missing] = 0
