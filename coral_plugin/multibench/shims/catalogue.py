@@ -5,7 +5,7 @@ from coral_plugin.multibench.shims.checkpoints import CHECKPOINTS
 from coral_plugin.multibench.shims.cuda import CUDA, CUDA_CHOICE
 from coral_plugin.multibench.shims.files import PATHS, PICKLES
 from coral_plugin.multibench.shims.memory import MEMORY
-from coral_plugin.multibench.shims.missing import LIBRARIES, TEXT, THEANO, WORDS
+from coral_plugin.multibench.shims.missing import STAND_INS, TEXT, THEANO, WORDS
 from coral_plugin.multibench.shims.process import PLOTS, WARNINGS, WORKERS
 from coral_plugin.multibench.shims.push import PUSH
 from coral_plugin.multibench.shims.renamed import MODULES, NUMPY, YAML
@@ -20,7 +20,7 @@ SHIMS: tuple[Shim, ...] = (
     WORDS,
     THEANO,
     PUSH,
-    *LIBRARIES,
+    *STAND_INS,
     NUMPY,
     CHECKPOINTS,
     CUDA,

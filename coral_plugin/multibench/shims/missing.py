@@ -69,7 +69,7 @@ def _shim(name: str, use: str) -> Shim:
     )
 
 
-LIBRARIES: tuple[Shim, ...] = tuple(_shim(name, use) for name, use in _NAMES.items())
+STAND_INS: tuple[Shim, ...] = tuple(_shim(name, use) for name, use in _NAMES.items())
 
 
 def _text_needed() -> str:
