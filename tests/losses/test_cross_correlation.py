@@ -8,19 +8,9 @@ import torch
 from coral_plugin.errors import InputError
 from coral_plugin.losses.cross_correlation import barlow_twins, cross_correlation, decoupled
 
+from ..objectives.conftest import conformance
 
-def rows(function, factor, shift, step):
-    """Three embeddings (4, 4), as METHODS 9 makes them with three dimensions."""
-    return [
-        torch.tensor(
-            [[function(factor * (m + 1) * (i + shift) + step * (j + 1)) for j in range(4)] for i in range(4)],
-            dtype=torch.float64,
-        )
-        for m in range(3)
-    ]
-
-
-A, B = rows(math.sin, 0.7, 1, 1.3), rows(math.cos, 0.5, 2, 0.9)
+A, B = conformance(math.sin, 0.7, 1, 1.3, 4), conformance(math.cos, 0.5, 2, 0.9, 4)
 
 
 def test_numbers_of_the_released_loss():

@@ -35,11 +35,11 @@ def with_missing(a_batch):
     return replace(a_batch, present={"m0": (rows != 0) & (rows != 2), "m1": rows != 4})
 
 
-def conformance(function, factor, shift, step):
-    """A_0, A_1, A_2 or B_0, B_1, B_2 of METHODS 9."""
+def conformance(function, factor, shift, step, columns=3):
+    """A_0, A_1, A_2 or B_0, B_1, B_2 of METHODS 9; with other ``columns`` what their formula goes on with."""
     return [
         torch.tensor(
-            [[function(factor * (m + 1) * (i + shift) + step * (j + 1)) for j in range(3)] for i in range(4)],
+            [[function(factor * (m + 1) * (i + shift) + step * (j + 1)) for j in range(columns)] for i in range(4)],
             dtype=torch.float64,
         )
         for m in range(3)
@@ -94,4 +94,5 @@ def vectors():
         build=build, batch=batch, with_missing=with_missing, nt_xent=naive_nt_xent, clip=naive_clip,
         pairs=pairs, selves=selves, present=all_present,
         a=conformance(math.sin, 0.7, 1, 1.3), b=conformance(math.cos, 0.5, 2, 0.9),
+        wide_a=conformance(math.sin, 0.7, 1, 1.3, 4), wide_b=conformance(math.cos, 0.5, 2, 0.9, 4),
     )  # fmt: skip

@@ -1,7 +1,5 @@
 """DeCUR against METHODS 2.11 and the numbers of its own loss."""
 
-import math
-
 import pytest
 import torch
 
@@ -11,19 +9,9 @@ from coral_plugin.objectives import Step
 from coral_plugin.objectives.decur import Decur, DecurSettings
 
 
-def rows(function, factor, shift, step):
-    return [
-        torch.tensor(
-            [[function(factor * (m + 1) * (i + shift) + step * (j + 1)) for j in range(4)] for i in range(4)],
-            dtype=torch.float64,
-        )
-        for m in range(3)
-    ]
-
-
 def test_conformance(vectors, monkeypatch):
     """The mean of the three losses of the released training, on (A_0, A_1) and (B_0, B_1) of METHODS 9, 4 columns."""
-    a, b = rows(math.sin, 0.7, 1, 1.3), rows(math.cos, 0.5, 2, 0.9)
+    a, b = vectors.wide_a, vectors.wide_b
     objective = vectors.build(Decur, network={"head_output": 4}, common_share=0.75)
     views = {"m0": a[0], "m1": b[0]}, {"m0": a[1], "m1": b[1]}
     monkeypatch.setattr(objective, "project_two", lambda one, two, heads: views)

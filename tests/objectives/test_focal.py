@@ -1,6 +1,5 @@
 """FOCAL against METHODS 2.9 and the numbers of its own loss class."""
 
-import math
 from itertools import combinations
 
 import pytest
@@ -12,19 +11,9 @@ from coral_plugin.objectives import Step
 from coral_plugin.objectives.focal import Focal, FocalSettings
 
 
-def rows(function, factor, shift, step):
-    return [
-        torch.tensor(
-            [[function(factor * (m + 1) * (i + shift) + step * (j + 1)) for j in range(4)] for i in range(4)],
-            dtype=torch.float64,
-        )
-        for m in range(3)
-    ]
-
-
 def test_conformance(vectors, monkeypatch):
     """``FOCALLoss`` of github.com/tomoyoshki/focal on one window per recording, its ranking term left out."""
-    a, b = rows(math.sin, 0.7, 1, 1.3), rows(math.cos, 0.5, 2, 0.9)
+    a, b = vectors.wide_a, vectors.wide_b
     objective = vectors.build(Focal, network={"head_output": 4})
     views = {"m0": a[0], "m1": b[0]}, {"m0": a[1], "m1": b[1]}
     monkeypatch.setattr(objective, "project_two", lambda one, two, heads: views)
