@@ -21,7 +21,7 @@ from coral_plugin.training.step import TrainingStep
 # where the signal comes: owner and name of a function, at which of its calls, and what is left when it has come
 PHASES = {
     "the data are read": (R, "load_data", 1, None),
-    "the data are rendered": (R, "build_augmenter", 1, None),
+    "the data are rendered": (R, "make_augmenter", 1, None),
     "the raw features are probed": (R, "score_raw_baseline", 1, "config.yaml"),
     "the networks are built": (T, "BatchLoader", 1, "config.yaml"),
     "the first step": (TrainingStep, "prepare", 1, "config.yaml"),

@@ -13,7 +13,7 @@ GUIDES = Path(__file__).parents[2] / "docs" / "guides"
 BUILD = "from setuptools.build_meta import build_wheel; build_wheel('dist')"
 
 
-@pytest.mark.parametrize("guide", sorted(path.stem for path in GUIDES.glob("*.md")))
+@pytest.mark.parametrize("guide", sorted(path.stem for path in GUIDES.glob("*.md") if "```toml" in path.read_text()))
 def test_wheel(guide, tmp_path):
     (text,) = re.findall(r"```toml\n(.*?)```", (GUIDES / f"{guide}.md").read_text(), re.DOTALL)
     project = tomllib.loads(text)

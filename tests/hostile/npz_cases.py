@@ -203,7 +203,7 @@ CASES = [
     Case("npz", "a pickle in an array that is not used", _pickled, "can run code"),
     Case("npz", "a pickle in a structure", _structured_pickle, "can run code"),
     Case("npz", "a pickle in its place", _pickle_as_file, "is a pickle"),
-    Case("npz", "a folder", _folder, "is a folder"),
+    Case("npz", "a folder", _folder, "has no .npy file"),
     Case("npz", "a terabyte behind it", _terabyte, "damaged", most_mb=100),
     Case("npz", "no such file", lambda w: w.train(data=w.folder / "x.npz"), "There is no file"),
     Case("npz", "a device", lambda w: w.train(data="/dev/zero"), "device"),
