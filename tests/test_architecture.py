@@ -75,6 +75,29 @@ def test_docstrings_and_names_are_plain_english():
     assert not faults, "\n".join(faults)
 
 
+def test_files_can_be_read_in_one_sitting():
+    paths = [path for folder in ("coral_plugin", "adapters") for path in (ROOT / folder).rglob("*.py")]
+    long = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in paths}
+    assert not {path: lines for path, lines in long.items() if lines > 300}
+
+
+def test_a_public_name_has_one_meaning():
+    """No class, function or constant of two modules shares its name; every command has a ``main``."""
+    homes = {}
+    for folder in ("coral_plugin", "adapters"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.Assign | ast.AnnAssign):
+                    targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                    names = [target.id for target in targets if isinstance(target, ast.Name)]
+                else:
+                    names = [node.name] if isinstance(node, ast.ClassDef | ast.FunctionDef) else []
+                for name in names:
+                    homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    shared = {name: places for name, places in homes.items() if len(places) > 1 and not name.startswith("_")}
+    assert set(shared) <= {"main"}, shared
+
+
 def test_every_public_name_has_an_example():
     assert public_names.without_example() == []
 

@@ -225,7 +225,7 @@ def _auroc(labels: np.ndarray, probabilities: np.ndarray, present: np.ndarray, c
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a - a.mean(), b - b.mean()
-    # scaled first: the square of a tiny deviation would underflow
+    # scaled first: the square of a tiny standard deviation would underflow
     a, b = a / np.abs(a).max(), b / np.abs(b).max()
     return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 

@@ -36,8 +36,8 @@ class MultiBenchEncoder(nn.Module):
         modality: Modality that it encodes.
         form: Form of its values for the module, where that differs from ours.
         packed: Whether the module takes ``[x, lengths]``.
-        probe: At least three samples ``(B, ...)`` as they are held here; drawn from the modality's mean and deviation
-            where there are none.
+        probe: At least three samples ``(B, ...)`` as they are held here; drawn from the modality's mean and standard
+            deviation where there are none.
         item: Index of the encoding in a tuple or list, where the rule of :func:`outputs.locate` is wrong.
 
     Attributes:

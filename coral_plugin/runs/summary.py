@@ -18,7 +18,7 @@ METRICS_SCHEMA = 2
 def summarise(
     settings: RunSettings, data: MultimodalData, results: Mapping[int, Mapping[str, Any]], raw: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The content of ``metrics.json`` (DESIGN.md; schema 2) from the results of the seeds."""
+    """The content of ``metrics.json`` (docs/design.md; schema 2) from the results of the seeds."""
     seeds, levels = list(results), chances(data)
     parts = {
         part: {
@@ -77,7 +77,7 @@ def summarise_missing(
     return [
         {
             "modalities": list(subset),
-            "lacking": missing[subset],
+            "without": missing[subset],
             **{
                 kind: {
                     task.name: _over_seeds(

@@ -17,7 +17,7 @@ def test_the_table_over_all_subsets(coral, run_folder):
     whole = entries["table", "wave"]
     assert whole["complete"]["label"]["values"] == written["tasks"]["label"]["values"]
     assert whole["refitted"] == whole["complete"]
-    assert {entry["lacking"] for entry in written["missing"]} == {0}
+    assert {entry["without"] for entry in written["missing"]} == {0}
     for entry in written["missing"]:
         for kind in ("complete", "refitted"):
             assert entry[kind]["label"]["chance"] == pytest.approx(1 / 3)

@@ -91,7 +91,7 @@ def missing_table(metrics: Mapping[str, Any]) -> Table:
     kinds = {"complete": "probe of all", "refitted": "refitted"}
     rows = [
         (
-            " + ".join(entry["modalities"]) + (f" ({entry['lacking']} samples have none)" if entry["lacking"] else ""),
+            " + ".join(entry["modalities"]) + (f" ({entry['without']} samples have none)" if entry["without"] else ""),
             *(_score(entry[kind].get(task), tasks[task]["metric"]) for task in tasks for kind in kinds),
         )
         for entry in metrics["missing"]

@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from coral_plugin.errors import InputError
-from coral_plugin.io.pickles import array_globals
+from coral_plugin.io.pickled_arrays import array_globals
 from coral_plugin.multibench.isolation import Scope, current
 from coral_plugin.multibench.shims.base import Shim
 

@@ -56,7 +56,7 @@ class ToTensor:
 
 
 class Normalize:
-    """Subtract a mean and divide by a deviation.
+    """Subtract a mean and divide by a standard deviation.
 
     Args:
         mean: Mean of each channel.
