@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import os
 import select
@@ -85,6 +86,7 @@ class Command:
         self.advice = advice
         self._reported = False
         self._interrupted = False
+        self._lost = False
 
     def report(self, number: int, place: str = "", *, unbuffered: bool = False) -> int:
         """Print once that the command was stopped, and how to continue; returns its exit status, as shells count it.
@@ -111,6 +113,10 @@ class Command:
         self._interrupted = True
         raise Interrupted(number)
 
+    def raise_again(self) -> None:
+        """Send the signal once more: Python drops what is raised in a finalizer or in a callback of a reference."""
+        self._lost = True
+
     def watch(self, pipe: int) -> None:
         """End the process where a signal has not done so: it was in a long call, or what it raised was lost.
 
@@ -126,6 +132,9 @@ class Command:
         while time.monotonic() < until:
             if StopRequest.any_patient():
                 until = time.monotonic() + GRACE
+            if self._lost:
+                self._lost = self._interrupted = False
+                _thread.interrupt_main(number[0])
             if select.select([pipe], [], [], 0.05)[0] and not os.read(pipe, 1):
                 return
         os._exit(self.report(number[0], unbuffered=True))
@@ -156,7 +165,7 @@ def stoppable(advice: str | None) -> Iterator[Command]:
         return
     _command = command = Command(advice)
     try:
-        with _watched(command), _handling(command.interrupt):
+        with _watched(command), _catching_the_lost(command), _handling(command.interrupt):
             yield command
     finally:
         _command = None
@@ -191,6 +200,21 @@ def _watched(command: Command) -> Iterator[None]:
         os.close(write_end)
         watcher.join()
         os.close(read_end)
+
+
+@contextlib.contextmanager
+def _catching_the_lost(command: Command) -> Iterator[None]:
+    def hook(lost: Any) -> None:
+        if isinstance(lost.exc_value, Interrupted):
+            command.raise_again()
+        else:
+            former(lost)
+
+    former, sys.unraisablehook = sys.unraisablehook, hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = former
 
 
 def _stop_watching() -> None:

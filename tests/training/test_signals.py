@@ -133,6 +133,15 @@ while True:
     except BaseException:
         pass
 """
+FINALIZER = """
+class Last:
+    def __del__(self):
+        print("ready", flush=True)
+        time.sleep(3600)
+Last()
+while True:
+    time.sleep(0.01)
+"""
 STEP = """
 with StopRequest() as request:
     print("ready", flush=True)
@@ -155,6 +164,13 @@ def test_a_command_ends_whatever_it_does(start, body):
     process = start(body, GRACE)
     process.terminate()
     assert process.communicate()[1] == "coral: stopped. Go on with: x\n"
+    assert process.returncode == 128 + signal.SIGTERM
+
+
+def test_what_a_finalizer_loses_is_raised_again(start):
+    process = start(FINALIZER, LONG)
+    process.terminate()
+    assert process.communicate() == ("closed\n", "coral: stopped. Go on with: x\n")
     assert process.returncode == 128 + signal.SIGTERM
 
 
