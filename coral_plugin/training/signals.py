@@ -134,7 +134,7 @@ class Command:
                 until = time.monotonic() + GRACE
             if self._lost:
                 self._lost = self._interrupted = False
-                _thread.interrupt_main(number[0])
+                _thread.interrupt_main(signal.Signals(number[0]))
             if select.select([pipe], [], [], 0.05)[0] and not os.read(pipe, 1):
                 return
         os._exit(self.report(number[0], unbuffered=True))
