@@ -71,7 +71,7 @@ class Affect(DatasetAdapter):
 
     licence = "unknown; ask the authors"
     Settings = AffectSettings
-    # width and encoders of the papers (docs/methods.md), blind to the order of the steps
+    # width and encoders of the papers (docs/specification.md), blind to the order of the steps
     recipe: ClassVar[Mapping[str, Any]] = {
         "network.width": 40,
         "network.encoders": dict.fromkeys(AFFECT_MODALITIES, "affect_transformer"),

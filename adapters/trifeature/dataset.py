@@ -92,7 +92,7 @@ class Trifeature(DatasetAdapter):
 
     @classmethod
     def read(cls, path: str, settings: TrifeatureSettings) -> MultimodalData:  # noqa: ARG003
-        """Generate Trifeature pairs (Hermann & Lampinen 2020; as pairs: CoMM, arXiv:2409.07402; docs/methods.md).
+        """Generate Trifeature pairs (Hermann & Lampinen 2020; as pairs: CoMM, arXiv:2409.07402; docs/specification.md).
 
         ``pretrain`` holds the pairs of the chosen pairing; ``train`` and ``valid`` unbiased pairs of the same training
         images; ``test`` every unbiased pair of 200 images of combinations that are in no other split. The probe is

@@ -183,8 +183,8 @@ def build_augmenter(
       on every sample; or an :class:`Augmentation`, with its own probability.
 
     ``plain`` is a specification of the same form for un-augmented branches (CLIP, Cross+Self, CMC, FactorCL).
-    ``"auto"`` is the plain transform of the references (docs/methods.md, 1.8): ``plain_crop``, at least half of an
-    image, and nothing for other kinds. ``"none"`` leaves images whole.
+    ``"auto"`` is the plain transform of the references (docs/specification.md, 1.8): ``plain_crop``, at least half of
+    an image, and nothing for other kinds. ``"none"`` leaves images whole.
 
     Raises:
         InputError: an unknown name or setting, or an augmentation that does not apply to a modality.
