@@ -5,7 +5,7 @@ LOWEST ?= .venv-lowest
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-lowest lint bench clean
+.PHONY: demo test test-lowest lint docs bench clean
 
 demo: $(STAMP)
 	$(BIN)/coral demo --output runs/demo
@@ -23,6 +23,10 @@ lint: $(STAMP)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# the site, in site/: open site/index.html; a broken link is an error
+docs: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 bench: $(STAMP)
 	$(BIN)/python benchmarks/train_speed.py --output benchmarks/records/train_speed.json
 
@@ -34,8 +38,8 @@ $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt entry_points.txt
 $(STAMP): pyproject.toml constraints.txt entry_points.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "coral-multibench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,tensorboard,multibench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,docs,tensorboard,multibench]'
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(LOWEST) build dist *.egg-info runs
+	rm -rf $(VENV) $(LOWEST) build dist site *.egg-info runs
