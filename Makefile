@@ -5,7 +5,7 @@ LOWEST ?= .venv-lowest
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test test-lowest lint docs bench clean
+.PHONY: demo test test-lowest lint docs bench dist clean
 
 demo: $(STAMP)
 	$(BIN)/coral demo --output runs/demo
@@ -30,12 +30,17 @@ docs: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/train_speed.py --output benchmarks/records/train_speed.json
 
-$(LOWEST)/.installed: pyproject.toml constraints-lowest.txt entry_points.txt
+# needs about 3 GB below /tmp for two fresh environments
+dist: $(STAMP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[release]'
+	$(BIN)/python tests/release.py
+
+$(LOWEST)/.installed: pyproject.toml setup.py constraints-lowest.txt entry_points.txt
 	$(PYTHON) -m venv $(LOWEST)
 	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[test,tensorboard,multibench]'
 	touch $@
 
-$(STAMP): pyproject.toml constraints.txt entry_points.txt
+$(STAMP): pyproject.toml setup.py constraints.txt entry_points.txt
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "coral-multibench needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,lint,docs,tensorboard,multibench]'
