@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import configparser
 import contextlib
 import difflib
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any
 
 from coral_plugin.errors import CoralError, DefectError, PluginError, UnknownNameError, one_line, short
@@ -95,7 +97,9 @@ class Registry:
             return self._local[name]
         points = self._points().get(name, [])
         if not points:
-            raise suggest(name, self.names(), self.kind)
+            unknown = suggest(name, self.names(), self.kind)
+            changed = outdated()
+            raise UnknownNameError(f"{unknown} {changed}") if changed else unknown
         points = [point for point in points if _owner(point) == OURS] or points
         if len({point.value for point in points}) > 1:
             claims = " and ".join(f"{_owner(point)} ({point.value})" for point in points)
@@ -165,6 +169,42 @@ class Registry:
         for point in entry_points(group=self.group):
             points.setdefault(point.name, []).append(point)
         return points
+
+
+def outdated(checkout: Path | None = None) -> str | None:
+    """One line on what to do where a checkout's ``entry_points.txt`` is not what was installed; None where it is.
+
+    Installers read that file once; an old ``coral_multibench.egg-info`` in the current directory hides what they wrote.
+
+    Args:
+        checkout: Folder of ``entry_points.txt``; None for the one that holds this package. An installed wheel has none.
+
+    >>> outdated(Path("no such folder"))
+    """
+    root = checkout or Path(__file__).parents[1]
+    file = root / "entry_points.txt"
+    if not file.is_file():
+        return None
+    parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read_string(file.read_text(encoding="utf-8"))
+    written = {(group, name, target) for group in parser.sections() for name, target in parser[group].items()}
+    installed = {
+        (point.group, point.name, point.value)
+        for group in parser.sections()
+        for point in entry_points(group=group)
+        if _owner(point) == OURS
+    }
+    names = sorted({name for _, name, _ in written ^ installed})
+    if not names:
+        return None
+    more = ", ..." if len(names) > 5 else ""
+    shadow = root / f"{OURS.replace('-', '_')}.egg-info"  # an installation without isolation leaves it as it is
+    remedy = f"rm -r {shadow} && " if shadow.exists() else ""
+    return (
+        f"What is installed is not what {file} says ({', '.join(names[:5])}{more}); install it again: "
+        f"{remedy}pip install --no-deps -e {root}"
+    )
 
 
 def _owner(point: EntryPoint) -> str:

@@ -8,6 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from coral_plugin.registry import outdated
+
+
+def pytest_sessionstart():
+    """Say in one line what dozens of failures would say otherwise."""
+    if changed := outdated():
+        pytest.exit(changed, returncode=pytest.ExitCode.USAGE_ERROR)
+
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:

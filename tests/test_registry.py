@@ -1,13 +1,15 @@
 """Names come from installed distributions; a broken one is named and harms nobody."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
 from coral_plugin.errors import DefectError, InputError, PluginError, UnknownNameError
-from coral_plugin.registry import OBJECTIVES, Entry, Registry
+from coral_plugin.registry import OBJECTIVES, Entry, Registry, outdated
 
 GROUP = "multibench.things"
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -146,3 +148,29 @@ def test_add_and_remove(install, things):
 
 def test_our_own_names_are_there():
     assert "coral" in OBJECTIVES.names()
+
+
+def test_an_entry_point_that_was_never_installed_is_told(tmp_path, monkeypatch):
+    """A checkout whose file has moved on, and an old egg-info before the installation: both tell what to type."""
+    assert outdated() is None
+    assert outdated(tmp_path) is None
+    ours = (ROOT / "entry_points.txt").read_text()
+    (tmp_path / "entry_points.txt").write_text(
+        ours.replace("[multibench.objectives]", "[multibench.objectives]\nnew = a:b")
+    )
+    assert outdated(tmp_path) == (
+        f"What is installed is not what {tmp_path}/entry_points.txt says (new); install it again: "
+        f"pip install --no-deps -e {tmp_path}"
+    )
+    stale = tmp_path / "coral_multibench.egg-info"
+    stale.mkdir()
+    (stale / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: coral-multibench\nVersion: 0.1.0\n")
+    (stale / "entry_points.txt").write_text(ours.replace("coral = coral_plugin.objectives.coral:Coral\n", ""))
+    monkeypatch.syspath_prepend(tmp_path)
+    assert outdated(tmp_path).endswith(
+        f" says (coral, new); install it again: rm -r {stale} && pip install --no-deps -e {tmp_path}"
+    )
+    with pytest.raises(
+        UnknownNameError, match=r"^Unknown objective 'coral'\..* says \(coral\); install it again: .*pip install"
+    ):
+        OBJECTIVES.get("coral")

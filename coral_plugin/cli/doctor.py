@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, req
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import CoralError, InputError
 from coral_plugin.io.files import cache_folder
-from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS
+from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS, outdated
 
 _FOR_DEVELOPERS = ("test", "lint", "release")  # extras
 
@@ -37,6 +37,9 @@ def main(argv: list[str]) -> int:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch can use"
     print(f"device: {gpu}; {torch.get_num_threads()} threads")
     print(f"cache: {cache_folder()}")
+    if changed := outdated():
+        whole = False
+        print(f"broken: {changed}")
     for registry in (OBJECTIVES, DATASETS, ENCODERS, AUGMENTATIONS):
         for name in registry.names():
             try:
