@@ -3,20 +3,30 @@
 import html
 import os
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
+from markdown.extensions.toc import slugify
 from math_core import LatexError, LatexToMathML
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 _EQUATION = re.compile(r'(<(span|div) class="arithmatex">)\s*\\[(\[](.*?)\\[)\]]\s*(</\2>)', re.DOTALL)
-_LINK = re.compile(r"(!?)\[((?:[^\[\]]|!\[[^\]]*\]\([^)]*\))*)\]\(((?:\.\./)+[^)\s#]*)(#[^)\s]*)?\)")
+_CITED = re.compile(r"\bdocs/([\w/-]+\.md)(?:, (\d+(?:\.\d+)*))?")
+_LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\[\]]*\](?:\([^)]*\))?)*)\]\(((?:\.\./)+[^)\s#]*)(#[^)\s]*)?\)")
 
 
-def on_page_content(content: str, page: Any, **_: Any) -> str:
-    """Equations between dollar signs or in blocks of the language ``math`` become MathML, which browsers draw."""
+def on_config(config: Any) -> Any:
+    """The address of the repository stands in ``pyproject.toml`` alone."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    config.repo_url = project.get("urls", {}).get("Repository")
+    return config
+
+
+def on_page_content(content: str, page: Any, files: Any, **_: Any) -> str:
+    """Equations become MathML, which browsers draw, and what docstrings cite of ``docs/`` becomes a link."""
     converter = LatexToMathML(fancy_error=False)
 
     def mathml(found: re.Match[str]) -> str:
@@ -26,7 +36,20 @@ def on_page_content(content: str, page: Any, **_: Any) -> str:
         except LatexError as error:
             raise PluginError(f"{page.file.src_uri}: {latex.strip()}: {error}") from error
 
-    return _EQUATION.sub(mathml, content)
+    def link(found: re.Match[str]) -> str:
+        target = files.get_file_from_path(found[1])
+        if target is None:
+            raise PluginError(f"{page.file.src_uri}: a docstring cites {found[0]}, which does not exist")
+        title = re.search(r"^# (.*)", target.content_string, re.MULTILINE)
+        address, text = target.url_relative_to(page.file), title[1] if title else found[1]
+        if not found[2]:
+            return f'<a href="{address}">“{text}”</a>'
+        headings = re.findall(r"^#+ (.*)", target.content_string, re.MULTILINE)
+        (heading,) = (each for each in headings if re.match(rf"{re.escape(found[2])}\.? ", each))
+        return f'<a href="{address}#{slugify(heading, "-")}">{text} {found[2]}</a>'
+
+    content = _EQUATION.sub(mathml, content)
+    return _CITED.sub(link, content) if page.file.src_uri.startswith("reference/") else content
 
 
 def on_files(files: Any, config: Any) -> Any:
@@ -40,7 +63,7 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
-    """Links to files outside ``docs/`` go to the repository's address, or are plain text where it is not configured."""
+    """Links to files outside ``docs/`` go to the repository, or are plain text where it has no public address."""
 
     def rewrite(found: re.Match[str]) -> str:
         place = _outside(page.file.src_uri, found[3])
@@ -52,7 +75,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
             return f"![{found[2]}]({os.path.relpath(place, Path(page.file.src_uri).parent)})"
         if not config.repo_url:
             return found[2]
-        return f"[{found[2]}]({config.repo_url.rstrip('/')}/blob/main/{place}{found[4] or ''})"
+        return f"[{found[2]}]({config.repo_url.rstrip('/')}/blob/HEAD/{place}{found[4] or ''})"
 
     return _LINK.sub(rewrite, markdown)
 

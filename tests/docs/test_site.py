@@ -1,5 +1,6 @@
 """The site is built strictly, as ``make docs`` does, and loads nothing from the network."""
 
+import configparser
 import os
 import re
 import subprocess
@@ -8,6 +9,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+
+from .. import public_names
 
 pytest.importorskip("mkdocs")
 ROOT = Path(__file__).parents[2]
@@ -56,3 +59,21 @@ def test_style_sheets_load_nothing(site):
     sheets = list(site.rglob("*.css"))
     assert sheets
     assert not [sheet for sheet in sheets if re.search(r"(url\(|@import)\s*[\"']?(https?:)?//", sheet.read_text())]
+
+
+def test_the_reference_has_every_public_name(site):
+    found = {
+        name for page in (site / "reference").glob("*.html") for name in re.findall(r'id="([\w.]+)"', page.read_text())
+    }
+    packages = {name: ".".join(folder.relative_to(ROOT).parts) for name, folder in public_names.public_names().items()}
+    assert not {name for name, package in packages.items() if f"{package}.{name}" not in found}
+
+
+def test_the_reference_has_every_method_encoder_and_augmentation(site):
+    text = "\n".join(page.read_text() for page in (site / "reference").glob("*.html"))
+    groups = configparser.ConfigParser(delimiters="=")
+    groups.optionxform = str
+    groups.read(ROOT / "entry_points.txt")
+    for kind in ("objectives", "encoders", "augmentations"):
+        for name, target in groups[f"multibench.{kind}"].items():
+            assert f'id="{target.replace(":", ".")}"' in text or name == "multibench", target

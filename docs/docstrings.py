@@ -1,0 +1,43 @@
+"""Docstrings for the site: the roles, equations and examples that editors know, as the Markdown that MkDocs knows."""
+
+import re
+from typing import Any
+
+from griffe import Extension, NameResolutionError, Object
+
+_ROLE = re.compile(r":(?:meth|func|class|attr|mod|data):`(~?)([\w.]+)`")
+_EQUATION = re.compile(r"^\.\. math::[ \n]*((?:.+\n?)+)", re.MULTILINE)
+_DOCTEST = re.compile(r"^>>> (?:.+\n?)+", re.MULTILINE)
+
+
+class Docstrings(Extension):
+    """Rewrites every docstring once, when the source is read."""
+
+    def on_object(self, *, obj: Object, **_: Any) -> None:
+        """Called by Griffe for each module, class, function and attribute."""
+        if obj.docstring:
+            obj.docstring.value = markdown(obj.docstring.value, obj)
+
+
+def markdown(text: str, obj: Object | None = None) -> str:
+    r"""A docstring in Google's style with Sphinx's roles, as Griffe and Markdown read it.
+
+    >>> markdown(":math:`x^2`, see :func:`~package.f`.\n\nExample:\n    >>> f(2)\n    4\n")
+    '$x^2$, see `f`.\n\nExamples:\n    >>> f(2)\n    4\n'
+    """
+
+    def link(found: re.Match[str]) -> str:
+        short = found[2].rpartition(".")[2] if found[1] else found[2]
+        try:
+            target = obj.resolve(found[2]) if obj else ""
+        except NameResolutionError:
+            target = found[2]
+        code = f"<code>{short}</code>"
+        return f'<autoref optional identifier="{target}">{code}</autoref>' if target else f"`{short}`"
+
+    text = _ROLE.sub(link, text)
+    text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
+    text = _EQUATION.sub(lambda found: f"$$\n{' '.join(found[1].split())}\n$$\n", text)
+    # an example in the middle of the text; those of the section of that name are recognised by Griffe
+    text = _DOCTEST.sub(lambda found: f"```python\n{found[0].rstrip()}\n```\n", text)
+    return re.sub(r"^Example::?$", "Examples:", text, flags=re.MULTILINE)
