@@ -32,9 +32,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--record", metavar="DIR", help="Folder for copies of table, numbers and environment")
     arguments = parser.parse_args(argv)
     chosen = _variants(arguments.variants)
-    from coral_plugin.evaluation.pictures.bars import grouped_bars
     from coral_plugin.io.files import write_json, write_text
     from coral_plugin.reproduce.ablation import leakage, leakage_table, run_ablation
+    from coral_plugin.reproduce.figures import draw_ablation
     from coral_plugin.reproduce.trifeature import PAPER, SMALL, information_table
     from coral_plugin.runs.environment import environment
 
@@ -64,12 +64,7 @@ def main(argv: list[str]) -> int:
     for target in [folder, *([Path(arguments.record)] if arguments.record else [])]:
         write_json(target / "ablation.json", record)
         write_text(target / "ablation.md", "\n".join(table.markdown() for table in tables))
-        grouped_bars(
-            target / "ablation",
-            {name: {kind: e["values"] for kind, e in both.summary.items()} for name, both in runs.items()},
-            {kind: e["chance"] for kind, e in next(iter(runs.values())).summary.items()},
-            title,
-        )
+        draw_ablation(target / "ablation", {name: both.summary for name, both in runs.items()})
     print("\n".join(table.text() for table in tables), flush=True)
     sys.stderr.write(f"{folder}: ablation.json, ablation.md, ablation.png\n")
     return 0

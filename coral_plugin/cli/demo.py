@@ -34,8 +34,8 @@ def main(argv: list[str]) -> int:
         help="Run at 224 px with 10,000 pairs and 100 epochs, for which a GPU is needed",
     )
     arguments = parser.parse_args(argv)
-    from coral_plugin.evaluation.pictures.bars import grouped_bars
     from coral_plugin.io.files import write_json, write_text
+    from coral_plugin.reproduce.figures import draw_information
     from coral_plugin.reproduce.trifeature import PAPER, SMALL, clear, information_table, lengthened, run_variants
 
     started = time.monotonic()
@@ -49,12 +49,7 @@ def main(argv: list[str]) -> int:
     table = information_table({"COrAL": runs}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
     write_json(folder / "summary.json", runs.summary)
     write_text(folder / "table.md", table.markdown())
-    grouped_bars(
-        folder / "information",
-        {"COrAL": {kind: entry["values"] for kind, entry in runs.summary.items()}},
-        {kind: entry["chance"] for kind, entry in runs.summary.items()},
-        "What COrAL recovers of Trifeature",
-    )
+    draw_information(folder / "information", runs.summary)
     print(table.text(), flush=True)
     sys.stderr.write(f"{folder}: summary.json, information.png; {time.monotonic() - started:.0f} s\n")
     return 0

@@ -68,7 +68,8 @@ def run_and_report(
     """
     from coral_plugin.bench.fingerprints import FINGERPRINTS_FILE
     from coral_plugin.bench.formats import text
-    from coral_plugin.bench.report import draw_embeddings, write_report
+    from coral_plugin.bench.pictures import draw_embeddings
+    from coral_plugin.bench.report import write_report
     from coral_plugin.bench.runner import RUNS_FOLDER, RunnerSettings, run_grid
 
     engine = RunnerSettings(

@@ -118,7 +118,7 @@ def test_the_report_is_one_file_with_everything(comparison, tmp_path):
     assert "<h1>A &amp; B</h1>" in page
     assert "<strong>68.0 ± 1.4</strong>" in page
     assert "clip on mosi, seed 3: no luck" in page
-    assert page.count("data:image/png;base64,") == 2
+    assert page.count("data:image/png;base64,") == 1
     assert not re.findall(r'(?:src|href)="(?!data:)', page)
     assert "No method reaches the raw features (90.0) on humor, label: none is in bold." in page
     assert "<strong>62.5" not in page

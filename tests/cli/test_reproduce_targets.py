@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 import torch
 
-from coral_plugin.bench import fingerprints, report, runner, worker
+from coral_plugin.bench import fingerprints, pictures, report, runner, worker
 from coral_plugin.errors import CoralError, one_line
 from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 from coral_plugin.reproduce.targets import titles
@@ -94,7 +94,7 @@ def tiny(monkeypatch):
     def small_finetune(folder, settings, **options):
         return finetune(folder, dataclasses.replace(settings, epochs=1, batch_size=16), quiet=True, **options)
 
-    for module in (worker, fingerprints, report):
+    for module in (worker, fingerprints, pictures):
         monkeypatch.setattr(module, "load_data", small_data)
     monkeypatch.setattr(worker, "run", small_run)
     monkeypatch.setattr(report, "draw_scores", lambda folder, comparison: {})

@@ -16,20 +16,14 @@ from coral_plugin.io.files import csv_text, write_aside, write_text
 
 # Okabe and Ito: distinguishable with every common form of colour blindness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
-HATCHES = ("", "//", "..", "xx")
 GREY = "#5A5A5A"
 WIDTH = 8.0
 DPI = 150
 
 
 def colour_of(index: int) -> str:
-    """Colour of a curve or bar by its number; the palette repeats after eight."""
+    """Colour of a curve or part by its number; the palette repeats after eight."""
     return PALETTE[index % len(PALETTE)]
-
-
-def hatch_of(index: int) -> str:
-    """Hatch of a bar by its number, which distinguishes the ninth colour from the first."""
-    return HATCHES[index // len(PALETTE) % len(HATCHES)]
 
 
 def short_label(text: str, width: int = 32) -> str:

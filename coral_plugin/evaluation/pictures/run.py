@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
 from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.bars import grouped_bars
 from coral_plugin.evaluation.pictures.density import embedding_density
+from coral_plugin.evaluation.pictures.dots import LineKind, ReferenceLine, ScorePanel, score_dots
 from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
-from coral_plugin.evaluation.tables.model import cell
-from coral_plugin.evaluation.tables.run import score_rows
+from coral_plugin.evaluation.pictures.names import data_title, method_title
+from coral_plugin.evaluation.tables.run import RAW_PREFIX, score_rows
 
 Histories = Mapping[int, Sequence[Mapping[str, float]]]
 SplitEmbeddings = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
@@ -63,50 +61,34 @@ def training_curves(path: Path, histories: Histories) -> None:
     save_figure(figure, path, ["seed", *keys[1:]], [[row.get(key, "") for key in keys] for row in rows])
 
 
-def part_heatmap(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Draw the mean score of every part and of the raw values on every task, coloured from chance to perfect.
+def part_dots(path: Path, metrics: Mapping[str, Any]) -> None:
+    """Draw the scores of all parts together, of every part and of the raw values, a panel for each task.
 
     Args:
-        path: File without ending.
+        path: File without ending; see :func:`coral_plugin.evaluation.pictures.figure.save_figure`.
         metrics: Content of ``metrics.json``.
 
     Raises:
         InputError: the run has no scores.
     """
-    tasks, rows = metrics["tasks"], score_rows(metrics)
-    if not tasks:
-        raise InputError("There are no scores to draw: the data have no task.")
-    colours = colormaps["Blues"]
-    figure = new_figure(1.5 + 0.42 * len(rows), max(5.5, min(12.0, 3.4 + 1.5 * len(tasks))))
-    axes = figure.add_subplot()
-    shares = np.full((len(rows), len(tasks)), np.nan)
-    data = []
-    for i, (name, scores) in enumerate(rows.items()):
-        for j, (task, summary) in enumerate(tasks.items()):
-            values = scores[task]["values"] if task in scores else []
-            percent = metric_named(summary["metric"]).is_share
-            if values and percent:
-                chance = summary.get("chance") or 0.0
-                # with one class in test the same guess for all is perfect: there is no way to go
-                shares[i, j] = np.clip((fmean(values) - chance) / (1 - chance), 0, 1) if chance < 1 else 0.0
-            # only the mean: the table has the standard deviations
-            text = cell([fmean(values)] if values else [], percent=percent)
-            axes.text(j, i, text, ha="center", va="center", color="white" if shares[i, j] > 0.55 else "black")
-            data.append([name, task, summary["metric"], fmean(values) if values else "", summary.get("chance", "")])
-    axes.set_facecolor("#EEEEEE")
-    image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1, aspect="auto")
-    heads = [f"{short_label(t, 22)}\n{metric_named(s['metric']).axis_label}" for t, s in tasks.items()]
-    axes.set_xticks(range(len(tasks)), heads, fontsize=9)
-    axes.set_yticks(range(len(rows)), [short_label(name) for name in rows], fontsize=10)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    for after in (1, 1 + len(metrics.get("parts", {}))):
-        axes.axhline(after - 0.5, color="white", linewidth=4)
-    figure.colorbar(image, ax=axes, fraction=0.05, label="(score - chance) / (1 - chance)")
-    figure.suptitle(
-        f"What each part knows: {short_label(metrics['objective'])} on {short_label(metrics['dataset'])}", fontsize=13
-    )
-    save_figure(figure, path, ["part", "task", "metric", "mean", "chance"], data)
+    rows = score_rows(metrics)
+    raw: dict[str, LineKind] = {name: "raw features" for name in rows if name.startswith(RAW_PREFIX)}
+    panels = {}
+    for task, summary in metrics["tasks"].items():
+        chance = summary.get("chance")
+        panels[task] = ScorePanel(
+            metric=metric_named(summary["metric"]),
+            rows={name: scores[task]["values"] if task in scores else [] for name, scores in rows.items()},
+            kinds=raw,
+            lines=[] if chance is None else [ReferenceLine(label="chance", values=[chance], kind="chance")],
+        )
+    title = f"What each part knows: {run_names(metrics)}"
+    score_dots(path, panels, title, best_first=False, note="Orange: raw values." if raw else "")
+
+
+def run_names(metrics: Mapping[str, Any]) -> str:
+    """Method and data set of a run as a reader knows them."""
+    return f"{method_title(metrics['objective'])} on {data_title(metrics['dataset'], metrics.get('data'))}"
 
 
 def draw_run_pictures(
@@ -128,19 +110,8 @@ def draw_run_pictures(
         training_curves(folder / "training", histories)
         drawn.append("training")
     tasks = metrics["tasks"]
-    shares = {task: summary for task, summary in tasks.items() if metric_named(summary["metric"]).is_share}
-    if shares:
-        names = {metric_named(summary["metric"]).label for summary in shares.values()}
-        grouped_bars(
-            folder / "scores",
-            {metrics["objective"]: {task: summary["values"] for task, summary in shares.items()}},
-            {task: summary["chance"] for task, summary in shares.items() if summary.get("chance") is not None},
-            f"{metrics['objective']} on {metrics['dataset']}: probe of all parts",
-            f"{names.pop() if len(names) == 1 else 'score'}, %",
-        )
-        drawn.append("scores")
     if tasks:
-        part_heatmap(folder / "parts", metrics)
+        part_dots(folder / "parts", metrics)
         drawn.append("parts")
     if embeddings and len({part.shape[1] for split in embeddings for part in split.values()}) == 1:
         embedding_density(folder / "embeddings", *embeddings)

@@ -8,7 +8,7 @@ from typing import Any
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 
-ALL_PARTS = "all parts"
+ALL_PARTS, RAW_PREFIX = "all parts", "raw: "
 _MEASURES = {
     "cosine": "mean |cos|",
     "cka": "linear CKA",
@@ -23,7 +23,7 @@ _MEASURES = {
 def score_rows(metrics: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     """The named rows of a result, ``{row: {task: summary}}``: the representation, its parts, the raw values."""
     raw = metrics.get("raw_features", metrics.get("floor", {}))  # its key in schema 1
-    rows = {f"raw: {part}": scores for part, scores in raw.items()}
+    rows = {f"{RAW_PREFIX}{part}": scores for part, scores in raw.items()}
     return {ALL_PARTS: metrics["tasks"], **metrics.get("parts", {}), **rows}
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.pictures.run import draw_run_pictures, part_heatmap, training_curves
+from coral_plugin.evaluation.pictures.run import draw_run_pictures, part_dots, run_names, training_curves
 
 
 def history(epochs, shift=0.0):
@@ -66,22 +66,23 @@ def test_no_epoch_is_refused(tmp_path, histories):
         training_curves(tmp_path / "curves", histories)
 
 
-def test_part_heatmap(tmp_path, check_picture):
+def test_part_dots(tmp_path, check_picture):
     tasks = {"label": scores([0.6, 0.8], chance=0.5), "genres": scores([0.3], "weighted_f1"), "x": scores([9.0], "mse")}
-    part_heatmap(tmp_path / "parts", result(tasks))
+    part_dots(tmp_path / "parts", result(tasks))
     rows = check_picture(tmp_path / "parts")
-    assert [row["part"] for row in rows[::3]] == ["all parts", "shared", "unique/a", "raw: all"]
-    assert [(row["metric"], row["mean"]) for row in rows[:3]] == [
-        ("balanced_accuracy", "0.7"),
-        ("weighted_f1", "0.3"),
-        ("mse", "9.0"),
-    ]
-    assert rows[6]["mean"] == ""
+    assert {row["score"] for row in rows} == set(tasks)
+    values = [(row["row"], row["kind"], float(row["value"])) for row in rows if row["score"] == "label"]
+    assert [name for name, _, _ in values] == [*["all parts"] * 2, *["shared"] * 2, *["raw: all"] * 2, "chance"]
+    assert values[:2] == [("all parts", "row", 0.6), ("all parts", "row", 0.8)]
 
 
-def test_heatmap_without_tasks_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no task"):
-        part_heatmap(tmp_path / "parts", result({}))
+def test_parts_without_tasks_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no scores"):
+        part_dots(tmp_path / "parts", result({}))
+
+
+def test_names_of_a_run():
+    assert run_names({"objective": "coral", "dataset": "arrays", "data": "a/wearables.npz"}) == "COrAL on wearables"
 
 
 def test_run_pictures(tmp_path):
@@ -90,7 +91,7 @@ def test_run_pictures(tmp_path):
     embeddings = tuple({name: rng.normal(size=(rows, 16)) for name in ("shared", "unique/a")} for rows in (40, 30))
     written = draw_run_pictures(tmp_path / "plots", result(tasks), {41: history(3)}, embeddings)
     assert sorted(written) == sorted((tmp_path / "plots").iterdir())
-    assert {path.stem for path in written} == {"training", "scores", "parts", "embeddings"}
+    assert {path.stem for path in written} == {"training", "parts", "embeddings"}
 
 
 @pytest.mark.parametrize(
