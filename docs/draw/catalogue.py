@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import math
+import re
 from typing import Any
 
 import torch
@@ -25,6 +27,7 @@ _SHAPES = {
     "image": [(1, 28, 28), (3, 32, 32), (3, 224, 224)],
 }
 _FAMILY = "multibench"
+_SECTION = re.compile(r"(Args|Attributes|Returns|Raises|Example):")
 
 
 def encoders() -> str:
@@ -37,7 +40,7 @@ def encoders() -> str:
     sections = [table(("kind", "for example", "default encoder"), kinds)]
     for name in names(ENCODERS):
         encoder = ENCODERS.get(name)
-        lines = [f"## `{name}`", _summary(encoder)]
+        lines = [f"## `{name}`", _description(encoder)]
         if name != _FAMILY:
             rows = [row for kind in KINDS for shape in _SHAPES[kind] if (row := _example(name, kind, shape))]
             lines.append(table(("kind", "values of a sample", "tokens", "parameters"), rows, numbers=3))
@@ -49,12 +52,9 @@ def encoders() -> str:
 def augmentations() -> str:
     """A table of all augmentations of this package, then a section for each."""
     known = names(AUGMENTATIONS)
-    rows = []
-    for name in known:
-        entry: Augmentation = AUGMENTATIONS.get(name)
-        marks = ["•" if kind in entry.kinds else "" for kind in KINDS]
-        rows.append([f"[`{name}`](#{name})", _summary(entry), *marks])
-    sections = [table(("name", "what it does", *(f"`{kind}`" for kind in KINDS)), rows)]
+    by_kind = {kind: [name for name in known if kind in AUGMENTATIONS.get(name).kinds] for kind in KINDS}
+    rows = [(f"`{kind}`", ", ".join(f"[`{name}`](#{name})" for name in listed)) for kind, listed in by_kind.items()]
+    sections = [table(("kind", "augmentations for it"), rows)]
     for name in known:
         entry = AUGMENTATIONS.get(name)
         kinds = ", ".join(f"`{kind}`" for kind in entry.kinds)
@@ -62,8 +62,8 @@ def augmentations() -> str:
         fits = condition[entry.fits.__name__] if entry.fits else ""
         sections += [
             f"## `{name}` {{ #{name} }}",
-            _summary(entry) + ".",
-            f"For {kinds}{fits}. Applied to a sample with probability {entry.probability:g} (`{name}@P`: P).",
+            _description(entry),
+            f"For {kinds}{fits}. Applied to a sample with probability {entry.probability:g}, or P with `{name}@P`.",
             _settings(entry),
             f"![{name}: values before and after](pictures/augmentations/{name}.png)",
         ]
@@ -75,8 +75,10 @@ def names(registry: Registry) -> list[str]:
     return sorted({entry.name for entry in registry.entries() if entry.distribution == OURS})
 
 
-def _summary(described: Any) -> str:
-    return plain((inspect.getdoc(described) or "").splitlines()[0]).rstrip(".")
+def _description(described: Any) -> str:
+    """What a docstring says in front of its arguments."""
+    paragraphs = (inspect.getdoc(described) or "").split("\n\n")
+    return "\n\n".join(map(plain, itertools.takewhile(lambda text: not _SECTION.match(text), paragraphs)))
 
 
 def _example(name: str, kind: Any, shape: tuple[int, ...]) -> tuple[str, str, str, str] | None:
@@ -100,7 +102,8 @@ def _options(encoder: Any) -> str:
         return "No options."
     texts = entries(encoder)
     return table(
-        ("option", "default", "meaning"), [(f"`{p.name}`", code(p.default), texts[p.name]) for p in parameters]
+        ("option", "default", "meaning"),
+        [(f"`{p.name}`", "–" if p.default is None else code(p.default), texts[p.name]) for p in parameters],
     )
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from tables import code, default_of, entries, plain, table
+from tables import code, default_of, entries, table
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.networks import NetworkSettings
@@ -17,21 +17,21 @@ from coral_plugin.testing.samples import SAMPLE_TASK
 from coral_plugin.training.settings import TrainingSettings
 
 # in the order of the index
-TITLES = {
-    "coral": "COrAL",
-    "comm": "CoMM",
-    "infmasking": "InfMasking",
-    "factorcl": "FactorCL",
-    "focal": "FOCAL",
-    "decur": "DeCUR",
-    "clip": "CLIP",
-    "cmc": "CMC",
-    "cross_self": "Cross+Self",
-    "slip": "SLIP",
-    "simclr": "SimCLR",
-    "mae": "MAE",
-    "supervised": "With labels",
-    "concat_raw": "Raw features",
+METHODS = {
+    "coral": ("COrAL", "one shared vector and one unique vector of each modality, kept orthogonal; asymmetric masks"),
+    "comm": ("CoMM", "each modality alone, and all together, in one space"),
+    "infmasking": ("InfMasking", "CoMM, and contrast with many masked views"),
+    "factorcl": ("FactorCL", "critics bound shared and unique information from both sides"),
+    "focal": ("FOCAL", "shared and private halves of each modality, kept orthogonal"),
+    "decur": ("DeCUR", "common and unique dimensions of each modality, by cross-correlation"),
+    "clip": ("CLIP", "contrast between modalities"),
+    "cmc": ("CMC", "contrast between all pairs of modalities, with negatives of the same modality"),
+    "cross_self": ("Cross+Self", "contrast between modalities, and between two views of each"),
+    "slip": ("SLIP", "CLIP, and contrast between two views of some modalities"),
+    "simclr": ("SimCLR", "contrast between two views of each modality by itself"),
+    "mae": ("MAE", "most is hidden and reconstructed from the rest of all modalities; our proposal"),
+    "supervised": ("With labels", "the shared network, trained on the labels"),
+    "concat_raw": ("Raw features", "the values side by side; nothing is trained"),
 }
 _MODALITIES = tuple(Modality(name=name, kind="tabular", shape=(6,)) for name in ("a", "b"))
 _WIDTH, _OUTPUT = 48, 40
@@ -49,29 +49,26 @@ class _Watched(Step):
 
 def methods() -> str:
     """The table of all methods."""
-    rows = []
-    for name, title in TITLES.items():
-        method = OBJECTIVES.get(name)
-        line = plain((method.__doc__ or "").strip().splitlines()[0]).rstrip(".")
-        rows.append([f"[{title}]({name}.md)", f"`{name}`", line, _step(name), _parts(name)])
-    return table(("method", "name", "what it does", "a step reads", "representation"), rows)
+    rows = [
+        (f"[{title}]({name}.md)", f"`{name}`", idea, _step(name), _parts(name))
+        for name, (title, idea) in METHODS.items()
+    ]
+    return table(("method", "name", "what it learns from", "a step reads", "representation"), rows)
 
 
 def at_a_glance(name: str) -> str:
     """Facts of one method in a line each."""
     method = OBJECTIVES.get(name)
     least = {1: "one", 2: "two"}[method.min_modalities]
-    settings = (
-        "none" if not dataclasses.fields(method.Settings) else f"{len(dataclasses.fields(method.Settings))}, below"
-    )
-    rows = [
-        ("Name", f"`{name}`"),
-        ("Modalities", f"any number from {least} on; samples may lack some"),
-        ("A step reads", _step(name)),
-        ("Representation", f"{_parts(name)}, for modalities a, b, ..."),
-        ("Settings", settings),
-    ]
-    return table(("", ""), rows)
+    count = len(dataclasses.fields(method.Settings))
+    facts = {
+        "Name": f"`{name}`",
+        "Modalities": f"any number from {least} on; samples may lack some",
+        "A step reads": _step(name),
+        "Representation": f"{_parts(name)}, for modalities a and b",
+        "Settings": f"[{count}](#settings)" if count else "none",
+    }
+    return "\n".join(f"* **{fact}:** {text}" for fact, text in facts.items())
 
 
 def presets(name: str) -> str:
@@ -97,7 +94,7 @@ def presets(name: str) -> str:
         for names, values in rows
     ]
     head = ["preset", *(f"`{key}`" for key in differing)]
-    if len(differing) > 5:  # group above key, so that columns are narrow
+    if len(differing) > 3:  # group above key, so that columns are narrow
         head = ["preset", *("<br>".join(f"`{part}`" for part in key.split(".")) for key in differing)]
     above = f"All presets: {text}.\n\n" if alike else ""
     return f"{above}{table(head, lines)}\n\nIn italics: defaults, which the preset leaves as they are."
