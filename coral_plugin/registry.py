@@ -2,19 +2,50 @@
 
 from __future__ import annotations
 
-import configparser
 import contextlib
 import difflib
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from coral_plugin.errors import CoralError, DefectError, PluginError, UnknownNameError, one_line, short
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
 OURS = "coral-multibench"
+
+
+def closest(name: object, known: Iterable[str]) -> str | None:
+    """The known name that a mistyped one stands for; None where none is similar.
+
+    >>> closest("corall", ["clip", "coral"]), closest("--Batch_Size", ["--batch-size"])
+    ('coral', '--batch-size')
+    >>> closest("temp", ["temperature"])
+    'temperature'
+    """
+    if not isinstance(name, str):  # a name may be any value of a user's file
+        return None
+    folded = {_folded(candidate): candidate for candidate in known}
+    text = _folded(name[:100])  # matching takes time with the square of the length
+    if close := difflib.get_close_matches(text, folded, n=1):
+        return folded[close[0]]
+    begun = [candidate for start, candidate in folded.items() if len(text.strip("-")) > 2 and start.startswith(text)]
+    return begun[0] if len(begun) == 1 else None
+
+
+def _folded(name: str) -> str:
+    return name.casefold().replace("_", "-")
+
+
+def hint(name: object, known: Iterable[str]) -> str:
+    """`` Did you mean 'NAME'?`` with the closest known name, for a message; empty where none is similar."""
+    close = closest(name, known)
+    return f" Did you mean {close!r}?" if close else ""
 
 
 def suggest(name: object, known: list[str], kind: str) -> UnknownNameError:
@@ -23,11 +54,8 @@ def suggest(name: object, known: list[str], kind: str) -> UnknownNameError:
     >>> print(suggest("corall", ["clip", "coral"], "objective"))
     Unknown objective 'corall'. Did you mean 'coral'? Known: clip, coral.
     """
-    folded = {candidate.casefold(): candidate for candidate in known}
-    # a name may be any value of a user's file; matching takes time with the square of its length
-    close = difflib.get_close_matches(name[:100].casefold(), folded, n=1) if isinstance(name, str) else []
-    hint = f" Did you mean {folded[close[0]]!r}?" if close else ""
-    return UnknownNameError(f"Unknown {kind} {short(name)}.{hint} Known: {', '.join(sorted(known)) or 'none'}.")
+    listed = ", ".join(sorted(known)) or "none"
+    return UnknownNameError(f"Unknown {kind} {short(name)}.{hint(name, known)} Known: {listed}.")
 
 
 @dataclass(frozen=True)
@@ -165,10 +193,26 @@ class Registry:
         return None
 
     def _points(self) -> dict[str, list[EntryPoint]]:
-        points: dict[str, list[EntryPoint]] = {}
-        for point in entry_points(group=self.group):
-            points.setdefault(point.name, []).append(point)
-        return points
+        return _installed(self.group, tuple((folder, _changed(folder)) for folder in sys.path))
+
+
+@lru_cache(maxsize=16)
+def _installed(group: str, _folders: tuple[tuple[str, int], ...]) -> dict[str, list[EntryPoint]]:
+    """``{name: entry points}`` of a group; every distribution is read for it, so once as long as no folder changes."""
+    from importlib.metadata import entry_points
+
+    points: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=group):
+        points.setdefault(point.name, []).append(point)
+    return points
+
+
+def _changed(folder: str) -> int:
+    """When something was last installed in a folder of ``sys.path``."""
+    try:
+        return Path(folder).stat().st_mtime_ns
+    except OSError:  # an archive, or no folder at all
+        return 0
 
 
 def outdated(checkout: Path | None = None) -> str | None:
@@ -185,6 +229,9 @@ def outdated(checkout: Path | None = None) -> str | None:
     file = root / "entry_points.txt"
     if not file.is_file():
         return None
+    import configparser
+    from importlib.metadata import entry_points
+
     parser = configparser.ConfigParser(delimiters=("=",), interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
     parser.read_string(file.read_text(encoding="utf-8"))

@@ -7,8 +7,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from coral_plugin.cli.flags import CommandParser, add_seeds, name_list, pairs, settings_by_name
+from coral_plugin.cli.flags import CommandParser, add_seeds, name_list, pairs
 from coral_plugin.cli.grid import add_grid_flags, run_and_report
+from coral_plugin.cli.settings import settings_by_name
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:

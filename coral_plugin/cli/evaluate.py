@@ -51,7 +51,6 @@ def _parser() -> CommandParser:
         prog="coral evaluate",
         description="Probe the trained seeds of a run on the data they were trained on, part by part.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("run", metavar="RUN_DIR", help="Run directory of coral train")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from coral_plugin.cli.flags import CommandParser, add_setting, add_settings, positive, setting_value, settings_of_all
+from coral_plugin.cli.flags import CommandParser, positive
+from coral_plugin.cli.settings import add_setting, add_settings, settings_of_all
 
 # settings of a run that a fine-tuning has values of its own for
 _FINETUNE_KEYS = {
@@ -75,14 +75,9 @@ def _parser(standard: Any) -> CommandParser:
     for flag, key, text in (
         ("--mask-ratio", "method.mask_ratio", f"Share of masked tokens, {standard.mask_ratio} by default"),
         ("--orthogonality-weight", "method.orthogonality_weight", "Weight of the orthogonality, 1 by default"),
-        ("--learning-rate", "training.learning_rate", f"Learning rate, {standard.learning_rate} by default"),
     ):
-        add_setting(parser, flag, key, type=partial(_value, key), metavar="X", help=text)
+        add_setting(parser, flag, key=key, metavar="X", help=text)
     add("--data", metavar="PATH", help="New path of the data, if they were moved")
     add("--output", metavar="DIR", help="Folder of the fine-tuned run; RUN_DIR/finetuned-<loss> by default")
     add("--resume", action="store_true", help="Go on with a fine-tuning that was stopped")
     return parser
-
-
-def _value(key: str, text: str) -> Any:
-    return setting_value(text, key)

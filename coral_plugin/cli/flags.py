@@ -3,28 +3,74 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+import shlex
+import textwrap
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from coral_plugin.errors import InputError, short
+from coral_plugin.registry import hint
 
 _LONGEST_ARGUMENT = 10_000  # characters
-# (name of a method or data set, or ""; "group.key"; value)
-Setting = tuple[str, str, Any]
+_HELP_WIDTH = 28  # columns of a flag in the help, from which on its text begins a line of its own
 
 
 class CommandParser(argparse.ArgumentParser):
-    """Raises :class:`InputError` where argparse would print its usage and exit; nothing is abbreviated."""
+    """Raises :class:`InputError` where argparse would print its usage and exit; nothing is abbreviated.
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, **options)
+    ``--help`` fits on one screen: where there are ``everyday`` flags, it shows these, and ``--help-all`` shows all.
+
+    Args:
+        examples: Commands that work as they stand, shown above the flags.
+        everyday: Flags that ``--help`` shows; all if empty.
+        options: Arguments of :class:`argparse.ArgumentParser`; ``--help-all``, if there is one, shows the ``epilog``.
+
+    Attributes:
+        rewrite: Function that brings words into the form that the parser knows (:mod:`coral_plugin.cli.settings`).
+        more_flags: Function that lists flags which ``rewrite`` knows, for suggestions.
+        classes: Dataclass of each group of settings, where one method and one data set are chosen.
+        place: Function of a word that stands alone: the words that were meant, or None.
+    """
+
+    def __init__(self, *, examples: Sequence[str] = (), everyday: Collection[str] = (), **options: Any) -> None:
+        helps = options.pop("add_help", True)
+        super().__init__(allow_abbrev=False, add_help=False, formatter_class=_Formatter, **options)
+        self.examples, self.everyday = examples, {*everyday, "--help", "--help-all"} if everyday else None
+        self.rewrite: Callable[[Sequence[str]], Iterable[str]] = iter
+        self.more_flags: Callable[[], Iterable[str]] = list
+        self.classes: Mapping[str, type] | None = None
+        self.place: Callable[[str], list[str] | None] = lambda _: None
+        if helps:
+            self.add_argument("-h", "--help", action=_Help, help="Show this help")
+            if everyday:
+                self.add_argument("--help-all", action=_Help, help="Show every flag and setting")
 
     def flags(self) -> list[str]:
         """Every flag, such as ``--epochs``."""
         return [option for action in self._actions for option in action.option_strings]
+
+    def help_text(self, *, everything: bool = False) -> str:
+        """The text of ``--help``, or with ``everything`` that of ``--help-all``."""
+        few = self.everyday is not None and not everything
+        hidden = [a for a in self._actions if few and a.option_strings and not {*a.option_strings} & self.everyday]
+        texts, epilog, description, usage = [a.help for a in hidden], self.epilog, self.description, self.usage
+        needed = [a for a in self._actions if a.required or not a.option_strings]
+        words = [" ".join([*a.option_strings[:1], str(a.metavar or a.dest)]) for a in needed]
+        # a bracket in the usage of argparse would be a list of its flags, over several lines
+        self.usage = usage or " ".join([self.prog, *words, "[FLAGS]"])
+        examples = "".join(f"\n  {line}" for line in self.examples)
+        self.description = f"{textwrap.fill(description or '', 79)}" + (f"\n\nexamples:{examples}" if examples else "")
+        if few:
+            self.epilog = f"{self.prog} --help-all shows every flag and setting."
+        try:
+            for action in hidden:
+                action.help = argparse.SUPPRESS
+            return self.format_help()
+        finally:
+            for action, text in zip(hidden, texts, strict=True):
+                action.help = text
+            self.epilog, self.description, self.usage = epilog, description, usage
 
     def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """Parse ``args``.
@@ -35,18 +81,34 @@ class CommandParser(argparse.ArgumentParser):
         words = list(args or ())
         if long := [word for word in words if len(word) > _LONGEST_ARGUMENT]:
             raise InputError(f"{short(long[0])} has {len(long[0])} characters; an argument has at most 10,000.")
-        if "--set" in self.flags():
-            words = list(_with_set(words))
+        words = list(self.rewrite(words))
         arguments, unknown = self.parse_known_args(words, namespace)
-        if unknown:
-            flag = next((word for word in unknown if word.startswith("-")), None)
-            if flag is not None:
-                raise unknown_flag(flag, self.flags(), self.prog)
-            raise InputError(
-                f"Unexpected {short(' '.join(unknown))}: what follows a flag is one word, a list has commas without "
-                f"blanks (41,42). {self.prog} --help lists the flags."
-            )
+        if flag := next((word for word in unknown if word.startswith("-")), None):
+            raise unknown_flag(flag, [*self.flags(), *self.more_flags()], self.prog)
+        self.refuse_words(unknown, words)
         return arguments
+
+    def refuse_words(self, unknown: Sequence[str], words: Sequence[str]) -> None:
+        """Refuse words that stand alone.
+
+        Args:
+            unknown: These words.
+            words: All words of the command.
+
+        Raises:
+            InputError: there is one; the message says what to write.
+        """
+        if not unknown:
+            return
+        what, at = f"Unexpected {short(' '.join(unknown))}", words.index(unknown[0])
+        before = words[at - 2] if at > 1 else ""
+        if any("," in str(action.metavar) and before in action.option_strings for action in self._actions):
+            listed = ",".join(word.strip(",") for word in words[at - 1 : at + len(unknown)])
+            raise InputError(f"{what}: a list has commas and no blanks, {before} {listed}")
+        if self.place(unknown[0]):
+            flat = [part for word in words for part in (self.place(word) if word in unknown else None) or [word]]
+            raise InputError(f"{what}, which needs a flag: {shlex.join([*self.prog.split(), *flat])}")
+        raise InputError(f"{what}: a value stands behind its flag, in one word. {self.prog} --help shows the flags.")
 
     def error(self, message: str) -> NoReturn:
         """Refuse the arguments.
@@ -58,96 +120,33 @@ class CommandParser(argparse.ArgumentParser):
         raise InputError(f"{message.removeprefix('argument ')} ({self.prog} --help).")
 
 
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=_HELP_WIDTH)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """One flag and its value; the other names of a flag would take a line."""
+        if action.nargs == 0 or not action.option_strings:
+            return super()._format_action_invocation(action)
+        return f"{action.option_strings[0]} {self._format_args(action, action.dest.upper())}"
+
+
+class _Help(argparse.Action):
+    """``--help`` and ``--help-all``."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        del dest
+        super().__init__(option_strings, argparse.SUPPRESS, nargs=0, **options)
+
+    def __call__(self, parser: Any, _namespace: Any, _values: Any, flag: str | None = None) -> None:
+        print(parser.help_text(everything=flag == "--help-all"), end="")
+        parser.exit()
+
+
 def unknown_flag(flag: str, known: Iterable[str], command: str) -> InputError:
     """The error for a flag that ``command`` does not have, with the closest one that it has."""
     name = flag.partition("=")[0]
-    close = difflib.get_close_matches(name[:100], list(known), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return InputError(f"Unknown flag {short(name)}.{hint} {command} --help lists them all.")
-
-
-def add_settings(parser: CommandParser, *, by_name: bool = False, epochs: bool = True) -> None:
-    """Add ``--set`` and the short flags of common settings; :func:`settings_by_name` and the like read them.
-
-    Args:
-        parser: Parser of the command.
-        by_name: Whether ``--set`` takes ``NAME:KEY=VALUE`` too.
-        epochs: Whether ``--epochs`` is one of the short flags.
-    """
-    names = "; with NAME: for one method or data set" if by_name else ""
-    parser.add_argument(
-        "--set", action=_Collect, reads=_assignment, metavar="[NAME:]KEY=VALUE" if by_name else "KEY=VALUE",
-        help=f"Value of one setting (KEY: group.key, or the name of a setting of the method; repeatable){names}",
-    )  # fmt: skip
-    if epochs:
-        add_setting(parser, "--epochs", "training.epochs", type=positive, metavar="N", help="Number of epochs")
-    add_setting(parser, "--batch-size", "training.batch_size", type=positive, metavar="N", help="Samples per step")
-    add_setting(parser, "--device", "training.device", choices=("auto", "cpu", "cuda"), help="Device of the training")
-    add_setting(parser, "--precision", "training.precision", metavar="FORMAT", help="Number format: bf16-mixed, ...")
-
-
-def add_setting(parser: CommandParser, flag: str, key: str, **options: Any) -> None:
-    """Add a short ``flag`` of the setting ``key``."""
-    options["help"] += f"; short for --set {key}=..."
-    parser.add_argument(flag, action=_Collect, reads=partial(_fixed, key), **options)
-
-
-def add_setting_by_modality(parser: CommandParser, flag: str, key: str, **options: Any) -> None:
-    """Add ``flag MODALITY=NAME`` of a setting that maps modalities to names."""
-    parser.add_argument(flag, action=_Collect, reads=partial(_entry, flag, key), metavar="MODALITY=NAME", **options)
-
-
-def settings_by_name(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """``{name of a method or data set, or "" for all: {"group.key": value}}``; of flags for one key the last wins."""
-    chosen: dict[str, dict[str, Any]] = {"": {}}
-    for name, key, value in arguments.settings or ():
-        chosen.setdefault(name, {})[key] = value
-    return chosen
-
-
-def settings_of_all(arguments: argparse.Namespace, instead: str) -> dict[str, Any]:
-    """``{"group.key": value}`` of a command whose ``--set`` takes no name.
-
-    Raises:
-        InputError: there is a name; the message says what to do ``instead``.
-    """
-    chosen = settings_by_name(arguments)
-    if names := [name for name in chosen if name]:
-        raise InputError(f"--set takes KEY=VALUE here; {names[0]!r} names a method or data set, and {instead}.")
-    return chosen[""]
-
-
-def setting_key(text: str) -> str:
-    """``"group.key"`` of a key that may leave out the group ``method``.
-
-    Raises:
-        UnknownNameError: there is no such group.
-    """
-    from coral_plugin.registry import suggest
-    from coral_plugin.runs.settings import BY_MODALITY, GROUPS
-
-    group, dot, _ = text.partition(".")
-    without_group = [key for key in BY_MODALITY if "." not in key]
-    if group in without_group or (dot and group in GROUPS):
-        return text
-    if dot:
-        raise suggest(group, [*GROUPS, *without_group], "group of settings")
-    return f"method.{text}"
-
-
-def setting_value(text: str, key: str) -> Any:
-    """The YAML value of a setting; ``1e-3`` is a number too.
-
-    Raises:
-        InputError: the text is no YAML.
-    """
-    from coral_plugin.io.yamlfile import parse_yaml
-
-    value = parse_yaml(text, f"The value of {short(key)}")
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+    return InputError(f"Unknown flag {short(name)}.{hint(name, known)} {command} --help shows the flags.")
 
 
 def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
@@ -158,7 +157,7 @@ def pairs(flag: str, texts: Sequence[str]) -> dict[str, str]:
     """
     values: dict[str, str] = {}
     for text in texts:
-        name, value = _split_pair(flag, "NAME=VALUE", text)
+        name, value = split_pair(flag, "NAME=VALUE", text)
         if name in values:
             raise InputError(f"{flag} is given twice for {name}.")
         values[name] = value
@@ -223,54 +222,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
-class _Collect(argparse.Action):
-    """Appends what a flag sets to ``settings`` of the arguments."""
+def split_pair(flag: str, form: str, text: str) -> tuple[str, str]:
+    """``"a=b"`` to ``("a", "b")``.
 
-    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
-        self.reads: Callable[[Any], Setting] = options.pop("reads")
-        del dest
-        super().__init__(option_strings, "settings", **options)
-
-    def __call__(self, _parser: Any, namespace: argparse.Namespace, values: Any, _flag: str | None = None) -> None:
-        value = self.const if self.nargs == 0 else values
-        namespace.settings = [*(namespace.settings or ()), self.reads(value)]
-
-
-def _assignment(text: str) -> Setting:
-    key, value = _split_pair("--set", "KEY=VALUE", text)
-    name, colon, key = key.rpartition(":")
-    if (colon and not name) or not key:
-        raise InputError(f"--set needs [NAME:]KEY=VALUE, got {short(text)}.")
-    key = setting_key(key)
-    return name, key, setting_value(value, key)
-
-
-def _fixed(key: str, value: Any) -> Setting:
-    return "", key, value
-
-
-def _entry(flag: str, key: str, text: str) -> Setting:
-    name, value = _split_pair(flag, "MODALITY=NAME", text)
-    return "", f"{key}.{name}", value
-
-
-def _split_pair(flag: str, form: str, text: str) -> tuple[str, str]:
+    Raises:
+        InputError: it is not of the ``form`` that ``flag`` takes.
+    """
     name, sign, value = text.partition("=")
     if not sign or not name or not value:
         raise InputError(f"{flag} needs {form}, got {short(text)}.")
     return name, value
-
-
-def _with_set(words: Sequence[str]) -> Iterator[str]:
-    """``--group.key value`` and ``--group.key=value`` as ``--set=group.key=value``."""
-    from coral_plugin.runs.settings import GROUPS
-
-    rest = iter(words)
-    for word in rest:
-        flag, equals, value = word.partition("=")
-        if not flag.startswith("--") or "." not in flag or flag[2:].partition(".")[0] not in GROUPS:
-            yield word
-            continue
-        if not equals and (value := next(rest, "")) == "":
-            raise InputError(f"{flag} needs a value.")
-        yield f"--set={flag[2:]}={value}"

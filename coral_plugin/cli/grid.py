@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coral_plugin.cli.flags import CommandParser, add_settings, name_list, positive
+from coral_plugin.cli.flags import CommandParser, name_list, positive
+from coral_plugin.cli.settings import add_setting, add_settings
 from coral_plugin.errors import InputError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def add_grid_flags(parser: CommandParser, output: str) -> None:
         "papers' too, published numbers stand beside ours",
     )  # fmt: skip
     add_settings(parser, by_name=True)
+    add_setting(parser, "--probe", key="probe.kind", metavar="KIND", help="linear, knn, ridge or reference")
     parser.add_argument(
         "--output",
         default=output,

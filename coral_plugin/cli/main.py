@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import io
 import os
@@ -12,7 +11,6 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from shlex import join
 
-from coral_plugin import __version__
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
 from coral_plugin.io.paths import home_expanded
@@ -114,7 +112,6 @@ def _run(arguments: list[str]) -> int:
         prog="coral",
         description="COrAL: multimodal contrastive learning with shared and unique pathways.",
         epilog="coral COMMAND --help explains a command. --debug shows the traceback behind an error.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="store_true", help="print the version")
     lines = "\n".join(f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items())
@@ -123,6 +120,8 @@ def _run(arguments: list[str]) -> int:
     head, rest = (arguments[:1], arguments[1:]) if arguments and not arguments[0].startswith("-") else (arguments, [])
     parsed = parser.parse_args(head)
     if parsed.version:
+        from coral_plugin import __version__
+
         print(f"coral-multibench {__version__}")
         return 0
     if parsed.command is None:

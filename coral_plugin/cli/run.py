@@ -9,14 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coral_plugin.cli.flags import (
-    CommandParser,
-    add_settings,
-    one_seed,
-    positive,
-    settings_of_all,
-    unknown_flag,
-)
+from coral_plugin.cli.flags import CommandParser, one_seed, positive, unknown_flag
+from coral_plugin.cli.settings import add_settings, settings_of_all
 from coral_plugin.errors import InputError
 from coral_plugin.multibench.record import SUPERVISED, ScriptRun
 from coral_plugin.training.signals import advise
@@ -99,7 +93,6 @@ def _parser() -> CommandParser:
         usage="coral run SCRIPT [ARGS ...] --objective NAME [flags]",
         description="Run an unmodified training script of MultiBench with an objective in place of its own training.",
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("script", metavar="SCRIPT", help="A file, or its path in the checkout: examples/affect/affect_late_fusion.py")
@@ -109,7 +102,7 @@ def _parser() -> CommandParser:
     add(
         "--epochs", type=positive, metavar="N", help="Number of epochs of the pre-training, or of MultiBench's training"
     )
-    add_settings(parser, epochs=False)
+    add_settings(parser, only=("--batch-size", "--device", "--precision"))
     add("--seed", type=one_seed, default=41, metavar="S", help="Seed of all random numbers; 41 by default")
     add("--preset", default="", metavar="NAME", help="Preset of the method; its first one by default")
     add(

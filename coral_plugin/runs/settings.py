@@ -21,7 +21,10 @@ from coral_plugin.training.settings import TrainingSettings
 GROUPS = ("method", "source", "network", "training", "probe")
 DEFAULT_SEEDS = (41,)
 # settings that are mappings from modalities
-BY_MODALITY = ("augmentations", "plain_augmentations", "network.encoders", "source.kinds")
+WITHOUT_GROUP = ("augmentations", "plain_augmentations")
+BY_MODALITY = (*WITHOUT_GROUP, "network.encoders", "source.kinds")
+# the dataclass of each group that every method and data set shares
+SHARED_CLASSES: dict[str, type] = {"network": NetworkSettings, "training": TrainingSettings, "probe": ProbeSettings}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +101,7 @@ def settings_classes(objective: str, dataset: str) -> dict[str, type]:
     return {
         "method": OBJECTIVES.get(objective).Settings,
         "source": DATASETS.get(dataset).Settings,
-        "network": NetworkSettings,
-        "training": TrainingSettings,
-        "probe": ProbeSettings,
+        **SHARED_CLASSES,
     }
 
 

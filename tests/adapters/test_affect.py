@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from coral_plugin.adapters.affect import AffectSettings, Humor, Mosei, Mosi, Sarcasm
-from coral_plugin.cli.train import parse_run
+from coral_plugin.cli.train_flags import parse_run
 from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS

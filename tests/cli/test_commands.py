@@ -108,7 +108,7 @@ def test_list_names_what_is_registered(coral):
 
 def test_help_names_the_presets_of_the_method(capsys):
     with pytest.raises(SystemExit):
-        main(["train", "--objective", "simclr", "--help"])
+        main(["train", "--objective", "simclr", "--help-all"])
     assert "Preset of simclr: paper (default), small_head" in " ".join(capsys.readouterr().out.split())
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import yaml
 
-from coral_plugin.cli.train import fresh_folder, parse_run
+from coral_plugin.cli.train import fresh_folder
+from coral_plugin.cli.train_flags import parse_run
 from coral_plugin.errors import InputError
 
 
@@ -140,12 +141,12 @@ def test_the_default_folder_is_a_fresh_one(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--seeds", "41", "42"], "commas without blanks"),
+        (["--seeds", "41", "42"], "--seeds 41,42"),
         (["--epochs"], "--epochs needs a value"),
         (["--epochs", "x"], "no whole number"),
-        (["--set", "mask_rati=1"], "Unknown method setting 'mask_rati'. Did you mean 'mask_ratio'?"),
-        (["--method.mask_rati=1"], "Unknown method setting 'mask_rati'. Did you mean 'mask_ratio'?"),
-        (["--set", "trainin.epochs=1"], "Unknown group of settings 'trainin'. Did you mean 'training'?"),
+        (["--set", "mask_rati=1"], "Unknown setting 'mask_rati'. Did you mean 'mask_ratio'?"),
+        (["--method.mask_rati=1"], "Unknown setting 'method.mask_rati'. Did you mean 'method.mask_ratio'?"),
+        (["--set", "trainin.epochs=1"], "Unknown group of settings 'trainin'. Did you mean 'training.epochs'?"),
         (["--set", "coral:mask_ratio=1"], "'coral' names a method or data set"),
         (["--modalities", ""], "has no modality"),
         (["--modalities", "table"], "at least two modalities"),

@@ -21,7 +21,7 @@ import yaml
 from safetensors.numpy import save
 
 from coral_plugin.augmentations import build_augmenter
-from coral_plugin.cli.train import parse_run
+from coral_plugin.cli.train_flags import parse_run
 from coral_plugin.data import Modality, Task, from_arrays
 from coral_plugin.errors import CoralError, InputError
 from coral_plugin.io.files import read_json

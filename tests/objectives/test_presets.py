@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from coral_plugin.cli.train import parse_run
+from coral_plugin.cli.train_flags import parse_run
 from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.runs.run import run
 from coral_plugin.runs.settings import from_dict, make_settings

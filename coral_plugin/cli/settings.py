@@ -1,0 +1,240 @@
+"""The grammar of settings on the command line, the same for every command: ``--set KEY=VALUE`` and its short forms."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from coral_plugin.cli.flags import CommandParser, positive, split_pair
+from coral_plugin.errors import InputError, UnknownNameError, short
+from coral_plugin.registry import OBJECTIVES, closest
+
+# (name of a method or data set, or ""; "group.key"; value)
+Setting = tuple[str, str, Any]
+ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
+# flags of --help: options of the parser beside the setting; what has no type is read as YAML
+_SHORT: dict[tuple[str, ...], tuple[str, dict[str, Any]]] = {
+    ("--epochs",): (
+        "training.epochs",
+        {"type": positive, "metavar": "N", "help": "Passes over the training samples"},
+    ),
+    ("--batch-size",): ("training.batch_size", {"type": positive, "metavar": "N", "help": "Samples per step"}),
+    ("--lr", "--learning-rate"): ("training.learning_rate", {"metavar": "X", "help": "Learning rate"}),
+    ("--wd", "--weight-decay"): ("training.weight_decay", {"metavar": "X", "help": "Weight decay"}),
+    ("--width",): ("network.width", {"metavar": "N", "help": "Width of the networks; 0 chooses by the data"}),
+    ("--device",): (
+        "training.device",
+        {"choices": ("auto", "cpu", "cuda"), "metavar": "NAME", "help": "Device: auto, cpu or cuda"},
+    ),
+    ("--precision",): (
+        "training.precision",
+        {"metavar": "FORMAT", "help": "Number format: 32-true, bf16-mixed, 16-mixed, 64-true"},
+    ),
+}
+
+
+def add_settings(parser: CommandParser, *, by_name: bool = False, only: Collection[str] = ()) -> None:
+    """Add ``--set``, the short flags of common settings, and the name of every setting as a flag.
+
+    :func:`settings_by_name` and the like read them.
+
+    Args:
+        parser: Parser of the command.
+        by_name: Whether ``--set`` takes ``NAME:KEY=VALUE`` too.
+        only: Short flags that are added, where a command does not have them all; settings are no flags then.
+    """
+    names = "; with NAME: for one method or data set" if by_name else ""
+    parser.add_argument(
+        "--set", action=_Collect, reads=_assignment, metavar="[NAME:]KEY=VALUE" if by_name else "KEY=VALUE",
+        help=f"Any other setting (repeatable){names}",
+    )  # fmt: skip
+    for flags, (key, options) in _SHORT.items():
+        if not only or flags[0] in only:
+            add_setting(parser, *flags, key=key, **options)
+    if not only:
+        parser.rewrite, parser.more_flags = partial(_as_assignments, parser), partial(_flags_of_settings, parser)
+
+
+def add_setting(parser: Any, *flags: str, key: str, **options: Any) -> None:
+    """Add short ``flags`` of the setting ``key``; a value is read as YAML where the options have no type."""
+    if not {"type", "choices", "nargs"} & {*options}:
+        options["type"] = partial(_yaml, key)
+    parser.add_argument(*flags, action=_Collect, reads=partial(_fixed, key), **options)
+
+
+def add_setting_by_modality(parser: Any, flag: str, key: str, **options: Any) -> None:
+    """Add ``flag MODALITY=NAME`` of a setting that maps modalities to names."""
+    parser.add_argument(flag, action=_Collect, reads=partial(_entry, flag, key), metavar="MODALITY=NAME", **options)
+
+
+def settings_by_name(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """``{name of a method or data set, or "" for all: {"group.key": value}}``; of flags for one key the last wins."""
+    chosen: dict[str, dict[str, Any]] = {"": {}}
+    for name, key, value in arguments.settings or ():
+        chosen.setdefault(name, {})[key] = value
+    return chosen
+
+
+def settings_of_all(arguments: argparse.Namespace, instead: str) -> dict[str, Any]:
+    """``{"group.key": value}`` of a command whose ``--set`` takes no name.
+
+    Raises:
+        InputError: there is a name; the message says what to do ``instead``.
+    """
+    chosen = settings_by_name(arguments)
+    if names := [name for name in chosen if name]:
+        raise InputError(f"--set takes KEY=VALUE here; {names[0]!r} names a method or data set, and {instead}.")
+    return chosen[""]
+
+
+def keys_by_name(classes: Mapping[str, type] | None = None) -> dict[str, str]:
+    """``{"temperature": "method.temperature"}``: every setting by its name, which alone is enough.
+
+    Where two groups have a setting of one name, it stands for the first of network, training, probe, method, source.
+
+    Args:
+        classes: Dataclass of each group; by default those of every registered method, and none of a data set.
+    """
+    from coral_plugin.runs.settings import SHARED_CLASSES, WITHOUT_GROUP
+
+    of_methods = [("method", classes["method"])] if classes else _of_methods()
+    groups = [*SHARED_CLASSES.items(), *of_methods, *([("source", classes["source"])] if classes else [])]
+    names = {name: name for name in WITHOUT_GROUP}
+    for group, cls in groups:
+        for field in dataclasses.fields(cls):
+            names.setdefault(field.name, f"{group}.{field.name}")
+    return names
+
+
+def _of_methods() -> Iterator[tuple[str, type]]:
+    for name in OBJECTIVES.names():
+        if OBJECTIVES.fault(name) is None:
+            yield "method", OBJECTIVES.get(name).Settings
+
+
+def setting_key(text: str, classes: Mapping[str, type] | None = None) -> str:
+    """``"group.key"`` of a key that may leave out its group.
+
+    Args:
+        text: What stands in front of the sign of equality.
+        classes: Dataclass of each group, where one method and one data set are chosen.
+
+    Raises:
+        UnknownNameError: there is no such setting; the message has the closest one of all groups.
+    """
+    from coral_plugin.runs.settings import GROUPS, SHARED_CLASSES, WITHOUT_GROUP
+
+    group, dot, name = text.partition(".")
+    if group in WITHOUT_GROUP:
+        return text
+    fields = _fields(cls) if (cls := (classes or SHARED_CLASSES).get(group)) else None
+    if dot and group in GROUPS and (fields is None or name.partition(".")[0] in fields):
+        return text
+    names, plain = keys_by_name(classes), _plain(name if dot else group)
+    if plain in names and not dot:
+        return names[plain]
+    # the same name in another group comes first, then a similar one in this group, then one in any
+    key = names.get(plain) or names.get(closest(plain, fields or ()) or closest(plain, names) or "")
+    close = "" if key is None else f" Did you mean {key if dot else key.rpartition('.')[2]!r}?"
+    what = f"setting {short(text)}" if group in GROUPS or not dot else f"group of settings {short(group)}"
+    raise UnknownNameError(f"Unknown {what}.{close} coral train --help-all lists all settings.")
+
+
+def _plain(name: str) -> str:
+    """The name of a setting, written as a flag or short."""
+    name = name.replace("-", "_")
+    return ALIASES.get(name, name)
+
+
+def _fields(cls: type) -> list[str]:
+    return [field.name for field in dataclasses.fields(cls)]
+
+
+def setting_value(text: str, key: str) -> Any:
+    """The YAML value of a setting; ``1e-3`` is a number too.
+
+    Raises:
+        InputError: the text is no YAML.
+    """
+    from coral_plugin.io.yamlfile import parse_yaml
+
+    value = parse_yaml(text, f"The value of {short(key)}")
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+class _Collect(argparse.Action):
+    """Appends what a flag sets to ``settings`` of the arguments."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **options: Any) -> None:
+        self.reads: Callable[..., Setting] = options.pop("reads")
+        del dest
+        super().__init__(option_strings, "settings", **options)
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, _flag: str | None = None) -> None:
+        value = self.const if self.nargs == 0 else values
+        namespace.settings = [*(namespace.settings or ()), self.reads(value, getattr(parser, "classes", None))]
+
+
+def _yaml(key: str, text: str) -> Any:
+    return setting_value(text, key)
+
+
+def _assignment(text: str, classes: Mapping[str, type] | None) -> Setting:
+    key, value = split_pair("--set", "KEY=VALUE", text)
+    name, colon, key = key.rpartition(":")
+    if (colon and not name) or not key:
+        raise InputError(f"--set needs [NAME:]KEY=VALUE, got {short(text)}.")
+    key = setting_key(key, classes)
+    return name, key, setting_value(value, key)
+
+
+def _fixed(key: str, value: Any, _classes: Any) -> Setting:
+    return "", key, value
+
+
+def _entry(flag: str, key: str, text: str, _classes: Any) -> Setting:
+    name, value = split_pair(flag, "MODALITY=NAME", text)
+    return "", f"{key}.{name}", value
+
+
+def _as_assignments(parser: CommandParser, words: Sequence[str]) -> Iterator[str]:
+    """``--group.key value``, ``--key value`` and the same with ``=`` as ``--set=group.key=value``."""
+    flags, rest = parser.flags(), list(words)
+    while rest:
+        flag, equals, value = (word := rest.pop(0)).partition("=")
+        if not flag.startswith("--") or flag in ("--", *flags):
+            yield word
+        elif (hyphened := flag.replace("_", "-")) in flags:
+            yield hyphened + equals + value
+        elif (key := _key_of(flag[2:], parser.classes)) is None:
+            yield word
+        else:
+            if not equals:
+                alone = not rest or rest[0].startswith("--")
+                value = ("true" if _is_switch(key, parser.classes) else "") if alone else rest.pop(0)
+            if not value:
+                raise InputError(f"{flag} needs a value.")
+            yield f"--set={key}={value}"
+
+
+def _key_of(name: str, classes: Mapping[str, type] | None) -> str | None:
+    return setting_key(name, classes) if "." in name else keys_by_name(classes).get(_plain(name))
+
+
+def _is_switch(key: str, classes: Mapping[str, type] | None) -> bool:
+    """Whether a setting is true or false, so that its name alone switches it on."""
+    from coral_plugin.runs.settings import SHARED_CLASSES
+
+    group, _, name = key.partition(".")
+    fields = dataclasses.fields(cls) if (cls := (classes or SHARED_CLASSES).get(group)) else ()
+    return any(field.name == name and isinstance(field.default, bool) for field in fields)
+
+
+def _flags_of_settings(parser: CommandParser) -> list[str]:
+    return [f"--{name.replace('_', '-')}" for name in (*ALIASES, *keys_by_name(parser.classes))]
