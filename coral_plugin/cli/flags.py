@@ -36,7 +36,7 @@ class CommandParser(argparse.ArgumentParser):
     def __init__(self, *, examples: Sequence[str] = (), everyday: Collection[str] = (), **options: Any) -> None:
         helps = options.pop("add_help", True)
         super().__init__(allow_abbrev=False, add_help=False, formatter_class=_Formatter, **options)
-        self.examples, self.everyday = examples, {*everyday, "--help", "--help-all"} if everyday else None
+        self.examples, self.everyday = examples, ({*everyday, "--help", "--help-all"} if everyday else set())
         self.rewrite: Callable[[Sequence[str]], Iterable[str]] = iter
         self.more_flags: Callable[[], Iterable[str]] = list
         self.classes: Mapping[str, type] | None = None
@@ -52,7 +52,7 @@ class CommandParser(argparse.ArgumentParser):
 
     def help_text(self, *, everything: bool = False) -> str:
         """The text of ``--help``, or with ``everything`` that of ``--help-all``."""
-        few = self.everyday is not None and not everything
+        few = bool(self.everyday) and not everything
         hidden = [a for a in self._actions if few and a.option_strings and not {*a.option_strings} & self.everyday]
         texts, epilog, description, usage = [a.help for a in hidden], self.epilog, self.description, self.usage
         needed = [a for a in self._actions if a.required or not a.option_strings]
@@ -176,11 +176,9 @@ def add_seeds(parser: CommandParser, default: tuple[int, ...] | None, text: str)
 
 def add_loggers(parser: CommandParser) -> None:
     """Add ``--logger``."""
-    from coral_plugin.training.loggers import LIBRARIES
-
     parser.add_argument(
         "--logger", type=lambda text: tuple(dict.fromkeys(name_list(text))), metavar="NAME,...",
-        help=f"Loggers that get each epoch: {', '.join(LIBRARIES)}; tensorboard where it is installed by default",
+        help="Loggers that get each epoch: csv, tensorboard, wandb, mlflow; tensorboard by default, if it is installed",
     )  # fmt: skip
 
 

@@ -119,7 +119,7 @@ def setting_key(text: str, classes: Mapping[str, type] | None = None) -> str:
     """``"group.key"`` of a key that may leave out its group.
 
     Args:
-        text: What stands in front of the sign of equality.
+        text: Key as it was given: ``learning_rate``, ``lr``, ``training.learning_rate``.
         classes: Dataclass of each group, where one method and one data set are chosen.
 
     Raises:

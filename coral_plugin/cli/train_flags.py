@@ -102,6 +102,8 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     elif not names.dataset and names.help_all:
         names.dataset = OWN_DATA
     elif not names.dataset:
+        if names.objective not in OBJECTIVES.names():
+            raise suggest(names.objective, OBJECTIVES.names(), OBJECTIVES.kind)
         kind = NoDatasetError if names.config is None else InputError
         raise kind(f"{names.config or 'coral train'} names no data set; add --dataset NAME or --data FILE.npz.")
     from coral_plugin.runs.settings import preset_on

@@ -98,11 +98,8 @@ def settings_classes(objective: str, dataset: str) -> dict[str, type]:
     Raises:
         UnknownNameError: no such objective or data set.
     """
-    return {
-        "method": OBJECTIVES.get(objective).Settings,
-        "source": DATASETS.get(dataset).Settings,
-        **SHARED_CLASSES,
-    }
+    named = {"method": OBJECTIVES.get(objective).Settings, "source": DATASETS.get(dataset).Settings}
+    return {**named, **SHARED_CLASSES}
 
 
 def defaults(objective: str, dataset: str, preset: str = "", modalities: Iterable[str] | None = None) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """``coral train``: flags and files to settings, results to the right streams, mistakes to one line."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import yaml
 from coral_plugin.cli.train import fresh_folder
 from coral_plugin.cli.train_flags import parse_run
 from coral_plugin.errors import InputError
+from coral_plugin.training.loggers import LIBRARIES
 
 
 def settings_of(*argv):
@@ -47,6 +50,67 @@ def test_flags_reach_their_settings():
     assert settings.augmentations == {"top": "noise"}
 
 
+def test_without_a_data_set_it_says_what_to_type(coral):
+    for arguments in ([], ["--epochs", "3"], ["--objective", "comm"]):
+        status, out, err = coral("train", *arguments)
+        assert (status, out) == (2, "")
+        assert err.startswith("coral train needs a data set. To begin with:\n  coral train --dataset digits")
+        assert err.count("\n") <= 6
+
+
+def test_a_word_without_its_flag_is_answered_with_the_command(coral, npz, tmp_path):
+    for words, command in (
+        (["digits"], "coral train --dataset digits"),
+        (["digit", "--epochs", "2"], "coral train --dataset digits --epochs 2"),
+        (["coral", "digits"], "coral train --objective coral --dataset digits"),
+        ([str(npz)], f"coral train --data {npz}"),
+        (["--dataset", "digits", "comm"], "coral train --dataset digits --objective comm"),
+    ):
+        status, out, err = coral("train", *words)
+        assert (status, out, err.count("\n")) == (2, "", 1)
+        assert err.endswith(f"which needs a flag: {command}\n")
+
+
+def test_a_file_of_arrays_needs_no_data_set_by_name(coral, npz, flags, tmp_path):
+    flags.remove("--quiet")
+    status, _, err = coral("train", "--data", npz, "--probe", "knn", "--output", tmp_path / "run", *flags)
+    assert status == 0
+    assert err.startswith(f"{npz}: read as your own arrays (--dataset arrays)\n")
+    saved = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
+    assert (saved["dataset"], saved["probe"]["kind"]) == ("arrays", "knn")
+
+
+def test_a_file_of_another_kind_does(coral, tmp_path):
+    (tmp_path / "mosi.pkl").write_bytes(b"\x80\x04}.")
+    (tmp_path / "empty").mkdir()
+    for name, kind in (("mosi.pkl", "a pickle"), ("empty", "a folder")):
+        status, _, err = coral("train", "--data", tmp_path / name)
+        assert (status, err.count("\n")) == (2, 1)
+        assert f"is {kind}: name its data set with --dataset NAME, which coral data check {tmp_path / name}" in err
+
+
+def test_the_help_needs_no_torch_and_fits_on_a_screen():
+    code = (
+        "import sys; from coral_plugin.cli.main import main\n"
+        "try: main(['train', '--help'])\n"
+        "finally: assert not {'torch', 'numpy'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env={"COLUMNS": "80"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") <= 40
+    assert "temperature" in done.stdout
+    assert "coral train --help-all" in done.stdout
+
+
+def test_every_setting_is_in_the_whole_help(capsys):
+    with pytest.raises(SystemExit):
+        parse_run(["--dataset", "digits", "--help-all"])
+    out = capsys.readouterr().out
+    for setting in ("method.mask_ratio (", "source.parts (", "probe.neighbours (20)", "network.width (0)"):
+        assert f"  {setting}" in out
+    assert ", ".join(LIBRARIES) in " ".join(out.split())
+
+
 def test_kinds_have_a_short_flag():
     settings, _ = parse_run(["--dataset", "arrays", "--data", "x.npz", "--kind", "door=timeseries", "--kind=eye=image"])
     assert settings.source.kinds == {"door": "timeseries", "eye": "image"}
@@ -71,7 +135,7 @@ def test_presets_change_the_defaults_and_flags_win():
 WRONG = [
     (["--objective", "corall"], "Did you mean 'coral'"),
     (["--dataset", "digit"], "Did you mean 'digits'"),
-    (["--preset", "papr"], "Did you mean 'paper'"),
+    (["--dataset", "digits", "--preset", "papr"], "Did you mean 'paper'"),
     (["--dataset", "digits", "--epochs", "many"], "epochs"),
     (["--dataset", "digits", "--epochs", "0"], "no whole number from 1"),
     (["--dataset", "digits", "--batch-size", "1"], "batch_size must be at least 2"),
