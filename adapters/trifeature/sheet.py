@@ -23,11 +23,12 @@ from .textures import PERIOD, TEXTURES
 
 _PAIRS = 5  # of either kind
 _NAMES = (SHAPES, TEXTURES, tuple(COLOURS))
+_ROWS = ("shapes", "textures", "colours", "mismatches", "matches")
 _WHITE = list(COLOURS).index("white")
 
 
 def draw_sheet(path: Path | str, size: int = 64, *, seed: int = 42, texture_period: int = PERIOD) -> None:
-    """Write a picture with the ten shapes, the ten textures, the ten colours and ten pairs.
+    """Write a picture with the ten shapes, the ten textures, the ten colours, five mismatches and five matches.
 
     Args:
         path: Path of the picture; the ending names its format.
@@ -39,8 +40,9 @@ def draw_sheet(path: Path | str, size: int = 64, *, seed: int = 42, texture_peri
         InputError: the path cannot be written to.
         MachineError: no space or no rights.
     """
-    figure = Figure(figsize=(15, 10.5), layout="constrained")
-    axes = figure.subplots(6, 10)
+    figure = Figure(figsize=(8.0, 4.9))
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.03)
+    axes = figure.subplots(5, 10)
     # shapes solid and white; textures on a white square; colours of a solid circle
     shown = [(i, 0, _WHITE) for i in range(10)] + [(1, i, _WHITE) for i in range(10)] + [(3, 0, i) for i in range(10)]
     images = render(torch.tensor(shown), size, seed, texture_period)
@@ -49,29 +51,39 @@ def draw_sheet(path: Path | str, size: int = 64, *, seed: int = 42, texture_peri
     bank, _ = render_banks(size, seed, texture_period)
     colour_of = texture_to_colour(seed)
     _show_pairs(axes[3:].reshape(-1, 2), bank.pixels, bank.attributes, colour_of, seed)
-    figure.suptitle(f"Trifeature at {size} x {size} pixels, texture period {texture_period}, seed {seed}")
+    for row, label in zip(axes, _ROWS, strict=True):
+        row[0].text(-0.12, 0.5, label, rotation=90, ha="right", va="center", fontsize=9.5, transform=row[0].transAxes)
+    figure.suptitle(
+        "Trifeature: ten shapes, textures and colours, and pairs of images", fontsize=13, x=0.012, ha="left"
+    )
+    figure.supxlabel(
+        "Both images of a pair have one shape. In a match the colour of the second belongs to the texture of the\n"
+        f"first, in a mismatch it does not. {size} x {size} pixels, texture period {texture_period}, seed {seed}.",
+        fontsize=9.5, color="#5A5A5A", x=0.012, ha="left",
+    )  # fmt: skip
     with write_aside(path) as aside:
-        figure.savefig(aside, dpi=100)
+        figure.savefig(aside, dpi=150, facecolor="white")
 
 
 def _show_pairs(axes: Any, pixels: Tensor, attributes: Tensor, colour_of: Tensor, seed: int) -> None:
-    """One pair per row of ``axes`` (n, 2): a row of the sheet without a match, one with, one of any pairs."""
+    """One pair per row of ``axes`` (n, 2): a row of the sheet with mismatches, and one with matches."""
     unbiased = candidates(attributes)
     match = pair_labels(unbiased, attributes, colour_of)["synergy"].bool()
-    kinds = (unbiased[~match], unbiased[match], unbiased)
-    # a seed per kind, or all rows would begin with the same images
+    # a seed per kind, or both rows would begin with the same images
+    kinds = (unbiased[~match], unbiased[match])
     pairs = torch.cat([sample(kind, _PAIRS, seed + k, "training pairs") for k, kind in enumerate(kinds)])
-    synergy = pair_labels(pairs, attributes, colour_of)["synergy"].tolist()
-    for cells, pair, matches in zip(axes, pairs, synergy, strict=True):
-        shape, texture, colour = attributes[pair].T.tolist()
-        _show(cells[0], pixels[pair[0]], f"{SHAPES[shape[0]]}: {TEXTURES[texture[0]]}")
-        named = _NAMES[2][colour[1]]
-        _show(cells[1], pixels[pair[1]], f"{TEXTURES[texture[1]]}, {named}: {'match' if matches else 'mismatch'}")
+    for cells, pair in zip(axes, pairs, strict=True):
+        _, texture, colour = attributes[pair].T.tolist()
+        _show(cells[0], pixels[pair[0]], TEXTURES[texture[0]])
+        _show(cells[1], pixels[pair[1]], _NAMES[2][colour[1]])
+        # the images of a pair move together, in cells that are wider than high
+        cells[0].set_anchor("E")
+        cells[1].set_anchor("W")
 
 
 def _show(axes: Any, image: Tensor, title: str) -> None:
     axes.imshow(np.moveaxis(image.numpy(), 0, -1), interpolation="nearest")
-    axes.set_title(title, fontsize=8)
+    axes.set_title(title, fontsize=9, pad=2.5)
     axes.set_axis_off()
 
 

@@ -10,6 +10,7 @@ from coral_plugin.bench.grid import Job
 from coral_plugin.bench.worker import read_record
 from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.pictures.classes import class_points
 from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.evaluation.pictures.dots import ReferenceLine, ScorePanel, score_dots
 from coral_plugin.evaluation.pictures.names import data_title, method_title, sentence_case
@@ -127,6 +128,7 @@ def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
         if len({part.shape[1] for part in train.values()}) == 1:
             caption = f"{cell}: embeddings, seed {job.seed}"
             path = folder / PICTURES / slug(caption)
-            embedding_density(path, train, test)
+            title = f"{method_title(job.row)} on {job.column}, seed {job.seed}: embeddings"
+            embedding_density(path, train, test, classes=class_points(objective, data.test, data.tasks), title=title)
             drawn[caption] = path.with_name(f"{path.name}.png")
     return drawn

@@ -15,6 +15,7 @@ from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
 from coral_plugin.evaluation.multibench_figures import Figures, multibench_figures
+from coral_plugin.evaluation.pictures.classes import class_points
 from coral_plugin.evaluation.pictures.density import embedding_density, require_umap
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.probe.probes import FittedProbe
@@ -212,4 +213,6 @@ def _draw_umap(folder: Path, seed: int, data: MultimodalData) -> None:
     splits = probing_splits(data)
     train = embed_split(objective, splits["train"], projected=True)
     test = embed_split(objective, splits["test"], projected=True)
-    embedding_density(folder / PLOTS / "embeddings-umap", train, test, method="umap")
+    classes = class_points(objective, splits["test"], data.tasks)
+    title = f"Embeddings of seed {seed}"
+    embedding_density(folder / PLOTS / "embeddings-umap", train, test, classes=classes, title=title, method="umap")

@@ -116,6 +116,7 @@ def summarise_robustness(
         "schema": ROBUSTNESS_SCHEMA,
         "objective": run.objective,
         "dataset": run.dataset,
+        "data": data.name,
         "preset": run.preset,
         "fingerprint": data.fingerprint,
         "seeds": list(curves),

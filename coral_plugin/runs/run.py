@@ -218,22 +218,24 @@ def run(
 
 
 def draw_run(finished: Run) -> list[Path]:
-    """Draw the training curves, the scores of the parts and the density of the embeddings of the first seed.
+    """Draw the training curves, the scores of the parts and the embeddings of the first seed, by part and by class.
 
-    The pictures go into ``plots/`` of the run's folder. The density shows the samples that have every modality.
+    The pictures go into ``plots/`` of the run's folder. The embeddings are of the samples that have every modality.
     """
-    from coral_plugin.evaluation.pictures.run import draw_run_pictures  # matplotlib, which fit() does not need
+    # matplotlib, which fit() does not need
+    from coral_plugin.evaluation.pictures.classes import class_points
+    from coral_plugin.evaluation.pictures.run import draw_run_pictures
 
     if finished.folder is None:
         return []
     objective = finished.objectives[finished.settings.seeds[0]]
     test = None if finished.data.test is None else complete_samples(finished.data.test)
     shown = complete_samples(finished.data.train)
-    embeddings = None
-    if test is not None and shown is not None:
-        train = embed_split(objective, shown, projected=True)
-        embeddings = (train, embed_split(objective, test, projected=True)) if train else None
-    return draw_run_pictures(finished.folder / PLOTS, finished.metrics, finished.histories, embeddings)
+    embeddings, classes = None, None
+    if test is not None and shown is not None and (train := embed_split(objective, shown, projected=True)):
+        embeddings = (train, embed_split(objective, test, projected=True))
+        classes = class_points(objective, test, finished.data.tasks)
+    return draw_run_pictures(finished.folder / PLOTS, finished.metrics, finished.histories, embeddings, classes)
 
 
 def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], *, logged: bool) -> None:

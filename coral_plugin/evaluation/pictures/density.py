@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 from scipy.stats import gaussian_kde
 
 from coral_plugin.errors import InputError, PluginError
+from coral_plugin.evaluation.pictures.classes import ClassPoints, draw_classes
 from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
 
 MAX_POINTS = 1500
@@ -20,21 +21,32 @@ GRID_POINTS = 80
 # contours enclose these shares of the points, from the outer line to the inner one
 _ENCLOSED = (0.95, 0.75, 0.5, 0.25)
 _ALPHAS = (0.12, 0.22, 0.34, 0.48)
-_TEST = "test"
+_TEST, _WHOLE = "test", "all parts"
 
 PartEmbeddings = Mapping[str, np.ndarray]
 Planes = dict[str, dict[str, np.ndarray]]
 
 
 def embedding_density(
-    path: Path, train: PartEmbeddings, test: PartEmbeddings, *, method: Literal["pca", "umap"] = "pca", seed: int = 0
+    path: Path,
+    train: PartEmbeddings,
+    test: PartEmbeddings,
+    *,
+    classes: ClassPoints | None = None,
+    title: str = "Embeddings",
+    method: Literal["pca", "umap"] = "pca",
+    seed: int = 0,
 ) -> None:
-    """Draw contours of the training (filled) and test (lines) embeddings of every part, rows scaled to length one.
+    """Draw contours of the training (filled) and test (lines) embeddings of every part, and the classes of test.
+
+    The contours are those of rows scaled to length one. The classes have a plane of their own, beside it.
 
     Args:
         path: File without ending; see :func:`coral_plugin.evaluation.pictures.figure.save_figure`.
         train: Parts ``{part: (N, d)}`` of one width, for example the projected ones; the plane is fitted on them.
         test: The same parts of the test samples.
+        classes: Whole representation of the test samples with their classes; None leaves the second plane out.
+        title: Title of the picture.
         method: Projection from d dimensions to two.
         seed: Seed of UMAP and of the choice of the points that are drawn, at most 1500 per part.
 
@@ -43,32 +55,53 @@ def embedding_density(
         PluginError: ``umap`` where it is not installed.
     """
     _check(train, test)
+    if method not in _PLANES:
+        raise InputError(f"Unknown method {method!r} for the plane of the embeddings; known: {', '.join(_PLANES)}.")
+    plane_of = _PLANES[method]
     train, test = ({name: _unit(part) for name, part in split.items()} for split in (train, test))
-    drawn = {"train": _choose(train, seed), _TEST: _choose(test, seed)}
-    if method == "pca":
-        planes, heads = _pca(train, drawn)
-    elif method == "umap":
-        planes, heads = _umap(drawn, seed)
-    else:
-        raise InputError(f"Unknown method {method!r} for the plane of the embeddings; known: pca, umap.")
-    figure = new_figure(5.4, 7.0)
-    axes = figure.add_subplot()
+    planes, heads = plane_of(train, {"train": _choose(train, seed), _TEST: _choose(test, seed)}, seed)
+    figure = new_figure(5.2, 8.0 if classes else 6.4)
+    figure.suptitle(f"{short_label(title, 60)}, {method.upper()}", fontsize=13, x=0.012, ha="left")
+    panels = figure.subplots(1, 2 if classes else 1, squeeze=False)[0]
     for split, parts in planes.items():
         for index, points in enumerate(parts.values()):
-            _draw(axes, points, colour_of(index), filled=split != _TEST)
-    axes.set_xlabel(heads[0], fontsize=10)
-    axes.set_ylabel(heads[1], fontsize=10)
-    axes.set_title(f"Embeddings of {len(train)} parts, {method.upper()}", fontsize=13)
-    axes.margins(0.04)
-    style_axes(axes, grid=None)
-    figure.legend(handles=_handles(list(train)), loc="outside lower center", ncols=3, frameon=False, fontsize=10)
-    data = [
-        [part, split, *map(float, point)]
+            _draw(panels[0], points, colour_of(index), filled=split != _TEST)
+    _finish(panels[0], heads, f"by part: {len(train)} projected parts", _handles(list(train)))
+    data: list[list[Any]] = [
+        [part, split, "", *map(float, point)]
         for split, parts in planes.items()
         for part, points in parts.items()
         for point in points
     ]
-    save_figure(figure, path, ["part", "split", "x", "y"], data)
+    if classes:
+        data += _draw_labelled(panels[1], classes, plane_of, seed)
+    save_figure(figure, path, ["part", "split", "class", "x", "y"], data)
+
+
+def _draw_labelled(axes: Any, classes: ClassPoints, plane_of: _PlaneOf, seed: int) -> list[list[Any]]:
+    chosen = _choose({_WHOLE: classes.points, "labels": classes.labels}, seed)
+    points, labels = chosen[_WHOLE].astype(np.float64), chosen["labels"]
+    planes, heads = plane_of({_WHOLE: points}, {_TEST: {_WHOLE: points}}, seed)
+    plane, names = planes[_TEST][_WHOLE], classes.task.classes
+    draw_classes(axes, plane, labels, names)
+    _finish(axes, heads, f"by class of {short_label(classes.task.name, 16)}: all parts, test", None)
+    return [[_WHOLE, _TEST, names[label], *map(float, point)] for label, point in zip(labels, plane, strict=True)]
+
+
+def _finish(axes: Any, heads: Sequence[str], title: str, handles: Sequence[Any] | None) -> None:
+    axes.set_xlabel(heads[0], fontsize=10)
+    axes.set_ylabel(heads[1], fontsize=10)
+    axes.set_title(title, fontsize=11.5)
+    axes.margins(0.04)
+    style_axes(axes, grid=None)
+    legend = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.15), "ncols": 2, "frameon": False, "fontsize": 9.5}
+    axes.legend(
+        **({} if handles is None else {"handles": handles}),
+        handletextpad=0.5,
+        columnspacing=1.2,
+        markerscale=1.8,
+        **legend,
+    )
 
 
 def _check(train: PartEmbeddings, test: PartEmbeddings) -> None:
@@ -101,8 +134,9 @@ def _choose(parts: PartEmbeddings, seed: int) -> dict[str, np.ndarray]:
     return chosen
 
 
-def _pca(train: PartEmbeddings, drawn: Mapping[str, PartEmbeddings]) -> tuple[Planes, list[str]]:
+def _pca(train: PartEmbeddings, drawn: Mapping[str, PartEmbeddings], seed: int) -> tuple[Planes, list[str]]:
     """Coordinates on the two leading components of all training rows together."""
+    del seed  # the components are exact
     count = sum(map(len, train.values()))
     centre = np.sum([part.sum(axis=0) for part in train.values()], axis=0) / count
     # of the d x d covariance, so that a big data set is never copied as a whole
@@ -128,15 +162,20 @@ def require_umap() -> None:
         raise PluginError("umap-learn is not installed: pip install 'coral-multibench[umap]'.")
 
 
-def _umap(drawn: Mapping[str, PartEmbeddings], seed: int) -> tuple[Planes, list[str]]:
+def _umap(train: PartEmbeddings, drawn: Mapping[str, PartEmbeddings], seed: int) -> tuple[Planes, list[str]]:
+    del train  # too many: the plane is fitted on those that are drawn
     require_umap()
     from umap import UMAP
 
-    together = np.concatenate(list(drawn["train"].values()))
+    together = np.concatenate(list(next(iter(drawn.values())).values()))
     # one job is what a fixed seed needs; umap warns where it has to set that itself
     plane = UMAP(n_components=2, n_neighbors=min(15, len(together) - 1), random_state=seed, n_jobs=1).fit(together)
     planes = {s: {name: plane.transform(part) for name, part in parts.items()} for s, parts in drawn.items()}
     return planes, ["UMAP 1 (no unit)", "UMAP 2 (no unit)"]
+
+
+_PlaneOf = Callable[[PartEmbeddings, Mapping[str, PartEmbeddings], int], tuple[Planes, list[str]]]
+_PLANES: dict[str, _PlaneOf] = {"pca": _pca, "umap": _umap}
 
 
 def _draw(axes: Any, points: np.ndarray, colour: str, *, filled: bool) -> None:

@@ -14,14 +14,14 @@ from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import Metric
-from coral_plugin.evaluation.pictures.figure import GREY, new_figure, save_figure, short_label, style_axes
+from coral_plugin.evaluation.pictures.figure import GREY, RAW_COLOUR, new_figure, save_figure, short_label, style_axes
 from coral_plugin.evaluation.pictures.names import seed_count
 from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 
 DOT = "#0072B2"
 LineKind = Literal["raw features", "with labels", "chance"]
 _LINES: dict[LineKind, dict[str, Any]] = {
-    "raw features": {"color": "#B34700", "linestyle": (0, (5, 2))},
+    "raw features": {"color": RAW_COLOUR, "linestyle": (0, (5, 2))},
     "with labels": {"color": "#00704F", "linestyle": "-"},
     "chance": {"color": "black", "linestyle": (0, (1, 1.5))},
 }

@@ -17,6 +17,7 @@ from coral_plugin.io.files import csv_text, write_aside, write_text
 # Okabe and Ito: distinguishable with every common form of colour blindness
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 GREY = "#5A5A5A"
+RAW_COLOUR = "#B34700"
 WIDTH = 8.0
 DPI = 150
 

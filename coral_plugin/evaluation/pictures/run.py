@@ -12,23 +12,25 @@ from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.pictures.classes import ClassPoints
 from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.evaluation.pictures.dots import LineKind, ReferenceLine, ScorePanel, score_dots
 from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
-from coral_plugin.evaluation.pictures.names import data_title, method_title
+from coral_plugin.evaluation.pictures.names import data_title, method_title, seed_count
 from coral_plugin.evaluation.tables.run import RAW_PREFIX, score_rows
 
 Histories = Mapping[int, Sequence[Mapping[str, float]]]
 SplitEmbeddings = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
 
 
-def training_curves(path: Path, histories: Histories) -> None:
+def training_curves(path: Path, histories: Histories, title: str = "Training") -> None:
     """Draw each loss term over the epochs, and the mask ratio where the method has one.
 
     Args:
         path: File without ending; see :func:`coral_plugin.evaluation.pictures.figure.save_figure`.
         histories: ``{seed: a record per epoch}`` with ``epoch``, ``loss/<term>`` and perhaps ``mask_ratio``.
             Several seeds become a mean with a band of one sample standard deviation.
+        title: Title of the picture; the number of seeds is added.
 
     Raises:
         InputError: no epoch in any of them.
@@ -56,8 +58,10 @@ def training_curves(path: Path, histories: Histories) -> None:
         axes.set_ylabel("share", fontsize=10)
         axes.set_ylim(0, 1)
     count = sum(bool(history) for history in histories.values())
-    seeds = f"mean ± standard deviation of {count} seeds" if count > 1 else "one seed"
-    figure.suptitle(f"Training, {seeds}", fontsize=13)
+    figure.suptitle(f"{short_label(title, 60)}, {seed_count([count])}", fontsize=13, x=0.012, ha="left")
+    if count > 1:
+        note = "Line: mean of the seeds. Band: one sample standard deviation to either side."
+        figure.supxlabel(note, fontsize=9.5, color=GREY, x=0.012, ha="left")
     save_figure(figure, path, ["seed", *keys[1:]], [[row.get(key, "") for key in keys] for row in rows])
 
 
@@ -92,7 +96,11 @@ def run_names(metrics: Mapping[str, Any]) -> str:
 
 
 def draw_run_pictures(
-    folder: Path, metrics: Mapping[str, Any], histories: Histories, embeddings: SplitEmbeddings | None
+    folder: Path,
+    metrics: Mapping[str, Any],
+    histories: Histories,
+    embeddings: SplitEmbeddings | None,
+    classes: ClassPoints | None = None,
 ) -> list[Path]:
     """Draw every picture that the data of a run allow.
 
@@ -101,20 +109,22 @@ def draw_run_pictures(
         metrics: Content of ``metrics.json``.
         histories: ``{seed: a record per epoch}``.
         embeddings: Projected parts ``{part: (N, d)}`` of the training and of the test samples.
+        classes: Whole representation of the test samples with their classes.
 
     Returns:
         The files written.
     """
     drawn = []
     if any(histories.values()):
-        training_curves(folder / "training", histories)
+        training_curves(folder / "training", histories, f"Training of {run_names(metrics)}")
         drawn.append("training")
     tasks = metrics["tasks"]
     if tasks:
         part_dots(folder / "parts", metrics)
         drawn.append("parts")
     if embeddings and len({part.shape[1] for split in embeddings for part in split.values()}) == 1:
-        embedding_density(folder / "embeddings", *embeddings)
+        title = f"{run_names(metrics)}, seed {metrics['seeds'][0]}: embeddings"
+        embedding_density(folder / "embeddings", *embeddings, classes=classes, title=title)
         drawn.append("embeddings")
     return [folder / f"{name}.{kind}" for name in drawn for kind in ("png", "svg", "csv")]
 
@@ -128,9 +138,9 @@ def _curve(axes: Any, histories: Histories, key: str, colour: str, *, step: bool
     epochs = sorted(by_epoch)
     means = np.array([np.mean(by_epoch[epoch]) for epoch in epochs])
     spreads = np.array([np.std(by_epoch[e], ddof=1) if len(by_epoch[e]) > 1 else 0.0 for e in epochs])
-    marker = "o" if len(epochs) == 1 else None
+    marker = "o" if len(epochs) <= 10 else None
     style: dict[str, Any] = {"drawstyle": "steps-mid"} if step else {}
-    axes.plot(epochs, means, color=colour, linewidth=1.8, marker=marker, **style)
+    axes.plot(epochs, means, color=colour, linewidth=1.8, marker=marker, markersize=4, **style)
     if spreads.any():
         axes.fill_between(epochs, means - spreads, means + spreads, color=colour, alpha=0.25, linewidth=0)
     axes.set_xlabel("epoch", fontsize=10)

@@ -13,12 +13,21 @@ from matplotlib.patches import Patch
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
+from coral_plugin.evaluation.pictures.figure import (
+    RAW_COLOUR,
+    WIDTH,
+    colour_of,
+    new_figure,
+    save_figure,
+    short_label,
+    style_axes,
+)
+from coral_plugin.evaluation.pictures.names import data_title, method_title, seed_count
 from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
 
 _STYLE: dict[str, dict[str, Any]] = {
     REPRESENTATION: {"color": colour_of(0), "marker": "o", "markersize": 3.5, "linewidth": 1.8, "zorder": 3},
-    RAW: {"color": GREY, "linestyle": (0, (5, 2)), "linewidth": 1.4, "zorder": 2},
+    RAW: {"color": RAW_COLOUR, "linestyle": (0, (5, 2)), "linewidth": 1.4, "zorder": 2},
 }
 _LABELS = {REPRESENTATION: "representation", RAW: "raw values"}
 _COLUMNS = 3
@@ -41,8 +50,8 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
         raise InputError(f"There is no curve of {task} to draw.")
     metric = metric_named(summary["metric"])
     percent = metric.is_share
-    across = min(_COLUMNS, len(panels))
-    figure = new_figure(0.9 + 2.5 * math.ceil(len(panels) / across), 2.0 + 2.6 * across)
+    across = 2 if len(panels) == 4 else min(_COLUMNS, len(panels))
+    figure = new_figure(1.1 + 2.3 * math.ceil(len(panels) / across), 5.0 if across == 1 else WIDTH)
     grid = figure.subplots(math.ceil(len(panels) / across), across, sharex=True, sharey=True, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
@@ -52,18 +61,20 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
         if summary.get("chance") is not None:
             axes.axhline(summary["chance"] * (100 if percent else 1), color="black", linestyle=":", linewidth=1.2)
         noise = record["noises"].get(name, {}).get("family")
-        axes.set_title(short_label(f"{name}: {noise} noise" if noise else "all modalities", 40), fontsize=11)
+        axes.set_title(short_label(f"{name}: {noise} noise" if noise else "all modalities", 30), fontsize=10.5)
         style_axes(axes)
         if place + across >= len(panels):
             axes.set_xlabel("level of noise", fontsize=10)
             axes.tick_params(labelbottom=True)
         if place % across == 0:
-            axes.set_ylabel(metric.axis_label, fontsize=10)
+            axes.set_ylabel(metric.heading, fontsize=10)
     count = len(record["seeds"])
-    figure.suptitle(
-        short_label(f"{record['objective']} on {record['dataset']}, {task}: noise on test samples", 90), fontsize=13
+    names = f"{method_title(record['objective'])} on {data_title(record['dataset'], record.get('data'))}"
+    title = short_label(f"{names} under noise" + (f": {task}" if len(record["tasks"]) > 1 else ""), 60)
+    figure.suptitle(f"{title}, {seed_count([count])}", fontsize=13, x=0.012, ha="left")
+    figure.legend(
+        handles=_handles(summary, count), loc="outside lower center", ncols=2 if across == 1 else 4, frameon=False
     )
-    figure.legend(handles=_handles(summary, count), loc="outside lower center", ncols=4, frameon=False)
     save_figure(figure, path, ["noise on", "features", "seed", "level", "value"], _rows(record, panels))
 
 
@@ -92,7 +103,7 @@ def _handles(summary: Mapping[str, Any], seeds: int) -> list[Any]:
         for kind in _STYLE
     ]
     if seeds > 1:
-        handles.append(Patch(facecolor=colour_of(0), alpha=0.22, label=f"± standard deviation of {seeds} seeds"))
+        handles.append(Patch(facecolor=colour_of(0), alpha=0.22, label="± one standard deviation"))
     if summary.get("chance") is not None:
         handles.append(Line2D([], [], color="black", linestyle=":", linewidth=1.2, label="chance"))
     return handles
