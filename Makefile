@@ -37,7 +37,7 @@ dist: $(STAMP)
 
 $(LOWEST)/.installed: pyproject.toml setup.py constraints-lowest.txt entry_points.txt
 	$(PYTHON) -m venv $(LOWEST)
-	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[test,tensorboard,multibench]'
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-lowest.txt -e '.[test,docs,tensorboard,multibench]'
 	touch $@
 
 $(STAMP): pyproject.toml setup.py constraints.txt entry_points.txt

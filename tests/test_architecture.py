@@ -147,7 +147,13 @@ def test_the_lowest_versions_are_those_that_are_declared():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     declared = {}
-    for text in (*project["dependencies"], *extras["test"], *extras["tensorboard"], *extras["multibench"]):
+    for text in (
+        *project["dependencies"],
+        *extras["test"],
+        *extras["docs"],
+        *extras["tensorboard"],
+        *extras["multibench"],
+    ):
         wanted = Requirement(text)
         (declared[wanted.name],) = (Version(each.version) for each in wanted.specifier if each.operator == ">=")
     lines = [line for line in (ROOT / "constraints-lowest.txt").read_text().splitlines() if not line.startswith("#")]
