@@ -15,8 +15,8 @@ RECORDS = {
     ("wearables", ""): "four sensors",
     ("small/wearables", "wearables"): "four sensors",
     ("small/rivals_wearables", "wearables"): "four sensors, second record",
-    ("small/trifeature", "trifeature"): "Trifeature, 32 px",
-    ("small/rivals_trifeature", "trifeature"): "Trifeature, 32 px",
+    ("small/trifeature", "trifeature"): "Trifeature, 32\u00a0px",
+    ("small/rivals_trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/avmnist", "avmnist"): "AV-MNIST mini",
     ("small/mosi", "all"): "MOSI, three modalities",
     ("small/mosi", "vision_text"): "MOSI, vision and text",
@@ -93,5 +93,5 @@ def _epochs(row: Mapping[str, Any]) -> str:
 def _figure(score: Mapping[str, Any]) -> str:
     if score["metric"] != _METRIC:
         raise ValueError(f"{score['metric']} is no balanced accuracy, which the caption of the table says")
-    spread = f" ± {100 * score['std']:.1f}" if score["std"] else ""
+    spread = f"\u00a0±\u00a0{100 * score['std']:.1f}" if score["std"] else ""
     return f"{100 * score['mean']:.1f}{spread}"

@@ -227,7 +227,7 @@ class Drawing:
                     self.rectangle(x, y - 8, 26, 16, PAPER, INK, radius=4, stroke=2.4)
             x += 23 if name == "hidden" else 33
             self.text(x, y, words, size=12.5, anchor="start", colour=QUIET)
-            x += 6.1 * len(words) + 18
+            x += 6.1 * len(words) + 24
         self.text(x, y, self.note, size=12.5, anchor="start", colour=QUIET)
 
 

@@ -91,7 +91,7 @@ def test_scores_are_those_of_the_records(tmp_path, monkeypatch):
     ]
     record = tmp_path / "one" / "table.json"
     record.write_text(measured.json.dumps({"rows": rows}))
-    row = "| [data](../../results/one) | – | 75.0 ± 1.0 | 50.0 | – | 50.0 | 2 |"  # noqa: RUF001
+    row = "| [data](../../results/one) | – | 75.0\u00a0±\u00a01.0 | 50.0 | – | 50.0 | 2 |"  # noqa: RUF001
     assert row in measured.results("comm")
     assert measured.results("clip") == "There is no record yet."
     rows[0]["scores"][0]["metric"] = "auroc"
