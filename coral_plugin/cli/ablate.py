@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
     chosen = _variants(arguments.variants)
     from coral_plugin.io.files import write_json, write_text
     from coral_plugin.reproduce.ablation import leakage, leakage_table, run_ablation
-    from coral_plugin.reproduce.figures import draw_ablation
+    from coral_plugin.reproduce.figures import ABLATION, draw_ablation
     from coral_plugin.reproduce.trifeature import PAPER, SMALL, information_table
     from coral_plugin.runs.environment import environment
 
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> int:
         },
     }
     for target in [folder, *([Path(arguments.record)] if arguments.record else [])]:
-        write_json(target / "ablation.json", record)
+        write_json(target / ABLATION, record)
         write_text(target / "ablation.md", "\n".join(table.markdown() for table in tables))
         draw_ablation(target / "ablation", {name: both.summary for name, both in runs.items()})
     print("\n".join(table.text() for table in tables), flush=True)

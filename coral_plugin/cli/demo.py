@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     from coral_plugin.io.files import write_json, write_text
-    from coral_plugin.reproduce.figures import draw_information
+    from coral_plugin.reproduce.figures import SUMMARY, draw_information
     from coral_plugin.reproduce.trifeature import PAPER, SMALL, clear, information_table, lengthened, run_variants
 
     started = time.monotonic()
@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
         "COrAL"
     ]
     table = information_table({"COrAL": runs}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
-    write_json(folder / "summary.json", runs.summary)
+    write_json(folder / SUMMARY, runs.summary)
     write_text(folder / "table.md", table.markdown())
     draw_information(folder / "information", runs.summary)
     print(table.text(), flush=True)

@@ -36,6 +36,7 @@ COMMANDS = {
     ),
     "bench": ("coral_plugin.cli.bench", "compare methods on data sets over seeds: one table with costs and tests"),
     "reproduce": ("coral_plugin.cli.reproduce", "run a table or figure of the papers, its numbers beside ours"),
+    "redraw": ("coral_plugin.cli.redraw", "draw the pictures of a folder anew from its values, without training"),
 }
 
 

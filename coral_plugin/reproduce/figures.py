@@ -9,6 +9,9 @@ from typing import Any
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pictures.dots import ReferenceLine, ScorePanel, score_dots
 
+# records of coral demo and coral ablate
+SUMMARY, ABLATION = "summary.json", "ablation.json"
+
 Summary = Mapping[str, Mapping[str, Any]]
 _METRIC = metric_named("balanced_accuracy")
 _KINDS = (

@@ -17,6 +17,7 @@ from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets
 from coral_plugin.evaluation.multibench_figures import Figures, multibench_figures
 from coral_plugin.evaluation.pictures.classes import class_points
 from coral_plugin.evaluation.pictures.density import embedding_density, require_umap
+from coral_plugin.evaluation.pictures.parts import missing_dots
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.raw_baseline import RawBaseline, fit_raw_baseline, score_raw_baseline
@@ -57,7 +58,7 @@ class Evaluation:
         metrics: Scores in the form of ``metrics.json``.
         complexity: Cost of embedding one sample; with ``training`` if it was requested and the method trains.
         robustness: Content of ``evaluation-robustness.json``; None if it was not requested.
-        pictures: Paths of the curves under noise, without ending.
+        pictures: Paths of the pictures of missing modalities and of noise, without ending.
     """
 
     metrics: dict[str, Any]
@@ -90,8 +91,8 @@ def evaluate(
 ) -> Evaluation:
     """Probe every finished seed of the run in ``folder``.
 
-    Writes ``evaluation-<probe>.json`` there, and for robustness ``evaluation-robustness.json`` and a picture for each
-    task in ``plots/``.
+    Writes ``evaluation-<probe>.json`` there, for missing modalities a picture into ``plots/``, and for robustness
+    ``evaluation-robustness.json`` and a picture for each task.
 
     Args:
         folder: Run directory.
@@ -125,11 +126,14 @@ def evaluate(
     cost = _cost(folder, settings, data, results, training=extras.training)
     write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
     record, pictures = None, []
+    if subsets:
+        pictures.append(folder / PLOTS / "missing")
+        missing_dots(pictures[-1], metrics)
     if extras.robustness is not None:
         curves = curves_under_noise(folder, data, baseline, whole, noises, extras.robustness.levels)
         record = summarise_robustness(settings, data, probe, extras.robustness, noises, curves)
         write_json(folder / ROBUSTNESS, record)
-        pictures = draw_robustness(folder, record)
+        pictures += draw_robustness(folder, record)
     if extras.umap:
         _draw_umap(folder, seeds[0], data)
     return Evaluation(metrics, cost, record, tuple(pictures))

@@ -85,7 +85,13 @@ class ScorePanel:
 
 
 def score_dots(
-    path: Path, panels: Mapping[str, ScorePanel], title: str, *, best_first: bool = True, note: str = ""
+    path: Path,
+    panels: Mapping[str, ScorePanel],
+    title: str,
+    *,
+    best_first: bool = True,
+    one_axis: bool = False,
+    note: str = "",
 ) -> None:
     """Draw a panel for each score, and in it a row of dots for each name.
 
@@ -97,6 +103,7 @@ def score_dots(
         panels: ``{name of the score: its rows}``; all panels have the same rows, in the same order.
         title: Title of the picture; the number of seeds is added.
         best_first: Whether the rows are sorted, by the mean of their ranks over the panels; else the given order.
+        one_axis: Whether all panels have the same ends of the axis.
         note: Sentence below the picture.
 
     Raises:
@@ -125,6 +132,10 @@ def score_dots(
         axes.set_visible(False)
     for axes, panel in zip(grid.flat, panels.values(), strict=False):
         _draw_panel(axes, panel, names, intervals=wide)
+    if one_axis:
+        ends = [end for axes in grid.flat[: len(panels)] for end in axes.get_xlim()]
+        for axes in grid.flat[: len(panels)]:
+            axes.set_xlim(min(ends), max(ends))
     labels = list(dict.fromkeys(panel.axis_label for panel in panels.values()))
     for place, (axes, panel) in enumerate(zip(grid.flat, panels.values(), strict=False)):
         if len(labels) > 1 or place + across >= len(panels):

@@ -11,13 +11,11 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pictures.classes import ClassPoints
 from coral_plugin.evaluation.pictures.density import embedding_density
-from coral_plugin.evaluation.pictures.dots import LineKind, ReferenceLine, ScorePanel, score_dots
 from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
-from coral_plugin.evaluation.pictures.names import data_title, method_title, seed_count
-from coral_plugin.evaluation.tables.run import RAW_PREFIX, score_rows
+from coral_plugin.evaluation.pictures.names import seed_count
+from coral_plugin.evaluation.pictures.parts import compared_parts, part_dots, run_names, shared_information
 
 Histories = Mapping[int, Sequence[Mapping[str, float]]]
 SplitEmbeddings = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]
@@ -65,36 +63,6 @@ def training_curves(path: Path, histories: Histories, title: str = "Training") -
     save_figure(figure, path, ["seed", *keys[1:]], [[row.get(key, "") for key in keys] for row in rows])
 
 
-def part_dots(path: Path, metrics: Mapping[str, Any]) -> None:
-    """Draw the scores of all parts together, of every part and of the raw values, a panel for each task.
-
-    Args:
-        path: File without ending; see :func:`coral_plugin.evaluation.pictures.figure.save_figure`.
-        metrics: Content of ``metrics.json``.
-
-    Raises:
-        InputError: the run has no scores.
-    """
-    rows = score_rows(metrics)
-    raw: dict[str, LineKind] = {name: "raw features" for name in rows if name.startswith(RAW_PREFIX)}
-    panels = {}
-    for task, summary in metrics["tasks"].items():
-        chance = summary.get("chance")
-        panels[task] = ScorePanel(
-            metric=metric_named(summary["metric"]),
-            rows={name: scores[task]["values"] if task in scores else [] for name, scores in rows.items()},
-            kinds=raw,
-            lines=[] if chance is None else [ReferenceLine(label="chance", values=[chance], kind="chance")],
-        )
-    title = f"What each part knows: {run_names(metrics)}"
-    score_dots(path, panels, title, best_first=False, note="Orange: raw values." if raw else "")
-
-
-def run_names(metrics: Mapping[str, Any]) -> str:
-    """Method and data set of a run as a reader knows them."""
-    return f"{method_title(metrics['objective'])} on {data_title(metrics['dataset'], metrics.get('data'))}"
-
-
 def draw_run_pictures(
     folder: Path,
     metrics: Mapping[str, Any],
@@ -122,6 +90,9 @@ def draw_run_pictures(
     if tasks:
         part_dots(folder / "parts", metrics)
         drawn.append("parts")
+    if compared_parts(metrics):
+        shared_information(folder / "shared", metrics)
+        drawn.append("shared")
     if embeddings and len({part.shape[1] for split in embeddings for part in split.values()}) == 1:
         title = f"{run_names(metrics)}, seed {metrics['seeds'][0]}: embeddings"
         embedding_density(folder / "embeddings", *embeddings, classes=classes, title=title)

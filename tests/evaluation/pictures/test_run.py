@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.pictures.run import draw_run_pictures, part_dots, run_names, training_curves
+from coral_plugin.evaluation.pictures.run import draw_run_pictures, training_curves
 
 
 def history(epochs, shift=0.0):
@@ -64,25 +64,6 @@ def test_training_curves_of_little(tmp_path, histories, check_picture):
 def test_no_epoch_is_refused(tmp_path, histories):
     with pytest.raises(InputError, match="no epoch"):
         training_curves(tmp_path / "curves", histories)
-
-
-def test_part_dots(tmp_path, check_picture):
-    tasks = {"label": scores([0.6, 0.8], chance=0.5), "genres": scores([0.3], "weighted_f1"), "x": scores([9.0], "mse")}
-    part_dots(tmp_path / "parts", result(tasks))
-    rows = check_picture(tmp_path / "parts")
-    assert {row["score"] for row in rows} == set(tasks)
-    values = [(row["row"], row["kind"], float(row["value"])) for row in rows if row["score"] == "label"]
-    assert [name for name, _, _ in values] == [*["all parts"] * 2, *["shared"] * 2, *["raw: all"] * 2, "chance"]
-    assert values[:2] == [("all parts", "row", 0.6), ("all parts", "row", 0.8)]
-
-
-def test_parts_without_tasks_are_refused(tmp_path):
-    with pytest.raises(InputError, match="no scores"):
-        part_dots(tmp_path / "parts", result({}))
-
-
-def test_names_of_a_run():
-    assert run_names({"objective": "coral", "dataset": "arrays", "data": "a/wearables.npz"}) == "COrAL on wearables"
 
 
 def test_run_pictures(tmp_path):

@@ -1,0 +1,83 @@
+"""Pictures drawn anew from what a folder holds, without any training."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from coral_plugin.bench.report import TABLE_FILE
+from coral_plugin.bench.stored import redraw
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.pictures.parts import missing_dots, part_dots
+from coral_plugin.evaluation.pictures.run import draw_run_pictures
+from coral_plugin.io.files import read_json
+from coral_plugin.reproduce.figures import ABLATION, SUMMARY, draw_ablation, draw_information
+from coral_plugin.reproduce.protocol import PaperNumbers
+from coral_plugin.runs.evaluate import ROBUSTNESS
+from coral_plugin.runs.folder import LOG, METRICS, PLOTS
+from coral_plugin.runs.robustness import draw_robustness
+
+
+def redraw_folder(folder: Path) -> list[Path]:
+    """Draw every picture that the records in a folder allow; a comparison's tables and report are written too.
+
+    Pictures of embeddings need the weights of a run: they stay as they are.
+
+    Args:
+        folder: Run directory, or folder or record of ``coral bench``, ``coral demo`` or ``coral ablate``.
+
+    Returns:
+        The pictures, as PNG files.
+
+    Raises:
+        InputError: no record, or a damaged one.
+    """
+    try:
+        drawn = sorted(set(_redraw(folder)))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"A record in {folder} is damaged ({type(error).__name__}: {error}).") from error
+    if not drawn:
+        raise InputError(
+            f"{folder} holds nothing to draw: give the folder of coral train, coral bench, coral demo or coral ablate, "
+            f"with its {METRICS}, {TABLE_FILE}, {SUMMARY} or {ABLATION}."
+        )
+    return drawn
+
+
+def _redraw(folder: Path) -> Iterator[Path]:
+    if (folder / TABLE_FILE).is_file():
+        redraw(folder, PaperNumbers)
+        yield from (folder / "pictures").glob("*.png")
+    if (folder / SUMMARY).is_file():
+        draw_information(folder / "information", read_json(folder / SUMMARY))
+        yield folder / "information.png"
+    if (folder / ABLATION).is_file():
+        variants = read_json(folder / ABLATION)["variants"]
+        draw_ablation(folder / "ablation", {name: variant["summary"] for name, variant in variants.items()})
+        yield folder / "ablation.png"
+    if (folder / METRICS).is_file():
+        written = draw_run_pictures(folder / PLOTS, read_json(folder / METRICS), _histories(folder / LOG), None)
+        yield from (path for path in written if path.suffix == ".png")
+    for path in sorted(folder.glob("metrics-*.json")):  # the runs of the demo, in the record of its figures
+        name = f"parts-{path.stem.removeprefix('metrics-')}"
+        part_dots(folder / name, read_json(path))
+        yield folder / f"{name}.png"
+    for path in sorted(folder.glob("evaluation-*.json")):
+        record = read_json(path)
+        if path.name == ROBUSTNESS:
+            yield from (picture.with_name(f"{picture.name}.png") for picture in draw_robustness(folder, record))
+        elif "missing" in record:
+            missing_dots(folder / PLOTS / "missing", record)
+            yield folder / PLOTS / "missing.png"
+
+
+def _histories(path: Path) -> dict[int, list[Mapping[str, float]]]:
+    """``{seed: a record per epoch}`` of the log of a run; empty where a record has none."""
+    histories: dict[int, list[Mapping[str, float]]] = {}
+    if path.is_file():
+        with path.open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                values = {key: float(value) for key, value in row.items() if key != "seed" and value}
+                histories.setdefault(int(row["seed"]), []).append(values)
+    return histories

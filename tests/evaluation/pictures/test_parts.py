@@ -1,0 +1,62 @@
+"""Pictures of the parts hold every score and every measure, and leave their numbers beside them."""
+
+import pytest
+
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.pictures import parts
+from coral_plugin.evaluation.pictures.parts import missing_dots, part_dots, run_names, shared_information
+
+from .test_run import result, scores
+
+
+def test_part_dots(tmp_path, check_picture):
+    tasks = {"label": scores([0.6, 0.8], chance=0.5), "genres": scores([0.3], "weighted_f1"), "x": scores([9.0], "mse")}
+    part_dots(tmp_path / "parts", result(tasks))
+    rows = check_picture(tmp_path / "parts")
+    assert {row["score"] for row in rows} == set(tasks)
+    values = [(row["row"], row["kind"], float(row["value"])) for row in rows if row["score"] == "label"]
+    assert [name for name, _, _ in values] == [*["all parts"] * 2, *["shared"] * 2, *["raw: all"] * 2, "chance"]
+    assert values[:2] == [("all parts", "row", 0.6), ("all parts", "row", 0.8)]
+
+
+def test_parts_without_tasks_are_refused(tmp_path):
+    with pytest.raises(InputError, match="no scores"):
+        part_dots(tmp_path / "parts", result({}))
+
+
+def test_names_of_a_run():
+    assert run_names({"objective": "coral", "dataset": "arrays", "data": "a/wearables.npz"}) == "COrAL on wearables"
+
+
+def test_missing_modalities(tmp_path, check_picture, monkeypatch):
+    tasks = {"label": scores([0.6, 0.8], chance=0.5)}
+    kept, refitted = {"label": scores([0.4, 0.5])}, {"label": scores([0.5, 0.6])}
+    entry = {"modalities": ["audio", "text"], "without": 0, "complete": kept, "refitted": refitted}
+    metrics = {**result(tasks), "missing": [entry, {**entry, "modalities": ["text"]}]}
+    missing_dots(tmp_path / "missing", metrics)
+    rows = check_picture(tmp_path / "missing")
+    values = [float(row["value"]) for row in rows if (row["row"], row["kind"]) == ("audio + text", "row")]
+    assert values == [0.4, 0.5, 0.5, 0.6]
+    drawn = []
+    monkeypatch.setattr(parts, "score_dots", lambda path, panels, title, **options: drawn.append((panels, options)))
+    missing_dots(tmp_path / "again", metrics)
+    assert list(drawn[0][0]) == ["probe fitted on all modalities", "probe fitted on these modalities"]
+    assert drawn[0][1]["one_axis"] is True
+
+
+def compared(cosine, cka):
+    pair = "shared | unique/a"
+    return {"projected": {pair: {"cosine": cosine}}, "probed": {pair: {"cka": cka, "r2_forward": 0.5}}}
+
+
+def test_shared_information(tmp_path, check_picture):
+    metrics = {**result({}), "disentanglement": {"41": compared(0.1, 0.4), "42": compared(0.3, 0.6)}}
+    shared_information(tmp_path / "shared", metrics)
+    rows = check_picture(tmp_path / "shared")
+    assert [(row["part"], row["other part"]) for row in rows] == [("shared", "unique/a")] * 2
+    assert [float(row["mean"]) for row in rows] == pytest.approx([0.2, 0.5])
+
+
+def test_one_part_is_not_compared(tmp_path):
+    with pytest.raises(InputError, match="no two parts"):
+        shared_information(tmp_path / "shared", {**result({}), "disentanglement": {"41": {}}})

@@ -1,0 +1,44 @@
+"""Every record that a folder holds is drawn anew, and a folder without one says what it lacks."""
+
+import json
+
+import pytest
+
+from coral_plugin.cli.main import main
+from coral_plugin.reproduce.redraw import redraw_folder
+
+from ..evaluation.pictures.test_run import result, scores
+
+SUMMARY = {"redundancy": {"values": [0.9], "chance": 0.1}, "synergy": {"values": [0.6], "chance": 0.5}}
+
+
+def write(path, content):
+    path.write_text(json.dumps(content))
+
+
+def test_demo_and_ablation(tmp_path):
+    write(tmp_path / "summary.json", SUMMARY)
+    write(tmp_path / "ablation.json", {"variants": {"no masking": {"summary": SUMMARY}}})
+    write(tmp_path / "metrics-biased.json", result({"label": scores([0.6])}))
+    drawn = redraw_folder(tmp_path)
+    assert [path.name for path in drawn] == ["ablation.png", "information.png", "parts-biased.png"]
+    assert all(path.is_file() for path in drawn)
+
+
+def test_a_run(tmp_path):
+    write(tmp_path / "metrics.json", result({"label": scores([0.6, 0.8], chance=0.5)}))
+    (tmp_path / "metrics.csv").write_text("seed,epoch,loss/total,mask_ratio\n41,0,2.5,\n41,1,2.0,\n42,0,3.0,\n")
+    assert [path.name for path in redraw_folder(tmp_path)] == ["parts.png", "training.png"]
+    rows = (tmp_path / "plots" / "training.csv").read_text().splitlines()
+    assert rows == ["seed,epoch,loss/total", "41,0.0,2.5", "41,1.0,2.0", "42,0.0,3.0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(None, "holds nothing to draw"), ({"redundancy": {"chance": 0.1}}, "is damaged (KeyError: 'values')")],
+)
+def test_no_record_and_a_damaged_one(tmp_path, capsys, content, words):
+    if content:
+        write(tmp_path / "summary.json", content)
+    assert main(["redraw", str(tmp_path)]) == 2
+    assert words in capsys.readouterr().err
