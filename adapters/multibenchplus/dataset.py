@@ -84,7 +84,7 @@ class MultibenchPlus(DatasetAdapter):
     source = "MultiBench++ (arXiv:2511.06452): https://github.com/ravexly/MultiBenchplus, DATASET.md has the addresses"
     licence = "each data set has its own; ask its authors"
     Settings = MultibenchPlusSettings
-    expects = "the folder of one data set of MultiBench++ (docs/data.md lists the files)"
+    expects = "the folder of one data set of MultiBench++ (docs/datasets/multibenchplus.md lists the files)"
 
     @classmethod
     def read(cls, path: str, settings: MultibenchPlusSettings) -> MultimodalData:
