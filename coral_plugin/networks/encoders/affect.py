@@ -8,13 +8,11 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 from coral_plugin.networks.attention import attend
-from coral_plugin.networks.dropout import dropout, relu_dropout
-from coral_plugin.networks.recompute import in_pieces
+from coral_plugin.networks.dropout import dropout
+from coral_plugin.networks.feedforward import feed_forward
+from coral_plugin.networks.packing import Packing
 from coral_plugin.networks.rows import exporting
 from coral_plugin.networks.tokenizers import step_position
-
-# hidden values of a layer's feed-forward that are held at once, 128 MiB in float32: 16,384 steps of 2048
-_MOST_HIDDEN = 2**25
 
 
 class AffectTransformer(nn.Module):
@@ -66,18 +64,17 @@ class AffectTransformer(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T, D)``; padded steps come out as zero."""
-        if padding is None or exporting():
-            steps, valid = self.project(x).flatten(0, 1), None
-        else:
-            valid = (~padding).flatten().nonzero().squeeze(1)
-            steps = self.project(x.flatten(0, 1)[valid])  # (P, D), P valid steps of the whole batch
+        packing = None if padding is None or exporting() else Packing(padding)
+        steps = self.project(x if packing is None else packing.pack(x))  # (B, T, D), or (P, D) of P valid steps
         if self.position_scale is not None:
-            code = step_position(x.shape[1], steps.shape[1], x.device).to(steps.dtype) * self.position_scale
-            steps = steps + (code.repeat(x.shape[0], 1) if valid is None else code[valid % x.shape[1]])
+            code = step_position(x.shape[1], steps.shape[-1], x.device).to(steps.dtype) * self.position_scale
+            steps = steps + (code if packing is None else code[packing.valid % x.shape[1]])
         for layer in self.layers:
-            steps = layer(steps, x.shape[:2], valid, padding)
-        tokens = _spread(steps, x.shape[:2], valid)
-        return tokens if padding is None or valid is not None else tokens.masked_fill(padding.unsqueeze(-1), 0.0)
+            steps = layer(steps, packing, padding)
+        if packing is not None:
+            return packing.unpack(steps)
+        tokens: Tensor = steps
+        return tokens if padding is None else tokens.masked_fill(padding.unsqueeze(-1), 0.0)
 
 
 class _Layer(nn.Module):
@@ -92,29 +89,27 @@ class _Layer(nn.Module):
         nn.init.zeros_(self.query_key_value.bias)
         nn.init.zeros_(self.attention_out.bias)
 
-    def forward(self, steps: Tensor, shape: torch.Size, valid: Tensor | None, padding: Tensor | None) -> Tensor:
-        """Valid steps ``(P, D)`` of a ``(B, T)`` batch to ``(P, D)``."""
-        steps = steps + self._drop(self._attention(self.norm1(steps), shape, valid, padding))
-        most = max(1, _MOST_HIDDEN // self.linear1.out_features)
-        return steps + self._drop(in_pieces(self._feed, self.norm2(steps), most))
+    def forward(self, steps: Tensor, packing: Packing | None, padding: Tensor | None) -> Tensor:
+        """Steps ``(B, T, D)``, or the valid ones of ``packing``, ``(P, D)``, to the same shape."""
+        steps = steps + self._drop(self._attention(self.norm1(steps), packing, padding))
+        flat = self.norm2(steps).view(-1, steps.shape[-1])
+        fed = feed_forward(flat, self.linear1, self.linear2, self.dropout, training=self.training)
+        return steps + self._drop(fed.view(steps.shape))
 
-    def _feed(self, steps: Tensor) -> Tensor:
-        hidden = relu_dropout(self.linear1(steps), self.dropout, training=self.training)
-        fed: Tensor = self.linear2(hidden)
-        return fed
-
-    def _attention(self, steps: Tensor, shape: torch.Size, valid: Tensor | None, padding: Tensor | None) -> Tensor:
-        query, key, value = _spread(self.query_key_value(steps), shape, valid).chunk(3, dim=-1)
-        out = attend(query, key, value, self.heads, padding, self.dropout if self.training else 0.0).flatten(0, 1)
-        attended: Tensor = self.attention_out(out if valid is None else out[valid])
+    def _attention(self, steps: Tensor, packing: Packing | None, padding: Tensor | None) -> Tensor:
+        projected = self.query_key_value(steps)
+        if packing is None:
+            out = self._attend(projected, padding)
+        else:
+            parts = projected.split([group.steps for group in packing.groups])
+            pairs = zip(packing.groups, parts, strict=True)
+            out = torch.cat([group.pack(self._attend(group.unpack(part), group.padding)) for group, part in pairs])
+        attended: Tensor = self.attention_out(out)
         return attended
+
+    def _attend(self, projected: Tensor, padding: Tensor | None) -> Tensor:
+        query, key, value = projected.chunk(3, dim=-1)
+        return attend(query, key, value, self.heads, padding, self.dropout if self.training else 0.0)
 
     def _drop(self, x: Tensor) -> Tensor:
         return dropout(x, self.dropout, training=self.training)
-
-
-def _spread(steps: Tensor, shape: torch.Size, valid: Tensor | None) -> Tensor:
-    """Valid steps ``(P, D)`` back to ``(B, T, D)``, zeros elsewhere."""
-    if valid is None:
-        return steps.view(*shape, -1)
-    return steps.new_zeros(shape.numel(), steps.shape[-1]).index_copy(0, valid, steps).view(*shape, -1)

@@ -8,8 +8,7 @@ from torch import nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
-from coral_plugin.networks import attention
-from coral_plugin.networks.encoders import affect
+from coral_plugin.networks import attention, feedforward
 from coral_plugin.networks.encoders.affect import AffectTransformer
 from coral_plugin.networks.tokenizers import step_position
 
@@ -196,7 +195,7 @@ def test_long_series_in_pieces_equal_the_whole(monkeypatch):
     x, padding = a_batch()
     results = []
     for most in (10**9, 100):
-        monkeypatch.setattr(affect, "_MOST_HIDDEN", most)
+        monkeypatch.setattr(feedforward, "_CACHED", most)
         monkeypatch.setattr(attention, "MOST_WEIGHTS", most)
         monkeypatch.setattr(attention, "PIECE_WEIGHTS", most)
         ours.zero_grad()
@@ -207,7 +206,7 @@ def test_long_series_in_pieces_equal_the_whole(monkeypatch):
 
 
 def test_gradient_in_pieces_with_dropout_against_finite_differences(monkeypatch):
-    monkeypatch.setattr(affect, "_MOST_HIDDEN", 10)
+    monkeypatch.setattr(feedforward, "_CACHED", 10)
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 10)
     monkeypatch.setattr(attention, "PIECE_WEIGHTS", 10)
     test_gradient_with_dropout_against_finite_differences()
@@ -216,7 +215,7 @@ def test_gradient_in_pieces_with_dropout_against_finite_differences(monkeypatch)
 @pytest.mark.parametrize("padded", [True, False])
 def test_memory_of_a_training_step_does_not_grow_with_the_square_of_the_steps(monkeypatch, padded):
     """All weights of a layer would be 2 * 4 * steps**2, all hidden values 2 * 64 * steps; neither is held."""
-    monkeypatch.setattr(affect, "_MOST_HIDDEN", 2**13)
+    monkeypatch.setattr(feedforward, "_CACHED", 2**13)
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 2**13)
     monkeypatch.setattr(attention, "PIECE_WEIGHTS", 2**13)
     found = {}

@@ -1,0 +1,120 @@
+"""The feed-forward of a transformer layer, computed for a few steps at a time so that its hidden layer stays in cache.
+
+The hidden layer is 50 times as wide as the steps of the papers' affect data (2048 to 40): written to memory and read
+again by every operation it costs as much as the multiplications do. Here 256 steps go through both linear maps before
+the next ones, nothing of the hidden layer is kept, and the backward pass computes it again: one multiplication of seven
+more, and memory that grows with the width of the steps alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from coral_plugin.networks.dropout import kept, relu_dropout
+from coral_plugin.networks.recompute import in_pieces
+
+# hidden values that are held at once on a CPU: 2 MiB in float32, which a core's cache holds
+_CACHED = 2**19
+# and elsewhere, and by the plain path: 128 MiB
+_MOST_HIDDEN = 2**25
+
+
+def feed_forward(steps: Tensor, first: Any, second: Any, p: float, *, training: bool, fused: bool = True) -> Tensor:
+    """``second(dropout(relu(first(steps))))``.
+
+    Args:
+        steps: ``(P, D)``.
+        first: ``nn.Linear`` from D to the hidden width.
+        second: ``nn.Linear`` back to D.
+        p: Probability that a hidden value is dropped.
+        training: Whether anything is dropped.
+        fused: Whether the hidden layer may stay in the cache of a CPU; otherwise, on other devices and in other types
+            than float32 and float64 the operations follow each other (same result, other random numbers).
+
+    Returns:
+        ``(P, D)``.
+    """
+    p = p if training else 0.0
+    if fused and _fits(steps):
+        result: Tensor = _FeedForward.apply(steps, first.weight, first.bias, second.weight, second.bias, p)
+        return result
+
+    def plain(some: Tensor) -> Tensor:
+        return F.linear(relu_dropout(first(some), p, training=training), second.weight, second.bias)
+
+    return in_pieces(plain, steps, max(1, _MOST_HIDDEN // first.out_features))
+
+
+def _fits(steps: Tensor) -> bool:
+    return (
+        steps.device.type == "cpu"
+        and steps.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.compiler.is_compiling()
+        and type(steps) is Tensor
+    )
+
+
+class _FeedForward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w1: Tensor, b1: Tensor, w2: Tensor, b2: Tensor, p: float) -> Tensor:
+        out = torch.empty_like(x)
+        pieces = _pieces(x, w1)
+        hidden, scratch = _buffers(x, w1)
+        back = (w2 / (1 - p)).t()
+        masks = []
+        for start, end in pieces:
+            part = hidden[: end - start]
+            mask = kept(part.shape, p) if p else None
+            _hidden(x[start:end], w1, b1, mask, part, scratch)
+            torch.addmm(b2, part, back, out=out[start:end])
+            masks.append(mask)
+        ctx.save_for_backward(x, w1, b1, w2)
+        ctx.p, ctx.masks = p, masks
+        return out
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        x, w1, b1, w2 = ctx.saved_tensors
+        grad = grads[0] / (1 - ctx.p)
+        pieces = _pieces(x, w1)
+        ones = torch.cat([x, x.new_ones(len(x), 1)], dim=1)  # the bias is the weight of a constant input
+        of_first, of_second = x.new_zeros(x.shape[1] + 1, len(w1)), torch.zeros_like(w2)
+        of_x = torch.empty_like(x)
+        hidden, of_hidden = _buffers(x, w1)
+        for (start, end), mask in zip(pieces, ctx.masks, strict=True):
+            part, of_part = hidden[: end - start], of_hidden[: end - start]
+            _hidden(x[start:end], w1, b1, mask, part, of_hidden)
+            of_second.addmm_(grad[start:end].t(), part)
+            torch.mm(grad[start:end], w2, out=of_part)
+            # what was dropped or negative is exactly zero in the hidden layer
+            torch.ops.aten.threshold_backward.grad_input(of_part, part, 0, grad_input=of_part)
+            of_first.addmm_(ones[start:end].t(), of_part)
+            torch.mm(of_part, w1, out=of_x[start:end])
+        return of_x, of_first[:-1].t(), of_first[-1], of_second, grads[0].sum(0), None
+
+
+def _pieces(x: Tensor, w1: Tensor) -> list[tuple[int, int]]:
+    size = _rows(w1)
+    return [(start, min(start + size, len(x))) for start in range(0, len(x), size)]
+
+
+def _rows(w1: Tensor) -> int:
+    return max(1, _CACHED // len(w1))
+
+
+def _buffers(x: Tensor, w1: Tensor) -> tuple[Tensor, Tensor]:
+    """Two hidden layers of one piece, ``(rows, F)`` each."""
+    shape = min(_rows(w1), len(x)), len(w1)
+    return x.new_empty(shape), x.new_empty(shape)
+
+
+def _hidden(x: Tensor, w1: Tensor, b1: Tensor, mask: Tensor | None, out: Tensor, scratch: Tensor) -> None:
+    torch.addmm(b1, x, w1.t(), out=out).relu_()
+    if mask is not None:
+        out.mul_(scratch[: len(x)].copy_(mask))
