@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,7 +29,7 @@ class Group:
     def unpack(self, steps: Tensor) -> Tensor:
         """Valid steps ``(steps, D)`` to ``(R, T, D)``, zeros elsewhere."""
         rows = steps.new_zeros(self.padding.numel(), steps.shape[-1])
-        return rows.index_copy(0, self.valid, steps).view(*self.padding.shape, -1)
+        return rows.index_copy(0, self.valid, steps).view(*self.padding.shape, steps.shape[-1])
 
     def pack(self, rows: Tensor) -> Tensor:
         """``(R, T, D)`` to valid steps ``(steps, D)``."""
@@ -44,6 +45,7 @@ class Packing:
 
     Args:
         padding: ``(B, T)``, True for what is no step.
+        in_groups: Whether there may be several groups.
 
     Attributes:
         groups: Groups of samples.
@@ -55,18 +57,17 @@ class Packing:
         ([(1, 8), (1, 1)], [0, 1, 2, 3, 4, 5, 6, 7, 8])
     """
 
-    def __init__(self, padding: Tensor) -> None:
+    def __init__(self, padding: Tensor, *, in_groups: bool = True) -> None:
         self._shape = padding.shape
-        places = torch.arange(1, padding.shape[1] + 1, device=padding.device)
         positions = torch.arange(padding.numel(), device=padding.device).view(padding.shape)
         self.groups: list[Group] = []
         valid = []
-        for rows, length in _similar(padding, places):
-            part = padding if rows is None else padding[rows, :length]
+        grouped = in_groups and padding.device.type == "cpu" and len(padding) > 1
+        for rows, length in _similar(padding) if grouped else [(slice(None), padding.shape[1])]:
+            part = padding[rows, :length]
             inside = (~part).flatten().nonzero().squeeze(1)
             self.groups.append(Group(len(inside), part, inside))
-            place = positions if rows is None else positions[rows, :length]
-            valid.append(place.flatten()[inside])
+            valid.append(positions[rows, :length].flatten()[inside])
         self.valid = torch.cat(valid)
 
     def pack(self, batch: Tensor) -> Tensor:
@@ -76,15 +77,12 @@ class Packing:
     def unpack(self, steps: Tensor) -> Tensor:
         """Valid steps ``(P, D)`` to ``(B, T, D)``, zeros elsewhere."""
         batch = steps.new_zeros(self._shape.numel(), steps.shape[-1])
-        return batch.index_copy(0, self.valid, steps).view(*self._shape, -1)
+        return batch.index_copy(0, self.valid, steps).view(*self._shape, steps.shape[-1])
 
 
-def _similar(padding: Tensor, places: Tensor) -> list[tuple[Tensor | None, int]]:
+def _similar(padding: Tensor) -> list[tuple[Any, int]]:
     """Rows of samples of similar length, longest first, and how many places their longest one fills."""
-    if padding.device.type != "cpu" or not len(padding):
-        return [(None, padding.shape[1])]
-    lengths = (~padding * places).amax(dim=1).clamp(min=1)
-    longest = int(lengths.max())
-    halvings = (longest / lengths).log2().floor().clamp(max=_GROUPS - 1)
+    lengths = (~padding * torch.arange(1, padding.shape[1] + 1)).amax(dim=1).clamp(min=1)
+    halvings = (lengths.max() / lengths).log2().floor().clamp(max=_GROUPS - 1)
     groups = [(halvings == number).nonzero().squeeze(1) for number in range(_GROUPS)]
     return [(rows, int(lengths[rows].max())) for rows in groups if len(rows)]

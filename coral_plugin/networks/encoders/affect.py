@@ -32,6 +32,9 @@ class AffectTransformer(nn.Module):
         feedforward: Hidden width of a layer's feed-forward.
         dropout: Probability, in the three places where ``nn.TransformerEncoderLayer`` has it.
         positions: Whether each step has a code of its place (:func:`step_position`).
+        fused: Whether a CPU keeps a feed-forward's hidden layer in its cache and attends within groups of samples of
+            similar length; otherwise one operation follows the other over the whole batch. The results are the same,
+            the numbers that dropout draws are not.
 
     Raises:
         InputError: the modality has no time steps, or the dropout is no probability below 1.
@@ -50,21 +53,23 @@ class AffectTransformer(nn.Module):
         feedforward: int = 2048,
         dropout: float = 0.1,
         positions: bool = False,
+        fused: bool = True,
     ) -> None:
         super().__init__()
+        self.fused = fused
         if not modality.temporal:
             raise InputError(f"affect_transformer encodes sequences; {modality.name!r} is of kind {modality.kind}.")
         if not 0 <= dropout < 1:
             raise InputError(f"affect_transformer needs a dropout in [0, 1), got {dropout}.")
         fitting = max(h for h in range(1, heads + 1) if width % h == 0)
         self.project = nn.Linear(modality.features, width, bias=False)
-        self.layers = nn.ModuleList(_Layer(width, fitting, feedforward, dropout) for _ in range(layers))
+        self.layers = nn.ModuleList(_Layer(width, fitting, feedforward, dropout, fused=fused) for _ in range(layers))
         # among the weights, so that those of a network without position code are not loaded into one with it
         self.register_buffer("position_scale", torch.ones(()) if positions else None)
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T, D)``; padded steps come out as zero."""
-        packing = None if padding is None or exporting() else Packing(padding)
+        packing = None if padding is None or exporting() else Packing(padding, in_groups=self.fused)
         steps = self.project(x if packing is None else packing.pack(x))  # (B, T, D), or (P, D) of P valid steps
         if self.position_scale is not None:
             code = step_position(x.shape[1], steps.shape[-1], x.device).to(steps.dtype) * self.position_scale
@@ -78,9 +83,9 @@ class AffectTransformer(nn.Module):
 
 
 class _Layer(nn.Module):
-    def __init__(self, width: int, heads: int, feedforward: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, feedforward: int, dropout: float, *, fused: bool) -> None:
         super().__init__()
-        self.heads, self.dropout = heads, dropout
+        self.heads, self.dropout, self.fused = heads, dropout, fused
         self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.attention_out = nn.Linear(width, width)
@@ -93,7 +98,8 @@ class _Layer(nn.Module):
         """Steps ``(B, T, D)``, or the valid ones of ``packing``, ``(P, D)``, to the same shape."""
         steps = steps + self._drop(self._attention(self.norm1(steps), packing, padding))
         flat = self.norm2(steps).view(-1, steps.shape[-1])
-        fed = feed_forward(flat, self.linear1, self.linear2, self.dropout, training=self.training)
+        p = self.dropout if self.training else 0.0
+        fed = feed_forward(flat, self.linear1, self.linear2, p, fused=self.fused)
         return steps + self._drop(fed.view(steps.shape))
 
     def _attention(self, steps: Tensor, packing: Packing | None, padding: Tensor | None) -> Tensor:
