@@ -41,7 +41,12 @@ def encoders() -> str:
     for name in names(ENCODERS):
         encoder = ENCODERS.get(name)
         lines = [f"## `{name}`", _description(encoder)]
-        if name != _FAMILY:
+        if name == _FAMILY:
+            lines.append(
+                'Written `multibench:CLASS(sizes)`, such as `--encoder "vision=multibench:GRU(35, 128)"`; it needs '
+                "a MultiBench checkout in `MULTIBENCH_ROOT` ([MultiBench](multibench.md))."
+            )
+        else:
             rows = [row for kind in KINDS for shape in _SHAPES[kind] if (row := _example(name, kind, shape))]
             lines.append(table(("kind", "values of a sample", "tokens", "parameters"), rows, numbers=3))
             lines.append(_options(encoder))

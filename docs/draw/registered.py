@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cache
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 from tables import code, default_of, entries, table
@@ -104,10 +104,22 @@ def settings(name: str) -> str:
     """Settings of a method with their defaults and meanings."""
     cls = OBJECTIVES.get(name).Settings
     texts = entries(cls)
-    rows = [(f"`{f.name}`", code(default_of(f)), texts[f.name]) for f in dataclasses.fields(cls)]
+    hints = get_type_hints(cls)
+    rows = [
+        (f"`{f.name}`", code(default_of(f)), texts[f.name] + _choices(hints[f.name], texts[f.name]))
+        for f in dataclasses.fields(cls)
+    ]
     if not rows:
         return "This method has no settings."
     return table(("setting", "default", "meaning"), rows)
+
+
+def _choices(hint: Any, text: str) -> str:
+    """Values that a setting takes, where its text does not name them all."""
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    if all(f"`{choice}`" in text for choice in choices):
+        return ""
+    return f" One of {', '.join(f'`{choice}`' for choice in choices)}."
 
 
 def _default(method: Any, key: str) -> str:
