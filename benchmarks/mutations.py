@@ -164,16 +164,16 @@ MUTATIONS = (
     ),
     Mutation(
         "a sweep that stops early",
-        "coral_plugin/evaluation/probe/logistic.py",
+        "coral_plugin/evaluation/probe/newton.py",
         "NEWTON_TOLERANCE = 1e-6",
         "NEWTON_TOLERANCE = 1e-1",
         (OF_LOGISTIC + "test_every_c_of_a_sweep_on_real_features_is_the_converged_one",),
     ),
     Mutation(
         "unconverged fits reported as converged",
-        "coral_plugin/evaluation/probe/logistic.py",
-        "    return theta, False",
-        "    return theta, True",
+        "coral_plugin/evaluation/probe/newton.py",
+        "    return theta, converged",
+        "    return theta, converged | True",
         (OF_LOGISTIC + "test_a_fit_that_stops_early_is_told",),
     ),
     Mutation(

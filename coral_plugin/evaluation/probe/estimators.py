@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 # weight of a neighbour: exp(cosine / SOFTNESS), as in the kNN of instance discrimination (arXiv:1805.01978)
 SOFTNESS = 0.07
@@ -79,15 +83,24 @@ def one_thread() -> Iterator[None]:
     descheduled between the many small products, which made a sweep on 6,000 samples up to thirty times slower.
     """
     import torch
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with threadpool_limits(1):
+        with _thread_pools().limit(limits=1):
             yield
     finally:
         torch.set_num_threads(threads)
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """The pools of the libraries that a probe computes with; looking for them takes longer than a small probe."""
+    import scipy.linalg  # noqa: F401
+    import sklearn.linear_model  # noqa: F401
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def affine(weights: np.ndarray, bias: np.ndarray, new: np.ndarray) -> np.ndarray:

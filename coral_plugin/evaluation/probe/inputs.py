@@ -12,6 +12,8 @@ LabelledFeatures = tuple[np.ndarray, np.ndarray]
 Scaling = tuple[np.ndarray, np.ndarray]
 """Mean and standard deviation of each feature, ``(d,)``."""
 _FARTHEST = 1e6
+_COLUMNS = 256
+_VALUES = 1 << 16
 
 
 def check_features(split: LabelledFeatures, name: str, task: Task) -> LabelledFeatures:
@@ -65,8 +67,9 @@ def check_widths(train: LabelledFeatures, valid: LabelledFeatures | None, test: 
 
 def scaling_of(features: np.ndarray) -> Scaling:
     """Mean and standard deviation of each column ``(N, d)``; infinite where it is constant, so that it becomes 0."""
-    mean = features.mean(axis=0, dtype=np.float64)
-    scale = features.std(axis=0, dtype=np.float64)
+    blocks = [features[:, start : start + _COLUMNS] for start in range(0, features.shape[1], _COLUMNS)]
+    mean = np.concatenate([block.mean(axis=0, dtype=np.float64) for block in blocks])
+    scale = np.concatenate([block.std(axis=0, dtype=np.float64) for block in blocks])
     # the rounding noise of a constant must not become a feature
     constant = scale <= 10 * np.finfo(features.dtype).eps * np.abs(mean)
     scale[constant | (scale == 0)] = np.inf
@@ -82,7 +85,13 @@ def scaled(features: np.ndarray, scaling: Scaling | None) -> np.ndarray:
     if scaling is None:
         return features
     mean, scale = scaling
-    return ((features - mean) / scale).clip(-_FARTHEST, _FARTHEST).astype(features.dtype)
+    result = np.empty_like(features)
+    # few samples at a time: what is computed in float64 stays in the cache
+    size = max(1, _VALUES // features.shape[1])
+    for start in range(0, len(features), size):
+        rows = slice(start, start + size)
+        result[rows] = ((features[rows] - mean) / scale).clip(-_FARTHEST, _FARTHEST)
+    return result
 
 
 def stack_samples(first: LabelledFeatures, second: LabelledFeatures) -> LabelledFeatures:

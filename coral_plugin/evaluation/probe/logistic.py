@@ -2,67 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
-from scipy.special import log_softmax, softmax
+from scipy.special import softmax
 
-from coral_plugin.evaluation.probe.estimators import Predictor, affine
+from coral_plugin.evaluation.probe.estimators import Predictor
+from coral_plugin.evaluation.probe.newton import minimise
+from coral_plugin.evaluation.probe.rows import Rows, Space
 
-# a fit has converged when the next Newton step would lower the loss by less than this share of it
-NEWTON_TOLERANCE = 1e-6
-_REDUCTION = 0.1
-_SMALLEST_STEP = 1e-8
-_JITTER = 1e-6
+# columns of a matrix product up to which one more of them costs little
+_COLUMNS = 24
+_PLAIN_TOLERANCE = 1e-8
 
 
 def logistic_path(
-    x: np.ndarray, y: np.ndarray, values: Iterable[float], *, classes: int, max_iterations: int
+    x: np.ndarray | Rows, y: np.ndarray, values: Iterable[float], *, classes: int, max_iterations: int
 ) -> Iterator[Predictor]:
     """Logistic regression, ``sum CE + |W|² / (2 C)``, the model of scikit-learn's ``LogisticRegression``.
 
-    Solved by Newton's method with conjugate gradients (Nocedal and Wright, Numerical Optimization, section 7.1).
     scikit-learn's solvers stop by a gradient that does not know C: from a warm start they end at once where C is
-    great, and from zero they need thousands of steps. Each fit starts where the one before it ended; classes that
-    ``y`` lacks have probability 0.
+    great, and from zero they need thousands of steps. Here (:func:`~coral_plugin.evaluation.probe.newton.minimise`)
+    each penalty is fitted until it has converged, a few of them side by side, the next ones from where those before
+    them ended. :func:`plain_logistic_path` is scikit-learn's, one by one.
 
     Args:
-        x: Features ``(N, d)``.
+        x: Features ``(N, d)``, or samples that several paths share; a fit starts where one of the same C ended on them.
         y: Classes ``(N,)``, integers below ``classes``.
         values: The C, best from small to great.
-        classes: K, the width of the result.
+        classes: K, the width of the result; classes that ``y`` lacks have probability 0.
         max_iterations: Greatest number of conjugate-gradient steps in each fit; one that needs more is not
             ``converged``.
     """
+    rows = x if isinstance(x, Rows) else Rows(x)
     present, index = np.unique(y, return_inverse=True)
     if len(present) == 1:
-        certain = np.eye(classes)[present[0]]
-        yield from (Predictor(partial(affine, np.zeros((x.shape[1], classes)), certain)) for _ in values)
+        yield from _constant(present[0], classes, values)
         return
-    yield from _fitted(_Rows(x), np.eye(len(present))[index], present, values, classes, max_iterations)
+    onehot = np.eye(len(present))[:, index]
+    targets = onehot[None, -_outputs(len(present)) :]
+    for theta, converged in _fits(rows, targets, values, max_iterations):
+        yield Predictor(_Solution(rows, theta[0], present, classes), bool(converged[0]))
 
 
-def labels_path(x: np.ndarray, y: np.ndarray, values: Iterable[float], *, max_iterations: int) -> Iterator[Predictor]:
+def labels_path(
+    x: np.ndarray | Rows, y: np.ndarray, values: Iterable[float], *, max_iterations: int
+) -> Iterator[Predictor]:
     """One logistic regression for each label, all with the same C; a label that never varies is predicted constant.
 
     Args:
-        x: Features ``(N, d)``.
+        x: Features ``(N, d)``, or samples that several paths share.
         y: 0 or 1, ``(N, L)``.
         values: The C, best from small to great.
         max_iterations: Greatest number of steps in each fit, as in :func:`logistic_path`.
     """
-    values, rows, both = list(values), _Rows(x), np.arange(2)
-    paths = [
-        _fitted(rows, np.eye(2)[label], both, values, 2, max_iterations)
-        if np.ptp(label)
-        else logistic_path(x, label, values, classes=2, max_iterations=max_iterations)
-        for label in y.T
-    ]
-    for predictors in zip(*paths, strict=True):
-        yield stack_labels(predictors)
+    rows = x if isinstance(x, Rows) else Rows(x)
+    values, varied, both = list(values), np.ptp(y, axis=0) > 0, np.arange(2)
+    constant = [next(_constant(label, 2, [1.0])) for label in y[0]]
+    nothing = (np.zeros((0, 1, 1)), np.zeros(0, bool))
+    targets = y.T[varied, None].astype(np.float64)
+    fits = _fits(rows, targets, values, max_iterations) if varied.any() else (nothing for _ in values)
+    for theta, converged in fits:
+        predictors = list(constant)
+        for at, label in enumerate(np.flatnonzero(varied)):
+            predictors[label] = Predictor(_Solution(rows, theta[at], both, 2), bool(converged[at]))
+        yield stack_labels(tuple(predictors))
+
+
+def plain_logistic_path(
+    x: np.ndarray, y: np.ndarray, values: Iterable[float], *, classes: int, max_iterations: int
+) -> Iterator[Predictor]:
+    """The models of :func:`logistic_path` by scikit-learn's L-BFGS, one by one and each from zero.
+
+    Args:
+        x: Features ``(N, d)``.
+        y: Classes ``(N,)``, integers below ``classes``.
+        values: The C.
+        classes: K, the width of the result.
+        max_iterations: Greatest number of L-BFGS steps; a fit that needs more is not ``converged``.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    present = np.unique(y)
+    if len(present) == 1:
+        yield from _constant(present[0], classes, values)
+        return
+    for value in values:
+        model = LogisticRegression(C=value, max_iter=max_iterations, tol=_PLAIN_TOLERANCE)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", ConvergenceWarning)
+            model.fit(x.astype(np.float64), y)
+        stopped = any(issubclass(warning.category, ConvergenceWarning) for warning in caught)
+        yield Predictor(partial(_spread, model.predict_proba, present, classes), not stopped)
+
+
+def plain_labels_path(
+    x: np.ndarray, y: np.ndarray, values: Iterable[float], *, max_iterations: int
+) -> Iterator[Predictor]:
+    """The models of :func:`labels_path` by scikit-learn, as in :func:`plain_logistic_path`."""
+    for value in values:
+        yield stack_labels(
+            tuple(
+                next(plain_logistic_path(x, label, [value], classes=2, max_iterations=max_iterations)) for label in y.T
+            )
+        )
 
 
 def stack_labels(predictors: tuple[Predictor, ...]) -> Predictor:
@@ -70,143 +116,77 @@ def stack_labels(predictors: tuple[Predictor, ...]) -> Predictor:
     return Predictor(partial(_side_by_side, predictors), all(predict.converged for predict in predictors))
 
 
-class _Rows:
-    """Centred samples with a column of ones, in coordinates of few dimensions.
+class _Solution:
+    """Probabilities from fitted parameters ``(K, r + 1)``, of features or of samples that share the coordinates."""
 
-    A penalty on the length of the weights is blind to rotations, and the best weights lie in the span of the samples:
-    a fit on the coordinates of the samples in their span is the fit on the features, in at most N dimensions.
-    """
+    def __init__(self, rows: Rows, theta: np.ndarray, present: np.ndarray, classes: int) -> None:
+        self.theta, self.present, self.classes = theta, present, classes
+        self._space: Space | None = rows.space
+        self._weights, self._bias = np.zeros((0, 0)), np.zeros(0)
 
-    def __init__(self, x: np.ndarray) -> None:
-        x = x.astype(np.float64)
-        self.mean = x.mean(axis=0)
-        x -= self.mean
-        self.back: np.ndarray | None = None
-        if x.shape[1] > len(x):
-            x, self.back = _span(x)
-        # products of float32 neither overflow nor vanish, whatever the unit of the features
-        self.unit = float(np.abs(x).max()) or 1.0
-        self.full = np.concatenate([x / self.unit, np.ones((len(x), 1))], axis=1)
-        self.half = self.full.astype(np.float32)
+    def weights(self) -> tuple[np.ndarray, np.ndarray]:
+        """Weights ``(d, K)`` and biases, computed where features are first predicted: few candidates ever are."""
+        if self._space is not None:
+            self._weights, self._bias = self._space.weights(self.theta)
+            self._space = None  # the samples need not stay in memory
+        return self._weights, self._bias
 
-    def predictor(self, theta: np.ndarray, present: np.ndarray, classes: int, *, converged: bool) -> Predictor:
-        weights = theta[:-1] / self.unit
-        weights = weights if self.back is None else self.back @ weights
-        bias = theta[-1] - self.mean @ weights
-        return Predictor(partial(_probabilities, weights, bias, present, classes), converged)
-
-
-def _fitted(
-    rows: _Rows, onehot: np.ndarray, present: np.ndarray, values: Iterable[float], classes: int, max_iterations: int
-) -> Iterator[Predictor]:
-    outputs = onehot.shape[1] if onehot.shape[1] > 2 else 1
-    theta = np.zeros((rows.full.shape[1], outputs))
-    for value in values:
-        theta, converged = _newton(rows, onehot, value * rows.unit**2, theta, max_iterations)
-        yield rows.predictor(theta, present, classes, converged=converged)
+    def __call__(self, new: np.ndarray | Rows) -> np.ndarray:
+        if isinstance(new, Rows):
+            logits = new.full @ self.theta.T
+        else:
+            weights, bias = self.weights()
+            logits = new @ weights + bias
+        if logits.shape[1] == 1:
+            logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+        return _in_classes(softmax(logits, axis=1), self.present, self.classes)
 
 
-def _newton(
-    rows: _Rows, onehot: np.ndarray, cost: float, theta: np.ndarray, max_iterations: int
-) -> tuple[np.ndarray, bool]:
-    """Parameters ``(r + 1, K)`` of the least loss, the bias in the last row, and whether they were reached.
-
-    Two classes have one logit: ``theta`` is ``(r + 1, 1)``. Loss and gradient are of float64; the direction need not be
-    exact, and its products of float32 take half the time.
-    """
-    penalty = np.full((len(theta), 1), 1 / cost)
-    penalty[-1] = 0
-    target = onehot[:, -theta.shape[1] :]
-    logits = rows.full @ theta
-    loss, p = _loss(logits, onehot, penalty, theta)
-    solve, spent, steps = None, 0, 0
-    while steps < max_iterations:
-        gradient = rows.full.T @ (p - target) + penalty * theta
-        # a new preconditioner costs as much as r / 2K steps: it is made anew when so many were taken with the old one
-        if solve is None or spent >= rows.full.shape[1] / (2 * theta.shape[1]):
-            solve, spent = _preconditioner(rows.half, p, penalty), 0
-        direction, taken = _conjugate_gradients(rows.half, p, penalty, gradient, solve, max_iterations - steps)
-        steps, spent = steps + taken, spent + taken
-        decrease = -float((gradient * direction).sum())
-        converged, size, change = decrease <= NEWTON_TOLERANCE * loss, 1.0, rows.full @ direction
-        while size >= _SMALLEST_STEP:
-            tried, q = _loss(logits + size * change, onehot, penalty, theta + size * direction)
-            if tried <= loss - 1e-4 * size * decrease:
-                break
-            size /= 2
-        else:  # no step of float64 makes the loss any less
-            return theta, converged
-        theta, logits, loss, p = theta + size * direction, logits + size * change, tried, q
-        if converged:
-            return theta, True
-    return theta, False
+def _fits(
+    rows: Rows, targets: np.ndarray, values: Iterable[float], max_iterations: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Parameters ``(L, K, r + 1)`` of L problems, and whether each has converged ``(L,)``, for each C."""
+    values, theta = list(values), np.zeros((*targets.shape[:2], rows.full.shape[1]))
+    problems = len(theta)
+    together = max(1, _COLUMNS // (problems * targets.shape[1]))
+    for first in range(0, len(values), together):
+        taken = values[first : first + together]
+        starts = [rows.starts.get(value, theta) for value in taken]
+        start = np.concatenate([known if known.shape == theta.shape else theta for known in starts])
+        costs = np.repeat(np.array(taken) * rows.space.unit**2, problems)
+        fitted, converged = minimise(rows, np.tile(targets, (len(taken), 1, 1)), costs, start, max_iterations)
+        for at, value in enumerate(taken):
+            part = slice(at * problems, (at + 1) * problems)
+            rows.starts[value] = theta = fitted[part]
+            yield theta, converged[part]
 
 
-def _loss(logits: np.ndarray, onehot: np.ndarray, penalty: np.ndarray, theta: np.ndarray) -> tuple[float, np.ndarray]:
-    """The loss, and the probabilities of the classes that have a logit."""
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    logs = log_softmax(logits, axis=1)
-    loss = -(onehot * logs).sum() + 0.5 * (penalty * theta * theta).sum()
-    return float(loss), np.exp(logs[:, -theta.shape[1] :])
+def _outputs(classes: int) -> int:
+    """Number of logits: two classes have one."""
+    return classes if classes > 2 else 1
 
 
-def _preconditioner(z: np.ndarray, p: np.ndarray, penalty: np.ndarray) -> Any:
-    """Cholesky factor ``(r + 1, r + 1)`` of one curvature for all classes; the least sure class weighs a sample."""
-    weights = (p * (1 - p)).max(axis=1).astype(z.dtype)
-    curvature = ((z.T * weights) @ z).astype(np.float64)
-    diagonal = np.diagonal(curvature)
-    curvature[np.diag_indices_from(curvature)] += penalty[:, 0] + _JITTER * (diagonal + diagonal.max())
-    return cho_factor(curvature, lower=True)
+def _constant(label: int, classes: int, values: Iterable[float]) -> Iterator[Predictor]:
+    """A predictor that is certain of one class, for each value."""
+    outputs: Callable[..., np.ndarray] = partial(_certain, np.eye(classes)[label])
+    yield from (Predictor(outputs) for _ in values)
 
 
-def _conjugate_gradients(
-    z: np.ndarray, p: np.ndarray, penalty: np.ndarray, gradient: np.ndarray, factor: Any, most: int
-) -> tuple[np.ndarray, int]:
-    """``-H⁻¹ gradient`` to a tenth, and the number of steps; at most ``most`` are taken."""
-    p, penalty = p.astype(z.dtype), penalty.astype(z.dtype)
-    solution = np.zeros_like(gradient)
-    # a gradient of any size is one of size 1 to float32
-    unit = float(np.abs(gradient).max()) or 1.0
-    residual = (-gradient / unit).astype(z.dtype)
-    solved = cho_solve(factor, residual)
-    towards, length = solved, float((residual * solved).sum())
-    enough = _REDUCTION**2 * length
-    for step in range(most):
-        if length <= enough:
-            return unit * solution, step
-        logits = z @ towards.astype(z.dtype)
-        curved = z.T @ (p * (logits - (p * logits).sum(axis=1, keepdims=True))) + penalty * towards
-        curvature = float((towards * curved).sum())
-        if curvature <= 0:  # of rounding: the loss does not change with a number added to every bias
-            return unit * solution, step
-        size = length / curvature
-        solution, residual = solution + size * towards, residual - size * curved
-        solved = cho_solve(factor, residual)
-        length, before = float((residual * solved).sum()), length
-        towards = solved + length / before * towards
-    return unit * solution, most
+def _certain(row: np.ndarray, new: np.ndarray | Rows) -> np.ndarray:
+    return np.tile(row, (len(new), 1))
 
 
-def _span(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates ``(N, r)`` of the samples in their span, and the map of weights back to features ``(d, r)``."""
-    squares, vectors = np.linalg.eigh(x @ x.T)
-    kept = squares > 1e-12 * squares[-1]
-    if not kept.any():  # all features are 0
-        return np.zeros((len(x), 1)), np.zeros((x.shape[1], 1))
-    lengths, vectors = np.sqrt(squares[kept]), vectors[:, kept]
-    return vectors * lengths, x.T @ (vectors / lengths)
-
-
-def _probabilities(
-    weights: np.ndarray, bias: np.ndarray, present: np.ndarray, classes: int, new: np.ndarray
+def _spread(
+    probabilities: Callable[[np.ndarray], np.ndarray], present: np.ndarray, classes: int, new: np.ndarray
 ) -> np.ndarray:
-    logits = new @ weights + bias
-    if logits.shape[1] == 1:
-        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
-    probabilities = np.zeros((len(new), classes))
-    probabilities[:, present] = softmax(logits, axis=1)
-    return probabilities
+    return _in_classes(probabilities(new), present, classes)
+
+
+def _in_classes(probabilities: np.ndarray, present: np.ndarray, classes: int) -> np.ndarray:
+    """Probabilities of the classes that were ``present``, ``(M, classes)``, and 0 of all others."""
+    full = np.zeros((len(probabilities), classes))
+    full[:, present] = probabilities
+    return full
 
 
 def _side_by_side(predictors: tuple[Predictor, ...], new: np.ndarray) -> np.ndarray:

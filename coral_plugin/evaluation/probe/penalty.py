@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from coral_plugin.evaluation.metrics import metric_named, score_outputs
 from coral_plugin.evaluation.probe import reference
 from coral_plugin.evaluation.probe.estimators import FitPath, Predictor, neighbours_path, ridge_path
 from coral_plugin.evaluation.probe.inputs import LabelledFeatures
-from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path
+from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path, plain_labels_path, plain_logistic_path
+from coral_plugin.evaluation.probe.rows import Rows
 from coral_plugin.evaluation.probe.settings import ProbeSettings
 
 COSTS = tuple(10.0**i for i in range(-4, 5))
@@ -35,6 +37,8 @@ class ModelFamily:
         numeric_targets: Whether ``path`` needs numbers ``(N, L)``, one-hot for classes.
         standardise: Whether the features are standardised first.
         search: Search over values, called with the function that scores one value; None tries all ``values``.
+        prepare: Function that turns the features of all samples of a probe into what ``path`` takes, of which the first
+            N rows are a part that shares the work.
     """
 
     setting: str
@@ -44,6 +48,7 @@ class ModelFamily:
     numeric_targets: bool = False
     standardise: bool = True
     search: Callable[[Callable[[float], float]], float] | None = None
+    prepare: Callable[[np.ndarray], Any] = np.asarray
 
     def encode(self, targets: np.ndarray, task: Task) -> np.ndarray:
         """Targets in the form that :attr:`path` takes."""
@@ -57,6 +62,7 @@ class ModelFamily:
 def model_family(task: Task, settings: ProbeSettings) -> ModelFamily:
     """The models among which a probe chooses, with their candidate values."""
     classes, published = len(task.classes), settings.kind == "reference"
+    plain = settings.solver == "scikit-learn"
     if settings.kind == "knn":
         return ModelFamily(
             setting="neighbours",
@@ -81,18 +87,27 @@ def model_family(task: Task, settings: ProbeSettings) -> ModelFamily:
     elif published:
         path = reference.reference_labels_path
     elif task.kind == "multilabel":
-        path = partial(labels_path, max_iterations=settings.max_iterations)
+        path = partial(plain_labels_path if plain else labels_path, max_iterations=settings.max_iterations)
     else:
-        path = partial(logistic_path, classes=classes, max_iterations=settings.max_iterations)
+        fits = plain_logistic_path if plain else logistic_path
+        path = partial(fits, classes=classes, max_iterations=settings.max_iterations)
     search = reference.sweep_costs if published and task.kind == "classification" else None
     costs = reference.COARSE if published else COSTS
-    return ModelFamily(setting="C", values=costs, default=1.0, path=path, standardise=not published, search=search)
+    return ModelFamily(
+        setting="C",
+        values=costs,
+        default=1.0,
+        path=path,
+        standardise=not published,
+        search=search,
+        prepare=np.asarray if published or plain else Rows,
+    )
 
 
 def choose_value(
     family: ModelFamily,
-    train: LabelledFeatures,
-    valid: LabelledFeatures | None,
+    train: tuple[Any, np.ndarray],
+    valid: tuple[Any, np.ndarray] | None,
     task: Task,
     settings: ProbeSettings,
 ) -> tuple[float, str, list[float]]:

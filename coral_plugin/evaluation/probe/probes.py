@@ -162,10 +162,18 @@ def fit_probe(
         directions = _directions(train[0], components) if components is not None else None
         train = _along(directions, train)
         valid = _along(directions, valid) if valid is not None else None
-        chosen, chosen_on, unconverged = choose_value(family, train, valid, task, settings)
         both = valid is not None and refit_on_valid
-        last = stack_samples(train, valid) if valid is not None and both else train
-        fitted = next(iter(family.path(last[0], family.encode(last[1], task), [chosen])))
+        features, targets = stack_samples(train, valid) if valid is not None and both else train
+        # what the last fit needs is prepared once, for the fits before it too
+        rows, count = family.prepare(features), len(train[0])
+        chosen, chosen_on, unconverged = choose_value(
+            family,
+            (rows[:count], train[1]) if valid is not None else train,
+            (rows[count:], valid[1]) if valid is not None and both else valid,
+            task,
+            settings,
+        )
+        fitted = next(iter(family.path(rows, family.encode(targets, task), [chosen])))
     setting = {
         family.setting: chosen,
         "chosen_on": chosen_on,

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from coral_plugin.errors import InputError
 
 ProbeKind = Literal["linear", "knn", "ridge", "reference"]
+Solver = Literal["newton", "scikit-learn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,14 +20,16 @@ class ProbeSettings:
             task; ``knn``: nearest neighbours by cosine; ``reference``: the probe of the published tables.
         neighbours: Number of neighbours for ``knn``; 0 chooses among 1, 5, 10, 20, 50 and 100 on the validation
             samples.
-        max_iterations: Greatest number of conjugate-gradient steps in each fit of ``linear``. A fit that needs more is
-            named in the setting of the score.
+        max_iterations: Greatest number of conjugate-gradient steps in each fit of ``linear``, or of L-BFGS steps of
+            scikit-learn. A fit that needs more is named in the setting of the score.
+        solver: Who fits the logistic regressions of ``linear``: ``newton``, all penalties with shared work, each until
+            it has converged; ``scikit-learn``: one by one, from zero, to check the former.
         matched_width: Also probe the principal components of the representation at the width of the network, where
             representations of different width can be compared; one more probe for each task.
 
     Example:
         >>> ProbeSettings(kind="knn", neighbours=0)  # their number is chosen on the validation samples
-        ProbeSettings(kind='knn', neighbours=0, max_iterations=1000, matched_width=True)
+        ProbeSettings(kind='knn', neighbours=0, max_iterations=1000, solver='newton', matched_width=True)
         >>> ProbeSettings(kind="forest")
         Traceback (most recent call last):
         coral_plugin.errors.InputError: Unknown probe 'forest'; known: linear, knn, ridge, reference.
@@ -35,11 +38,14 @@ class ProbeSettings:
     kind: ProbeKind = "linear"
     neighbours: int = 20
     max_iterations: int = 1000
+    solver: Solver = "newton"
     matched_width: bool = True
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ProbeKind):
             raise InputError(f"Unknown probe {self.kind!r}; known: {', '.join(get_args(ProbeKind))}.")
+        if self.solver not in get_args(Solver):
+            raise InputError(f"Unknown solver {self.solver!r}; known: {', '.join(get_args(Solver))}.")
         if not 0 <= self.neighbours <= 1_000_000:
             raise InputError(f"The number of neighbours is 1 or more, or 0 to choose it; got {self.neighbours}.")
         if self.max_iterations < 1:

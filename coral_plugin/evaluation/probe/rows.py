@@ -1,0 +1,141 @@
+"""Samples of a logistic regression, in coordinates of few dimensions, prepared once for all of its fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+_BLOCK = 1024
+_SAMPLES_PER_DIRECTION = 4
+_RANK_TOLERANCE = 1e-12
+
+
+@dataclass(frozen=True)
+class Space:
+    """Coordinates that the samples of every fit share.
+
+    A penalty on the length of the weights is blind to rotations, and the best weights lie in the span of the samples:
+    a fit on the coordinates of the samples in their span is the fit on the features, in at most N dimensions.
+
+    Attributes:
+        features: ``(N, d)``, as they were given.
+        mean: ``(d,)``.
+        unit: Number that the coordinates were divided by; products of float32 neither overflow nor vanish.
+        combinations: Map ``(N, r)`` of parameters to weights of the samples, whose sum the weights of the features are;
+            None where the coordinates are the centred features.
+    """
+
+    features: np.ndarray
+    mean: np.ndarray
+    unit: float
+    combinations: np.ndarray | None
+
+    def weights(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Weights of the features ``(d, K)`` and biases ``(K,)`` of parameters ``(K, r + 1)``."""
+        weights = theta[:, :-1].T / self.unit
+        if self.combinations is not None:
+            weights = self.combinations @ weights
+            weights = np.concatenate([block.T @ weights for block in _centred_blocks(self.features, self.mean)])
+        return weights, theta[:, -1] - self.mean @ weights
+
+
+class Rows:
+    """Samples as ``(N, r + 1)``: their coordinates and a column of ones.
+
+    Attributes:
+        space: Coordinates of the samples.
+        full: The samples in float64.
+        half: The same in float32.
+        starts: Parameters of the fits so far by penalty, from which another fit on these or on more of the samples
+            may start.
+    """
+
+    def __init__(self, x: np.ndarray) -> None:
+        mean = x.mean(axis=0, dtype=np.float64)
+        combinations = None
+        if x.shape[1] > len(x):
+            coordinates, combinations = _span(x, mean)
+        else:
+            coordinates = x - mean
+        unit = float(np.abs(coordinates).max()) or 1.0
+        coordinates /= unit
+        self.space = Space(x, mean, unit, combinations)
+        self.full = np.concatenate([coordinates, np.ones((len(x), 1))], axis=1)
+        self.half = self.full.astype(np.float32)
+        self.starts: dict[float, np.ndarray] = {}
+        self._basis: list[Basis] = []
+
+    def __len__(self) -> int:
+        return len(self.full)
+
+    def __getitem__(self, rows: slice) -> Rows:
+        """Some of the samples, in the same coordinates; parameters of fits are shared."""
+        part = object.__new__(Rows)
+        part.__dict__.update(self.__dict__, full=self.full[rows], half=self.half[rows])
+        return part
+
+    @property
+    def basis(self) -> Basis:
+        """Directions in which the samples are not correlated, computed once, from these samples."""
+        if not self._basis:
+            self._basis.append(Basis.of(self.half, diagonal=self.space.combinations is not None))
+        return self._basis[0]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Principal directions of the coordinates, the ones apart.
+
+    Attributes:
+        variances: Mean square of the samples along each direction and of the ones, ``(r + 1,)``.
+        directions: ``(r, r)``, one in each column; None where the coordinates are along them already.
+    """
+
+    variances: np.ndarray
+    directions: np.ndarray | None
+
+    @classmethod
+    def of(cls, half: np.ndarray, *, diagonal: bool) -> Basis:
+        """The basis of samples ``(N, r + 1)``, of some where there are very many: it only has to be near."""
+        step = max(1, len(half) // (_SAMPLES_PER_DIRECTION * half.shape[1]))
+        some = half[::step, :-1]
+        if diagonal:
+            variances, directions = np.square(some).mean(axis=0), None
+        else:
+            variances, directions = np.linalg.eigh(some.T @ some / np.float32(len(some)))
+        return cls(np.append(variances.clip(0), np.float32(1)), directions)
+
+    def along(self, parameters: np.ndarray) -> np.ndarray:
+        """``(P, r + 1)`` in the directions of the basis."""
+        return self._turned(parameters, self.directions)
+
+    def back(self, parameters: np.ndarray) -> np.ndarray:
+        """The inverse of :meth:`along`."""
+        return self._turned(parameters, self.directions.T if self.directions is not None else None)
+
+    @staticmethod
+    def _turned(parameters: np.ndarray, directions: np.ndarray | None) -> np.ndarray:
+        if directions is None:
+            return parameters
+        return np.concatenate([parameters[:, :-1] @ directions, parameters[:, -1:]], axis=1)
+
+
+def _span(x: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates ``(N, r)`` of the centred samples in their span, and the samples' weights of each, ``(N, r)``."""
+    squares = np.zeros((len(x), len(x)))
+    for block in _centred_blocks(x, mean):
+        squares += block @ block.T
+    squares, vectors = np.linalg.eigh(squares)
+    kept = squares > _RANK_TOLERANCE * squares[-1]
+    if not kept.any():  # all features are constant
+        return np.zeros((len(x), 1)), np.zeros((len(x), 1))
+    lengths, vectors = np.sqrt(squares[kept]), vectors[:, kept]
+    return vectors * lengths, vectors / lengths
+
+
+def _centred_blocks(x: np.ndarray, mean: np.ndarray) -> Iterator[np.ndarray]:
+    """The centred columns ``(N, b)`` in float64, few at a time: the whole may be too wide for memory."""
+    for start in range(0, x.shape[1], _BLOCK):
+        yield x[:, start : start + _BLOCK] - mean[start : start + _BLOCK]
