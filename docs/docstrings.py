@@ -1,12 +1,14 @@
 """Docstrings for the site: the roles, equations and examples that editors know, as the Markdown that MkDocs knows."""
 
 import re
+import textwrap
 from typing import Any
 
 from griffe import Extension, NameResolutionError, Object
 
 _ROLE = re.compile(r":(?:meth|func|class|attr|mod|data):`(~?)([\w.]+)`")
 _EQUATION = re.compile(r"^\.\. math::[ \n]*((?:.+\n?)+)", re.MULTILINE)
+_LITERAL = re.compile(r"^(.*)::\n\n((?:    .*\n?|\n)+)", re.MULTILINE)
 _DOCTEST = re.compile(r"^>>> (?:.+\n?)+", re.MULTILINE)
 
 
@@ -38,6 +40,11 @@ def markdown(text: str, obj: Object | None = None) -> str:
     text = _ROLE.sub(link, text.replace("METHODS ", "docs/specification.md, "))  # hooks.py makes links of these
     text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
     text = _EQUATION.sub(lambda found: f"$$\n{' '.join(found[1].split())}\n$$\n", text)
+    text = _LITERAL.sub(lambda found: f"{found[1] and found[1] + ':'}\n\n{_fenced(textwrap.dedent(found[2]))}\n", text)
     # an example in the middle of the text; those of the section of that name are recognised by Griffe
-    text = _DOCTEST.sub(lambda found: f"```python\n{found[0].rstrip()}\n```\n", text)
-    return re.sub(r"^Example::?$", "Examples:", text, flags=re.MULTILINE)
+    text = _DOCTEST.sub(lambda found: _fenced(found[0]), text)
+    return re.sub(r"^Example:\n(?= )", "Examples:\n", text, flags=re.MULTILINE)
+
+
+def _fenced(code: str) -> str:
+    return f"```python\n{code.strip()}\n```\n"

@@ -57,7 +57,7 @@ def from_arrays(
     2-D arrays (N, d) are tabular, 3-D (N, T, d) series, 4-D (N, C, H, W) images (floats in [0, 1], or whole numbers
     from 0 to 255); channels that are last are moved, and whole numbers (N, H, W) that are pixels are gray images.
     ``kinds`` overrules the guess and reshapes: (N, T) to series of single numbers, (N, H, W) to gray images, anything
-    to tables. What is guessed is noted; see :func:`~coral_plugin.data.layouts.recognise_layout`.
+    to tables. What is guessed is noted; all rules are in docs/data.md.
 
     ``<split>/<modality>/length`` (N,) says how many steps, from the first on, a series has. Without it rows of zeros at
     the end are padding where at least 5 % of train's samples have any (a note gives the counts), and rows of zeros at
@@ -65,8 +65,8 @@ def from_arrays(
     splits are read as train is.
 
     Labels: text and whole numbers of any coding (N,) are classes, floats (N,) or (N, L) are regression targets, rows
-    (N, L) of 0/1 with one 1 each are classes, other 2-D integers of 0/1 are multilabel; see
-    :func:`~coral_plugin.data.labels.read_labels`. A missing ``valid`` is split off train, stratified by class.
+    (N, L) of 0/1 with one 1 each are classes, other 2-D integers of 0/1 are multilabel. A missing
+    ``valid`` is split off train, stratified by class.
 
     ``<split>/<modality>/present`` (N,) of bool says which samples have the modality. What the arrays hold for the
     others (NaN, zeros, anything) and their lengths are never looked at.

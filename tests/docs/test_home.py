@@ -9,7 +9,7 @@ HOME = (Path(__file__).parents[2] / "docs" / "index.md").read_text()
 (CODE,) = re.findall(r"```python\n(.*?)```", HOME, re.DOTALL)
 
 
-def test_the_ten_lines(tmp_path, monkeypatch, capsys):
+def test_the_code_for_data_of_your_own(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     values = np.random.default_rng(0)
     classes = np.arange(60) % 3

@@ -84,3 +84,10 @@ def test_docstrings_are_markdown():
         docstrings.markdown(text)
         == f"Mean:\n\n{equation}\n\nof both.\n\n```python\n>>> f(1)\n1\n```\n\nArgs:\n    a: One."
     )
+
+
+@pytest.mark.parametrize(("line", "written"), [("So::", "So:\n\n"), ("::", "\n\n"), ("Example::", "Example:\n\n")])
+def test_code_behind_two_colons_is_a_block(line, written):
+    text = f"First.\n\n{line}\n\n    with it:\n        f()\n\n    g()\n\nArgs:\n    a: One."
+    code = "```python\nwith it:\n    f()\n\ng()\n```"
+    assert docstrings.markdown(text) == f"First.\n\n{written}{code}\n\nArgs:\n    a: One."
