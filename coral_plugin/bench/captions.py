@@ -13,7 +13,7 @@ from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.tables.model import cell
 
 SIGNIFICANT = 0.05
-_PROBES = {
+PROBES = {
     "linear": "linear probe", "reference": "published probe", "knn": "nearest neighbours", "ridge": "ridge probe",
 }  # fmt: skip
 # settings whose value every table shows, as a phrase
@@ -60,7 +60,7 @@ def heading(measure: Measure) -> str:
     text = metric.heading
     if measure.unit != 1:
         text = f"{metric.label} x 1e{round(math.log10(measure.unit))} {metric.arrow}"
-    return f"{text} ({_PROBES[measure.probe]})" if measure.probe in _PROBES else text
+    return f"{text} ({PROBES[measure.probe]})" if measure.probe in PROBES else text
 
 
 def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> list[str]:
@@ -93,8 +93,10 @@ def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> lis
     })  # fmt: skip
     if tests:
         family = f"{tests[0]}" if len(tests) == 1 else f"{tests[0]} to {tests[-1]}"
+        differs = any(s.p_value is not None and s.p_value < SIGNIFICANT for s in scores)
+        outcome = "†: differs" if differs else "No method differs"
         notes.append(
-            f"†: differs from the best method at p < {SIGNIFICANT} (paired t-test over the seeds, two-sided, "
+            f"{outcome} from the best method at p < {SIGNIFICANT} (paired t-test over the seeds, two-sided, "
             f"Holm-corrected over the {family} comparison{'s' if tests[-1] > 1 else ''} of its column)."
         )
     if comparison.failed:

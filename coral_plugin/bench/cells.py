@@ -15,10 +15,11 @@ from coral_plugin.bench.captions import (
     width_note,
 )
 from coral_plugin.bench.comparison import AVERAGE, ComparedRow, Comparison, Cost, LookUp, Measure
+from coral_plugin.bench.findings import title_of
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 
-_COST = ("n", "s / 1,000 samples ↓", "peak MiB ↓", "parameters")
+COUNT, COST_HEADS = "n", ("s / 1,000 samples ↓", "peak MiB ↓", "parameters")
 _COST_NOTE = (
     "Cost: seconds of training per 1,000 samples, and peak memory of the training process (GPU: of its allocator); "
     "means of the runs, which may have shared the machine with each other (coral bench --cost measures each method "
@@ -56,12 +57,14 @@ class CellTable:
         blocks: Groups of rows with a rule between them: methods; raw features, rows with labels and chance; published
             numbers.
         notes: Sentences below the table.
+        score_notes: Those of the notes that are about the scores, for a page where training and cost stand elsewhere.
     """
 
     title: str
     head: tuple[str, ...]
     blocks: tuple[tuple[CellRow, ...], ...]
     notes: tuple[str, ...]
+    score_notes: tuple[str, ...] = ()
 
 
 def cell_tables(comparison: Comparison, look_up: LookUp) -> list[CellTable]:
@@ -99,15 +102,13 @@ def _overview(comparison: Comparison, look_up: LookUp) -> CellTable:
             printed.append(
                 (Cell(f"{row.method.name}, published"), *(Cell(text or NO_VALUE) for text in [*texts, *total]))
             )
+    of_scores = (*comparison_notes(comparison, measures), *published.citations())
     return CellTable(
-        comparison.grid.title,
+        title_of(comparison),
         ("method", *heads, *([AVERAGE] if averaged else [])),
         (*blocks, *([tuple(printed)] if printed else [])),
-        (
-            *comparison_notes(comparison, measures),
-            "How the rows were trained stands below the table of each data set.",
-            *published.citations(),
-        ),
+        (*of_scores, "How the rows were trained stands below the table of each data set."),
+        of_scores,
     )
 
 
@@ -138,18 +139,15 @@ def _table_of_column(comparison: Comparison, column: str, look_up: LookUp) -> Ce
     chance: list[Cell] = []
     for m in measures:
         chance += [_chance(m), *([Cell("")] if m in printed else []), *([Cell("")] if m in matched else [])]
+    of_scores = comparison_notes(comparison, measures)
+    of_numbers = (width_note(comparison, column), *published.withheld(), *published.citations())
+    title, empty = title_of(comparison), [*with_width, COUNT, *COST_HEADS]
     return CellTable(
-        f"{comparison.grid.title}: {column}" if len(comparison.grid.columns) > 1 else comparison.grid.title,
-        ("method", *heads, *with_width, *_COST),
-        _blocks(comparison, [column], scores, [*chance, *(Cell("") for _ in [*with_width, *_COST])]),
-        (
-            *comparison_notes(comparison, measures),
-            *training_notes(comparison, column),
-            width_note(comparison, column),
-            *published.withheld(),
-            *published.citations(),
-            _cost_note(comparison, column),
-        ),
+        f"{title}: {column}" if len(comparison.grid.columns) > 1 else title,
+        ("method", *heads, *empty),
+        _blocks(comparison, [column], scores, [*chance, *(Cell("") for _ in empty)]),
+        (*of_scores, *training_notes(comparison, column), *of_numbers, cost_note(comparison, column)),
+        (*of_scores, *of_numbers),
     )
 
 
@@ -197,7 +195,8 @@ def _count(row: ComparedRow, measures: Sequence[Measure]) -> str:
     return str(counts[0]) if len(counts) == 1 else f"{counts[0]}-{counts[-1]}"
 
 
-def _cost_note(comparison: Comparison, column: str) -> str:
+def cost_note(comparison: Comparison, column: str) -> str:
+    """How the costs of a column were measured."""
     alone = sorted({row.costs[column].alone for row in comparison.rows if column in row.costs} - {""})
     return f"{_ALONE_NOTE}{'; '.join(alone)}." if alone else _COST_NOTE
 

@@ -128,6 +128,8 @@ class Comparison:
         failed: ``{label of the run: reason}``.
         fingerprints: ``{column: fingerprints of its data}``.
         modalities: ``{column: names of the modalities in use}``, where known.
+        facts: ``{column: {condition: samples by split, modalities, tasks and notes}}``, as
+            :func:`coral_plugin.evaluation.pages.sections.data_facts` makes them; empty where a record has none.
     """
 
     grid: Grid
@@ -136,6 +138,7 @@ class Comparison:
     failed: Mapping[str, str] = field(default_factory=dict)
     fingerprints: Mapping[str, list[str]] = field(default_factory=dict)
     modalities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    facts: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
 
 class PublishedNumbers(Protocol):

@@ -136,6 +136,7 @@ def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
                 "conditions": dict(column.conditions),
                 "papers_data": column.papers_data,
                 "fingerprints": comparison.fingerprints.get(column.name, []),
+                "facts": comparison.facts.get(column.name, {}),
             }
             for column in comparison.grid.columns
         },

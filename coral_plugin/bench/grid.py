@@ -130,13 +130,13 @@ class Grid:
         rows: Methods.
         columns: Data sets.
         seeds: Seeds of the trainings of each method on each data set.
-        title: Title of the tables.
+        title: Title of the tables; empty for one that names methods and data sets.
     """
 
     rows: tuple[MethodRow, ...]
     columns: tuple[DatasetColumn, ...]
     seeds: tuple[int, ...]
-    title: str = "Benchmark"
+    title: str = ""
 
     def __post_init__(self) -> None:
         for what, names in (("row", [r.name for r in self.rows]), ("data set", [c.name for c in self.columns])):

@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import base64
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from coral_plugin.bench.cells import CellTable, cell_tables
 from coral_plugin.bench.comparison import Comparison, LookUp
 from coral_plugin.bench.formats import as_json, latex, markdown, scores_csv, summary_csv
+from coral_plugin.bench.page import SCORES, Pictures, comparison_page
 from coral_plugin.bench.pictures import draw_scores
+from coral_plugin.evaluation.pages.model import REPORT_FILE
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.runs.environment import environment
 from coral_plugin.runs.folder import ENVIRONMENT
 
-TABLE_FILE, TEMPLATE = "table.json", "report.html.j2"
+TABLE_FILE = "table.json"
 
 
 def write_report(
     folder: Path,
     comparison: Comparison,
     look_up: LookUp,
-    more_pictures: Mapping[str, Path] | None = None,
+    more_pictures: Pictures | None = None,
     record: Mapping[str, Any] | None = None,
 ) -> list[CellTable]:
     """``table.md``, ``.tex``, ``.csv``, ``.json``, ``scores.csv`` by seed, pictures and ``report.html``.
@@ -32,7 +32,7 @@ def write_report(
         folder: Folder of these files.
         comparison: Scores of the runs.
         look_up: Maker of the published numbers that may be shown with it.
-        more_pictures: ``{caption: PNG file}`` for the page.
+        more_pictures: ``{section: {caption: PNG file}}`` for the page; files in ``folder/pictures``.
         record: Command and machine behind the runs; those of this process by default.
 
     Returns:
@@ -44,30 +44,12 @@ def write_report(
     write_text(folder / "table.tex", "\n".join(map(latex, tables)))
     write_text(folder / "table.csv", summary_csv(comparison, look_up))
     write_text(folder / "scores.csv", scores_csv(comparison))
-    write_json(folder / TABLE_FILE, as_json(comparison, look_up))
+    listed = {
+        section: {caption: path.name for caption, path in drawn.items()}
+        for section, drawn in (more_pictures or {}).items()
+    }
+    write_json(folder / TABLE_FILE, {**as_json(comparison, look_up), "pictures": listed})
     write_json(folder / ENVIRONMENT, record)
-    pictures = {**draw_scores(folder, comparison), **(more_pictures or {})}
-    write_text(folder / "report.html", _page(comparison, tables, pictures, record))
+    pictures = {SCORES: draw_scores(folder, comparison), **(more_pictures or {})}
+    write_text(folder / REPORT_FILE, comparison_page(comparison, tables, pictures, record).html())
     return tables
-
-
-def _page(
-    comparison: Comparison, tables: Sequence[CellTable], pictures: Mapping[str, Path], record: Mapping[str, Any]
-) -> str:
-    from jinja2 import Environment, PackageLoader
-
-    page = Environment(loader=PackageLoader("coral_plugin.bench", "."), autoescape=True)
-    command = [Path(record["command"][0]).name, *record["command"][1:]]
-    return page.get_template(TEMPLATE).render(
-        title=comparison.grid.title,
-        tables=tables,
-        pictures=[(name, _inline(path)) for name, path in pictures.items()],
-        failed=comparison.failed,
-        command=shlex.join(command),
-        environment=record,
-        fingerprints=comparison.fingerprints,
-    )
-
-
-def _inline(path: Path) -> str:
-    return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -17,6 +17,7 @@ from coral_plugin.bench.fingerprints import Fingerprints
 from coral_plugin.bench.grid import Grid, Job, distinct, plan
 from coral_plugin.bench.local import find_slots, run_local
 from coral_plugin.bench.progress import GridProgress
+from coral_plugin.bench.run_files import facts_of
 from coral_plugin.bench.worker import execute, read_record
 from coral_plugin.training.processes import without_srun
 
@@ -86,7 +87,8 @@ def run_grid(grid: Grid, folder: Path, settings: RunnerSettings) -> FinishedGrid
     failures = _run(missing, known, settings)
     records |= {job.identity: record for job in missing if (record := read_record(job))}
     failed = {job.label: failures[job.identity] for job in jobs if job.identity in failures}
-    return FinishedGrid(compare(grid, jobs, records, failed), jobs, len(missing), failed)
+    comparison = replace(compare(grid, jobs, records, failed), facts=facts_of(jobs))
+    return FinishedGrid(comparison, jobs, len(missing), failed)
 
 
 def _run(jobs: Sequence[Job], known: Sequence[tuple[Job, float]], settings: RunnerSettings) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from coral_plugin.bench.cells import CellTable
 from coral_plugin.bench.comparison import (
@@ -20,12 +20,16 @@ from coral_plugin.bench.comparison import (
 )
 from coral_plugin.bench.formats import TABLE_SCHEMA
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow
+from coral_plugin.bench.page import EMBEDDINGS
+from coral_plugin.bench.pictures import PICTURES
 from coral_plugin.bench.ranking import ranked
 from coral_plugin.bench.report import TABLE_FILE, write_report
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_json
 from coral_plugin.runs.folder import ENVIRONMENT
 
+_Read = TypeVar("_Read")
+_NO_TITLE = "Benchmark"  # what earlier versions called every grid without a title
 _KINDS: dict[str, RowKind] = {
     "method": "method", "raw features": "raw features", "with labels": "with labels",
     "floor": "raw features", "ceiling": "with labels",  # schema 1
@@ -46,14 +50,13 @@ def redraw(folder: Path, look_up: Callable[[Sequence[str] | None, Comparison], P
     Raises:
         InputError: no record, or one that cannot be read.
     """
-    comparison, published = read_comparison(folder)
+    stored = _read_table(folder)
+    comparison, published = _understood(folder, _comparison, stored)
     record = read_json(folder / ENVIRONMENT)
     if not isinstance(record, dict) or not record.get("command"):
         raise InputError(f"{folder / ENVIRONMENT} does not hold the command of a record.")
-    drawn = {
-        path.stem.replace("-", " "): path for path in sorted((folder / "pictures").glob("*-embeddings-seed-*.png"))
-    }
-    return write_report(folder, comparison, partial(look_up, published), drawn, record)
+    pictures = _understood(folder, partial(_pictures, folder), stored)
+    return write_report(folder, comparison, partial(look_up, published), pictures, record)
 
 
 def read_comparison(folder: Path) -> tuple[Comparison, tuple[str, ...] | None]:
@@ -62,25 +65,53 @@ def read_comparison(folder: Path) -> tuple[Comparison, tuple[str, ...] | None]:
     Raises:
         InputError: no such file, or one that is damaged or of a later version.
     """
+    return _understood(folder, _comparison, _read_table(folder))
+
+
+def _read_table(folder: Path) -> dict[str, Any]:
     path = folder / TABLE_FILE
     if not path.is_file():
         raise InputError(f"{folder} holds no {TABLE_FILE}: give the folder of a record of coral bench.")
     stored = read_json(path)
     if not isinstance(stored, dict) or stored.get("schema") not in range(1, TABLE_SCHEMA + 1):
         raise InputError(f"{path} is no table of coral bench that this version reads (schema 1 to {TABLE_SCHEMA}).")
+    return stored
+
+
+def _understood(folder: Path, read: Callable[[Mapping[str, Any]], _Read], stored: Mapping[str, Any]) -> _Read:
+    """What ``read`` makes of a table; an error in one line where it is damaged."""
     try:
-        return _comparison(stored)
+        return read(stored)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
-            f"{path} is damaged ({type(error).__name__}: {error}); take it from a complete record."
+            f"{folder / TABLE_FILE} is damaged ({type(error).__name__}: {error}); take it from a complete record."
         ) from error
+
+
+def _pictures(folder: Path, stored: Mapping[str, Any]) -> dict[str, dict[str, Path]]:
+    """The pictures that need the runs and are kept with the record; those that are lost are left out."""
+    listed = stored.get("pictures") or {
+        EMBEDDINGS: {
+            path.stem.replace("-", " "): path.name
+            for path in sorted((folder / PICTURES).glob("*-embeddings-seed-*.png"))
+        }
+    }
+    return {
+        section: {
+            caption: path for caption, name in drawn.items() if (path := folder / PICTURES / Path(name).name).is_file()
+        }
+        for section, drawn in listed.items()
+    }
 
 
 def _comparison(stored: Mapping[str, Any]) -> tuple[Comparison, tuple[str, ...] | None]:
     columns = tuple(_column(name, column) for name, column in stored["columns"].items())
     rows = [_compared(row) for row in stored["rows"]]
     grid = Grid(
-        rows=tuple(row.method for row in rows), columns=columns, seeds=tuple(stored["seeds"]), title=stored["title"]
+        rows=tuple(row.method for row in rows),
+        columns=columns,
+        seeds=tuple(stored["seeds"]),
+        title="" if stored["title"] == _NO_TITLE else stored["title"],
     )
     places = [column.name for column in columns]
     measures = dict.fromkeys(measure for row in rows for measure in row.scores)
@@ -92,6 +123,7 @@ def _comparison(stored: Mapping[str, Any]) -> tuple[Comparison, tuple[str, ...] 
         stored["failed"],
         {name: column["fingerprints"] for name, column in stored["columns"].items()},
         {name: tuple(names) for name, column in stored["columns"].items() if (names := column["modalities"])},
+        {name: facts for name, column in stored["columns"].items() if (facts := column.get("facts"))},
     )
     published = stored.get("published_tables")
     return comparison, None if published is None else tuple(published)

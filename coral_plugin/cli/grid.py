@@ -70,8 +70,10 @@ def run_and_report(
     """
     from coral_plugin.bench.fingerprints import FINGERPRINTS_FILE
     from coral_plugin.bench.formats import text
+    from coral_plugin.bench.page import EMBEDDINGS, TRAINING
     from coral_plugin.bench.pictures import draw_embeddings
     from coral_plugin.bench.report import write_report
+    from coral_plugin.bench.run_files import draw_training
     from coral_plugin.bench.runner import RUNS_FOLDER, RunnerSettings, run_grid
 
     engine = RunnerSettings(
@@ -81,7 +83,9 @@ def run_and_report(
         raise InputError("--address is that of a Ray cluster; add --engine ray.")
     finished = run_grid(grid, folder, engine)
     finished = _with_costs(finished, folder, measure=arguments.cost, quiet=arguments.quiet)
-    pictures = draw_embeddings(tables, finished.jobs) if embeddings else {}
+    pictures = {TRAINING: draw_training(tables, finished.jobs)}
+    if embeddings:
+        pictures[EMBEDDINGS] = draw_embeddings(tables, finished.jobs)
     written = write_report(tables, finished.comparison, look_up, pictures)
     if arguments.record:
         leave = shutil.ignore_patterns(RUNS_FOLDER, FINGERPRINTS_FILE)

@@ -1,0 +1,128 @@
+"""What came out of a comparison, in sentences: its title, and for each score the best method and the corrected test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from statistics import fmean
+
+from coral_plugin.bench.captions import PROBES, SIGNIFICANT
+from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
+from coral_plugin.bench.ranking import all_below, raw_line
+from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.pictures.names import method_title
+from coral_plugin.evaluation.tables.model import cell
+
+_MOST_NAMED = 4  # names in a title or sentence; more are counted
+_MOST_FINDINGS = 6  # scores with a sentence each
+
+
+def title_of(comparison: Comparison) -> str:
+    """The title of the grid, or what was compared on what."""
+    if comparison.grid.title:
+        return comparison.grid.title
+    methods = [row for row in comparison.rows if row.kind == "method"] or list(comparison.rows)
+    names = [row_title(row) for row in methods]
+    columns = [column.name for column in comparison.grid.columns]
+    what = _joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} methods"
+    return f"{what} on {_joined(columns) if len(columns) <= _MOST_NAMED else f'{len(columns)} data sets'}"
+
+
+def row_title(row: ComparedRow) -> str:
+    """The name of a row; that of its method, as its paper writes it, where it has no name of its own."""
+    name, objective = row.method.name, row.method.objective
+    return method_title(name) if name == objective else name
+
+
+def findings(comparison: Comparison) -> list[str]:
+    """A sentence or two for each score: the best method, what the test separates, and the levels beside it."""
+    measures = comparison.measures
+    if len(measures) > _MOST_FINDINGS:
+        return [f"{len(measures)} scores: the best method of each is set in bold in the tables below."]
+    several = len({m.column for m in measures}) > 1
+    lines = []
+    for measure in measures:
+        place = [measure.column] if several else []
+        place += [measure.score] if sum(m.column == measure.column for m in measures) > 1 else []
+        text = " ".join([*_outcome(comparison, measure), *_levels(comparison, measure)])
+        lines.append(f"{', '.join(place)}: {text}" if place else text)
+    if len(comparison.grid.seeds) == 1 and any(row.kind == "method" for row in comparison.rows):
+        lines.append("One seed: differences were not tested.")
+    if comparison.failed:
+        count = len(comparison.failed)
+        lines.append(
+            f"{count} run{' has' if count == 1 else 's have'} failed and {'is' if count == 1 else 'are'} missing."
+        )
+    return lines
+
+
+def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
+    methods = [row for row in comparison.rows if row.kind == "method" and measure in row.scores]
+    if not methods:
+        return
+    if len(methods) == 1:
+        yield f"{row_title(methods[0])} reaches {level_text(_values(methods[0], measure), measure)}."
+        return
+    line = raw_line(comparison.rows, measure)
+    if line is not None and all_below(comparison.rows, measure):
+        choose = min if measure.lower_is_better else max
+        closest = choose(methods, key=lambda row: fmean(_values(row, measure)))
+        yield (
+            f"No method reaches the raw features; the closest is {row_title(closest)} with "
+            f"{level_text(_values(closest, measure), measure)}."
+        )
+        return
+    best = next(row for row in methods if row.scores[measure].rank == 1)
+    yield f"{row_title(best)} is best with {level_text(_values(best, measure), measure)}."
+    p_values = {row_title(r): p for r in methods if (p := r.scores[measure].p_value) is not None}
+    if not p_values:
+        return
+    differing = [name for name, p in p_values.items() if p < SIGNIFICANT]
+    if not differing:
+        others = "the other method" if len(p_values) == 1 else f"any of the other {len(p_values)} methods"
+        yield f"The corrected test does not separate it from {others}."
+    elif len(differing) == len(p_values):
+        others = differing[0] if len(differing) == 1 else f"all other {len(differing)} methods"
+        yield f"The corrected test separates it from {others} (p < {SIGNIFICANT})."
+    else:
+        named = _joined(differing) if len(differing) <= _MOST_NAMED else f"{len(differing)} methods"
+        rest = len(p_values) - len(differing)
+        yield f"The corrected test separates it from {named} (p < {SIGNIFICANT}), not from the other {rest}."
+
+
+def _levels(comparison: Comparison, measure: Measure) -> Iterator[str]:
+    levels = [
+        f"{row_title(row) if row.kind == 'raw features' else f'{row_title(row)} (with labels)'} "
+        f"{_number(_values(row, measure), measure)}"
+        for row in comparison.rows
+        if row.kind != "method" and measure in row.scores
+    ]
+    levels += [f"chance {_number([measure.chance], measure)}"] if measure.chance is not None else []
+    if levels:
+        text = ", ".join(levels)
+        yield f"{text[:1].upper()}{text[1:]}."
+
+
+def level_text(values: Sequence[float], measure: Measure) -> str:
+    """A score with its metric and probe.
+
+    >>> level_text([0.5], Measure("digits", "label", "accuracy", 0.1, probe="linear"))
+    '50.0 % accuracy (linear probe)'
+    """
+    metric = metric_named(measure.metric)
+    label = metric.label if measure.unit == 1 else f"{metric.label} x {measure.unit:g}"
+    probe = f" ({PROBES[measure.probe]})" if measure.probe in PROBES else ""
+    number = _number(values, measure)
+    return f"{number} {metric.label}{probe}" if metric.is_share else f"{label} {number}{probe}"
+
+
+def _number(values: Sequence[float], measure: Measure) -> str:
+    share = metric_named(measure.metric).is_share
+    return cell([value / measure.unit for value in values], percent=share) + (" %" if share else "")
+
+
+def _values(row: ComparedRow, measure: Measure) -> list[float]:
+    return list(row.scores[measure].values.values())
+
+
+def _joined(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -1,0 +1,39 @@
+"""``coral report``: one HTML file about a run, or about a bench and its record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from coral_plugin.cli.flags import CommandParser
+from coral_plugin.errors import InputError
+
+
+def main(argv: list[str]) -> int:
+    """Run ``coral report``; returns the exit status."""
+    parser = CommandParser(
+        prog="coral report",
+        description="Write report.html, one file that a browser opens without network, from what a folder holds: the "
+        "run directory of coral train or coral finetune, or a folder of coral bench. Nothing is trained.",
+    )
+    parser.add_argument("folder", metavar="FOLDER", help="Run directory, or folder or record of coral bench")
+    folder = Path(parser.parse_args(argv).folder)
+    from coral_plugin.bench.report import TABLE_FILE
+    from coral_plugin.evaluation.pages.model import REPORT_FILE
+    from coral_plugin.runs.folder import CONFIG
+
+    if (folder / CONFIG).is_file():
+        from coral_plugin.runs.report import write_run_report
+
+        print(write_run_report(folder))
+        return 0
+    if not (folder / TABLE_FILE).is_file():
+        raise InputError(
+            f"{folder} holds neither a run ({CONFIG}) nor a comparison ({TABLE_FILE}); give the folder that coral "
+            "train or coral bench wrote."
+        )
+    from coral_plugin.bench.stored import redraw
+    from coral_plugin.reproduce.protocol import PaperNumbers
+
+    redraw(folder, PaperNumbers)
+    print(folder / REPORT_FILE)
+    return 0

@@ -1,0 +1,228 @@
+"""The report of one run: what was trained on what, scores, settings, cost and pictures, as one HTML file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.pages.model import (
+    REPORT_FILE,
+    Definition,
+    Definitions,
+    Heading,
+    Page,
+    PageCell,
+    PageGroup,
+    PageItem,
+    PagePicture,
+    PageSection,
+    PageTable,
+)
+from coral_plugin.evaluation.pages.sections import (
+    data_facts,
+    data_items,
+    date_text,
+    made_items,
+    method_text,
+    samples_text,
+    shared_settings,
+    value_text,
+)
+from coral_plugin.evaluation.pictures.names import data_title, method_title
+from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
+from coral_plugin.evaluation.tables.run import also_table, disentanglement_table, score_table, seeds_caption
+from coral_plugin.io.files import read_json, write_text
+from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.folder import ENVIRONMENT, METRICS, PLOTS, flat, open_run
+from coral_plugin.runs.settings import RunSettings, make_settings
+
+_PARTS_NOTE = (
+    "All parts: the whole representation, which the run is judged by. Parts: each by itself. Raw: the values as they "
+    "are, without any training; a representation that scores below them has lost information."
+)
+# files in plots/ by section, with their captions
+_PICTURES = {
+    "Scores": {"scores": "Score of all parts on each task, a dot for each seed", "parts": "Score of every part"},
+    "Training curves": {"training": "Each term of the loss by epoch"},
+    "Embeddings": {"embeddings": "Where the parts of train and test lie, in one plane; first seed"},
+}
+_NOT_SHOWN = ("objective", "dataset", "data", "modalities", "seeds")
+
+
+def write_run_report(folder: Path) -> Path:
+    """Write ``report.html`` into a run directory, from the files in it.
+
+    Args:
+        folder: Run directory of a finished run.
+
+    Returns:
+        The file.
+
+    Raises:
+        InputError: no run, one that is not finished, or a damaged one.
+    """
+    settings, record = open_run(folder)
+    if not (folder / METRICS).is_file():
+        raise InputError(
+            f"{folder} is a run that is not finished: there is no {METRICS} in it. Go on with coral train --resume."
+        )
+    metrics = read_json(folder / METRICS)
+    environment = read_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).is_file() else {}
+    try:
+        text = run_page(folder, settings, record, metrics, environment).html()
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise InputError(f"{folder} is damaged ({type(error).__name__}: {error}); train the run again.") from error
+    path = folder / REPORT_FILE
+    write_text(path, text)
+    return path
+
+
+def run_page(
+    folder: Path,
+    settings: RunSettings,
+    data: Mapping[str, Any],
+    metrics: Mapping[str, Any],
+    environment: Mapping[str, Any],
+) -> Page:
+    """The report of a run.
+
+    Args:
+        folder: Run directory, for its pictures.
+        settings: Run settings.
+        data: Content of ``data.json``.
+        metrics: Content of ``metrics.json``.
+        environment: Content of ``environment.json``.
+    """
+    facts = data_facts(data)
+    title = f"{method_title(settings.objective)} on {data_title(settings.dataset, settings.data)}"
+    pictures = {section: list(_pictures(folder, names)) for section, names in _PICTURES.items()}
+    results: list[PageItem] = []
+    if metrics["tasks"]:
+        results += [_scores(metrics), *pictures.pop("Scores")]
+    chosen, others = _settings(settings)
+    method = Definition(
+        method_title(settings.objective),
+        method_text(settings.objective),
+        settings.objective,
+        [f"preset {settings.preset}"] * bool(settings.preset)
+        + [f"{key} = {value_text(value)}" for key, value in settings.as_dict()["method"].items()],
+    )
+    sections = [
+        PageSection("Results", results),
+        PageSection("Seeds", list(_by_seed(metrics))),
+        PageSection("Parts against each other", list(_disentanglement(metrics))),
+        PageSection("Data", list(data_items(settings.dataset, settings.data, facts, [data["fingerprint"]]))),
+        PageSection("Method", [Definitions([method])]),
+        PageSection("Settings", [*chosen, *shared_settings(others, f"{len(others)} settings at their defaults")]),
+        PageSection("Cost", [_cost(metrics["train"])] if OBJECTIVES.get(settings.objective).trains else []),
+        *(PageSection(section, items) for section, items in pictures.items() if section != "Scores"),
+        PageSection("How it was made", list(made_items(environment))),
+    ]
+    of_page = [
+        ("data", f"{data_title(settings.dataset, settings.data)}: {samples_text(facts['samples'])}"),
+        ("seeds", ", ".join(map(str, metrics["seeds"]))),
+        ("made", date_text(environment.get("when"))),
+    ]
+    return Page(title, "Report of a run", _lead(metrics), [(name, fact) for name, fact in of_page if fact], sections)
+
+
+def _lead(metrics: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for task, summary in metrics["tasks"].items():
+        metric = metric_named(summary["metric"])
+        unit = " %" if metric.is_share else ""
+        text = f"{task}: {cell(summary['values'], percent=metric.is_share)}{unit} {metric.label}"
+        if summary.get("chance") is not None:
+            text += f"; chance {cell([summary['chance']])} %"
+        raw = [scores[task]["mean"] for scores in metrics.get("raw_features", {}).values() if task in scores]
+        if raw:
+            best = max(raw) if metric.higher_is_better else min(raw)
+            text += f"; best raw features {cell([best], percent=metric.is_share)}{unit}"
+        lines.append(f"{text}.")
+    return lines or ["Nothing was scored: the data have no labels with a test split."]
+
+
+def _scores(metrics: Mapping[str, Any]) -> PageTable:
+    """The score table of the run, its parts, the raw features and chance apart."""
+    table = score_table(metrics)
+    parts = len(metrics.get("parts", {}))
+    cuts = {"": (0, 1), "Parts": (1, 1 + parts), "For comparison": (1 + parts, len(table.rows))}
+    groups = [
+        PageGroup([[PageCell(text) for text in row] for row in table.rows[begin:end]], label)
+        for label, (begin, end) in cuts.items()
+        if end > begin
+    ]
+    return PageTable(table.columns, groups, [table.caption, _PARTS_NOTE])
+
+
+def _by_seed(metrics: Mapping[str, Any]) -> Iterator[PageItem]:
+    """The score of each seed where there are several, and the other metrics of the whole representation."""
+    tasks = metrics["tasks"]
+    if len(metrics["seeds"]) > 1 and tasks:
+        rows = [
+            [PageCell(str(seed)), *(PageCell(_value(summary, place)) for summary in tasks.values())]
+            for place, seed in enumerate(metrics["seeds"])
+        ]
+        head = ["seed", *(f"{task}: {metric_named(summary['metric']).heading}" for task, summary in tasks.items())]
+        yield PageTable(head, [PageGroup(rows)], ["All parts."])
+    if any(summary.get("also") for summary in tasks.values()):
+        yield Heading("Other metrics of all parts")
+        yield _plain(also_table(metrics), [seeds_caption(metrics)])
+
+
+def _value(summary: Mapping[str, Any], place: int) -> str:
+    return cell([summary["values"][place]], percent=metric_named(summary["metric"]).is_share)
+
+
+def _disentanglement(metrics: Mapping[str, Any]) -> Iterator[PageItem]:
+    if any(metrics.get("disentanglement", {}).values()):
+        yield _plain(disentanglement_table(metrics), [seeds_caption(metrics)])
+
+
+def _plain(table: Table, notes: list[str]) -> PageTable:
+    return PageTable(table.columns, [PageGroup([[PageCell(text) for text in row] for row in table.rows])], notes)
+
+
+def _settings(settings: RunSettings) -> tuple[list[PageItem], dict[str, str]]:
+    """A table of the settings that are not the defaults of data set and preset, and the others as text."""
+    values = _texts(settings)
+    try:
+        usual = _texts(make_settings(settings.objective, settings.dataset, preset=settings.preset, data=settings.data))
+    except InputError:  # a preset of an earlier version: nothing is known to be a default
+        usual = {}
+    changed = {key: text for key, text in values.items() if text != usual.get(key, NO_VALUE)}
+    rows = [[PageCell(key), PageCell(text), PageCell(usual.get(key, NO_VALUE))] for key, text in changed.items()]
+    head = ("setting", "value", "default of data set and preset")
+    table: list[PageItem] = [PageTable(head, [PageGroup(rows)], words=True)] if rows else []
+    return table, {key: text for key, text in values.items() if key not in changed}
+
+
+def _texts(settings: RunSettings) -> dict[str, str]:
+    """``{"group.key": value}`` without the settings of the method, and without what stands elsewhere on the page."""
+    values = flat(settings.as_dict()).items()
+    return {k: value_text(v) for k, v in values if k not in _NOT_SHOWN and k.partition(".")[0] != "method"}
+
+
+def _cost(train: Mapping[str, Any]) -> PageTable:
+    figures = {
+        "epochs": f"{train['epochs']:,}",
+        "steps": f"{train['steps']:,}" if "steps" in train else NO_VALUE,
+        "seconds, all seeds together": f"{train['seconds']:,.1f}",
+        "samples per second": cell([train["samples_per_second"]], percent=False),
+        "peak memory, MiB": f"{train['peak_memory_bytes'] / 2**20:,.0f}",
+        "trained parameters": f"{train['parameters']:,}",
+    }
+    rows = [[PageCell(name), PageCell(figure)] for name, figure in figures.items()]
+    return PageTable(
+        ("training", "value"), [PageGroup(rows)], ["Memory: peak of the process; on a GPU, of its allocator."]
+    )
+
+
+def _pictures(folder: Path, names: Mapping[str, str]) -> Iterator[PagePicture]:
+    for name, caption in names.items():
+        path = folder / PLOTS / f"{name}.png"
+        if path.is_file():
+            yield PagePicture(caption, path)
