@@ -156,7 +156,7 @@ def _cost_table(comparison: Comparison, table: CellTable, column: str) -> PageTa
         lines.append(
             [PageCell(row_title(row)), *map(PageCell, (steps, samples)), *map(_cell, cells[-len(COST_HEADS) :])]
         )
-    head = ("method", "steps", "samples in them", *COST_HEADS)
+    head = ("method", "steps", "samples trained on", *COST_HEADS)
     known = [i for i in range(len(head)) if any(line[i].text != NO_VALUE for line in lines)]
     groups = [PageGroup([[line[i] for i in known] for line in lines])]
     return PageTable([head[i] for i in known], groups, [cost_note(comparison, column)])
@@ -221,10 +221,13 @@ def _settings(comparison: Comparison, column: str) -> Iterator[PageItem]:
     shared = {key: by_row[row_title(rows[0])][key] for key in keys if key not in differing}
     if differing:
         lines = [[PageCell(name), *(PageCell(s.get(key, NO_VALUE)) for key in differing)] for name, s in by_row.items()]
+        yield Paragraphs(["These settings differ between the methods; those of a method itself stand under Methods."])
         yield PageTable(("method", *differing), [PageGroup(lines)], words=True)
     elif len(rows) > 1:
-        yield Paragraphs(["All rows have the same settings, but for those of the methods themselves."])
-    yield from shared_settings(shared, f"{len(shared)} settings that all rows share")
+        yield Paragraphs(
+            ["The methods share all settings, but for those of a method itself, which stand under Methods."]
+        )
+    yield from shared_settings(shared, f"{len(shared)} settings that all methods share")
 
 
 def _flat_settings(row: ComparedRow, column: str) -> dict[str, str]:

@@ -45,6 +45,7 @@ def main(argv: list[str]) -> int:
 
 def _train(settings: RunSettings, folder: Path, arguments: argparse.Namespace) -> int:
     from coral_plugin.evaluation.tables.run import also_table, score_table
+    from coral_plugin.runs.report import write_run_report
     from coral_plugin.runs.run import draw_run, run
 
     finished = run(settings, folder=folder, resume=arguments.resume, quiet=arguments.quiet, loggers=arguments.logger)
@@ -55,11 +56,14 @@ def _train(settings: RunSettings, folder: Path, arguments: argparse.Namespace) -
     else:
         print("no labels with a test split: nothing was scored")
     pictures = draw_run(finished)
+    write_run_report(folder)
     print(end="", flush=True)
     if not arguments.quiet:
         # a method that does not train leaves no log of it
         log = "metrics.csv, " if any(finished.histories.values()) else ""
-        sys.stderr.write(f"{folder}: config.yaml, metrics.json, {log}weights by seed, {len(pictures)} pictures\n")
+        sys.stderr.write(
+            f"{folder}: config.yaml, metrics.json, {log}weights by seed, {len(pictures)} pictures, report.html\n"
+        )
     return 0
 
 

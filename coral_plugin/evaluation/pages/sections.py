@@ -122,6 +122,8 @@ def value_text(value: Any) -> str:
         text = f"{{{', '.join(f'{key}: {value_text(inner)}' for key, inner in value.items())}}}"
     elif isinstance(value, list | tuple):
         text = f"[{', '.join(map(value_text, value))}]"
+    elif isinstance(value, bool):
+        text = str(value).lower()
     elif isinstance(value, float):
         text = f"{value:g}"
     else:

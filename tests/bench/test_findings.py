@@ -1,0 +1,53 @@
+"""Title and findings say what the ranks and tests say."""
+
+import dataclasses
+
+import pytest
+
+from coral_plugin.bench.findings import findings, title_of
+
+
+def test_the_title_names_methods_and_data(comparison_of):
+    few = comparison_of({"coral": (0.8, 0.7), "other": (0.7, 0.6), "raw": (0.1, 0.1)}, seeds=(1, 2))
+    assert title_of(few) == "COrAL and other on digits"
+    many = comparison_of({f"m{i}": (0.8, 0.7) for i in range(5)}, seeds=(1, 2))
+    assert title_of(many) == "5 methods on digits"
+    named = dataclasses.replace(few, grid=dataclasses.replace(few.grid, title="Table 1"))
+    assert title_of(named) == "Table 1"
+    assert title_of(comparison_of({"raw": (0.1, 0.1)}, seeds=(1, 2))) == "raw on digits"
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"coral": (0.8, 0.81, 0.82), "b": (0.5, 0.52, 0.5)},
+         "COrAL is best with 81.0 ± 1.0 % balanced accuracy (linear probe). The corrected test separates it from b "
+         "(p < 0.05). Chance 10.0 %."),
+        ({"coral": (0.8, 0.7, 0.9), "b": (0.79, 0.75, 0.8)},
+         "COrAL is best with 80.0 ± 10.0 % balanced accuracy (linear probe). The corrected test does not separate it "
+         "from the other method. Chance 10.0 %."),
+        ({"coral": (0.8, 0.81, 0.82), "b": (0.5, 0.52, 0.5), "c": (0.79, 0.8, 0.82)},
+         "COrAL is best with 81.0 ± 1.0 % balanced accuracy (linear probe). The corrected test separates it from b "
+         "(p < 0.05), not from the other 1. Chance 10.0 %."),
+        ({"coral": (0.8, 0.81, 0.82), "raw": (0.2, 0.2, 0.2), "labelled": (0.9, 0.9, 0.9)},
+         "COrAL reaches 81.0 ± 1.0 % balanced accuracy (linear probe). raw 20.0 ± 0.0 %, labelled (with labels) "
+         "90.0 ± 0.0 %, chance 10.0 %."),
+        ({"coral": (0.1, 0.1, 0.1), "b": (0.15, 0.15, 0.15), "raw": (0.2, 0.2, 0.2)},
+         "No method reaches the raw features; the closest is b with 15.0 ± 0.0 % balanced accuracy (linear probe). "
+         "raw 20.0 ± 0.0 %, chance 10.0 %."),
+    ],
+)  # fmt: skip
+def test_findings_follow_ranks_and_tests(comparison_of, values, text):
+    (line,) = findings(comparison_of(values, seeds=(1, 2, 3)))
+    assert line.casefold() == text.casefold()
+
+
+def test_errors_are_better_when_lower_and_one_seed_is_not_tested(comparison_of):
+    found = comparison_of({"coral": (0.5,), "b": (0.25,)}, seeds=(1,), metric="mse", failed={"c": "no memory"})
+    assert findings(found) == [
+        "b is best with MSE 0.250 (linear probe).",
+        "One seed: differences were not tested.",
+        "1 run has failed and is missing.",
+    ]
+    below = comparison_of({"coral": (0.5, 0.5), "b": (0.4, 0.4), "raw": (0.1, 0.1)}, seeds=(1, 2), metric="mse")
+    assert "the closest is b with MSE 0.400" in findings(below)[0]

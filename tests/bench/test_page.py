@@ -1,0 +1,159 @@
+"""The report of a comparison shows scores, data, methods, settings and costs, and holds with what is missing."""
+
+import dataclasses
+from functools import partial
+
+import pytest
+
+from coral_plugin.bench.cells import cell_tables
+from coral_plugin.bench.compare import compare
+from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow
+from coral_plugin.bench.page import EMBEDDINGS, SCORES, comparison_page
+from coral_plugin.evaluation.pages.model import Definitions, Folded, PageTable, Paragraphs
+from coral_plugin.reproduce.protocol import PaperNumbers
+
+VALUES = {"coral": (0.8, 0.7), "other": (0.7, 0.6), "raw": (0.6, 0.6), "labelled": (0.9, 0.9)}
+STEPS = {name: {"steps": 20, "samples": 640} for name in ("coral", "other", "labelled")}
+ENVIRONMENT = {"command": ["coral", "bench"], "when": "2026-11-25T17:38:56+00:00", "packages": {}}
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def page_of():
+    def make(comparison, pictures=None):
+        tables = cell_tables(comparison, partial(PaperNumbers, []))
+        return comparison_page(comparison, tables, pictures or {}, ENVIRONMENT)
+
+    return make
+
+
+def section(page, title):
+    return next(section for section in page.sections if section.title == title).content
+
+
+def rows_of(table):
+    return {row[0].text: [cell.text for cell in row[1:]] for group in table.groups for row in group.rows}
+
+
+def test_levels_stand_apart_and_costs_elsewhere(comparison_of, page_of):
+    page = page_of(comparison_of(VALUES, seeds=(1, 2), train=STEPS))
+    assert (page.title, page.kind) == ("COrAL and other on digits", "Report of coral bench")
+    assert ("made", "25 November 2026, 17:38 UTC") in page.facts
+    (table,) = section(page, "Results")
+    assert [(group.label, [row[0].text for row in group.rows]) for group in table.groups] == [
+        ("Methods, trained without labels", ["COrAL", "other"]),
+        ("For comparison", ["raw (raw features)", "labelled (with labels, same steps)", "chance"]),
+    ]
+    assert table.head == ["method", "balanced accuracy, % ↑ (linear probe)"]
+    assert [cell.mark for row in table.groups[0].rows for cell in row] == ["", "best", "", "second"]
+    assert any("paired t-test" in note for note in table.notes)
+    assert not any("Cost" in note or "Trained alike" in note for note in table.notes)
+    (cost,) = section(page, "Cost")
+    assert list(cost.head) == [
+        "method", "steps", "samples trained on", "s / 1,000 samples ↓", "peak MiB ↓", "parameters",
+    ]  # fmt: skip
+    assert rows_of(cost) == {
+        "COrAL": ["20", "640", "10.0", "1024", "1,234"],
+        "other": ["20", "640", "5.00", "1024", "1,234"],
+        "labelled": ["20", "640", "2.50", "1024", "1,234"],
+    }
+
+
+def test_settings_that_differ_are_a_table_and_the_others_are_folded(comparison_of, page_of):
+    by_row = {"other": {"training.learning_rate": 0.002, "network.depth": 2}}
+    page = page_of(comparison_of(VALUES, seeds=(1, 2), train=STEPS, by_row=by_row))
+    sentence, table, folded = section(page, "Settings")
+    assert isinstance(sentence, Paragraphs)
+    assert list(table.head) == ["method", "network.depth", "training.learning_rate"]
+    assert rows_of(table) == {"COrAL": ["1", "0.0001"], "other": ["2", "0.002"], "labelled": ["1", "0.0001"]}
+    shared = rows_of(folded.content[0])
+    assert (shared["training.epochs"], shared["probe.kind"]) == (["2"], ["linear"])
+    assert folded.summary == f"{len(shared)} settings that all methods share"
+    assert not {"training.learning_rate", "objective", "method.temperature"} & set(shared)
+    (methods,) = section(page, "Methods")
+    coral = methods.entries[0]
+    assert (coral.term, coral.code) == ("COrAL", "coral")
+    assert {"preset paper", "1,234 parameters", "shared_weight = 0"} <= set(coral.facts)
+
+
+def test_an_old_record_says_what_it_lacks(comparison_of, page_of):
+    comparison = comparison_of(VALUES, seeds=(1, 2))
+    rows = tuple(dataclasses.replace(row, trainings={}) for row in comparison.rows)
+    page = page_of(dataclasses.replace(comparison, rows=rows))
+    (sentences,) = section(page, "Settings")
+    assert "before records held the settings" in sentences.lines[0]
+    assert list(section(page, "Cost")[0].head)[1] == "s / 1,000 samples ↓"
+    assert "earlier version" in section(page, "Data")[0].lines[0]
+
+
+def test_data_are_described_for_each_condition(comparison_of, page_of):
+    facts = {
+        "samples": {"train": 100, "test": 20},
+        "modalities": [{"name": EVIL, "kind": "tabular", "shape": [3]}],
+        "tasks": [{"name": "label", "kind": "classification", "classes": ["cat", EVIL]}],
+        "notes": [],
+    }
+    comparison = comparison_of(VALUES, seeds=(1, 2))
+    single = page_of(dataclasses.replace(comparison, facts={"digits": {"": facts}}))
+    assert ("data", "digits: 100 train, 20 test") in single.facts
+    kinds = [type(item) for item in section(single, "Data")]
+    assert kinds == [PageTable, Definitions]
+    assert "<script" not in single.html()
+    assert single.html().count("&lt;script&gt;") == 2
+    double = page_of(dataclasses.replace(comparison, facts={"digits": {"biased": facts, "unbiased": facts}}))
+    assert [item.text for item in section(double, "Data")[::3]] == ["digits, biased", "digits, unbiased"]
+
+
+def test_missing_runs_are_listed_and_seeds_counted(comparison_of, page_of):
+    values = {EVIL: (0.8, 0.7, 0.6), "b": (0.7, None, None), "c": (None, None, None)}
+    page = page_of(comparison_of(values, seeds=(1, 2, 3), failed={f"{EVIL}, seed 2": f"no memory {EVIL}"}))
+    (table,) = section(page, "Results")
+    assert list(table.head)[-1] == "seeds"
+    assert rows_of(table)["b"] == ["70.0", "1"]
+    assert rows_of(table)["c"] == ["–", "0"]
+    (failed,) = section(page, "Failed runs")
+    assert rows_of(failed) == {f"{EVIL}, seed 2": [f"no memory {EVIL}"]}
+    assert "<script" not in page.html()
+    assert page.lead[-1] == "1 run has failed and is missing."
+
+
+def test_a_single_seed_and_a_single_method(comparison_of, page_of):
+    page = page_of(comparison_of({"coral": (0.8,)}, seeds=(1,), train=STEPS))
+    assert page.title == "COrAL on digits"
+    (folded,) = section(page, "Settings")
+    assert isinstance(folded, Folded)
+    assert "<h2>Failed runs</h2>" not in page.html()
+
+
+def test_errors_and_labels_of_several_data_sets(make_job, metrics, page_of, tmp_path):
+    columns = tuple(DatasetColumn(name=name, dataset="digits") for name in ("robot", "movies"))
+    grid = Grid(rows=(MethodRow(name="coral", objective="coral"), MethodRow(name="b", objective="coral")),
+                columns=columns, seeds=(1, 2))  # fmt: skip
+    jobs, records = [], {}
+    for row in ("coral", "b"):
+        for column, metric in (("robot", "mse"), ("movies", "weighted_f1")):
+            for seed in (1, 2):
+                job = make_job(row, column, seed, **{"method.shared_weight": float(row == "b") + len(column)})
+                jobs.append(job)
+                value = seed * (0.002 if row == "b" else 0.001)
+                records[job.identity] = {"metrics": metrics(value, metric, **({"steps": 3} if row == "b" else {}))}
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG")
+    pictures = {SCORES: {"scores": picture}, EMBEDDINGS: {"where parts lie": picture}}
+    page = page_of(compare(grid, jobs, records, {}), pictures)
+    assert page.title == "COrAL and b on robot and movies"
+    assert page.lead == [
+        "robot: COrAL is best with MSE 0.00150 ± 0.00071 (linear probe). The corrected test does not separate it from "
+        "the other method.",
+        "movies: b is best with 0.3 ± 0.1 % weighted F1 (linear probe). The corrected test does not separate it from the "
+        "other method. Chance 10.0 %.",
+    ]
+    overview, first, robot, second, movies = section(page, "Results")
+    assert (first.text, second.text) == ("robot", "movies")
+    assert list(overview.head)[0] == "method"
+    assert rows_of(robot)["COrAL"][0] == "0.00150 ± 0.00071"
+    assert rows_of(movies)["chance"] == ["10.0"]
+    assert rows_of(section(page, "Cost")[1])["COrAL"][0] == "–"
+    text = page.html()
+    assert text.count("data:image/png") == 3  # two pictures, and the policy that allows them
+    assert '<a href="#embeddings">Embeddings</a>' in text

@@ -1,0 +1,86 @@
+"""The report of a run is made of the files in its folder."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from coral_plugin.errors import InputError
+from coral_plugin.runs.fit import fit
+from coral_plugin.runs.report import write_run_report
+
+from .conftest import TINY
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A run of two seeds on classes whose names are markup."""
+    rng = np.random.default_rng(0)
+    data = {"classes": np.array(["cat", "dog", EVIL])}
+    for split in ("train", "test"):
+        labels = np.arange(60) % 3
+        data |= {f"{split}/{name}": (labels[:, None] + rng.normal(size=(60, 4))).astype(np.float32) for name in "ab"}
+        data[f"{split}/labels"] = labels
+    folder = tmp_path_factory.mktemp("run") / "run"
+    fit("coral", data, seeds=(1, 2), output=folder, quiet=True, **{**TINY, "training__epochs": 1, "probe__kind": "knn"})
+    return folder
+
+
+@pytest.fixture
+def folder(trained, tmp_path):
+    return shutil.copytree(trained, tmp_path / "run")
+
+
+def test_a_report_shows_scores_data_settings_and_cost(folder):
+    path = write_run_report(folder)
+    assert path == folder / "report.html"
+    page = path.read_text()
+    metrics = json.loads((folder / "metrics.json").read_text())
+    values = metrics["tasks"]["label"]["values"]
+    assert "<h1>COrAL on arrays</h1>" in page
+    for value in values:
+        assert f"<td>{100 * value:.1f}</td>" in page
+    for title in (
+        "Results",
+        "Seeds",
+        "Parts against each other",
+        "Data",
+        "Method",
+        "Settings",
+        "Cost",
+        "How it was made",
+    ):
+        assert f"<h2>{title}</h2>" in page
+    assert "60 train" in page.replace("&nbsp;", " ") or "train" in page
+    assert '<th scope="row">training.epochs</th><td>1</td>' in page
+    assert f"<td>{metrics['train']['parameters']:,}</td>" in page
+    assert "<script" not in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_pictures_of_the_folder_are_part_of_the_page(folder):
+    assert "data:image/png;base64," not in write_run_report(folder).read_text()
+    (folder / "plots").mkdir(exist_ok=True)
+    (folder / "plots" / "training.png").write_bytes(b"\x89PNG")
+    page = write_run_report(folder).read_text()
+    assert "<h2>Training curves</h2>" in page
+    assert page.count("data:image/png;base64,") == 1
+
+
+def test_what_is_no_finished_run_is_refused(folder, tmp_path):
+    with pytest.raises(InputError, match="holds no run"):
+        write_run_report(tmp_path)
+    metrics = folder / "metrics.json"
+    content = json.loads(metrics.read_text())
+    metrics.write_text(json.dumps({"tasks": 3}))
+    with pytest.raises(InputError, match="is damaged"):
+        write_run_report(folder)
+    content["tasks"], content["parts"], content["raw_features"] = {}, {}, {}
+    metrics.write_text(json.dumps(content))
+    assert "Nothing was scored" in write_run_report(folder).read_text()
+    metrics.unlink()
+    with pytest.raises(InputError, match="not finished"):
+        write_run_report(folder)
