@@ -9,6 +9,7 @@ from typing import Any
 
 from coral_plugin.bench.cells import Cell, CellTable
 from coral_plugin.bench.comparison import Comparison, Cost, LookUp, Measure, Score
+from coral_plugin.bench.findings import title_of
 from coral_plugin.bench.ranking import CORRECTION
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table
 from coral_plugin.io.files import csv_text
@@ -125,7 +126,7 @@ def as_json(comparison: Comparison, look_up: LookUp) -> dict[str, Any]:
     ]
     return {
         "schema": TABLE_SCHEMA,
-        "title": comparison.grid.title,
+        "title": title_of(comparison),
         "seeds": list(comparison.grid.seeds),
         "columns": {
             column.name: {

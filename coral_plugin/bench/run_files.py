@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_plugin.bench.grid import Job
+from coral_plugin.bench.pictures import PICTURES
 from coral_plugin.evaluation.pages.sections import data_facts
 from coral_plugin.evaluation.pictures.names import method_title
 from coral_plugin.evaluation.pictures.run import training_curves
@@ -52,7 +53,7 @@ def draw_training(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
         if not by_seed:
             continue
         caption = f"{place}: total loss of each method by epoch. Losses of different methods have different scales."
-        path = folder / "pictures" / slug(f"{place}: training")
+        path = folder / PICTURES / slug(f"{place}: training")
         training_curves(path, {seed: _records(by_epoch) for seed, by_epoch in by_seed.items()})
         drawn[caption] = path.with_name(f"{path.name}.png")
     return drawn

@@ -96,12 +96,13 @@ def _pictures(folder: Path, stored: Mapping[str, Any]) -> dict[str, dict[str, Pa
             for path in sorted((folder / PICTURES).glob("*-embeddings-seed-*.png"))
         }
     }
-    return {
+    present = {
         section: {
             caption: path for caption, name in drawn.items() if (path := folder / PICTURES / Path(name).name).is_file()
         }
         for section, drawn in listed.items()
     }
+    return {section: drawn for section, drawn in present.items() if drawn}
 
 
 def _comparison(stored: Mapping[str, Any]) -> tuple[Comparison, tuple[str, ...] | None]:

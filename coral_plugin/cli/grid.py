@@ -86,6 +86,7 @@ def run_and_report(
     pictures = {TRAINING: draw_training(tables, finished.jobs)}
     if embeddings:
         pictures[EMBEDDINGS] = draw_embeddings(tables, finished.jobs)
+    pictures = {section: drawn for section, drawn in pictures.items() if drawn}
     written = write_report(tables, finished.comparison, look_up, pictures)
     if arguments.record:
         leave = shutil.ignore_patterns(RUNS_FOLDER, FINGERPRINTS_FILE)

@@ -45,9 +45,12 @@ _PARTS_NOTE = (
 )
 # files in plots/ by section, with their captions
 _PICTURES = {
-    "Scores": {"scores": "Score of all parts on each task, a dot for each seed", "parts": "Score of every part"},
+    "Scores": {"parts": "Score of all parts together, of each part and of the raw values"},
     "Training curves": {"training": "Each term of the loss by epoch"},
-    "Embeddings": {"embeddings": "Where the parts of train and test lie, in one plane; first seed"},
+    "Embeddings": {
+        "embeddings": "Where the parts of train and test lie, in one plane; first seed",
+        "embeddings-umap": "The same with UMAP",
+    },
 }
 _NOT_SHOWN = ("objective", "dataset", "data", "modalities", "seeds")
 

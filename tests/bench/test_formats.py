@@ -116,12 +116,12 @@ def test_the_report_is_one_file_with_everything(comparison, tmp_path):
     write_report(tmp_path, comparison, partial(PaperNumbers, ["coral-table2"]))
     page = (tmp_path / "report.html").read_text()
     assert "<h1>A &amp; B</h1>" in page
-    assert "<strong>68.0 ± 1.4</strong>" in page
-    assert "clip on mosi, seed 3: no luck" in page
+    assert '<strong class="best">68.0 ± 1.4</strong>' in page
+    assert '<th scope="row">clip on mosi, seed 3</th><td>no luck</td>' in page
     assert page.count("data:image/png;base64,") == 1
-    assert not re.findall(r'(?:src|href)="(?!data:)', page)
+    assert not re.findall(r'(?:src|href)="(?!data:|#)', page)
     assert "No method reaches the raw features (90.0) on humor, label: none is in bold." in page
-    assert "<strong>62.5" not in page
+    assert ">62.5 ± 0.7</strong>" not in page
     assert {p.name for p in tmp_path.iterdir()} >= {
         "table.md", "table.tex", "table.csv", "table.json", "scores.csv", "environment.json", "pictures",
     }  # fmt: skip

@@ -44,7 +44,7 @@ def test_where_raw_features_win_no_method_is_in_bold(coral, hidden, tmp_path):
     terminal = LINE.replace("in bold", "marked")  # which has no bold
     for text, line in ((out, terminal), *((text, LINE) for text in texts.values())):
         assert line in text
-        assert not re.search(r"\*\*\d|<u>|\\textbf|\\underline|<strong>|\*\d", text)
+        assert not re.search(r"\*\*\d|\\textbf|\\underline|<strong|<u>|\*\d", text)
     assert {row["rank"] for row in rows} == {""}
     stored = json.loads((out_folder / "table.json").read_text())
     assert {score["rank"] for row in stored["rows"] for score in row["scores"]} == {None}

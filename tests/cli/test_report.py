@@ -18,7 +18,7 @@ def test_a_run_and_a_comparison_have_a_report(coral, npz, flags, tmp_path, compa
     written.unlink()
     assert coral("report", run) == (0, f"{written}\n", "")
     assert written.read_text() == page
-    assert page.count("data:image/png;base64,") == 4
+    assert page.count("data:image/png;base64,") == 3
 
     bench = tmp_path / "bench"
     write_report(bench, comparison_of({"coral": (0.8, 0.7)}, seeds=(1, 2)), partial(PaperNumbers, []))
@@ -31,7 +31,5 @@ def test_a_run_and_a_comparison_have_a_report(coral, npz, flags, tmp_path, compa
 def test_another_folder_is_refused(coral, tmp_path):
     status, _, err = coral("report", tmp_path)
     assert status == 2
-    assert err == (
-        f"coral: {tmp_path} holds neither a run (config.yaml) nor a comparison (table.json); give the folder that coral "
-        "train or coral bench wrote.\n"
-    )
+    what = f"{tmp_path} holds neither a run (config.yaml) nor a comparison (table.json)"
+    assert err == f"coral: {what}; give the folder that coral train or coral bench wrote.\n"

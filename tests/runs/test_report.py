@@ -25,7 +25,7 @@ def trained(tmp_path_factory):
         data |= {f"{split}/{name}": (labels[:, None] + rng.normal(size=(60, 4))).astype(np.float32) for name in "ab"}
         data[f"{split}/labels"] = labels
     folder = tmp_path_factory.mktemp("run") / "run"
-    fit("coral", data, seeds=(1, 2), output=folder, quiet=True, **{**TINY, "training__epochs": 1, "probe__kind": "knn"})
+    fit(data, "coral", seeds=(1, 2), output=folder, quiet=True, epochs=1, probe__kind="knn", **TINY)
     return folder
 
 
@@ -54,7 +54,8 @@ def test_a_report_shows_scores_data_settings_and_cost(folder):
         "How it was made",
     ):
         assert f"<h2>{title}</h2>" in page
-    assert "60 train" in page.replace("&nbsp;", " ") or "train" in page
+    samples = json.loads((folder / "data.json").read_text())["samples"]
+    assert f"<dd>{samples['train']} train, {samples['valid']} valid, 60 test" in page
     assert '<th scope="row">training.epochs</th><td>1</td>' in page
     assert f"<td>{metrics['train']['parameters']:,}</td>" in page
     assert "<script" not in page

@@ -31,9 +31,9 @@ RECORD = {
 def test_data_are_described_by_their_record():
     table, definitions = data_items("arrays", "mine.npz", data_facts(RECORD), ["f00"])
     assert [[cell.text for cell in row] for row in table.groups[0].rows] == [
-        ["eye", "image", "1 channel, 8 × 6 pixels"],
-        ["ear", "sequence", "up to 50 steps × 1 feature"],
-        ["hand", "timeseries", "1 step × 3 features"],
+        ["eye", "image", "1 channel, 8 \N{MULTIPLICATION SIGN} 6 pixels"],
+        ["ear", "sequence", "up to 50 steps \N{MULTIPLICATION SIGN} 1 feature"],
+        ["hand", "timeseries", "1 step \N{MULTIPLICATION SIGN} 3 features"],
         ["age", "tabular", "1,200 features"],
     ]
     texts = {entry.term: entry.text for entry in definitions.entries}
