@@ -23,8 +23,8 @@ def title_of(comparison: Comparison) -> str:
     methods = [row for row in comparison.rows if row.kind == "method"] or list(comparison.rows)
     names = [row_title(row) for row in methods]
     columns = [column.name for column in comparison.grid.columns]
-    what = _joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} methods"
-    return f"{what} on {_joined(columns) if len(columns) <= _MOST_NAMED else f'{len(columns)} data sets'}"
+    what = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} methods"
+    return f"{what} on {joined(columns) if len(columns) <= _MOST_NAMED else f'{len(columns)} data sets'}"
 
 
 def row_title(row: ComparedRow) -> str:
@@ -84,7 +84,7 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
         others = differing[0] if len(differing) == 1 else f"all other {len(differing)} methods"
         yield f"The corrected test separates it from {others} (p < {SIGNIFICANT})."
     else:
-        named = _joined(differing) if len(differing) <= _MOST_NAMED else f"{len(differing)} methods"
+        named = joined(differing) if len(differing) <= _MOST_NAMED else f"{len(differing)} methods"
         rest = len(p_values) - len(differing)
         yield f"The corrected test separates it from {named} (p < {SIGNIFICANT}), not from the other {rest}."
 
@@ -124,5 +124,10 @@ def _values(row: ComparedRow, measure: Measure) -> list[float]:
     return list(row.scores[measure].values.values())
 
 
-def _joined(names: Sequence[str]) -> str:
+def joined(names: Sequence[str]) -> str:
+    """Names in a sentence.
+
+    >>> joined(["a"]), joined(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

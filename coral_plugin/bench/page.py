@@ -9,7 +9,7 @@ from typing import Any
 from coral_plugin.bench.captions import PROBES, shown_name, training_notes
 from coral_plugin.bench.cells import COST_HEADS, COUNT, Cell, CellTable, cost_note
 from coral_plugin.bench.comparison import ComparedRow, Comparison
-from coral_plugin.bench.findings import findings, row_title, title_of
+from coral_plugin.bench.findings import findings, joined, row_title, title_of
 from coral_plugin.bench.grid import preset_of
 from coral_plugin.errors import CoralError
 from coral_plugin.evaluation.pages.model import (
@@ -168,32 +168,49 @@ def _listed(counts: Any) -> str:
 
 
 def _data(comparison: Comparison) -> Iterator[PageItem]:
-    for column in comparison.grid.columns:
-        known: Mapping[str, Mapping[str, Any] | None] = comparison.facts.get(column.name, {})
-        of_column = known or {"": None}
-        for condition, facts in of_column.items():
-            if len(comparison.grid.columns) > 1 or len(of_column) > 1:
-                yield Heading(f"{column.name}, {condition}" if condition else column.name)
+    """The data of each column; conditions that differ in nothing that is shown are described once."""
+    columns = comparison.grid.columns
+    for column in columns:
+        conditions: list[tuple[list[str], Mapping[str, Any] | None]] = []
+        for condition, facts in comparison.facts.get(column.name, {}).items():
+            alike = next((names for names, other in conditions if other == facts), None)
+            if alike is None:
+                conditions.append(([condition], facts))
+            else:
+                alike.append(condition)
+        for names, facts in conditions or [([""], None)]:
+            if len(columns) > 1 or names != [""]:
+                yield Heading(f"{column.name}, {joined(names)}" if names != [""] else column.name)
             yield from data_items(column.dataset, column.data, facts, comparison.fingerprints.get(column.name, []))
 
 
 def _method(row: ComparedRow, comparison: Comparison) -> Definition:
-    """Name, sentence, preset, parameters and the settings of the method itself."""
+    """Name, sentence, preset, parameters and settings; of a method that stands in an earlier row, what differs."""
     presets = dict.fromkeys(_preset(row, column.name) for column in comparison.grid.columns)
     facts = [f"preset {preset}" for preset in presets if preset]
     facts += [f"{count:,} parameters" for count in dict.fromkeys(cost.parameters for cost in row.costs.values())]
-    settings: dict[str, list[str]] = {}
+    settings, text = _method_settings(row), method_text(row.method.objective)
+    first = next(other for other in comparison.rows if other.method.objective == row.method.objective)
+    if first is not row:
+        before = _method_settings(first)
+        settings = {key: value for key, value in settings.items() if before.get(key) != value}
+        text = f"As {row_title(first)}{', with other settings of the method:' if settings else '.'}"
+    text += " Trained further with labels." if row.method.finetune is not None else ""
+    facts += [f"{key} = {value}" for key, value in settings.items()]
+    return Definition(row_title(row), text, row.method.objective, facts)
+
+
+def _method_settings(row: ComparedRow) -> dict[str, str]:
+    """``{setting: value}`` of the method itself; of an old record only those that were chosen."""
+    values: dict[str, list[str]] = {}
     for trainings in row.trainings.values():
         for training in trainings.values():
             for key, value in (training.settings.get("method") or {}).items():
-                settings.setdefault(key, []).append(value_text(value))
-    facts += [f"{key} = {' / '.join(dict.fromkeys(values))}" for key, values in settings.items()]
-    if not settings:
-        facts += [
-            f"{key} = {value_text(value)}" for key, value in row.method.chosen.items() if key.startswith("method.")
-        ]
-    tuned = " Trained further with labels." if row.method.finetune is not None else ""
-    return Definition(row_title(row), method_text(row.method.objective) + tuned, row.method.objective, facts)
+                values.setdefault(key, []).append(value_text(value))
+    if not values:
+        chosen = row.method.chosen.items()
+        return {key.partition(".")[2]: value_text(value) for key, value in chosen if key.startswith("method.")}
+    return {key: " / ".join(dict.fromkeys(texts)) for key, texts in values.items()}
 
 
 def _preset(row: ComparedRow, column: str) -> str:

@@ -75,6 +75,9 @@ def test_settings_that_differ_are_a_table_and_the_others_are_folded(comparison_o
     coral = methods.entries[0]
     assert (coral.term, coral.code) == ("COrAL", "coral")
     assert {"preset paper", "1,234 parameters", "shared_weight = 0"} <= set(coral.facts)
+    other = methods.entries[1]
+    assert other.text == "As COrAL, with other settings of the method:"
+    assert other.facts == ["preset paper", "1,234 parameters", "shared_weight = 1"]
 
 
 def test_an_old_record_says_what_it_lacks(comparison_of, page_of):
@@ -102,6 +105,9 @@ def test_data_are_described_for_each_condition(comparison_of, page_of):
     assert "<script" not in single.html()
     assert single.html().count("&lt;script&gt;") == 2
     double = page_of(dataclasses.replace(comparison, facts={"digits": {"biased": facts, "unbiased": facts}}))
+    assert [item.text for item in section(double, "Data")[::3]] == ["digits, biased and unbiased"]
+    other = {**facts, "samples": {"train": 50}}
+    double = page_of(dataclasses.replace(comparison, facts={"digits": {"biased": facts, "unbiased": other}}))
     assert [item.text for item in section(double, "Data")[::3]] == ["digits, biased", "digits, unbiased"]
 
 

@@ -51,7 +51,7 @@ def test_a_target_runs_on_what_is_here_with_the_paper_beside(coral, tmp_path):
     assert "Figure 5" in out
     page = (tmp_path / "figure5" / "report.html").read_text()
     assert "coral on digits: embeddings, seed 41" in page
-    assert page.count("data:image/png") == 2
+    assert page.count("data:image/png") == 3  # scores, training and embeddings
     assert (tmp_path / "copy" / "table.md").read_bytes() == (tmp_path / "figure5" / "table.md").read_bytes()
 
 
