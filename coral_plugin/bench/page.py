@@ -171,17 +171,18 @@ def _data(comparison: Comparison) -> Iterator[PageItem]:
     """The data of each column; conditions that differ in nothing that is shown are described once."""
     columns = comparison.grid.columns
     for column in columns:
-        conditions: list[tuple[list[str], Mapping[str, Any] | None]] = []
+        conditions: list[tuple[list[str], Mapping[str, Any]]] = []
         for condition, facts in comparison.facts.get(column.name, {}).items():
             alike = next((names for names, other in conditions if other == facts), None)
             if alike is None:
                 conditions.append(([condition], facts))
             else:
                 alike.append(condition)
-        for names, facts in conditions or [([""], None)]:
+        described: Sequence[tuple[list[str], Mapping[str, Any] | None]] = conditions or [([""], None)]
+        for names, shown in described:
             if len(columns) > 1 or names != [""]:
                 yield Heading(f"{column.name}, {joined(names)}" if names != [""] else column.name)
-            yield from data_items(column.dataset, column.data, facts, comparison.fingerprints.get(column.name, []))
+            yield from data_items(column.dataset, column.data, shown, comparison.fingerprints.get(column.name, []))
 
 
 def _method(row: ComparedRow, comparison: Comparison) -> Definition:
