@@ -7,9 +7,10 @@ from statistics import fmean
 
 from coral_plugin.bench.captions import PROBES, SIGNIFICANT
 from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
-from coral_plugin.bench.ranking import all_below, raw_line
+from coral_plugin.bench.grid import DatasetColumn
+from coral_plugin.bench.ranking import all_below
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.names import method_title
+from coral_plugin.evaluation.pictures.names import data_title, method_title
 from coral_plugin.evaluation.tables.model import cell
 
 _MOST_NAMED = 4  # names in a title or sentence; more are counted
@@ -22,9 +23,18 @@ def title_of(comparison: Comparison) -> str:
         return comparison.grid.title
     methods = [row for row in comparison.rows if row.kind == "method"] or list(comparison.rows)
     names = [row_title(row) for row in methods]
-    columns = [column.name for column in comparison.grid.columns]
     what = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} methods"
-    return f"{what} on {joined(columns) if len(columns) <= _MOST_NAMED else f'{len(columns)} data sets'}"
+    return f"{what} on {_data(comparison.grid.columns)}"
+
+
+def _data(columns: Sequence[DatasetColumn]) -> str:
+    """The names of data sets; of several columns of one data set, its name first."""
+    names = [data_title(c.dataset, c.data) if c.name == c.dataset else c.name for c in columns]
+    datasets = {data_title(c.dataset, c.data) for c in columns}
+    if len(columns) > 1 and len(datasets) == 1:
+        (dataset,) = datasets
+        return f"{dataset} ({joined(names)})" if len(names) <= _MOST_NAMED else f"{len(names)} versions of {dataset}"
+    return joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} data sets"
 
 
 def row_title(row: ComparedRow) -> str:
@@ -59,11 +69,12 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
     methods = [row for row in comparison.rows if row.kind == "method" and measure in row.scores]
     if not methods:
         return
+    below = all_below(comparison.rows, measure)
     if len(methods) == 1:
-        yield f"{row_title(methods[0])} reaches {level_text(_values(methods[0], measure), measure)}."
+        reached = level_text(_values(methods[0], measure), measure)
+        yield f"{row_title(methods[0])} reaches {reached}{', worse than the raw features' if below else ''}."
         return
-    line = raw_line(comparison.rows, measure)
-    if line is not None and all_below(comparison.rows, measure):
+    if below:
         choose = min if measure.lower_is_better else max
         closest = choose(methods, key=lambda row: fmean(_values(row, measure)))
         yield (

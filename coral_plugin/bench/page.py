@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,13 @@ def comparison_page(
     columns = [column.name for column in comparison.grid.columns]
     overview, of_columns = (tables[:1], tables[1:]) if len(columns) > 1 else ([], tables)
     by_column = dict(zip(columns, of_columns, strict=True))
-    results: list[PageItem] = [_score_table(comparison, table, columns) for table in overview]
+    scores = {name: _score_table(comparison, table, [name], len(COST_HEADS)) for name, table in by_column.items()}
+    results = _several(comparison, overview[0], scores) if overview else [*scores.values()]
     cost: list[PageItem] = []
     for column, table in by_column.items():
-        heading = [Heading(column)] if overview else []
-        results += [*heading, _score_table(comparison, table, [column], costs=len(COST_HEADS))]
-        cost += [*heading, _cost_table(comparison, table, column)]
+        cost += [*([Heading(column)] if overview else []), _cost_table(comparison, table, column)]
+    notes = dict.fromkeys(cost_note(comparison, column) for column in columns)
+    cost += [Paragraphs(list(notes))]
     sections = [
         PageSection("Results", results),
         PageSection(SCORES, _pictures(pictures, SCORES)),
@@ -100,6 +102,16 @@ def _facts(comparison: Comparison, record: Mapping[str, Any]) -> list[tuple[str,
         ("made", date_text(record.get("when"))),
     ]
     return [(name, fact) for name, fact in facts_shown if fact]
+
+
+def _several(comparison: Comparison, overview: CellTable, scores: Mapping[str, PageTable]) -> list[PageItem]:
+    """The overview, and below it the table of each data set that shows more than its scores."""
+    table = _score_table(comparison, overview, list(scores))
+    counts = {name: sum(m.column == name for m in comparison.measures) for name in scores}
+    if all(len(of_column.head) == 1 + counts[name] for name, of_column in scores.items()):
+        notes = [note for of_column in scores.values() for note in of_column.notes]
+        return [replace(table, notes=list(dict.fromkeys([*table.notes, *notes])))]
+    return [table, *(item for name, of_column in scores.items() for item in (Heading(name), of_column))]
 
 
 def _score_table(comparison: Comparison, table: CellTable, columns: Sequence[str], costs: int = 0) -> PageTable:
@@ -159,7 +171,7 @@ def _cost_table(comparison: Comparison, table: CellTable, column: str) -> PageTa
     head = ("method", "steps", "samples trained on", *COST_HEADS)
     known = [i for i in range(len(head)) if any(line[i].text != NO_VALUE for line in lines)]
     groups = [PageGroup([[line[i] for i in known] for line in lines])]
-    return PageTable([head[i] for i in known], groups, [cost_note(comparison, column)])
+    return PageTable([head[i] for i in known], groups)
 
 
 def _listed(counts: Any) -> str:
@@ -178,7 +190,8 @@ def _data(comparison: Comparison) -> Iterator[PageItem]:
                 conditions.append(([condition], facts))
             else:
                 alike.append(condition)
-        described: Sequence[tuple[list[str], Mapping[str, Any] | None]] = conditions or [([""], None)]
+        described: list[tuple[list[str], Mapping[str, Any] | None]] = [*conditions]
+        described = described or [([""], None)]
         for names, shown in described:
             if len(columns) > 1 or names != [""]:
                 yield Heading(f"{column.name}, {joined(names)}" if names != [""] else column.name)

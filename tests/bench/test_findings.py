@@ -72,5 +72,7 @@ def test_errors_are_better_when_lower_and_one_seed_is_not_tested(comparison_of):
         "One seed: differences were not tested.",
         "1 run has failed and is missing.",
     ]
+    alone = comparison_of({"coral": (0.1, 0.1), "raw": (0.2, 0.2)}, seeds=(1, 2))
+    assert "balanced accuracy (linear probe), worse than the raw features." in findings(alone)[0]
     below = comparison_of({"coral": (0.5, 0.5), "b": (0.4, 0.4), "raw": (0.1, 0.1)}, seeds=(1, 2), metric="mse")
     assert "the closest is b with MSE 0.400" in findings(below)[0]
