@@ -43,6 +43,10 @@ _PARTS_NOTE = (
     "All parts: the whole representation, which the run is judged by. Parts: each by itself. Raw: the values as they "
     "are, without any training; a representation that scores below them has lost information."
 )
+_SPACES_NOTE = (
+    "Probed: the parts as they are scored. Projected: behind the projection heads, where the loss compares them. "
+    "A dash: not defined, as between parts of different width."
+)
 # files in plots/ by section, with their captions
 _PICTURES = {
     "Scores": {"parts": "Score of all parts together, of each part and of the raw values"},
@@ -182,7 +186,7 @@ def _value(summary: Mapping[str, Any], place: int) -> str:
 
 def _disentanglement(metrics: Mapping[str, Any]) -> Iterator[PageItem]:
     if any(metrics.get("disentanglement", {}).values()):
-        yield _plain(disentanglement_table(metrics), [seeds_caption(metrics)])
+        yield _plain(disentanglement_table(metrics), [seeds_caption(metrics), _SPACES_NOTE])
 
 
 def _plain(table: Table, notes: list[str]) -> PageTable:
