@@ -52,7 +52,7 @@ def _of_table(path: Path, column: str, name: str) -> Iterator[tuple[str, ...]]:
         if row["objective"] != name:
             continue
         for score in _scores(row, column):
-            beside = [
+            reference_figures = [
                 next((_figure(other) for other in _scores(reference, column) if other["score"] == score["score"]), "–")
                 if reference and reference is not row
                 else "–"
@@ -64,7 +64,7 @@ def _of_table(path: Path, column: str, name: str) -> Iterator[tuple[str, ...]]:
                 f"{variant}{of}",
                 _epochs(row),
                 _figure(score),
-                *beside,
+                *reference_figures,
                 f"{100 * score['chance']:.1f}",
                 str(score["n"]),
             )
@@ -93,5 +93,5 @@ def _epochs(row: Mapping[str, Any]) -> str:
 def _figure(score: Mapping[str, Any]) -> str:
     if score["metric"] != _METRIC:
         raise ValueError(f"{score['metric']} is no balanced accuracy, which the caption of the table says")
-    spread = f"\u00a0±\u00a0{100 * score['std']:.1f}" if score["std"] else ""
-    return f"{100 * score['mean']:.1f}{spread}"
+    deviation = f"\u00a0±\u00a0{100 * score['std']:.1f}" if score["std"] else ""
+    return f"{100 * score['mean']:.1f}{deviation}"

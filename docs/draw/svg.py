@@ -36,7 +36,7 @@ class Drawing:
         title: One sentence for readers who do not see the picture.
 
     Attributes:
-        note: What the legend says besides, such as what x stands for.
+        note: Further words of the legend, such as what x stands for.
     """
 
     def __init__(self, width: int, height: int, title: str) -> None:

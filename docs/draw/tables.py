@@ -24,8 +24,8 @@ def plain(text: str) -> str:
 
 def entries(described: Any) -> dict[str, str]:
     """``{name: text}`` of the entries under ``Args:`` or ``Attributes:`` in a docstring."""
-    found = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", inspect.getdoc(described) or "", re.MULTILINE)
-    return {name: plain(text) for name, text in found}
+    matches = re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", inspect.getdoc(described) or "", re.MULTILINE)
+    return {name: plain(text) for name, text in matches}
 
 
 def code(value: Any) -> str:
