@@ -11,7 +11,7 @@ from typing import Any
 from coral_plugin.augmentations.base import ABOVE_ZERO, UNBOUNDED, Augmentation, Range, applicable, value_in_bounds
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError, short
-from coral_plugin.registry import AUGMENTATIONS
+from coral_plugin.registry import AUGMENTATIONS, suggest
 
 _ELEMENT = re.compile(r"(?P<name>\w+)\s*(?:\((?P<settings>[^()]*(?:\([^()]*\)[^()]*)*)\))?\s*(?:@\s*(?P<at>\S+))?")
 _LONGEST = 2_000  # characters of a specification
@@ -46,8 +46,7 @@ class Element:
             InputError: an unknown setting, or a value out of its bounds.
         """
         if unknown := [key for key in self.settings if key not in entry.settings]:
-            names = ", ".join(entry.settings) or "none"
-            raise InputError(f"Augmentation {self.name!r} has no setting {', '.join(unknown)}; it takes {names}.")
+            raise suggest(unknown[0], list(entry.settings), f"setting of augmentation {self.name}")
         result = {}
         for key, value in self.settings.items():
             default, bounds = entry.settings[key], entry.bounds.get(key, UNBOUNDED)

@@ -10,6 +10,7 @@ from typing import Any
 
 from coral_plugin.bench.grid import Job
 from coral_plugin.bench.worker import epochs_done
+from coral_plugin.training.progress import duration
 
 
 class GridProgress:
@@ -139,14 +140,3 @@ class GridProgress:
         )
         self._task = self._bar.add_task("grid", total=self._total, status="")
         self._bar.start()
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit that reads best.
-
-    >>> duration(42), duration(600), duration(9000)
-    ('42 s', '10 min', '2.5 h')
-    """
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -35,6 +36,8 @@ def main(argv: list[str]) -> int:
         "--trust-pickle", action="store_true", help="load a pickle with Python's unpickler, which runs what it says"
     )
     parser.add_argument("--verbose", action="store_true", help="list every file of a folder with its sha256")
+    if argv and argv[0] != "check" and not argv[0].startswith("-"):
+        raise InputError(f"coral data has one action, check: {shlex.join(['coral', 'data', 'check', *argv])}")
     arguments = parser.parse_args(argv)
     from coral_plugin.data.inspection import Candidate
     from coral_plugin.registry import DATASETS

@@ -33,8 +33,6 @@ def main(argv: list[str]) -> int:
         return 2
     if arguments.resume and not arguments.output:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
-    if arguments.decision and not arguments.quiet:
-        sys.stderr.write(f"{arguments.decision}\n")
     output = arguments.output
     folder = Path(output) if output else fresh_folder(settings.objective, settings.dataset, settings.data)
     command = ["coral", "train", *argv, *([] if output else ["--output", str(folder)])]
@@ -48,7 +46,14 @@ def _train(settings: RunSettings, folder: Path, arguments: argparse.Namespace) -
     from coral_plugin.runs.report import write_run_report
     from coral_plugin.runs.run import draw_run, run
 
-    finished = run(settings, folder=folder, resume=arguments.resume, quiet=arguments.quiet, loggers=arguments.logger)
+    finished = run(
+        settings,
+        folder=folder,
+        resume=arguments.resume,
+        quiet=arguments.quiet,
+        loggers=arguments.logger,
+        opening=tuple(filter(None, (arguments.decision, f"run folder: {folder}"))),
+    )
     if finished.metrics["tasks"]:
         print(score_table(finished.metrics).text())
         print()

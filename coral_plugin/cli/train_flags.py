@@ -132,6 +132,11 @@ def _own_data(path: Any) -> str:
         raise InputError(f"--data must name a file or folder, got {short(path)}.")
     candidate = Candidate(Path(home_expanded(path)))
     if candidate.kind != "npz" and (candidate.kind != "folder" or DATASETS.get(OWN_DATA).inspect(candidate) is None):
+        if candidate.kind not in ("pickle", "hdf5", "mat", "folder"):
+            raise InputError(
+                f"{path} is {FILE_KINDS[candidate.kind]}; coral train reads your own arrays from .npz files, such as "
+                "numpy.savez('mine.npz', **{'train/a': a, 'train/b': b, 'train/labels': y})."
+            )
         raise InputError(
             f"{path} is {FILE_KINDS[candidate.kind]}: name its data set with --dataset NAME, which "
             f"{shlex.join(['coral', 'data', 'check', path])} finds out."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,7 +14,7 @@ from torch import nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError, short
-from coral_plugin.registry import ENCODERS
+from coral_plugin.registry import ENCODERS, suggest
 
 # a registered name with or without arguments, a module (copied), or a function of modality and width
 EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
@@ -151,6 +152,9 @@ def _builder(encoder: EncoderLike, modality: Modality, width: int) -> Callable[[
         if isinstance(value, int) and value > most:
             raise InputError(f"Encoder {encoder!r} of {modality.name}: {key} must be at most {most}.")
     factory = ENCODERS.get(name)
+    known = encoder_options(factory)
+    if unknown := [key for key in options if known is not None and key not in known]:
+        raise suggest(unknown[0], list(known or ()), f"option of encoder {name}")
 
     def build() -> nn.Module:
         try:
@@ -163,6 +167,23 @@ def _builder(encoder: EncoderLike, modality: Modality, width: int) -> Callable[[
         return module
 
     return build
+
+
+def encoder_options(factory: Callable[..., nn.Module]) -> dict[str, Any] | None:
+    """``{option: default}`` of a registered encoder; None where it takes any, as a family of encoders does.
+
+    >>> encoder_options(ENCODERS.get("gru"))
+    {'hidden': None, 'layers': 1, 'last': False}
+    """
+    try:
+        parameters = list(inspect.signature(factory).parameters.values())[2:]  # behind modality and width
+    except (TypeError, ValueError):  # a function without a signature
+        return None
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        return None
+    return {
+        parameter.name: parameter.default for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL
+    }
 
 
 def parse_encoder(text: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:

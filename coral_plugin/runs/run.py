@@ -14,7 +14,6 @@ import torch
 from torch import nn
 
 from coral_plugin.data import MultimodalData
-from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
@@ -41,12 +40,13 @@ from coral_plugin.runs.folder import (
 from coral_plugin.runs.recipe import make_augmenter, preset_note
 from coral_plugin.runs.seed import can_score, score_seed
 from coral_plugin.runs.settings import RunSettings
+from coral_plugin.runs.start import check_run, data_lines, training_line
 from coral_plugin.runs.summary import summarise
 from coral_plugin.training import processes
-from coral_plugin.training.fit import Trained, check_machine, pick_device, train
+from coral_plugin.training.fit import Trained, pick_device, train
 from coral_plugin.training.log import table
 from coral_plugin.training.loggers import Loggers
-from coral_plugin.training.memory import refuse_too_large
+from coral_plugin.training.memory import check_step
 from coral_plugin.training.randomness import fold
 
 
@@ -118,6 +118,7 @@ def run(
     encoders: Mapping[str, EncoderLike] | None = None,
     augmentations: Mapping[str, Callable[..., Any]] | None = None,
     loggers: tuple[str, ...] | None = None,
+    opening: tuple[str, ...] = (),
 ) -> Run:
     """Train and score every seed of ``settings``.
 
@@ -133,6 +134,7 @@ def run(
         augmentations: Functions from Python, by modality.
         loggers: Names of the loggers (:mod:`coral_plugin.training.loggers`) that write into ``folder``; no part of
             what identifies a run.
+        opening: Lines of the caller that are written first, once the data are read.
 
     Raises:
         InputError: settings and data that do not fit, or a folder that holds another run.
@@ -158,40 +160,49 @@ def run(
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
         say(f"{settings.objective}: {line}")
     augmenter = make_augmenter(settings, data, augmentations)
-    check_run(settings, data, encoders)
+    parameters = check_run(settings, data, encoders)
     method = OBJECTIVES.get(settings.objective)
     on_labels = method.trains_on_labels(settings.method)
-    for line in (*describe_modalities(data), *data.notes):
-        say(f"{data.name}: {line}")
+    lines = [*opening, *data_lines(data)]
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     samples = len(data.unlabelled)
     if on_labels and samples != len(data.train):
-        say(
+        lines.append(
             f"{settings.objective} trains on the {len(data.train)} labelled samples, as many steps as on the {samples} "
             f"unlabelled ones"
         )
+    split = data.train if on_labels else data.unlabelled
+    if measured := method.trains and outside is None:
+        device = pick_device(settings.training.device)
+        memory = check_step(build, split, settings.training, device, lines.append, always=not quiet)
+        lines.append(training_line(settings, split, samples, parameters, memory))
     train_seed = partial(
         train,
         build,
-        data.train if on_labels else data.unlabelled,
+        split,
         augmenter,
         settings.training,
         quiet=quiet,
         label=label,
         samples=samples,
         loggers=opened,
+        check_memory=not measured,
     )
     with contextlib.ExitStack() as holding:
+        if outside is None and folder is not None:
+            holding.enter_context(held(folder))
+            prepare_folder(folder, settings, data, resume)
+        for line in lines:
+            say(line)
         if outside is not None:
             _train_together(settings, data, folder, resume, train_seed if method.trains else None, holding)
             resume = True  # what is trained is scored by this process, from its checkpoints
-        elif folder is not None:
-            holding.enter_context(held(folder))
-            prepare_folder(folder, settings, data, resume)
         if raw_baseline := raw_baseline and can_score(data):
             if line := too_large_note(data):
                 say(line)
             raw_baseline = not line
+        if raw_baseline:
+            say(f"{data.name}: probes of the raw features come first, for comparison")
         raw = score_raw_baseline(data, settings.probe) if raw_baseline else {}
         results, objectives = {}, {}
         for seed in settings.seeds:
@@ -206,6 +217,7 @@ def run(
                 if method.trains
                 else _untrained(build, seed, pick_device(settings.training.device))
             )
+            say(f"seed {seed}: trained; now its probes")
             results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
             if seed_folder is not None:
                 finish_seed(seed_folder, trained.objective, results[seed])
@@ -277,17 +289,6 @@ def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) 
         torch.manual_seed(fold(seed, "weights"))
         objective = build().to(device)
     return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
-
-
-def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> None:
-    """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder."""
-    check_machine(settings.training)
-    if len(data.unlabelled) < 2:
-        raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
-    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
-    refuse_too_large(build)
-    with torch.random.fork_rng(devices=[]):
-        build()
 
 
 def _say(label: str, line: str) -> None:

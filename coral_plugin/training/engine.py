@@ -33,6 +33,7 @@ class Engine:
         log: Log of the epochs.
         save: Function that gets the whole state, in process 0; None keeps no checkpoint.
         after_epoch: Function of the objective and the epoch that is over; the training ends where it returns True.
+        after_step: Function of the number of steps that are over.
         step: Number of finished steps.
     """
 
@@ -43,6 +44,7 @@ class Engine:
     log: EpochLog
     save: Callable[[dict[str, Any]], None] | None = None
     after_epoch: Callable[[Objective, int], bool] | None = None
+    after_step: Callable[[int], None] | None = None
     step: int = 0
 
     def __post_init__(self) -> None:
@@ -79,6 +81,8 @@ class Engine:
                 epoch = self.step // len(self.loader) - 1
                 if self.after_epoch is not None and self.after_epoch(self.training.objective, epoch):
                     return
+            if self.after_step is not None:
+                self.after_step(self.step)
             due = time.monotonic() - saved >= self.settings.checkpoint_seconds
             if self.save is not None and rank() == 0 and (due or stopped or self.step == self.steps):
                 self.save(self.state())

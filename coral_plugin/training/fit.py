@@ -96,6 +96,7 @@ def train(
     after_epoch: Callable[[Objective, int], bool] | None = None,
     samples: int | None = None,
     loggers: Loggers | None = None,
+    check_memory: bool = True,
 ) -> Trained:
     """Train the objective that ``build`` makes on the samples of ``split``.
 
@@ -119,6 +120,7 @@ def train(
             returns True. Only for one process that writes no folder: nothing of it is in a checkpoint.
         samples: Samples per epoch; None is the split once, and more repeat it in new orders (:class:`BatchLoader`).
         loggers: Loggers of the run; by default TensorBoard's where it is installed.
+        check_memory: Whether to measure first whether a step fits into memory; False where the caller has done it.
 
     Raises:
         DivergedError: the loss is not finite.
@@ -126,7 +128,7 @@ def train(
         Interrupted: SIGTERM or Ctrl-C; a checkpoint is written.
     """
     check_machine(settings)
-    if world_size() == 1:
+    if check_memory and world_size() == 1:
         check_step(build, split, settings, pick_device(settings.device), partial(_warn, label, quiet=quiet))
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
@@ -170,7 +172,10 @@ class _Job:
             fabric = processes.fabric(settings, pick_device(settings.device).type)
             first = rank() == 0
             name, quiet = f"{self.label} seed {seed}".strip(), self.quiet or not first
-            progress = Progress(name, settings.epochs, quiet=quiet, bar=not self.label)
+            split = self.split.to(fabric.device)
+            loader = BatchLoader(split, settings.batch_size, seed, rank(), world_size(), self.samples)
+            steps = settings.epochs * len(loader)
+            progress = Progress(name, settings.epochs, steps, quiet=quiet, bar=not self.label)
             stack.callback(progress.close)
             folder = self.folder if first else None
             checkpoints = Checkpoints(folder, progress.say) if folder is not None else None
@@ -181,15 +186,12 @@ class _Job:
             objective = self.build().to(fabric.device)
             if world_size() > 1:
                 synchronise(objective)
-            split = self.split.to(fabric.device)
-            loader = BatchLoader(split, settings.batch_size, seed, rank(), world_size(), self.samples)
-            steps = settings.epochs * len(loader)
             double = settings.precision == "64-true"
             log = EpochLog(folder / LOG if folder else None, progress)
             stack.enter_context(compiled(objective, settings.compile))
             training = TrainingStep(objective, self.augmenter, seed, steps, rank(), double=double)
             save = None if checkpoints is None else partial(_save, checkpoints, fabric)
-            engine = Engine(fabric, training, loader, settings, log, save, self.after_epoch)
+            engine = Engine(fabric, training, loader, settings, log, save, self.after_epoch, progress.step)
             peak = 0
             if state is not None:
                 _check_state(state, self.folder, seed=seed, steps=steps)

@@ -72,7 +72,9 @@ def check_step(
     settings: TrainingSettings,
     device: torch.device,
     say: Callable[[str], None],
-) -> None:
+    *,
+    always: bool = False,
+) -> StepMemory | None:
     """Refuse a training whose steps do not fit into memory; warn where they may not.
 
     Args:
@@ -81,21 +83,21 @@ def check_step(
         settings: Training settings.
         device: Device to train on.
         say: Function that gets the warning, one line, that a step may not fit.
+        always: Whether small batches are measured too.
 
     Raises:
         InputError: it does not fit.
     """
-    step = step_memory(build, split, settings, device)
-    if step is None:
-        return
-    if step.need > step.available:
+    step = step_memory(build, split, settings, device, *([True] if always else []))
+    if step is not None and step.need > step.available:
         raise InputError(step.line())
-    if step.need > _TIGHT * step.available:
+    if step is not None and step.need > _TIGHT * step.available:
         say(step.line("may take"))
+    return step
 
 
 def step_memory(
-    build: Callable[[], Objective], split: Split, settings: TrainingSettings, device: torch.device
+    build: Callable[[], Objective], split: Split, settings: TrainingSettings, device: torch.device, always: bool = False
 ) -> StepMemory | None:
     """What a training step takes, from what the objective keeps of two and of four samples.
 
@@ -103,12 +105,12 @@ def step_memory(
     loss is computed once for each, without its gradient, on a separate objective.
 
     Returns:
-        None for batches so small that nothing needs to be measured, and for an objective whose loss fails: the first
-        step says why.
+        None for batches so small that nothing needs to be measured, unless ``always``, and for an objective whose loss
+        fails: the first step says why.
     """
     available = machine.memory() if device.type == "cpu" else torch.cuda.get_device_properties(device).total_memory
     batch = min(settings.batch_size, len(split))
-    if available is None or 4 * _NUMBERS * batch * _numbers(split) < available:
+    if available is None or (not always and 4 * _NUMBERS * batch * _numbers(split) < available):
         return None
     few = split.batch(_longest(split, 4)).to(device)
     steps = max((value.shape[1] for value in few.values() if value.ndim == 3), default=0)

@@ -1,51 +1,71 @@
-"""Lines and a bar on standard error while a training goes on."""
+"""Lines and a bar on standard error while a training goes on: what is done, and how long the rest takes."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
+
+_LEAST_SECONDS = 10  # between two lines of a log
+_LONGEST_SECONDS = 60  # without a line; later a tenth of what the training has taken, so that a long log stays short
+_SHARE = 0.1  # of the steps, after which a line is due
+_WIDTH_OF_TEXT = 72  # columns beside the bar
 
 
 class Progress:
-    """A bar on standard error for a terminal, ten lines for anything else.
+    """A bar on standard error for a terminal, now and then a line for anything else.
 
     Args:
         label: Name of the run.
         epochs: Number of epochs.
+        steps: Number of steps of all epochs together.
         quiet: Whether to print nothing.
         bar: Whether to draw the bar where there is a terminal.
+        clock: Seconds since any point in time.
     """
 
-    def __init__(self, label: str, epochs: int, *, quiet: bool = False, bar: bool = True) -> None:
-        self.label, self.epochs, self.quiet = label, epochs, quiet
-        self._started = time.monotonic()
+    def __init__(
+        self,
+        label: str,
+        epochs: int,
+        steps: int,
+        *,
+        quiet: bool = False,
+        bar: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.label, self.epochs, self.steps, self.quiet, self._clock = label, epochs, steps, quiet, clock
+        self._figures = ""
+        self._began: tuple[float, int] | None = None  # time and steps at the end of the first step of this process
+        self._started = self._printed = clock()
+        self._printed_step: int | None = None
         self._bar: Any = None
         if bar and not quiet and sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TextColumn("{task.completed}/{task.total} epochs  {task.fields[figures]}"),
-                TimeRemainingColumn(),
-                console=Console(stderr=True),
-            )
-            self._task = self._bar.add_task(label, total=epochs, figures="")
-            self._bar.start()
+            self._start_bar()
 
     def __call__(self, record: dict[str, float]) -> None:
-        """Show that an epoch is over."""
-        epoch = int(record["epoch"]) + 1
-        figures = f"loss {record['loss/total']:.3f}  {record['samples_per_second']:.0f} samples/s"
+        """Take the loss and the speed of an epoch that is over."""
+        self._figures = f"  loss {record['loss/total']:.3f}  {record['samples_per_second']:.0f} samples/s"
         if record["skipped"]:
-            figures += f"  {record['skipped']} steps skipped"
+            self._figures += f"  {record['skipped']} steps skipped"
+
+    def step(self, done: int) -> None:
+        """Show that ``done`` steps are over, those before a continued training too; after the record of an epoch."""
+        now = self._clock()
+        if self._began is None:
+            self._began = now, done  # without the first step, in which much is done once
         if self._bar is not None:
-            self._bar.update(self._task, completed=epoch, figures=figures)
-        elif not self.quiet and (epoch == self.epochs or epoch % max(1, self.epochs // 10) == 0):
-            seconds = time.monotonic() - self._started
-            self.say(f"epoch {epoch}/{self.epochs}  {figures}  {seconds:.0f} s")
+            self._bar.update(self._task, completed=done, status=self._text(done, now))
+        elif not self.quiet and self._due(done, now):
+            self._printed, self._printed_step = now, done
+            self.say(self._text(done, now))
+
+    def left(self, done: int, now: float) -> float | None:
+        """Estimated seconds until the last step; None before the second step."""
+        if self._began is None or done == self._began[1]:
+            return None
+        return (now - self._began[0]) / (done - self._began[1]) * (self.steps - done)
 
     def say(self, line: str) -> None:
         """Print one line on the training."""
@@ -61,3 +81,49 @@ class Progress:
         """Leave the bar as it is."""
         if self._bar is not None:
             self._bar.stop()
+
+    def _due(self, done: int, now: float) -> bool:
+        if done == self.steps:
+            return True
+        silent = now - self._printed
+        if silent < _LEAST_SECONDS:
+            return False
+        share = (done - (self._printed_step or 0)) / self.steps
+        first = self._printed_step is None
+        return first or share >= _SHARE or silent >= max(_LONGEST_SECONDS, (now - self._started) / 10)
+
+    def _text(self, done: int, now: float) -> str:
+        epoch = (done - 1) * self.epochs // self.steps + 1
+        within = f"  step {done}/{self.steps}" if done * self.epochs % self.steps else ""
+        left = self.left(done, now)
+        if done == self.steps:
+            rest = f"  {duration(now - self._started)}"
+        else:
+            rest = "" if left is None else f"  about {duration(left)} left"
+        return f"epoch {epoch}/{self.epochs}{within}{self._figures}{rest}"
+
+    def _start_bar(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn
+
+        console = Console(stderr=True)
+        width = max(8, min(40, console.width - _WIDTH_OF_TEXT - len(self.label)))
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(width),
+            TextColumn("{task.fields[status]}", markup=False),
+            console=console,
+        )
+        self._task = self._bar.add_task(self.label, total=self.steps, status="")
+        self._bar.start()
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that reads best.
+
+    >>> duration(42), duration(600), duration(9000)
+    ('42 s', '10 min', '2.5 h')
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -60,7 +60,7 @@ def test_its_settings_have_the_bounds_of_the_declaration(site):
         ("hold(share=1.5)", WAVE, r"Setting share of augmentation 'hold' needs one number, from 0 to 1, got 1\.5"),
         ("tilt(degrees=(-50,0))", PHOTO, "needs two numbers, the lesser first, from -45 to 45"),
         ("hold@0.5|noise", WAVE, "leave out the probabilities"),
-        ("hold(probability=0.5)", WAVE, "'hold' has no setting probability; it takes share"),
+        ("hold(probability=0.5)", WAVE, "Unknown setting of augmentation hold 'probability'. Known: share"),
         ("tilt", WAVE, "'tilt' does not apply to modality 'wave'.*these do: .*hold"),
     ):
         with pytest.raises(InputError, match=message):

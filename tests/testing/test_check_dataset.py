@@ -139,7 +139,10 @@ def test_what_is_broken_is_named(dataset, message):
         ({"augmentations": {"aa": "noise"}}, "recipe of good: Augmentations name the modality aa, but there are a, b"),
         ({"augmentations": {"a": "noisy"}}, "recipe of good: Unknown augmentation 'noisy'. Did you mean 'noise'"),
         ({"augmentations": "noise(std=-1)"}, "recipe of good: Setting std of augmentation 'noise' needs one number"),
-        ({"augmentations": {"a": "noise(sdt=1)"}}, "recipe of good: Augmentation 'noise' has no setting sdt"),
+        (
+            {"augmentations": {"a": "noise(sdt=1)"}},
+            "recipe of good: Unknown setting of augmentation noise 'sdt'. Did you mean 'std'?",
+        ),
         ({"network.encoders": {"c": "mlp"}}, "recipe: encoders of the modalities a, b; found c"),
     ],
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from coral_plugin.errors import InputError
+from coral_plugin.registry import suggest
 
 ProbeKind = Literal["linear", "knn", "ridge", "reference"]
 Solver = Literal["newton", "scikit-learn"]
@@ -32,7 +33,7 @@ class ProbeSettings:
         ProbeSettings(kind='knn', neighbours=0, max_iterations=1000, solver='newton', matched_width=True)
         >>> ProbeSettings(kind="forest")
         Traceback (most recent call last):
-        coral_plugin.errors.InputError: Unknown probe 'forest'; known: linear, knn, ridge, reference.
+        coral_plugin.errors.UnknownNameError: Unknown probe 'forest'. Known: knn, linear, reference, ridge.
     """
 
     kind: ProbeKind = "linear"
@@ -43,9 +44,9 @@ class ProbeSettings:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(ProbeKind):
-            raise InputError(f"Unknown probe {self.kind!r}; known: {', '.join(get_args(ProbeKind))}.")
+            raise suggest(self.kind, list(get_args(ProbeKind)), "probe")
         if self.solver not in get_args(Solver):
-            raise InputError(f"Unknown solver {self.solver!r}; known: {', '.join(get_args(Solver))}.")
+            raise suggest(self.solver, list(get_args(Solver)), "solver")
         if not 0 <= self.neighbours <= 1_000_000:
             raise InputError(f"The number of neighbours is 1 or more, or 0 to choose it; got {self.neighbours}.")
         if self.max_iterations < 1:

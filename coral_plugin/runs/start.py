@@ -1,0 +1,76 @@
+"""Before the first step of a run: what cannot be trained is refused, and a few lines say what comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import torch
+
+from coral_plugin.data import MultimodalData, Split
+from coral_plugin.data.dataset import describe_modalities
+from coral_plugin.errors import InputError
+from coral_plugin.networks.factory import EncoderLike
+from coral_plugin.runs.folder import build_objective
+from coral_plugin.runs.settings import RunSettings
+from coral_plugin.training.fit import check_machine, pick_device
+from coral_plugin.training.loader import BatchLoader
+from coral_plugin.training.memory import StepMemory, refuse_too_large
+
+
+def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> int:
+    """Refuse what cannot be trained before anything is written, so that the mended command finds a free folder.
+
+    Returns:
+        Number of parameters of the method's networks.
+    """
+    check_machine(settings.training)
+    if len(data.unlabelled) < 2:
+        raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
+    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
+    refuse_too_large(build)
+    with torch.random.fork_rng(devices=[]):
+        return sum(parameter.numel() for parameter in build().parameters())
+
+
+def data_lines(data: MultimodalData) -> Iterator[str]:
+    """How each modality was read, the samples of each split, and notes of the data set."""
+    counts = [f"{len(split):,} of {name}" for name, split in data.splits().items()]
+    for line in (*describe_modalities(data), f"samples: {', '.join(counts)}", *data.notes):
+        yield f"{data.name}: {line}"
+
+
+def training_line(settings: RunSettings, split: Split, samples: int, parameters: int, memory: StepMemory | None) -> str:
+    """Parameters, steps, device and memory of the training of one seed.
+
+    Args:
+        settings: Run settings.
+        split: Samples to train on.
+        samples: Samples per epoch.
+        parameters: Number of parameters of the method's networks.
+        memory: Memory of a step; None where it is not known.
+    """
+    training = settings.training
+    steps = len(BatchLoader(split, training.batch_size, settings.seeds[0], samples=samples))
+    preset = f" ({settings.preset})" if settings.preset else ""
+    size = min(training.batch_size, samples)
+    facts = [
+        f"{parameters:,} parameters",
+        f"{training.epochs:,} epoch{'s' if training.epochs > 1 else ''} of {steps:,} steps, {size} samples each",
+        f"{_device(training.device)}, {training.precision}",
+    ]
+    if training.devices > 1:
+        facts.append(f"{training.devices} processes")
+    if memory is not None:
+        facts.append(f"about {memory.need / 2**30:.1f} GiB of memory")
+    if len(settings.seeds) > 1:
+        facts.append(f"{len(settings.seeds)} seeds, one after the other")
+    return f"{settings.objective}{preset}: {'; '.join(facts)}"
+
+
+def _device(name: str) -> str:
+    device = pick_device(name)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"CPU with {threads} thread{'' if threads == 1 else 's'}"
