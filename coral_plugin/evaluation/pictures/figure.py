@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib import rc_context
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -60,7 +61,8 @@ def style_axes(axes: Any, *, grid: str | None = "y") -> None:
 def save_figure(figure: Figure, path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Write ``<path>.png``, ``<path>.svg`` and ``<path>.csv``, the data behind the picture."""
     for kind, metadata in (("png", {"Software": "coral-multibench"}), ("svg", {"Date": None})):
-        with write_aside(path.with_name(f"{path.name}.{kind}")) as aside:
+        # names inside an SVG are random without a salt: the same picture would be another file each time
+        with write_aside(path.with_name(f"{path.name}.{kind}")) as aside, rc_context({"svg.hashsalt": "coral"}):
             # the name of the file that is renamed later need not end in its format
             figure.savefig(aside, format=kind, dpi=DPI, metadata=metadata, facecolor="white")
     write_text(path.with_name(f"{path.name}.csv"), csv_text(columns, rows))

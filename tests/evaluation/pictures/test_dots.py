@@ -54,6 +54,13 @@ def test_files_hold_every_value(tmp_path, check_picture):
     assert len(rows) == 6 + 1 + 2 + 1
 
 
+def test_the_same_picture_is_the_same_file(tmp_path):
+    for name in ("one", "two"):
+        score_dots(tmp_path / name, {"label": panel()}, "A title")
+    for kind in ("png", "svg", "csv"):
+        assert (tmp_path / f"one.{kind}").read_bytes() == (tmp_path / f"two.{kind}").read_bytes()
+
+
 def test_the_best_is_on_top_and_the_title_counts_seeds(drawn):
     figure = drawn({"label": panel()})
     assert row_names(figure.axes[0]) == ["COrAL", "CLIP", "CMC"]
