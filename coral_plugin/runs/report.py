@@ -47,9 +47,11 @@ _SPACES_NOTE = (
     "Probed: the parts as they are scored. Projected: behind the projection heads, where the loss compares them. "
     "A dash: not defined, as between parts of different width."
 )
+_PARTS = "Parts against each other"
 # files in plots/ by section, with their captions
 _PICTURES = {
     "Scores": {"parts": "Score of all parts together, of each part and of the raw values"},
+    _PARTS: {"shared": "How much every two parts share"},
     "Training curves": {"training": "Each term of the loss by epoch"},
     "Embeddings": {
         "embeddings": "Where the parts of train and test lie, in one plane; first seed",
@@ -105,10 +107,9 @@ def run_page(
     """
     facts = data_facts(data)
     title = f"{method_title(settings.objective)} on {data_title(settings.dataset, settings.data)}"
-    pictures = {section: list(_pictures(folder, names)) for section, names in _PICTURES.items()}
-    results: list[PageItem] = []
-    if metrics["tasks"]:
-        results += [_scores(metrics), *pictures.pop("Scores")]
+    pictures = _pictures(folder)
+    scores, parts = pictures.pop("Scores"), pictures.pop(_PARTS)
+    results: list[PageItem] = [_scores(metrics), *scores] if metrics["tasks"] else []
     chosen, others = _settings(settings)
     method = Definition(
         method_title(settings.objective),
@@ -120,12 +121,12 @@ def run_page(
     sections = [
         PageSection("Results", results),
         PageSection("Seeds", list(_by_seed(metrics))),
-        PageSection("Parts against each other", list(_disentanglement(metrics))),
+        PageSection(_PARTS, [*_disentanglement(metrics), *parts]),
         PageSection("Data", list(data_items(settings.dataset, settings.data, facts, [data["fingerprint"]]))),
         PageSection("Method", [Definitions([method])]),
         PageSection("Settings", [*chosen, *shared_settings(others, f"{len(others)} settings at their defaults")]),
         PageSection("Cost", [_cost(metrics["train"])] if OBJECTIVES.get(settings.objective).trains else []),
-        *(PageSection(section, items) for section, items in pictures.items() if section != "Scores"),
+        *(PageSection(section, items) for section, items in pictures.items()),
         PageSection("How it was made", list(made_items(environment))),
     ]
     of_page = [
@@ -228,8 +229,12 @@ def _cost(train: Mapping[str, Any]) -> PageTable:
     )
 
 
-def _pictures(folder: Path, names: Mapping[str, str]) -> Iterator[PagePicture]:
-    for name, caption in names.items():
-        path = folder / PLOTS / f"{name}.png"
-        if path.is_file():
-            yield PagePicture(caption, path)
+def _pictures(folder: Path) -> dict[str, list[PageItem]]:
+    """The pictures of a run by section; those that a later evaluation drew come last."""
+    drawn = {path.stem: path for path in sorted((folder / PLOTS).glob("*.png"))}
+    sections: dict[str, list[PageItem]] = {
+        section: [PagePicture(caption, drawn.pop(name)) for name, caption in captions.items() if name in drawn]
+        for section, captions in _PICTURES.items()
+    }
+    more = [PagePicture(name.replace("-", " ").replace("_", " "), path) for name, path in drawn.items()]
+    return {**sections, "More pictures": [*more]}

@@ -65,10 +65,12 @@ def test_a_report_shows_scores_data_settings_and_cost(folder):
 def test_pictures_of_the_folder_are_part_of_the_page(folder):
     assert "data:image/png;base64," not in write_run_report(folder).read_text()
     (folder / "plots").mkdir(exist_ok=True)
-    (folder / "plots" / "training.png").write_bytes(b"\x89PNG")
+    for name in ("training", "robustness-label"):
+        (folder / "plots" / f"{name}.png").write_bytes(b"\x89PNG")
     page = write_run_report(folder).read_text()
     assert "<h2>Training curves</h2>" in page
-    assert page.count("data:image/png;base64,") == 1
+    assert '<img alt="robustness label"' in page.partition("<h2>More pictures</h2>")[2]
+    assert page.count("data:image/png;base64,") == 2
 
 
 def test_what_is_no_finished_run_is_refused(folder, tmp_path):
