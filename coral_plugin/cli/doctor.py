@@ -13,7 +13,7 @@ from coral_plugin.errors import CoralError, InputError
 from coral_plugin.io.files import cache_folder
 from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS, outdated
 
-_FOR_DEVELOPERS = ("test", "lint", "release")  # extras
+_FOR_DEVELOPERS = ("test", "lint", "docs", "release")  # extras
 
 
 def main(argv: list[str]) -> int:

@@ -107,12 +107,13 @@ def join_outside(settings: TrainingSettings) -> None:
     if kind == "nccl":
         torch.cuda.set_device(environment.local_rank())
     os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"] = environment.main_address, str(environment.main_port)
-    dist.init_process_group(
-        kind,
-        rank=environment.global_rank(),
-        world_size=environment.world_size(),
-        timeout=timedelta(seconds=settings.timeout_seconds),
-    )
+    limit = timedelta(seconds=settings.timeout_seconds)
+    rank, world = environment.global_rank(), environment.world_size()
+    store = next(dist.rendezvous("env://", rank, world, timeout=limit))[0]
+    # torchrun --max-restarts keeps its store, with the addresses of processes that are gone
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    fresh = dist.PrefixStore(f"attempt-{attempt}", store)
+    dist.init_process_group(kind, store=fresh, rank=rank, world_size=world, timeout=limit)
 
 
 def leave() -> bool:

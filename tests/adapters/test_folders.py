@@ -1,6 +1,8 @@
 """A folder of ``.npy`` files or shards trains as the same arrays in memory do, and is not copied into memory."""
 
 import io
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -98,15 +100,52 @@ def test_train_may_be_shards_and_the_others_files(shards, folder, tiny_arrays):
     assert torch.equal(data.test.batch(torch.arange(8))["table"], torch.from_numpy(tiny_arrays["test/table"]))
 
 
+def in_two(place, data, *, die=-1):
+    """Train in two processes of torchrun, which starts both again when one dies.
+
+    Returns the weights, and what the first and the second start read: ``{step: [rows by process and modality]}``.
+    """
+    place.mkdir()
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--max-restarts", "1",
+        Path(__file__).with_name("train_counted.py"), place, die, "train", "--dataset", "arrays", "--data", data,
+        "--output", place / "run", "--seeds", "1", "--epochs", "3", "--set", "training.checkpoint_seconds=0",
+        "--device", "cpu", "--resume", *FLAGS,
+    ]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", "TORCHELASTIC"))}
+    environment |= {"OMP_NUM_THREADS": "1", "TORCH_CPP_LOG_LEVEL": "ERROR"}
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    starts = {}, {}
+    for number, steps in enumerate(starts):
+        for path in place.glob(f"start-{number}-rank-*.txt"):
+            for line in path.read_text().splitlines():
+                step, *rows = map(int, line.split())
+                steps.setdefault(step, []).append(rows)
+    return load_file(place / "run" / "seed-1" / "model.safetensors"), *starts
+
+
+def assert_once(steps):
+    """In each of three epochs of three steps every sample of the 24 is read once, all its modalities with it."""
+    assert sorted(steps) == list(range(9))
+    for epoch in range(3):
+        reads = [rows for step in range(3 * epoch, 3 * epoch + 3) for rows in steps[step]]
+        assert sorted(map(len, reads)) == [4] * 18  # two processes, three modalities, three steps
+        assert sorted(row for rows in reads for row in rows) == sorted([*range(24)] * 3)
+
+
 @pytest.mark.slow
-def test_two_processes_train_to_the_weights_of_memory(shards, tmp_path, tiny_arrays):
-    write_npz(tmp_path / "held.npz", dict(sorted(tiny_arrays.items())))
-    files = []
-    for path in (shards, tmp_path / "held.npz"):
-        flags = ["--data", str(path), "--output", str(tmp_path / f"run-{path.stem}"), "--set", "training.devices=2"]
-        assert main(["train", "--dataset", "arrays", *flags, "--seeds", "1", "--epochs", "1", *FLAGS]) == 0
-        files.append(load_file(tmp_path / f"run-{path.stem}" / "seed-1" / "model.safetensors"))
-    assert all(torch.allclose(files[0][name], weight, atol=1e-6) for name, weight in files[1].items())
+def test_two_processes_read_every_sample_once_and_after_a_kill_give_the_same_bits(shards, folder, tmp_path):
+    """Shards train straight through; with the same samples in files, a process is killed on the way."""
+    for path in (shards, folder):
+        shutil.rmtree(path / "test")  # then there is nothing to score
+    wanted, steps, no_steps = in_two(tmp_path / "straight", shards)
+    assert_once(steps)
+    assert not no_steps
+    weights, before, after = in_two(tmp_path / "killed", folder, die=4)
+    assert 0 < min(after) <= max(before) <= 4
+    assert_once({step: rows for step, rows in before.items() if step < min(after)} | after)
+    assert all(torch.equal(weights[name], weight) for name, weight in wanted.items())
 
 
 @pytest.mark.parametrize("layout", ["folder", "shards"])
