@@ -53,7 +53,7 @@ class Element:
             result[key] = value_in_bounds(value, default, bounds)
             if result[key] is None:
                 shape = "two numbers, the lesser first" if isinstance(default, tuple) else "one number"
-                wanted = f"{shape}{_bound_text(bounds)}"
+                wanted = f"{shape}{bound_text(bounds)}"
                 raise InputError(f"Setting {key} of augmentation {self.name!r} needs {wanted}, got {short(value)}.")
         return result
 
@@ -62,7 +62,12 @@ class Element:
         return self.name + (f"({settings})" if settings else "")
 
 
-def _bound_text(bounds: Range) -> str:
+def bound_text(bounds: Range) -> str:
+    """Bounds in words that follow a noun.
+
+    >>> bound_text((0.0, 1.0)), bound_text((0.0, math.inf))
+    (', from 0 to 1', ', not negative')
+    """
     low, high = bounds
     if bounds == UNBOUNDED:
         return ""

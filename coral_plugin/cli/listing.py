@@ -8,13 +8,15 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from coral_plugin.cli.details import DETAILS, list_presets
 from coral_plugin.cli.flags import CommandParser
+from coral_plugin.errors import InputError
 from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS, Entry, Registry, suggest
 
 REGISTRIES = {"objectives": OBJECTIVES, "datasets": DATASETS, "encoders": ENCODERS, "augmentations": AUGMENTATIONS}
@@ -26,9 +28,13 @@ _MARKUP = re.compile(r":\w+:`~?|`")
 def main(argv: list[str]) -> int:
     """Run ``coral list``; returns the exit status."""
     parser = CommandParser(
-        prog="coral list", description="List what can be selected by name, with a line of description for each."
+        prog="coral list",
+        usage="coral list [WHAT [NAME]] [FLAGS]",
+        description="List what can be selected by name, with a line of description for each; the options of one NAME.",
+        examples=("coral list datasets", "coral list encoders gru", "coral list presets coral"),
     )
-    parser.add_argument("what", nargs="?", metavar="|".join(REGISTRIES), help="List to print; all by default")
+    parser.add_argument("what", nargs="?", metavar="WHAT", help=f"{', '.join(REGISTRIES)}, or presets of a method")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="One of them: its options, their defaults and meaning")
     parser.add_argument(
         "--verbose",
         action="store_true",
@@ -37,8 +43,13 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="Print JSON")
     arguments = parser.parse_args(argv)
     what = arguments.what
-    if what is not None and what not in REGISTRIES:
-        raise suggest(what, list(REGISTRIES), "list")
+    if what is not None and what not in DETAILS:
+        raise suggest(what, list(DETAILS), "list")
+    if what == "presets" and arguments.name is None:
+        raise InputError(f"coral list presets needs a method: {', '.join(OBJECTIVES.names())}.")
+    if arguments.name is not None:
+        print("\n".join(DETAILS[what](arguments.name)))
+        return 0
     chosen = {title: registry for title, registry in REGISTRIES.items() if what in (None, title)}
     if arguments.json:
         print(json.dumps({title: list(records(registry)) for title, registry in chosen.items()}, indent=2))
@@ -94,15 +105,6 @@ def _source_docstring(module: str, name: str) -> str | None:
     tree = ast.parse(folder.joinpath(*parts).with_suffix(".py").read_bytes())
     defined = (node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == name)
     return next(filter(None, map(ast.get_docstring, defined)), None) or ast.get_docstring(tree)
-
-
-def list_presets(presets: Iterable[str]) -> str:
-    """Names of presets, the first one as the default; ``none`` where there are none.
-
-    >>> list_presets({"paper": {}, "released": {}})
-    'paper (default), released'
-    """
-    return ", ".join(f"{name} (default)" if place == 0 else name for place, name in enumerate(presets)) or "none"
 
 
 def lines(registry: Registry, *, verbose: bool = False) -> Iterator[str]:

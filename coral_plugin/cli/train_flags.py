@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import inspect
 import itertools
 import os
-import re
 import shlex
-import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from coral_plugin.cli.details import defaults_of, list_presets, meanings, option_lines
 from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds
-from coral_plugin.cli.listing import list_presets
 from coral_plugin.cli.settings import add_setting, add_setting_by_modality, add_settings, settings_of_all
 from coral_plugin.errors import InputError, short
 from coral_plugin.io.paths import home_expanded
@@ -234,13 +231,7 @@ def _modalities(text: str) -> tuple[str, ...]:
 
 def setting_lines(classes: Mapping[str, type], defaults: Mapping[str, Any]) -> Iterator[str]:
     """Help on each setting, from the docstrings of the settings classes, with its default for these names."""
-    from coral_plugin.runs.checks import written
-
     yield "settings: --set KEY=VALUE or --KEY VALUE, where the part behind the dot is enough (--mask-ratio 0.5):"
     for group, cls in classes.items():
-        texts = dict(re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", inspect.getdoc(cls) or "", re.MULTILINE))
-        for field in dataclasses.fields(cls):
-            default = field.default_factory() if callable(field.default_factory) else field.default
-            yield f"  {group}.{field.name} ({written(defaults.get(f'{group}.{field.name}', default))})"
-            text = " ".join(texts.get(field.name, "").split())
-            yield textwrap.fill(text, 100, initial_indent="      ", subsequent_indent="      ")
+        options = {k: defaults.get(f"{group}.{k}", value) for k, value in defaults_of(cls).items()}
+        yield from option_lines(options, meanings(cls), f"{group}.")

@@ -107,5 +107,5 @@ def test_the_switch_changes_the_solver_and_not_the_score():
     assert fast.value == pytest.approx(plain.value, abs=0.002)
     assert not np.array_equal(fast.outputs, plain.outputs)
     np.testing.assert_allclose(fast.outputs, plain.outputs, atol=5e-3)
-    with pytest.raises(InputError, match="Unknown solver 'adam'; known: newton, scikit-learn"):
+    with pytest.raises(InputError, match=r"Unknown solver 'adam'\. Known: newton, scikit-learn"):
         ProbeSettings(solver="adam")

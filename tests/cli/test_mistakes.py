@@ -1,0 +1,94 @@
+"""Plausible mistakes at the command line: each is answered in one line that says what to type."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+DIGITS = ("train", "--dataset", "digits", "--epochs", "1")
+
+# {what somebody does: (words of the command, what the answer holds)}
+MISTAKES = {
+    "a typo in a command": (("trian", "--dataset", "digits"), "Did you mean 'train'?"),
+    "a data set without its flag": (("train", "digits"), "coral train --dataset digits"),
+    "a typo in a flag": ((*DIGITS, "--objectve", "comm"), "Did you mean '--objective'?"),
+    "a typo in a setting": ((*DIGITS, "--set", "mask_rato=0.5"), "Did you mean 'mask_ratio'?"),
+    "a setting of another group": ((*DIGITS, "--training.width", "64"), "Did you mean 'network.width'?"),
+    "a typo in a method": ((*DIGITS, "--objective", "comn"), "Did you mean 'comm'?"),
+    "a typo in a data set": (("train", "--dataset", "digit"), "Did you mean 'digits'?"),
+    "a typo in a preset": ((*DIGITS, "--preset", "papr"), "Did you mean 'paper'?"),
+    "a typo in an encoder": ((*DIGITS, "--encoder", "top=smal_conv"), "Did you mean 'small_conv'?"),
+    "a typo in an encoder's option": ((*DIGITS, "--encoder", "top=small_conv(chanels=8)"), "Did you mean 'channels'?"),
+    "a typo in an augmentation": ((*DIGITS, "--augmentations", "noize"), "Did you mean 'noise'?"),
+    "a typo in its setting": ((*DIGITS, "--augmentations", "noise(sdt=1)"), "Did you mean 'std'?"),
+    "a typo in a probe": ((*DIGITS, "--probe", "liner"), "Did you mean 'linear'?"),
+    "a value of another type": ((*DIGITS, "--lr", "fast"), "training.learning_rate must be of type float, got 'fast'"),
+    "no epochs": (("train", "--dataset", "digits", "--epochs", "0"), "--epochs: '0' is no whole number from 1"),
+    "batches of one": ((*DIGITS, "--batch-size", "1"), "training.batch_size must be at least 2"),
+    "seeds with blanks": ((*DIGITS, "--seeds", "41", "42"), "--seeds 41,42"),
+    "a number format that is none": ((*DIGITS, "--precision", "fp8"), "Known: 16-mixed, 32-true, 64-true, bf16-mixed."),
+    "a modality that is none": ((*DIGITS, "--modalities", "top,left"), "it has top, bottom"),
+    "a file that is not there": (("train", "--data", "{folder}/tinny.npz"), "Did you mean {folder}/tiny.npz?"),
+    "a folder in place of a file": (("train", "--data", "{folder}/empty"), "coral data check {folder}/empty"),
+    "a table in place of arrays": (("train", "--data", "{folder}/table.csv"), "numpy.savez('mine.npz'"),
+    "NaN in the data": (("train", "--data", "{folder}/nan.npz"), "train/table holds 1 values that are not finite"),
+    "labels of another length": (("train", "--data", "{folder}/short.npz"), "train/table 60, train/wave 60, train/labels 59"),
+    "a file as the folder of the run": ((*DIGITS, "--output", "{folder}/tiny.npz"), "choose another --output"),
+    "a folder that holds a run": (("train", "--data", "{folder}/tiny.npz", "--output", "{run}"), "--resume"),
+    "other settings with --resume": (
+        ("train", "--data", "{folder}/tiny.npz", "--output", "{run}", "--epochs", "7", "--resume"),
+        "training.epochs",
+    ),
+    "--resume without a folder": ((*DIGITS, "--resume"), "--resume needs --output"),
+    "a folder that is no run": (("evaluate", "{folder}/empty"), "Give the folder that coral train wrote."),
+    "a run that is not finished": (("evaluate", "{begun}"), "coral train --resume"),
+    "a file without its action": (("data", "{folder}/tiny.npz"), "coral data check {folder}/tiny.npz"),
+    "a list that is none": (("list", "encoder"), "Did you mean 'encoders'?"),
+    "a flag of another command": (("bench", "--objective", "coral"), "Did you mean '--objectives'?"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def places(npz, run_folder, tmp_path_factory):
+    """Files and folders that the commands name."""
+    folder = tmp_path_factory.mktemp("mistakes")
+    with np.load(npz) as file:
+        arrays = dict(file)
+    shutil.copy(npz, folder / "tiny.npz")
+    (folder / "empty").mkdir()
+    (folder / "table.csv").write_text("a,b\n1,2\n")
+    table = arrays["train/table"].copy()
+    table[3, 1] = np.nan
+    np.savez(folder / "nan.npz", **{**arrays, "train/table": table})
+    np.savez(folder / "short.npz", **{**arrays, "train/labels": arrays["train/labels"][:-1]})
+    begun = folder / "begun"
+    shutil.copytree(run_folder, begun)
+    shutil.rmtree(begun / "seed-41")
+    return {"folder": str(folder), "run": str(run_folder), "begun": str(begun)}
+
+
+@pytest.mark.parametrize(("words", "answer"), MISTAKES.values(), ids=MISTAKES)
+def test_a_mistake_is_answered_in_one_line_with_what_to_type(coral, places, tmp_path, monkeypatch, words, answer):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = coral(*(word.format(**places) for word in words))
+    assert (status, out, err.count("\n")) == (2, "", 1), err
+    assert answer.format(**places) in err
+    assert not os.listdir(tmp_path)
+
+
+def test_a_gpu_that_is_not_there_is_answered_too(coral, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    status, _, err = coral(*DIGITS, "--device", "cuda", "--output", tmp_path / "run")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "take --device cpu or auto" in err
+
+
+def test_a_folder_without_rights_is_answered_too(coral, tmp_path, monkeypatch):
+    def refuse(self, *_arguments, **_options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refuse)
+    status, _, err = coral(*DIGITS, "--output", tmp_path / "run")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.endswith("cannot be written: permission denied; give another place.\n")
