@@ -1,6 +1,5 @@
 """Plausible mistakes at the command line: each is answered in one line that says what to type."""
 
-import os
 import shutil
 
 import numpy as np
@@ -33,7 +32,7 @@ MISTAKES = {
     "a folder in place of a file": (("train", "--data", "{folder}/empty"), "coral data check {folder}/empty"),
     "a table in place of arrays": (("train", "--data", "{folder}/table.csv"), "numpy.savez('mine.npz'"),
     "NaN in the data": (("train", "--data", "{folder}/nan.npz"), "train/table holds 1 values that are not finite"),
-    "labels of another length": (("train", "--data", "{folder}/short.npz"), "train/table 60, train/wave 60, train/labels 59"),
+    "labels of another length": (("train", "--data", "{folder}/short.npz"), "train/wave 60, train/labels 59"),
     "a file as the folder of the run": ((*DIGITS, "--output", "{folder}/tiny.npz"), "choose another --output"),
     "a folder that holds a run": (("train", "--data", "{folder}/tiny.npz", "--output", "{run}"), "--resume"),
     "other settings with --resume": (
@@ -74,7 +73,7 @@ def test_a_mistake_is_answered_in_one_line_with_what_to_type(coral, places, tmp_
     status, out, err = coral(*(word.format(**places) for word in words))
     assert (status, out, err.count("\n")) == (2, "", 1), err
     assert answer.format(**places) in err
-    assert not os.listdir(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_gpu_that_is_not_there_is_answered_too(coral, tmp_path, monkeypatch):
