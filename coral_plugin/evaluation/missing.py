@@ -13,7 +13,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.probe.probes import FittedProbe
-from coral_plugin.evaluation.scoring import fit_whole, probing_splits, score_task
+from coral_plugin.evaluation.scoring import Features, embed_data, fit_whole, probing_splits, score_task
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import suggest
 
@@ -86,6 +86,7 @@ def score_missing(
     settings: ProbeSettings,
     subsets: Sequence[Subset],
     whole: Mapping[str, FittedProbe] | None = None,
+    features: Features | None = None,
 ) -> dict[Subset, dict[str, dict[str, Any]]]:
     """Score the whole representation of the test samples from each of ``subsets``.
 
@@ -95,24 +96,30 @@ def score_missing(
         settings: Settings of the probe.
         subsets: Sets of modalities that are present.
         whole: ``{task: probe}`` of features from all modalities, where it is fitted already.
+        features: ``{split: {part: (N, d)}}`` from all modalities, where they are embedded already.
 
     Returns:
         ``{subset: {"complete" | "refitted": {task: {"metric", "value", "also", "setting"}}}}``: a probe that was fitted
         on features from all modalities, and one that was fitted on features from the same subset.
     """
     splits = probing_splits(data)
-    parts = {label: embed_split(objective, split) for label, split in splits.items()}
+    parts = features if features is not None else embed_data(objective, data)
     targets = {task.name: splits["test"].targets[task.name].cpu().numpy() for task in data.tasks}
     fitted = whole if whole is not None else fit_whole(parts, data, settings)
     scores_of: dict[Subset, dict[str, dict[str, Any]]] = {}
     for subset in subsets:
-        features = {
-            label: concatenate(embed_subset(objective, split, subset, parts[label])) for label, split in splits.items()
+        # with every modality the features are those that the probe was fitted on
+        complete = set(subset) == {modality.name for modality in data.modalities}
+        arrays = {
+            label: concatenate(parts[label] if complete else embed_subset(objective, split, subset, parts[label]))
+            for label, split in splits.items()
         }
-        scores = {name: probe.score((features["test"], targets[name])) for name, probe in fitted.items()}
+        scores = {name: probe.score((arrays["test"], targets[name])).record() for name, probe in fitted.items()}
         scores_of[subset] = {
-            "complete": {name: score.record() for name, score in scores.items()},
-            "refitted": {task.name: score_task(features, data, task, settings) for task in data.tasks},
+            "complete": scores,
+            "refitted": scores
+            if complete
+            else {task.name: score_task(arrays, data, task, settings) for task in data.tasks},
         }
     return scores_of
 

@@ -143,15 +143,26 @@ def fit_whole(features: Features, data: MultimodalData, settings: ProbeSettings)
     return fitted
 
 
-def score_disentanglement(objective: Objective, data: MultimodalData) -> dict[str, Any]:
+def score_disentanglement(
+    objective: Objective, data: MultimodalData, features: Features | None = None
+) -> dict[str, Any]:
     """Disentanglement of the probed parts and of the projected ones, on the test samples that have every modality.
 
-    Empty where no sample has every modality: parts that are zero together would seem to have something in common.
+    Args:
+        objective: Trained objective.
+        data: Data set with a test split.
+        features: ``{split: {part: (N, d)}}``, where they are embedded already.
+
+    Returns:
+        ``{"probed" | "projected": {pair: {measure: value}}}``; empty where no sample has every modality: parts that are
+        zero together would seem to have something in common.
     """
-    split = complete_samples(probing_splits(data)["test"])
+    test = probing_splits(data)["test"]
+    split = complete_samples(test)
     if split is None:
         return {}
-    measured = {"probed": disentanglement(embed_split(objective, split))}
+    embedded = features["test"] if features is not None and len(split) == len(test) else embed_split(objective, split)
+    measured = {"probed": disentanglement(embedded)}
     projected = embed_split(objective, split, projected=True)
     if projected:
         measured["projected"] = disentanglement(projected)

@@ -116,7 +116,8 @@ def evaluate(
     metrics["probe"] = dataclasses.asdict(probe)
     if subsets:
         partial = {
-            seed: score_missing(load_objective(folder, seed), data, probe, subsets, whole[seed]) for seed in seeds
+            seed: score_missing(load_objective(folder, seed), data, probe, subsets, whole[seed], features[seed])
+            for seed in seeds
         }
         test = probing_splits(data)["test"]
         missing = {subset: count_missing(test, subset) for subset in subsets}
@@ -153,7 +154,7 @@ def _probed(
             **{key: value for key, value in read_result(folder / f"seed-{seed}").items() if key != "matched_width"},
             "scores": scores,
             **score_at_matched_width(features[seed], data, settings, probe, scores),
-            "disentanglement": score_disentanglement(objective, data),
+            "disentanglement": score_disentanglement(objective, data, features[seed]),
         }
     return features, whole, results
 

@@ -31,7 +31,7 @@ def score_seed(trained: Trained, seed: int, data: MultimodalData, settings: RunS
         features = embed_data(trained.objective, data)
         scores = score_parts(features, data, settings.probe)
         matched = score_at_matched_width(features, data, settings, settings.probe, scores)
-        apart = score_disentanglement(trained.objective, data)
+        apart = score_disentanglement(trained.objective, data, features)
         width = {"width": sum(part.shape[1] for part in features["train"].values())}
     return {
         "seed": seed,

@@ -7,10 +7,19 @@ from torch import nn
 
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError, UnknownNameError
+from coral_plugin.evaluation import missing, scoring
+from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.missing import count_missing, embed_subset, parse_subsets, presence_note, score_missing
 from coral_plugin.evaluation.probe import ProbeSettings, probe
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline
-from coral_plugin.evaluation.scoring import complete_samples, probing_splits, score_disentanglement
+from coral_plugin.evaluation.scoring import (
+    complete_samples,
+    embed_data,
+    fit_whole,
+    probing_splits,
+    score_disentanglement,
+    score_task,
+)
 from coral_plugin.objectives import Objective
 
 
@@ -151,3 +160,20 @@ def test_what_is_said(arrays):
     )
     assert "zero" in line
     assert [count_missing(test, subset) for subset in (("a",), ("a", "b"), ("a", "c"), ("c",))] == [9, 2, 0, 0]
+
+
+def test_what_is_embedded_and_fitted_is_not_done_again(arrays, monkeypatch):
+    """With the features and the probe of all modalities only the other subsets are embedded; the scores stay equal."""
+    data, settings, subsets = from_arrays(arrays), ProbeSettings(kind="ridge"), (("a", "b", "c"), ("b",))
+    fresh = score_missing(Sums(), data, settings, subsets)
+    features = embed_data(Sums(), data)
+    apart = score_disentanglement(Sums(), data)
+    whole, embedded, fitted = fit_whole(features, data, settings), [], []
+    monkeypatch.setattr(
+        missing, "embed_split", lambda of, split: embedded.append(tuple(split.columns)) or embed_split(of, split)
+    )
+    monkeypatch.setattr(missing, "score_task", lambda *given: fitted.append(given[2].name) or score_task(*given))
+    assert score_missing(Sums(), data, settings, subsets, whole, features) == fresh
+    assert (embedded, fitted) == ([("b",)] * 3, ["label"])
+    monkeypatch.setattr(scoring, "embed_split", lambda *given, **projected: {})
+    assert score_disentanglement(Sums(), data, features) == apart

@@ -133,7 +133,7 @@ class _Solution:
 
     def __call__(self, new: np.ndarray | Rows) -> np.ndarray:
         if isinstance(new, Rows):
-            logits = new.full @ self.theta.T
+            logits = new.values @ self.theta.T
         else:
             weights, bias = self.weights()
             logits = new @ weights + bias
@@ -146,7 +146,7 @@ def _fits(
     rows: Rows, targets: np.ndarray, values: Iterable[float], max_iterations: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Parameters ``(L, K, r + 1)`` of L problems, and whether each has converged ``(L,)``, for each C."""
-    values, theta = list(values), np.zeros((*targets.shape[:2], rows.full.shape[1]))
+    values, theta = list(values), np.zeros((*targets.shape[:2], rows.values.shape[1]))
     problems = len(theta)
     together = max(1, _COLUMNS // (problems * targets.shape[1]))
     for first in range(0, len(values), together):

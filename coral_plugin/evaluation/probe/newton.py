@@ -16,6 +16,7 @@ _SUFFICIENT = 1e-4
 _FLOOR = 1e-3
 _SMALL = 500_000
 _MANY_COLUMNS = 24
+_MANY_ROWS = 1024
 
 
 def minimise(
@@ -38,7 +39,7 @@ def minimise(
     Returns:
         Parameters ``(S, K, r + 1)``, and whether each problem has converged, ``(S,)``.
     """
-    theta, z = start.copy(), rows.full
+    theta, z = start.copy(), rows.values
     penalty = np.repeat(1 / costs[:, None, None], theta.shape[2], axis=2)
     penalty[..., -1] = 0
     logits = _logits(theta, z)
@@ -99,26 +100,26 @@ def _blocks(columns: int, z: np.ndarray) -> Iterator[slice]:
     A product with few columns is held back by the memory, and by OpenBLAS, which first copies ``z`` into another order,
     unless the product is small: small blocks stay in the cache and are two to three times as fast.
     """
-    size = len(z) if columns > _MANY_COLUMNS else min(max(_SMALL // (columns * z.shape[1]), 16), 1024)
+    size = _MANY_ROWS if columns > _MANY_COLUMNS else min(max(_SMALL // (columns * z.shape[1]), 16), _MANY_ROWS)
     for start in range(0, len(z), size):
         yield slice(start, start + size)
 
 
 def _logits(theta: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """``(S, K, r)`` times the samples ``(N, r)``: ``(S, K, N)``."""
+    """``(S, K, r)`` times the samples ``(N, r)``, in float64: ``(S, K, N)``."""
     flat = theta.reshape(-1, theta.shape[2])
-    logits = np.empty((len(flat), len(z)), z.dtype)
+    logits = np.empty((len(flat), len(z)))
     for rows in _blocks(len(flat), z):
-        np.matmul(flat, z[rows].T, out=logits[:, rows])
+        np.matmul(flat, z[rows].astype(np.float64).T, out=logits[:, rows])
     return logits.reshape(*theta.shape[:2], -1)
 
 
 def _sums(values: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Sum over the samples ``(N, r)`` with weights ``(S, K, N)``: ``(S, K, r)``."""
+    """Sum over the samples ``(N, r)`` with weights ``(S, K, N)``, in float64: ``(S, K, r)``."""
     flat = values.reshape(-1, values.shape[2])
-    total = np.zeros((len(flat), z.shape[1]), z.dtype)
+    total = np.zeros((len(flat), z.shape[1]))
     for rows in _blocks(len(flat), z):
-        total += flat[:, rows] @ z[rows]
+        total += flat[:, rows] @ z[rows].astype(np.float64)
     return total.reshape(*values.shape[:2], -1)
 
 
@@ -143,7 +144,7 @@ class _ConjugateGradients:
     """The Newton direction ``-H⁻¹ gradient`` of each problem, to a tenth."""
 
     def __init__(self, rows: Rows, p: np.ndarray, penalty: np.ndarray) -> None:
-        self.z, self.basis = rows.half, rows.basis
+        self.z, self.basis = rows.values, rows.basis
         self.p, self.penalty = p.astype(np.float32), penalty.astype(np.float32)
         mean = self.p.mean(axis=2)
         second = np.matmul(self.p, self.p.transpose(0, 2, 1)) / self.p.shape[2]

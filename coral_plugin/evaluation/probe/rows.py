@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 _BLOCK = 1024
+_BLOCK_ROWS = 64
 _SAMPLES_PER_DIRECTION = 4
 _RANK_TOLERANCE = 1e-12
 
@@ -46,41 +48,41 @@ class Rows:
 
     Attributes:
         space: Coordinates of the samples.
-        full: The samples in float64.
-        half: The same in float32.
+        values: The samples in float32: centred and divided by a power of two, exact but for the last digit.
         starts: Parameters of the fits so far by penalty, from which another fit on these or on more of the samples
             may start.
     """
 
     def __init__(self, x: np.ndarray) -> None:
         mean = x.mean(axis=0, dtype=np.float64)
-        combinations = None
+        coordinates, combinations, origin = x, None, mean
         if x.shape[1] > len(x):
             coordinates, combinations = _span(x, mean)
-        else:
-            coordinates = x - mean
-        unit = float(np.abs(coordinates).max()) or 1.0
-        coordinates /= unit
+            origin = np.zeros(coordinates.shape[1])
+        farthest = float(max((coordinates.max(axis=0) - origin).max(), (origin - coordinates.min(axis=0)).max()))
+        unit = 2.0 ** math.ceil(math.log2(farthest)) if farthest > 0 else 1.0
         self.space = Space(x, mean, unit, combinations)
-        self.full = np.concatenate([coordinates, np.ones((len(x), 1))], axis=1)
-        self.half = self.full.astype(np.float32)
+        self.values = np.ones((len(x), coordinates.shape[1] + 1), np.float32)
+        for start in range(0, len(x), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            self.values[rows, :-1] = (coordinates[rows] - origin) / unit
         self.starts: dict[float, np.ndarray] = {}
         self._basis: list[Basis] = []
 
     def __len__(self) -> int:
-        return len(self.full)
+        return len(self.values)
 
     def __getitem__(self, rows: slice) -> Rows:
         """Some of the samples, in the same coordinates; parameters of fits are shared."""
         part = object.__new__(Rows)
-        part.__dict__.update(self.__dict__, full=self.full[rows], half=self.half[rows])
+        part.__dict__.update(self.__dict__, values=self.values[rows])
         return part
 
     @property
     def basis(self) -> Basis:
         """Directions in which the samples are not correlated, computed once, from these samples."""
         if not self._basis:
-            self._basis.append(Basis.of(self.half, diagonal=self.space.combinations is not None))
+            self._basis.append(Basis.of(self.values, diagonal=self.space.combinations is not None))
         return self._basis[0]
 
 
@@ -97,10 +99,10 @@ class Basis:
     directions: np.ndarray | None
 
     @classmethod
-    def of(cls, half: np.ndarray, *, diagonal: bool) -> Basis:
+    def of(cls, values: np.ndarray, *, diagonal: bool) -> Basis:
         """The basis of samples ``(N, r + 1)``, of some where there are very many: it only has to be near."""
-        step = max(1, len(half) // (_SAMPLES_PER_DIRECTION * half.shape[1]))
-        some = half[::step, :-1]
+        step = max(1, len(values) // (_SAMPLES_PER_DIRECTION * values.shape[1]))
+        some = values[::step, :-1]
         if diagonal:
             variances, directions = np.square(some).mean(axis=0), None
         else:

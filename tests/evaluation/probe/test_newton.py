@@ -30,11 +30,11 @@ def samples(n, d, classes, seed=0):
 
 def gradients(rows, targets, costs, theta):
     """Gradient of each problem, written out."""
-    logits = np.einsum("skr,nr->skn", theta, rows.full)
+    logits = np.einsum("skr,nr->skn", theta, rows.values)
     p = 1 / (1 + np.exp(-logits)) if theta.shape[1] == 1 else np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     penalty = theta / np.asarray(costs)[:, None, None]
     penalty[..., -1] = 0
-    return np.einsum("skn,nr->skr", p - targets, rows.full) + penalty
+    return np.einsum("skn,nr->skr", p - targets, rows.values) + penalty
 
 
 @pytest.mark.parametrize(("n", "d", "classes"), [(300, 20, 2), (300, 20, 5), (60, 90, 2), (60, 90, 3)])
@@ -44,7 +44,7 @@ def test_the_gradient_vanishes_at_every_solution(n, d, classes):
     rows = Rows((x - x.mean(axis=0)) / x.std(axis=0))
     targets = np.eye(classes)[:, y][None, -(classes if classes > 2 else 1) :].repeat(len(COSTS), axis=0)
     costs = np.array(COSTS) * rows.space.unit**2
-    zero = np.zeros((*targets.shape[:2], rows.full.shape[1]))
+    zero = np.zeros((*targets.shape[:2], rows.values.shape[1]))
     theta, converged = minimise(rows, targets, costs, zero, 2000)
     assert converged.all()
     lengths, first = (np.linalg.norm(gradients(rows, targets, costs, at), axis=(1, 2)) for at in (theta, zero))
