@@ -1,9 +1,10 @@
-"""What MkDocs does not do itself for the site: equations as MathML, and links that leave ``docs/``."""
+"""What MkDocs does not do itself for the site: notebooks, equations as MathML, and links that leave ``docs/``."""
 
 import html
 import os
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from markdown.extensions.toc import slugify
 from math_core import LatexError, LatexToMathML
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
+from nbconvert import MarkdownExporter
 
 ROOT = Path(__file__).parents[1]
 _EQUATION = re.compile(r'(<(span|div) class="arithmatex">)\s*\\[(\[](.*?)\\[)\]]\s*(</\2>)', re.DOTALL)
@@ -53,13 +55,30 @@ def on_page_content(content: str, page: Any, files: Any, **_: Any) -> str:
 
 
 def on_files(files: Any, config: Any) -> Any:
-    """Pictures of the repository outside ``docs/`` that pages show become part of the site."""
+    """Notebooks become pages, and pictures of the repository outside ``docs/`` that pages show part of the site."""
+    for notebook in [file for file in files if file.src_uri.endswith(".ipynb")]:
+        for made in _pages(notebook, config):
+            files.append(made)
     for page in list(files.documentation_pages()):
         for found in _LINK.finditer(page.content_string):
             place = _outside(page.src_uri, found[3])
             if found[1] and place and place not in files.src_uris:
                 files.append(File.generated(config, place, abs_src_path=str(ROOT / place)))
     return files
+
+
+def _pages(notebook: File, config: Any) -> Iterator[File]:
+    """The page of a notebook with its stored outputs, and the pictures among them."""
+    path = Path(str(notebook.abs_src_path))
+    stem, folder = path.stem, Path(notebook.src_uri).parent.as_posix()
+    text, resources = MarkdownExporter().from_filename(
+        str(path), resources={"unique_key": stem, "output_files_dir": f"{stem}_files"}
+    )
+    title, _, rest = text.strip().partition("\n")
+    text = f"{title}\n\n[This page as a notebook]({path.name})\n{rest}\n"
+    yield File.generated(config, f"{folder}/{stem}.md", content=text)
+    for name, content in resources["outputs"].items():
+        yield File.generated(config, f"{folder}/{name}", content=content)
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:

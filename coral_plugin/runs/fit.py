@@ -23,7 +23,7 @@ from coral_plugin.runs.run import Run, run
 from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, RunSettings, dotted, make_settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fitted:
     """A finished training: the model of each seed, and their scores.
 
@@ -40,6 +40,8 @@ class Fitted:
         ...     arrays[f"{split}/body"] = values.normal(size=(30, 2))
         ...     arrays[f"{split}/labels"] = labels
         >>> fitted: Fitted = fit(arrays, "concat_raw", seeds=41, quiet=True)
+        >>> fitted
+        Fitted(concat_raw on arrays, seeds 41: label balanced_accuracy 1.000)
         >>> fitted.metrics["tasks"]["label"]["mean"]
         1.0
         >>> fitted.embed({"wave": arrays["test/wave"]}).shape  # without the body: 8 * 3 values, and 2 zeros
@@ -48,6 +50,12 @@ class Fitted:
 
     run: Run
     quiet: bool = False
+
+    def __repr__(self) -> str:
+        settings, tasks = self.run.settings, self.metrics["tasks"]
+        seeds = ", ".join(map(str, settings.seeds))
+        scores = "; ".join(f"{task} {score['metric']} {score['mean']:.3f}" for task, score in tasks.items())
+        return f"Fitted({settings.objective} on {self.run.data.name}, seeds {seeds}{': ' if scores else ''}{scores})"
 
     @property
     def metrics(self) -> dict[str, Any]:

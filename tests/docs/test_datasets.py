@@ -14,7 +14,10 @@ from coral_plugin.registry import DATASETS
 from ..adapters import formats
 from ..adapters.formats.everything import write_all
 
-PAGES = {path.stem: path.read_text() for path in (Path(__file__).parents[2] / "docs" / "datasets").glob("*.md")}
+PAGES = {
+    path.stem: path.read_text().replace("\\\n", " ")
+    for path in (Path(__file__).parents[2] / "docs" / "datasets").glob("*.md")
+}
 COMMANDS = [
     (page, command)
     for page, text in PAGES.items()

@@ -10,7 +10,8 @@ from coral_plugin.cli.main import main
 
 PAGE = (Path(__file__).parents[2] / "docs" / "first_hour.md").read_text()
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-COMMANDS = [shlex.split(command) for command in re.findall(r"^coral ([a-z]+ [^ ].*)", PAGE, re.MULTILINE)]
+ONE_LINE = PAGE.replace("\\\n", " ")
+COMMANDS = [shlex.split(command) for command in re.findall(r"^coral ([a-z]+ [^ ].*)", ONE_LINE, re.MULTILINE)]
 SMALL = {"samples = 600": "samples = 120", "epochs=10": "epochs=1, training__device='cpu'"}
 FEWER = {"--epochs": "1", "--seeds": "41"}
 

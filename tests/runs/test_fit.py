@@ -17,6 +17,7 @@ def test_a_dict_of_arrays_is_enough(arrays, tiny):
     representation = fitted.embed({name: arrays[f"test/{name}"] for name in plain})
     assert representation.shape == (30, 16 + 8 + 8)
     assert fitted.metrics["tasks"] == {}
+    assert repr(fitted) == "Fitted(coral on arrays, seeds 41)"
 
 
 def test_splits_and_labels_are_scored(arrays, tiny):
