@@ -11,7 +11,11 @@ pytest.importorskip("ipykernel")
 FOLDER = Path(__file__).parents[2] / "docs" / "notebooks"
 FEWER = {
     "own_data": {"samples = 400": "samples = 80", "epochs=6": "epochs=1"},
-    "compare": {"epochs=4": "epochs=1", "--levels 0,0.5,1": "--levels 0,1"},
+    "compare": {
+        "epochs=4": "epochs=1",
+        "quiet=True": "quiet=True, probe__kind='ridge'",
+        "--levels 0,0.5,1": "--levels 0,1 --probe ridge",
+    },
 }
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
 
