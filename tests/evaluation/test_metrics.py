@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from sklearn.metrics import accuracy_score, f1_score, recall_score
 
 from coral_plugin.data.task import Task
 from coral_plugin.evaluation.metrics import (
@@ -66,6 +67,28 @@ def test_classification_is_its_definition(classes):
     rest = [1] if classes == 2 else range(classes)
     assert scores["auroc"] == pytest.approx(np.mean([naive_auroc(labels == c, probabilities[:, c]) for c in rest]))
     assert all(type(value) is float for value in scores.values())
+
+
+@pytest.mark.parametrize("classes", [2, 3, 7])
+def test_counts_give_scikit_learns_numbers(classes):
+    """To the last digits; also where a class is never true, never predicted, or neither."""
+    rng = np.random.default_rng(classes)
+    for truth, guess in ((classes, classes), (classes - 1, classes), (classes, 1), (1, 1)):
+        labels, predictions = rng.integers(0, truth, 50), rng.integers(0, guess, 50)
+        assert classification_scores(labels, predictions, None, classes + 1) == pytest.approx(
+            {
+                "balanced_accuracy": recall_score(
+                    labels, predictions, labels=np.unique(labels), average="macro", zero_division=0
+                ),
+                "accuracy": accuracy_score(labels, predictions),
+                "macro_f1": f1_score(labels, predictions, average="macro", zero_division=0),
+            },
+            rel=1e-14,
+        )
+        many, guesses = np.eye(classes, dtype=int)[labels], np.eye(classes, dtype=int)[predictions]
+        for average in ("macro", "weighted"):
+            expected = f1_score(many, guesses, average=average, zero_division=0)
+            assert multilabel_scores(many, guesses)[f"{average}_f1"] == pytest.approx(expected, rel=1e-14)
 
 
 def test_a_constant_guess_has_half_of_two_classes_whatever_their_sizes():
