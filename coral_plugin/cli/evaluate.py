@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Writes evaluation-<probe>.json into RUN_DIR; --robustness also evaluation-robustness.json and plots/robustness.png,
---umap a picture; metrics.json stays as it is. docs/robustness.md says what noise does and what the figures mean."""
+--missing and --umap a picture each; metrics.json stays as it is. docs/robustness.md says what noise does and what the
+figures mean."""
 _NOISE_FLAGS = ("levels", "noise", "noise_by", "multibench")
 
 
