@@ -31,7 +31,7 @@ class Mmsdk(DatasetAdapter):
     """CMU-MultimodalSDK's computational sequences: modalities with clocks of their own, aligned to one of them."""
 
     name = "mmsdk"
-    source = "CMU-MultimodalSDK: https://github.com/matsuolab/CMU-MultimodalSDK"
+    source = "CMU-MultimodalSDK: https://github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK"
     licence = "unknown; each data set has its own, ask its authors"
     Settings = MmsdkSettings
     expects = CSD_FOLDER

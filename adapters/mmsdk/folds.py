@@ -87,7 +87,7 @@ def standard(name: str) -> Folds:
     except ImportError as error:
         raise PluginError(
             f"The folds of {name} come with mmsdk (github.com/CMU-MultiComp-Lab/CMU-MultimodalSDK), which is not "
-            f"installed; write them into {FOLDS_FILE} in the folder of the data instead."
+            f"installed (docs/datasets/mmsdk.md says how); or write them into {FOLDS_FILE} in the folder of the data."
         ) from error
     published = getattr(sdk, name).standard_folds
     folds = {label: [str(video) for video in getattr(published, f"standard_{label}_fold")] for label in SPLITS}

@@ -225,7 +225,7 @@ def test_folds_that_are_none(folder, folds, message):
 
 def test_standard_folds_come_with_mmsdk(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "mmsdk.mmdatasdk", None)
-    with pytest.raises(PluginError, match=r"come with mmsdk .*, which is not installed; write them into folds\.json"):
+    with pytest.raises(PluginError, match=r"come with mmsdk .*, which is not installed .*write them into folds\.json"):
         Mmsdk.load(str(folder), MmsdkSettings(folds="cmu_mosi"))
 
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 from coral_plugin.cli.main import main
 from coral_plugin.cli.train import parse_run
@@ -78,3 +79,22 @@ def test_commands_read_the_layout(page, command, files, monkeypatch, capsys):
     data = DATASETS.get(settings.dataset).load(settings.data, settings.source)
     assert min(len(split) for split in data.splits().values()) > 0
     assert data.select(settings.modalities or tuple(m.name for m in data.modalities)).tasks
+
+
+def test_the_loaders_of_the_index():
+    (code,) = re.findall(r"```python\n(.*?)```", PAGES["index"], re.DOTALL)
+    code = code.replace(
+        'epochs=100, output="runs/mine"', "epochs=1, network__width=8, training__device='cpu', quiet=True"
+    )
+    assert "network__width" in code
+    values = torch.Generator().manual_seed(0)
+    labels = torch.arange(24) % 2
+    samples = [
+        (labels[i] + torch.randn(4, generator=values), torch.randn(6, 3, generator=values), labels[i])
+        for i in range(24)
+    ]
+    loaders = {
+        f"{split}_loader": torch.utils.data.DataLoader(samples, batch_size=8) for split in ("train", "valid", "test")
+    }
+    exec(code, loaders)
+    assert loaders["fitted"].metrics["tasks"]["label"]["metric"] == "balanced_accuracy"
