@@ -118,7 +118,7 @@ def measured(name: str, solver: str) -> dict[str, Any]:
 
 def random_splits(samples: tuple[int, ...], width: int, classes: int, strength: float) -> tuple[Split, Split, Split]:
     """Train, valid and test: features ``(N, width)`` of float32, and classes or labels."""
-    rng, count, rank = np.random.default_rng(width + classes), sum(samples), min(width, 400)
+    rng, count, rank = np.random.default_rng(width + abs(classes)), sum(samples), min(width, 400)
     latent = rng.standard_normal((count, rank), dtype=np.float32)
     x = (latent / np.sqrt(np.arange(1, rank + 1, dtype=np.float32))) @ rng.standard_normal((rank, width), np.float32)
     x = np.tanh((x + 0.3 * x.std() * rng.standard_normal(x.shape, np.float32)) / 3)

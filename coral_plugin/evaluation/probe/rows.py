@@ -62,7 +62,8 @@ class Rows:
         farthest = float(max((coordinates.max(axis=0) - origin).max(), (origin - coordinates.min(axis=0)).max()))
         unit = 2.0 ** math.ceil(math.log2(farthest)) if farthest > 0 else 1.0
         self.space = Space(x, mean, unit, combinations)
-        self.values = np.ones((len(x), coordinates.shape[1] + 1), np.float32)
+        self.values = np.empty((len(x), coordinates.shape[1] + 1), np.float32)
+        self.values[:, -1] = 1
         for start in range(0, len(x), _BLOCK_ROWS):
             rows = slice(start, start + _BLOCK_ROWS)
             self.values[rows, :-1] = (coordinates[rows] - origin) / unit
