@@ -16,6 +16,7 @@ def main(argv: list[str]) -> int:
     parser = CommandParser(
         prog="coral ablate",
         description="Trifeature with each kind of masking and without orthogonality: what each of them is for.",
+        examples=("coral ablate", "coral ablate --seeds 41,42 --output runs/ablation --resume"),
         epilog=f"variants: {'; '.join(ABLATIONS)}",
     )
     parser.add_argument(

@@ -24,6 +24,15 @@ def main(argv: list[str]) -> int:
     parser = CommandParser(
         prog="coral bench",
         description="Train and score methods on data sets with the same encoders, augmentations, probe and seeds.",
+        usage="coral bench --objectives A,B --datasets C,D [FLAGS]",
+        examples=(
+            "coral bench --objectives coral,comm,concat_raw --datasets digits --epochs 5 --seeds 41,42,43",
+            "coral bench --objectives coral,clip --datasets trifeature",
+            "coral bench --redraw runs/bench",
+        ),
+        everyday=(
+            "objectives datasets redraw seeds preset data set epochs batch-size lr device probe output workers quiet"
+        ),
         epilog="LABEL=NAME gives a method or data set a name of its own, so that it can stand in the table twice: "
         "--objectives coral,weak=coral --set weak:orthogonality_weight=0.1. The same command goes on with what was "
         "stopped: a complete run is never repeated while settings, data and code are the same.",

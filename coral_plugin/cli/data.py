@@ -23,7 +23,10 @@ _MOST_VALUES = 24  # different labels up to which each is counted; above, they a
 def main(argv: list[str]) -> int:
     """Run ``coral data``; returns the exit status."""
     parser = CommandParser(
-        prog="coral data", description="check PATH: say what a file or folder is, and whether it can be trained on."
+        prog="coral data",
+        usage="coral data check PATH [FLAGS]",
+        description="Say what a file or folder is, and whether it can be trained on.",
+        examples=("coral data check mine.npz", "coral data check mosi_raw.pkl --dataset mosi"),
     )
     parser.add_argument(
         "action",

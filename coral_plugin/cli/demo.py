@@ -14,6 +14,7 @@ def main(argv: list[str]) -> int:
     parser = CommandParser(
         prog="coral demo",
         description="Train COrAL on unbiased and on biased Trifeature pairs, probe both, and draw what was found.",
+        examples=("coral demo", "coral demo --longer 2 --seeds 41,42", "coral demo --output runs/demo --resume"),
         epilog="Writes DIR/summary.json, a table, pictures, and a run directory for each of the two trainings.",
     )
     parser.add_argument(

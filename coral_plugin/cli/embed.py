@@ -21,6 +21,7 @@ def main(argv: list[str]) -> int:
     parser = CommandParser(
         prog="coral embed",
         description="Write the representations of the samples of one .npz to another: one array per part, and 'all'.",
+        examples=("coral embed runs/coral-mine --data new.npz --output embeddings.npz",),
         epilog="The input holds one array per modality under its name, or <split>/<modality> as for coral train; "
         "then the output's keys are <split>/<part>. Nothing is augmented or masked. Modalities may be left out, or "
         "flagged by <modality>/present (N,): present modalities are embedded, parts of a missing modality alone "

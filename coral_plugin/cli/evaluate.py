@@ -52,6 +52,12 @@ def _parser() -> CommandParser:
         prog="coral evaluate",
         description="Probe the trained seeds of a run on the data they were trained on, part by part.",
         epilog=_EPILOG,
+        everyday="probe data disentanglement performance missing umap robustness levels",
+        examples=(
+            "coral evaluate runs/coral-digits --probe knn",
+            "coral evaluate runs/coral-digits --missing all --disentanglement",
+            "coral evaluate runs/coral-digits --robustness --levels 0,0.5,1",
+        ),
     )
     add = parser.add_argument
     add("run", metavar="RUN_DIR", help="Run directory of coral train")

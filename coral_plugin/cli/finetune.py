@@ -53,6 +53,11 @@ def _parser(standard: Any) -> CommandParser:
         description="Train every seed of a run further with its labels: COrAL's own losses with the samples of a class "
         "as positives (paper, section 5.6.5), or a plain cross-entropy head as the baseline. Stops early on valid; "
         "the probe then reads test once.",
+        examples=(
+            "coral finetune runs/coral-digits --epochs 5",
+            "coral finetune runs/coral-digits --loss cross_entropy --epochs 5 --lr 1e-4",
+        ),
+        everyday="loss labels patience epochs batch-size lr mask-ratio set device data output resume",
         epilog="The output is a run directory: coral evaluate and coral embed take it. Settings that are not named "
         "here are those of the run; device and precision may differ.",
     )

@@ -6,7 +6,7 @@ import argparse
 import re
 import shlex
 import textwrap
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn
 
 from coral_plugin.errors import InputError, short
@@ -23,7 +23,7 @@ class CommandParser(argparse.ArgumentParser):
 
     Args:
         examples: Commands that work as they stand, shown above the flags.
-        everyday: Flags that ``--help`` shows; all if empty.
+        everyday: Names of the flags that ``--help`` shows, without hyphens, blanks between; all if empty.
         options: Arguments of :class:`argparse.ArgumentParser`; ``--help-all``, if there is one, shows the ``epilog``.
 
     Attributes:
@@ -33,10 +33,13 @@ class CommandParser(argparse.ArgumentParser):
         place: Function of a word that stands alone: the words that were meant, or None.
     """
 
-    def __init__(self, *, examples: Sequence[str] = (), everyday: Collection[str] = (), **options: Any) -> None:
+    def __init__(self, *, examples: Sequence[str] = (), everyday: str = "", **options: Any) -> None:
         helps = options.pop("add_help", True)
         super().__init__(allow_abbrev=False, add_help=False, formatter_class=_Formatter, **options)
-        self.examples, self.everyday = examples, ({*everyday, "--help", "--help-all"} if everyday else set())
+        self.examples, self.everyday = (
+            examples,
+            ({f"--{name}" for name in (*everyday.split(), "help", "help-all")} if everyday else set()),
+        )
         self.rewrite: Callable[[Sequence[str]], Iterable[str]] = iter
         self.more_flags: Callable[[], Iterable[str]] = list
         self.classes: Mapping[str, type] | None = None
@@ -61,6 +64,8 @@ class CommandParser(argparse.ArgumentParser):
         self.usage = usage or " ".join([self.prog, *words, "[FLAGS]"])
         examples = "".join(f"\n  {line}" for line in self.examples)
         self.description = f"{textwrap.fill(description or '', 79)}" + (f"\n\nexamples:{examples}" if examples else "")
+        if epilog and "\n" not in epilog:
+            self.epilog = textwrap.fill(epilog, 79)
         if few:
             self.epilog = f"{self.prog} --help-all shows every flag and setting."
         try:

@@ -26,7 +26,10 @@ COMMANDS = {
         "coral_plugin.cli.data",
         "check a file (data check PATH): its kind, its content, and whether it can be trained on",
     ),
-    "list": ("coral_plugin.cli.listing", "list registered objectives, datasets or encoders"),
+    "list": (
+        "coral_plugin.cli.listing",
+        "list methods, data sets, encoders, augmentations and presets, and their options",
+    ),
     "doctor": ("coral_plugin.cli.doctor", "show what is installed, what is missing, and how to get it"),
     "run": ("coral_plugin.cli.run", "run an unmodified script of MultiBench with an objective of ours"),
     "demo": ("coral_plugin.cli.demo", "measure redundancy, uniqueness and synergy on Trifeature in a few minutes"),
@@ -113,6 +116,8 @@ def _run(arguments: list[str]) -> int:
     parser = CommandParser(
         prog="coral",
         description="COrAL: multimodal contrastive learning with shared and unique pathways.",
+        usage="coral COMMAND [FLAGS]",
+        examples=("coral train --dataset digits --epochs 5", "coral list objectives", "coral data check mine.npz"),
         epilog="coral COMMAND --help explains a command. --debug shows the traceback behind an error.",
     )
     parser.add_argument("--version", action="store_true", help="print the version")

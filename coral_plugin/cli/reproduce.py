@@ -21,6 +21,13 @@ def main(argv: list[str]) -> int:
         prog="coral reproduce",
         description="Run the grid behind a table or figure of the COrAL, CoMM or InfMasking papers; without a target, "
         "list them.",
+        usage="coral reproduce [TARGET] [FLAGS]",
+        examples=(
+            "coral reproduce",
+            "coral reproduce figure4 --scale small",
+            "coral reproduce table1 --data mosi=mosi_raw.pkl --dry-run",
+        ),
+        everyday="scale dry-run datasets rows seeds data papers-data set epochs device output workers quiet",
     )
     parser.add_argument(
         "target", nargs="?", metavar="TARGET", help="Table or figure, such as table1; without one, all are listed"

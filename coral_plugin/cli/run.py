@@ -93,6 +93,8 @@ def _parser() -> CommandParser:
         usage="coral run SCRIPT [ARGS ...] --objective NAME [flags]",
         description="Run an unmodified training script of MultiBench with an objective in place of its own training.",
         epilog=_EPILOG,
+        examples=("coral run examples/affect/affect_late_fusion.py --objective coral --data mosi_raw.pkl",),
+        everyday="objective multibench data epochs set seed preset head output resume limit",
     )
     add = parser.add_argument
     add("script", metavar="SCRIPT", help="A file, or its path in the checkout: examples/affect/affect_late_fusion.py")

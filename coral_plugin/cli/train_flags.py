@@ -29,10 +29,9 @@ _EXAMPLES = (
     "coral train --dataset digits --objective comm --epochs 5 --probe knn",
 )
 _EVERYDAY = (
-    "--dataset", "--data", "--objective", "--preset", "--modalities", "--encoder", "--augmentations", "--epochs",
-    "--batch-size", "--lr", "--wd", "--width", "--temperature", "--set", "--seeds", "--device", "--precision",
-    "--probe", "--output", "--resume", "--quiet",
-)  # fmt: skip
+    "dataset data objective preset modalities encoder augmentations epochs batch-size lr wd width "
+    "temperature set seeds device precision probe output resume quiet"
+)
 
 
 class NoDatasetError(InputError):

@@ -50,22 +50,22 @@ class Progress:
         if record["skipped"]:
             self._figures += f"  {record['skipped']} steps skipped"
 
-    def step(self, done: int) -> None:
-        """Show that ``done`` steps are over, those before a continued training too; after the record of an epoch."""
+    def step(self, number: int) -> None:
+        """Show that ``number`` steps are over, those before a continued training too; after the record of an epoch."""
         now = self._clock()
         if self._began is None:
-            self._began = now, done  # without the first step, in which much is done once
+            self._began = now, number  # without the first step, in which much is done once
         if self._bar is not None:
-            self._bar.update(self._task, completed=done, status=self._text(done, now))
-        elif not self.quiet and self._due(done, now):
-            self._printed, self._printed_step = now, done
-            self.say(self._text(done, now))
+            self._bar.update(self._task, completed=number, status=self._text(number, now))
+        elif not self.quiet and self._due(number, now):
+            self._printed, self._printed_step = now, number
+            self.say(self._text(number, now))
 
-    def left(self, done: int, now: float) -> float | None:
+    def left(self, number: int, now: float) -> float | None:
         """Estimated seconds until the last step; None before the second step."""
-        if self._began is None or done == self._began[1]:
+        if self._began is None or number == self._began[1]:
             return None
-        return (now - self._began[0]) / (done - self._began[1]) * (self.steps - done)
+        return (now - self._began[0]) / (number - self._began[1]) * (self.steps - number)
 
     def say(self, line: str) -> None:
         """Print one line on the training."""
@@ -82,21 +82,21 @@ class Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def _due(self, done: int, now: float) -> bool:
-        if done == self.steps:
+    def _due(self, number: int, now: float) -> bool:
+        if number == self.steps:
             return True
         silent = now - self._printed
         if silent < _LEAST_SECONDS:
             return False
-        share = (done - (self._printed_step or 0)) / self.steps
+        share = (number - (self._printed_step or 0)) / self.steps
         first = self._printed_step is None
         return first or share >= _SHARE or silent >= max(_LONGEST_SECONDS, (now - self._started) / 10)
 
-    def _text(self, done: int, now: float) -> str:
-        epoch = (done - 1) * self.epochs // self.steps + 1
-        within = f"  step {done}/{self.steps}" if done * self.epochs % self.steps else ""
-        left = self.left(done, now)
-        if done == self.steps:
+    def _text(self, number: int, now: float) -> str:
+        epoch = (number - 1) * self.epochs // self.steps + 1
+        within = f"  step {number}/{self.steps}" if number * self.epochs % self.steps else ""
+        left = self.left(number, now)
+        if number == self.steps:
             rest = f"  {duration(now - self._started)}"
         else:
             rest = "" if left is None else f"  about {duration(left)} left"

@@ -9,7 +9,7 @@ from coral_plugin.errors import InputError
 @pytest.fixture
 def parser():
     parser = CommandParser(
-        prog="coral x", description="Do it.", epilog="all of it", examples=["coral x a"], everyday=["--seeds"]
+        prog="coral x", description="Do it.", epilog="all of it", examples=["coral x a"], everyday="seeds"
     )
     parser.add_argument("word", metavar="WORD")
     parser.add_argument("--seeds", metavar="41,42", help="Seeds")
