@@ -63,9 +63,8 @@ def comparison_page(
     results = _several(comparison, overview[0], scores) if overview else [*scores.values()]
     cost: list[PageItem] = []
     for column, table in by_column.items():
-        cost += [*([Heading(column)] if overview else []), _cost_table(comparison, table, column)]
-    notes = dict.fromkeys(cost_note(comparison, column) for column in columns)
-    cost += [Paragraphs(list(notes))]
+        notes = [cost_note(comparison, column)] if column == columns[-1] or len(_cost_notes(comparison)) > 1 else []
+        cost += [*([Heading(column)] if overview else []), _cost_table(comparison, table, column, notes)]
     sections = [
         PageSection("Results", results),
         PageSection(SCORES, _pictures(pictures, SCORES)),
@@ -156,7 +155,11 @@ def _cell(cell: Cell) -> PageCell:
     return PageCell(cell.text, marks.get(cell.rank or 0, ""))
 
 
-def _cost_table(comparison: Comparison, table: CellTable, column: str) -> PageTable:
+def _cost_notes(comparison: Comparison) -> set[str]:
+    return {cost_note(comparison, column.name) for column in comparison.grid.columns}
+
+
+def _cost_table(comparison: Comparison, table: CellTable, column: str, notes: Sequence[str]) -> PageTable:
     rows = {shown_name(row, comparison, [column]): row for row in comparison.rows}
     lines = []
     for cells in (cells for block in table.blocks for cells in block):
@@ -171,7 +174,7 @@ def _cost_table(comparison: Comparison, table: CellTable, column: str) -> PageTa
     head = ("method", "steps", "samples trained on", *COST_HEADS)
     known = [i for i in range(len(head)) if any(line[i].text != NO_VALUE for line in lines)]
     groups = [PageGroup([[line[i] for i in known] for line in lines])]
-    return PageTable([head[i] for i in known], groups)
+    return PageTable([head[i] for i in known], groups, notes)
 
 
 def _listed(counts: Any) -> str:

@@ -39,10 +39,8 @@ from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.folder import ENVIRONMENT, METRICS, PLOTS, flat, open_run
 from coral_plugin.runs.settings import RunSettings, make_settings
 
-_PARTS_NOTE = (
-    "All parts: the whole representation, which the run is judged by. Parts: each by itself. Raw: the values as they "
-    "are, without any training; a representation that scores below them has lost information."
-)
+_PARTS_NOTE = "All parts: the whole representation, which the run is judged by. Parts: each by itself."
+_RAW_NOTE = "Raw: the values as they are, without any training; what scores below them has lost information."
 _SPACES_NOTE = (
     "Probed: the parts as they are scored. Projected: behind the projection heads, where the loss compares them. "
     "A dash: not defined, as between parts of different width."
@@ -163,7 +161,8 @@ def _scores(metrics: Mapping[str, Any]) -> PageTable:
         for label, (begin, end) in cuts.items()
         if end > begin
     ]
-    return PageTable(table.columns, groups, [table.caption, _PARTS_NOTE])
+    notes = [table.caption, _PARTS_NOTE, *([_RAW_NOTE] if metrics.get("raw_features") else [])]
+    return PageTable(table.columns, groups, notes)
 
 
 def _by_seed(metrics: Mapping[str, Any]) -> Iterator[PageItem]:

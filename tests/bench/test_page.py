@@ -49,8 +49,8 @@ def test_levels_stand_apart_and_costs_elsewhere(comparison_of, page_of):
     assert [cell.mark for row in table.groups[0].rows for cell in row] == ["", "best", "", "second"]
     assert any("paired t-test" in note for note in table.notes)
     assert not any("Cost" in note or "Trained alike" in note for note in table.notes)
-    cost, note = section(page, "Cost")
-    assert "shared the machine" in note.lines[0]
+    (cost,) = section(page, "Cost")
+    assert "shared the machine" in cost.notes[0]
     assert list(cost.head) == [
         "method", "steps", "samples trained on", "s / 1,000 samples ↓", "peak MiB ↓", "parameters",
     ]  # fmt: skip
@@ -159,6 +159,8 @@ def test_errors_and_labels_of_several_data_sets(make_job, metrics, page_of, tmp_
     assert rows_of(overview)["chance"] == [NO_VALUE, "10.0"]
     assert len(set(overview.notes)) == len(overview.notes)
     assert rows_of(section(page, "Cost")[1])["COrAL"][0] == NO_VALUE
+    costs = section(page, "Cost")[1::2]
+    assert [len(table.notes) for table in costs] == [0, 1]  # the same sentence, once
     text = page.html()
     assert text.count("data:image/png") == 2
     assert '<a href="#embeddings">Embeddings</a>' in text

@@ -192,8 +192,16 @@ class Page:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        environment.filters["unbroken"] = _unbroken
         sections = [section for section in self.sections if section.content]
         return environment.get_template(TEMPLATE).render(page=self, sections=sections)
+
+
+def _unbroken(text: str) -> str:
+    """The text with its numbers, deviations and units in one line each."""
+    for sign in (" \N{PLUS-MINUS SIGN} ", " < "):
+        text = text.replace(sign, sign.replace(" ", "\N{NO-BREAK SPACE}"))
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 PageItem = Paragraphs | Heading | Definitions | Listing | PageTable | PagePicture | Folded

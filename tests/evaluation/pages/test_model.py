@@ -97,6 +97,15 @@ def test_marks_and_groups_of_a_table(picture):
     assert "<p>a note</p>" in page
 
 
+def test_numbers_stay_in_one_line_and_marks_hang_beside_them():
+    rows = [[PageCell("a"), PageCell("1.0 ± 0.1 †")], [PageCell("b"), PageCell("2.0 †", "second")]]
+    page = Page("t", "k", ["1 ± 2 % (p < 0.05)"], sections=[PageSection("s", [PageTable("mn", [PageGroup(rows)])])])
+    text = page.html()
+    assert '<td>1.0 ± 0.1<span class="hanging"> †</span></td>' in text
+    assert '<td><u>2.0</u><span class="hanging"> †</span></td>' in text
+    assert "1\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}2\N{NO-BREAK SPACE}% (p\N{NO-BREAK SPACE}&lt;" in text
+
+
 def test_sections_without_content_are_left_out():
     page = Page("t", "k", sections=[PageSection("Empty", []), PageSection("Full", [Paragraphs(["x"])])]).html()
     assert "Empty" not in page
