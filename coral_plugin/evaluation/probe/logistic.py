@@ -11,7 +11,7 @@ from scipy.special import softmax
 
 from coral_plugin.evaluation.probe.estimators import Predictor
 from coral_plugin.evaluation.probe.newton import minimise
-from coral_plugin.evaluation.probe.rows import Rows, Space
+from coral_plugin.evaluation.probe.prepared import PreparedSamples, Space
 
 # columns of a matrix product up to which one more of them costs little
 _COLUMNS = 24
@@ -19,7 +19,7 @@ _PLAIN_TOLERANCE = 1e-8
 
 
 def logistic_path(
-    x: np.ndarray | Rows, y: np.ndarray, values: Iterable[float], *, classes: int, max_iterations: int
+    x: np.ndarray | PreparedSamples, y: np.ndarray, values: Iterable[float], *, classes: int, max_iterations: int
 ) -> Iterator[Predictor]:
     """Logistic regression, ``sum CE + |W|² / (2 C)``, the model of scikit-learn's ``LogisticRegression``.
 
@@ -36,7 +36,7 @@ def logistic_path(
         max_iterations: Greatest number of conjugate-gradient steps in each fit; one that needs more is not
             ``converged``.
     """
-    rows = x if isinstance(x, Rows) else Rows(x)
+    rows = x if isinstance(x, PreparedSamples) else PreparedSamples(x)
     present, index = np.unique(y, return_inverse=True)
     if len(present) == 1:
         yield from _constant(present[0], classes, values)
@@ -48,7 +48,7 @@ def logistic_path(
 
 
 def labels_path(
-    x: np.ndarray | Rows, y: np.ndarray, values: Iterable[float], *, max_iterations: int
+    x: np.ndarray | PreparedSamples, y: np.ndarray, values: Iterable[float], *, max_iterations: int
 ) -> Iterator[Predictor]:
     """One logistic regression for each label, all with the same C; a label that never varies is predicted constant.
 
@@ -58,7 +58,7 @@ def labels_path(
         values: The C, best from small to great.
         max_iterations: Greatest number of steps in each fit, as in :func:`logistic_path`.
     """
-    rows = x if isinstance(x, Rows) else Rows(x)
+    rows = x if isinstance(x, PreparedSamples) else PreparedSamples(x)
     values, varied, both = list(values), np.ptp(y, axis=0) > 0, np.arange(2)
     constant = [next(_constant(label, 2, [1.0])) for label in y[0]]
     nothing = (np.zeros((0, 1, 1)), np.zeros(0, bool))
@@ -119,7 +119,7 @@ def stack_labels(predictors: tuple[Predictor, ...]) -> Predictor:
 class _Solution:
     """Probabilities from fitted parameters ``(K, r + 1)``, of features or of samples that share the coordinates."""
 
-    def __init__(self, rows: Rows, theta: np.ndarray, present: np.ndarray, classes: int) -> None:
+    def __init__(self, rows: PreparedSamples, theta: np.ndarray, present: np.ndarray, classes: int) -> None:
         self.theta, self.present, self.classes = theta, present, classes
         self._space: Space | None = rows.space
         self._weights, self._bias = np.zeros((0, 0)), np.zeros(0)
@@ -131,8 +131,8 @@ class _Solution:
             self._space = None  # the samples need not stay in memory
         return self._weights, self._bias
 
-    def __call__(self, new: np.ndarray | Rows) -> np.ndarray:
-        if isinstance(new, Rows):
+    def __call__(self, new: np.ndarray | PreparedSamples) -> np.ndarray:
+        if isinstance(new, PreparedSamples):
             logits = new.values @ self.theta.T
         else:
             weights, bias = self.weights()
@@ -143,7 +143,7 @@ class _Solution:
 
 
 def _fits(
-    rows: Rows, targets: np.ndarray, values: Iterable[float], max_iterations: int
+    rows: PreparedSamples, targets: np.ndarray, values: Iterable[float], max_iterations: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Parameters ``(L, K, r + 1)`` of L problems, and whether each has converged ``(L,)``, for each C."""
     values, theta = list(values), np.zeros((*targets.shape[:2], rows.values.shape[1]))
@@ -172,7 +172,7 @@ def _constant(label: int, classes: int, values: Iterable[float]) -> Iterator[Pre
     yield from (Predictor(outputs) for _ in values)
 
 
-def _certain(row: np.ndarray, new: np.ndarray | Rows) -> np.ndarray:
+def _certain(row: np.ndarray, new: np.ndarray | PreparedSamples) -> np.ndarray:
     return np.tile(row, (len(new), 1))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from coral_plugin.evaluation.probe.rows import Rows
+from coral_plugin.evaluation.probe.prepared import PreparedSamples
 
 # a fit has converged when the next Newton step would lower the loss by less than this share of it
 NEWTON_TOLERANCE = 1e-6
@@ -20,7 +20,7 @@ _MANY_ROWS = 1024
 
 
 def minimise(
-    rows: Rows, targets: np.ndarray, costs: np.ndarray, start: np.ndarray, max_iterations: int
+    rows: PreparedSamples, targets: np.ndarray, costs: np.ndarray, start: np.ndarray, max_iterations: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Parameters of least ``sum CE + |W|² / (2 C)`` of each of S problems.
 
@@ -143,7 +143,7 @@ def _loss(
 class _ConjugateGradients:
     """The Newton direction ``-H⁻¹ gradient`` of each problem, to a tenth."""
 
-    def __init__(self, rows: Rows, p: np.ndarray, penalty: np.ndarray) -> None:
+    def __init__(self, rows: PreparedSamples, p: np.ndarray, penalty: np.ndarray) -> None:
         self.z, self.basis = rows.values, rows.basis
         self.p, self.penalty = p.astype(np.float32), penalty.astype(np.float32)
         mean = self.p.mean(axis=2)

@@ -15,7 +15,7 @@ from coral_plugin.evaluation.probe import reference
 from coral_plugin.evaluation.probe.estimators import FitPath, Predictor, neighbours_path, ridge_path
 from coral_plugin.evaluation.probe.inputs import LabelledFeatures
 from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path, plain_labels_path, plain_logistic_path
-from coral_plugin.evaluation.probe.rows import Rows
+from coral_plugin.evaluation.probe.prepared import PreparedSamples
 from coral_plugin.evaluation.probe.settings import ProbeSettings
 
 COSTS = tuple(10.0**i for i in range(-4, 5))
@@ -100,7 +100,7 @@ def model_family(task: Task, settings: ProbeSettings) -> ModelFamily:
         path=path,
         standardise=not published,
         search=search,
-        prepare=np.asarray if published or plain else Rows,
+        prepare=np.asarray if published or plain else PreparedSamples,
     )
 
 

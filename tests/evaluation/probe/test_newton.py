@@ -14,8 +14,8 @@ from coral_plugin.evaluation.probe.logistic import (
 )
 from coral_plugin.evaluation.probe.newton import minimise
 from coral_plugin.evaluation.probe.penalty import COSTS
+from coral_plugin.evaluation.probe.prepared import PreparedSamples
 from coral_plugin.evaluation.probe.probes import probe
-from coral_plugin.evaluation.probe.rows import Rows
 from coral_plugin.evaluation.probe.settings import ProbeSettings
 
 
@@ -41,7 +41,7 @@ def gradients(rows, targets, costs, theta):
 def test_the_gradient_vanishes_at_every_solution(n, d, classes):
     """Below a thousandth of the gradient at zero, for every penalty; also with more features than samples."""
     x, y = samples(n, d, classes)
-    rows = Rows((x - x.mean(axis=0)) / x.std(axis=0))
+    rows = PreparedSamples((x - x.mean(axis=0)) / x.std(axis=0))
     targets = np.eye(classes)[:, y][None, -(classes if classes > 2 else 1) :].repeat(len(COSTS), axis=0)
     costs = np.array(COSTS) * rows.space.unit**2
     zero = np.zeros((*targets.shape[:2], rows.values.shape[1]))
@@ -54,7 +54,7 @@ def test_the_gradient_vanishes_at_every_solution(n, d, classes):
 def test_problems_do_not_disturb_each_other():
     """One that converges at once, one that takes long and one that may take a single step, together and alone."""
     x, y = samples(200, 10, 3)
-    rows = Rows(x)
+    rows = PreparedSamples(x)
     targets, costs = np.eye(3)[:, y][None].repeat(3, axis=0), np.array([1e-4, 1e4, 1.0])
     start = np.zeros((3, 3, 11))
     together, converged = minimise(rows, targets, costs, start, 500)
@@ -69,7 +69,7 @@ def test_problems_do_not_disturb_each_other():
 def test_samples_that_are_shared_are_the_samples_themselves(wide):
     """A fit on the first rows of prepared samples is the fit on these samples alone; so are its predictions."""
     x, y = samples(90, 120 if wide else 15, 3)
-    rows = Rows(x)
+    rows = PreparedSamples(x)
     both = (logistic_path(part, y[:60], [0.01, 1.0], classes=3, max_iterations=500) for part in (rows[:60], x[:60]))
     for shared, alone in zip(*both, strict=True):
         np.testing.assert_allclose(shared(x[60:]), alone(x[60:]), atol=2e-3)

@@ -43,7 +43,7 @@ class Space:
         return weights, theta[:, -1] - self.mean @ weights
 
 
-class Rows:
+class PreparedSamples:
     """Samples as ``(N, r + 1)``: their coordinates and a column of ones.
 
     Attributes:
@@ -73,9 +73,9 @@ class Rows:
     def __len__(self) -> int:
         return len(self.values)
 
-    def __getitem__(self, rows: slice) -> Rows:
+    def __getitem__(self, rows: slice) -> PreparedSamples:
         """Some of the samples, in the same coordinates; parameters of fits are shared."""
-        part = object.__new__(Rows)
+        part = object.__new__(PreparedSamples)
         part.__dict__.update(self.__dict__, values=self.values[rows])
         return part
 
