@@ -31,7 +31,7 @@ _SHORT: dict[tuple[str, ...], tuple[str, dict[str, Any]]] = {
     ),
     ("--precision",): (
         "training.precision",
-        {"metavar": "FORMAT", "help": "Number format: 32-true, bf16-mixed, 16-mixed, 64-true"},
+        {"type": str, "metavar": "FORMAT", "help": "Number format: 32-true, bf16-mixed, 16-mixed, 64-true"},
     ),
 }
 

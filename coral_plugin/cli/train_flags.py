@@ -178,11 +178,16 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type] | None) -> Co
     add("--modalities", type=_modalities, metavar="A,B", help="Modalities to use, in this order; all by default")
     add_setting_by_modality(parser, "--encoder", "network.encoders", help="Encoder (coral list encoders; repeatable)")
     add_setting(
-        parser, "--augmentations", key="augmentations", metavar="A+B", help="Augmentations (coral list augmentations)"
+        parser,
+        "--augmentations",
+        key="augmentations",
+        type=str,
+        metavar="A+B",
+        help="Augmentations (coral list augmentations)",
     )
     add_setting_by_modality(parser, "--augmentation", "augmentations", help="Those of one modality (repeatable)")
     add_setting(
-        parser, "--plain-augmentations", key="plain_augmentations", metavar="none",
+        parser, "--plain-augmentations", key="plain_augmentations", type=str, metavar="none",
         help="Augmentation of un-augmented branches: for images plain_crop by default, the whole image with none",
     )  # fmt: skip
     add_settings(parser)

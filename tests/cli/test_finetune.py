@@ -29,7 +29,7 @@ def test_settings_reach_the_fine_tuning_and_its_run(coral, run_folder, tmp_path)
         (["--set", "training.devices=2"], "training.devices cannot be chosen here"),
         (["--loss", "cross_entropy", "--set", "temperature=1"], "method.temperature cannot be chosen here"),
         (["--set", "temprature=1"], "Did you mean 'temperature'?"),
-        (["--training.epohs", "1"], "Did you mean 'epochs'?"),
+        (["--training.epohs", "1"], "Did you mean 'training.epochs'?"),
         (["--set", "coral:temperature=1"], "a fine-tuning has one run"),
         (["--epochs", "many"], "no whole number"),
         (["--patience", "0"], "no whole number"),
