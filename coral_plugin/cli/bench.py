@@ -28,21 +28,14 @@ def main(argv: list[str]) -> int:
         examples=(
             "coral bench --objectives coral,comm,concat_raw --datasets digits --epochs 5 --seeds 41,42,43",
             "coral bench --objectives coral,clip --datasets trifeature",
-            "coral bench --redraw runs/bench",
         ),
-        everyday=(
-            "objectives datasets redraw seeds preset data set epochs batch-size lr device probe output workers quiet"
-        ),
+        everyday=("objectives datasets seeds preset data set epochs batch-size lr device probe output workers quiet"),
         epilog="LABEL=NAME gives a method or data set a name of its own, so that it can stand in the table twice: "
         "--objectives coral,weak=coral --set weak:orthogonality_weight=0.1. The same command goes on with what was "
         "stopped: a complete run is never repeated while settings, data and code are the same.",
     )
     parser.add_argument("--objectives", metavar="A,B", help="Methods (coral list objectives)")
     parser.add_argument("--datasets", metavar="C,D", help="Data sets (coral list datasets)")
-    parser.add_argument(
-        "--redraw", metavar="RECORD",
-        help="Record whose tables, pictures and report are written anew from its values; nothing is trained",
-    )  # fmt: skip
     add_seeds(parser, BENCH_SEEDS, "Seeds, one training of each method for each; 41 to 45 by default")
     parser.add_argument(
         "--preset", action="append", default=[], metavar="METHOD=PRESET", help="Preset of a method (repeatable)"
@@ -56,26 +49,13 @@ def main(argv: list[str]) -> int:
     )  # fmt: skip
     add_grid_flags(parser, "runs/bench")
     arguments = parser.parse_args(argv)
-    if arguments.redraw is not None:
-        if len(argv) != (1 if "=" in argv[0] else 2):
-            raise InputError("--redraw RECORD stands alone: it writes what the record holds, in its own folder.")
-        return _redraw(Path(arguments.redraw))
     if absent := [flag for flag in ("objectives", "datasets") if getattr(arguments, flag) is None]:
-        raise InputError(f"coral bench needs --{absent[0]} (or --redraw RECORD).")
+        raise InputError(f"coral bench needs --{absent[0]}.")
     from coral_plugin.reproduce.protocol import PaperNumbers
 
     grid = _grid(arguments)
     folder = Path(arguments.output)
     return run_and_report(grid, arguments, folder, folder, partial(PaperNumbers, None))
-
-
-def _redraw(folder: Path) -> int:
-    from coral_plugin.bench.formats import text
-    from coral_plugin.bench.stored import redraw
-    from coral_plugin.reproduce.protocol import PaperNumbers
-
-    print("\n".join(map(text, redraw(folder, PaperNumbers))))
-    return 0
 
 
 def _grid(arguments: Any) -> Grid:

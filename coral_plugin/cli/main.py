@@ -40,7 +40,7 @@ COMMANDS = {
     "bench": ("coral_plugin.cli.bench", "compare methods on data sets over seeds: one table with costs and tests"),
     "report": ("coral_plugin.cli.report", "write an HTML page about a run or a bench, to read and to send"),
     "reproduce": ("coral_plugin.cli.reproduce", "run a table or figure of the papers, its numbers beside ours"),
-    "redraw": ("coral_plugin.cli.redraw", "draw the pictures of a folder anew from its values, without training"),
+    "redraw": ("coral_plugin.cli.redraw", "draw pictures, tables and report of a folder anew, without training"),
 }
 
 

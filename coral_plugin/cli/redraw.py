@@ -1,4 +1,4 @@
-"""``coral redraw``: the pictures of a folder anew, from the values that it holds."""
+"""``coral redraw``: pictures, tables and report of a folder anew, from the values that it holds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def main(argv: list[str]) -> int:
     """Run ``coral redraw``; returns the exit status."""
     parser = CommandParser(
         prog="coral redraw",
-        description="Draw the pictures of a folder anew from the values that it holds; nothing is trained. Of a "
-        "comparison, tables and report are written anew too. Embeddings stay: they need the weights.",
+        description="Draw the pictures of a folder anew from its values, and write its tables and report; nothing is "
+        "trained. Pictures of embeddings stay: they need the weights.",
     )
     parser.add_argument(
         "folder", metavar="FOLDER", help="Folder or record of coral train, coral bench, coral demo or coral ablate"

@@ -1,4 +1,4 @@
-"""Pictures drawn anew from what a folder holds, without any training."""
+"""Pictures and reports anew from what a folder holds, without any training."""
 
 from __future__ import annotations
 
@@ -9,18 +9,20 @@ from pathlib import Path
 from coral_plugin.bench.report import TABLE_FILE
 from coral_plugin.bench.stored import redraw
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.pages.model import REPORT_FILE
 from coral_plugin.evaluation.pictures.parts import missing_dots, part_dots
 from coral_plugin.evaluation.pictures.run import draw_run_pictures
 from coral_plugin.io.files import read_json
 from coral_plugin.reproduce.figures import ABLATION, SUMMARY, draw_ablation, draw_information
 from coral_plugin.reproduce.protocol import PaperNumbers
 from coral_plugin.runs.evaluate import ROBUSTNESS
-from coral_plugin.runs.folder import LOG, METRICS, PLOTS
+from coral_plugin.runs.folder import CONFIG, LOG, METRICS, PLOTS
+from coral_plugin.runs.report import write_run_report
 from coral_plugin.runs.robustness import draw_robustness
 
 
 def redraw_folder(folder: Path) -> list[Path]:
-    """Draw every picture that the records in a folder allow; a comparison's tables and report are written too.
+    """Draw every picture that the records in a folder allow, and write its report and a comparison's tables.
 
     Pictures of embeddings need the weights of a run: they stay as they are.
 
@@ -28,7 +30,7 @@ def redraw_folder(folder: Path) -> list[Path]:
         folder: Run directory, or folder or record of ``coral bench``, ``coral demo`` or ``coral ablate``.
 
     Returns:
-        The pictures, as PNG files.
+        The pictures, as PNG files, and the report.
 
     Raises:
         InputError: no record, or a damaged one.
@@ -48,7 +50,7 @@ def redraw_folder(folder: Path) -> list[Path]:
 def _redraw(folder: Path) -> Iterator[Path]:
     if (folder / TABLE_FILE).is_file():
         redraw(folder, PaperNumbers)
-        yield from (folder / "pictures").glob("*.png")
+        yield from [*(folder / "pictures").glob("*.png"), folder / REPORT_FILE]
     if (folder / SUMMARY).is_file():
         draw_information(folder / "information", read_json(folder / SUMMARY))
         yield folder / "information.png"
@@ -70,6 +72,8 @@ def _redraw(folder: Path) -> Iterator[Path]:
         elif "missing" in record:
             missing_dots(folder / PLOTS / "missing", record)
             yield folder / PLOTS / "missing.png"
+    if (folder / CONFIG).is_file():  # last: it shows the pictures
+        yield write_run_report(folder)
 
 
 def _histories(path: Path) -> dict[int, list[Mapping[str, float]]]:
