@@ -42,8 +42,19 @@ class GaborEnergy(nn.Module):
         """``(B, C, H, W)`` to ``(B, output_channels, ceil(H / 2), ceil(W / 2))``."""
         planes = images.contiguous()  # one channel at a time is read faster so
         grey = planes.mean(dim=1, keepdim=True)
-        even, odd = F.conv2d(grey, self.filters, stride=2, padding=self.filters.shape[-1] // 2).chunk(2, dim=1)
-        return torch.cat([torch.hypot(even, odd), F.avg_pool2d(planes, 2, ceil_mode=True)], dim=1)
+        # the strides of one channel say nothing, but torch reads the layout of the result from them
+        filters = self.filters.flatten(1).unflatten(1, (1, *self.filters.shape[2:]))
+        even, odd = F.conv2d(grey, filters, stride=2, padding=filters.shape[-1] // 2).chunk(2, dim=1)
+        # values are of the order of 1, where torch.hypot's care for overflow only costs time
+        return torch.cat([even.square().addcmul_(odd, odd).sqrt_(), _halved(planes)], dim=1)
+
+
+def _halved(planes: Tensor) -> Tensor:
+    """Means of 2 x 2 pixels; at an odd edge of those that are there. torch's own pooling takes five times as long."""
+    if planes.shape[-1] % 2 or planes.shape[-2] % 2:
+        return F.avg_pool2d(planes, 2, ceil_mode=True)
+    columns = planes[..., ::2] + planes[..., 1::2]
+    return (columns[..., ::2, :] + columns[..., 1::2, :]).mul_(0.25)
 
 
 def gabor_pairs(orientations: int, window: int) -> Tensor:

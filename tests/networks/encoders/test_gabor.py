@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from coral_plugin.networks.encoders.gabor import GaborEnergy, gabor_pairs
 
@@ -51,3 +52,13 @@ def test_filters_have_unit_length_and_pairs_are_in_quadrature(window):
     filters = gabor_pairs(4, window).flatten(1)
     torch.testing.assert_close(filters.norm(dim=1), torch.ones(16))
     assert (filters[:8] * filters[8:]).sum(dim=1).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(32, 32), (31, 32), (32, 31), (9, 11)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_the_fast_form_equals_the_definition(size, layout):
+    images = torch.randn(4, 3, *size, generator=torch.Generator().manual_seed(0)).contiguous(memory_format=layout)
+    layer = GaborEnergy(3, 6, 9).to(memory_format=layout)
+    even, odd = F.conv2d(images.mean(dim=1, keepdim=True), gabor_pairs(6, 9), stride=2, padding=4).chunk(2, dim=1)
+    expected = torch.cat([torch.hypot(even, odd), F.avg_pool2d(images, 2, ceil_mode=True)], dim=1)
+    torch.testing.assert_close(layer(images), expected, rtol=1e-5, atol=1e-6)
