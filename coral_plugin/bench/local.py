@@ -25,11 +25,11 @@ from coral_plugin.bench.progress import GridProgress
 from coral_plugin.bench.worker import ATTEMPTS, LOG_FILE, Execute
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.registry import DATASETS, OBJECTIVES
+from coral_plugin.training.side_by_side import THREAD_VARIABLES, visible_gpus
 from coral_plugin.training.signals import end_with_parent, stoppable
 
 POLL_SECONDS = 0.5
 LAST_STEP_SECONDS = 1.0  # for a run that is stopped to come to the end of its step
-_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,7 @@ def find_slots(workers: int | None, device: str) -> Slots:
     if workers is not None and workers < 1:
         raise InputError(f"--workers must be at least 1, got {workers}.")
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    gpus: tuple[str, ...] = ()
-    if device != "cpu":
-        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-        available = torch.cuda.device_count()
-        gpus = tuple(visible.split(",")[:available]) if visible else tuple(map(str, range(available)))
+    gpus = visible_gpus(device)
     count = workers or len(gpus) or cores
     return Slots(count, max(1, cores // count), gpus)
 
@@ -191,8 +187,8 @@ def _context(jobs: Sequence[Job]) -> Any:
 @contextmanager
 def _thread_variables(count: int) -> Iterator[None]:
     """Libraries read the number of their threads from the environment when they are imported."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
-    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(count)))
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(count)))
     try:
         yield
     finally:

@@ -51,6 +51,7 @@ def _train(settings: RunSettings, folder: Path, arguments: argparse.Namespace) -
         folder=folder,
         resume=arguments.resume,
         quiet=arguments.quiet,
+        workers=arguments.workers,
         loggers=arguments.logger,
         opening=tuple(filter(None, (arguments.decision, f"run folder: {folder}"))),
     )

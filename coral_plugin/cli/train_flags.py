@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coral_plugin.cli.details import defaults_of, list_presets, meanings, option_lines
-from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds
+from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds, positive
 from coral_plugin.cli.settings import add_setting, add_setting_by_modality, add_settings, settings_of_all
 from coral_plugin.errors import InputError, short
 from coral_plugin.io.paths import home_expanded
@@ -194,6 +194,7 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type] | None) -> Co
     add_setting(parser, "--temperature", key="method.temperature", metavar="X", help="Divisor of the similarities")
     add_setting(parser, "--probe", key="probe.kind", metavar="KIND", help="linear, knn, ridge or reference")
     add_seeds(parser, None, "Seeds, one training for each; 41 by default")
+    add("--workers", type=positive, metavar="N", help="Seeds trained at a time; by default measured, 1 is one by one")
     source = [field.name for field in dataclasses.fields(classes["source"])] if classes else []
     if "kinds" in source:
         from coral_plugin.data.modality import KINDS

@@ -99,6 +99,7 @@ def fit(
     epochs: int | None = None,
     output: str | Path | None = None,
     resume: bool = False,
+    workers: int | None = None,
     encoders: Mapping[str, EncoderLike] | None = None,
     augmentations: str | Mapping[str, str | Callable[..., Any]] | None = None,
     plain_augmentations: str | Mapping[str, str] | None = None,
@@ -124,6 +125,8 @@ def fit(
         epochs: Short for ``training__epochs``.
         output: Run directory (``~`` is the home folder); None writes nothing.
         resume: Whether the run in ``output`` is continued.
+        workers: Seeds that are trained at a time, each in a process of its own; None measures what is faster (one line
+            says it), and a run that goes on keeps what it began with. 1 trains them one after the other.
         encoders: ``{modality: registered name, nn.Module, or function of (modality, width)}``.
         augmentations: Augmentation of all modalities, or by modality; a function gets (values, lengths, generator).
         plain_augmentations: Augmentation of un-augmented branches; ``none`` leaves images whole (default: cropped).
@@ -165,6 +168,7 @@ def fit(
         folder=Path(home_expanded(str(output))) if output is not None else None,
         resume=resume,
         quiet=quiet,
+        workers=workers,
         data=read,
         encoders=modules,
         augmentations=functions,

@@ -231,8 +231,8 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool) -> None:
-    """Write settings, record of the data and environment of a run before it begins.
+def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool, **more: int) -> None:
+    """Write settings, record of the data and environment, with ``more`` in it, of a run before it begins.
 
     Raises:
         InputError: the folder holds a run and ``resume`` is false, or another run than this one.
@@ -263,7 +263,7 @@ def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, re
         clear_asides(folder)
     # the settings last: with them in it a folder holds a run, and a kill before that leaves none
     write_json(folder / DATA, record)
-    write_json(folder / ENVIRONMENT, environment())
+    write_json(folder / ENVIRONMENT, {**environment(), **more})
     write_text(folder / CONFIG, settings.to_yaml())
     sync_folder(folder)
 

@@ -10,11 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from coral_plugin.data import MultimodalData
-from coral_plugin.errors import InputError
+from coral_plugin.errors import CoralError, InputError
 from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
 from coral_plugin.evaluation.scoring import PartScores, complete_samples
@@ -38,16 +37,25 @@ from coral_plugin.runs.folder import (
     restore,
 )
 from coral_plugin.runs.recipe import make_augmenter, preset_note
-from coral_plugin.runs.seed import can_score, score_seed
+from coral_plugin.runs.seed import can_score, score_seed, untrained
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.runs.start import check_run, data_lines, training_line
 from coral_plugin.runs.summary import summarise
+from coral_plugin.runs.workers import (
+    choose_workers,
+    entries,
+    raise_failures,
+    record_workers,
+    recorded_workers,
+    train_together,
+    trained_side_by_side,
+)
 from coral_plugin.training import processes
-from coral_plugin.training.fit import Trained, pick_device, train
+from coral_plugin.training.fit import pick_device, train
+from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import table
 from coral_plugin.training.loggers import Loggers
 from coral_plugin.training.memory import check_step
-from coral_plugin.training.randomness import fold
 
 
 @dataclass(frozen=True)
@@ -113,6 +121,7 @@ def run(
     resume: bool = False,
     quiet: bool = False,
     label: str = "",
+    workers: int | None = 1,
     raw_baseline: bool = True,
     data: MultimodalData | None = None,
     encoders: Mapping[str, EncoderLike] | None = None,
@@ -128,6 +137,8 @@ def run(
         resume: Whether the run in ``folder`` is continued: finished seeds are read, an unfinished one continues.
         quiet: Whether nothing is written to standard error.
         label: Text in front of every line on standard error, where several runs share it.
+        workers: Seeds that are trained at a time, each in a process of its own; None measures what is faster, and a run
+            that goes on keeps what it began with. 1 trains them one after the other, in this process.
         raw_baseline: Whether the raw features are probed too; wide ones take longer than the representation.
         data: Data set, in place of the one that ``settings`` names.
         encoders: Modules or functions from Python, by modality.
@@ -174,8 +185,16 @@ def run(
     split = data.train if on_labels else data.unlabelled
     if measured := method.trains and outside is None:
         device = pick_device(settings.training.device)
-        memory = check_step(build, split, settings.training, device, lines.append, always=not quiet)
-        lines.append(training_line(settings, split, samples, parameters, memory))
+        memory = check_step(
+            build,
+            split,
+            settings.training,
+            device,
+            lines.append,
+            always=not quiet or (workers != 1 and len(settings.seeds) > 1),
+        )
+        steps = len(BatchLoader(split, settings.training.batch_size, settings.seeds[0], samples=samples))
+        lines.append(training_line(settings, samples, steps, parameters, memory))
     train_seed = partial(
         train,
         build,
@@ -188,15 +207,23 @@ def run(
         loggers=opened,
         check_memory=not measured,
     )
+    recorded, chosen, base = None, None, folder
+    failures: dict[int, CoralError] = {}
     with contextlib.ExitStack() as holding:
         if outside is None and folder is not None:
             holding.enter_context(held(folder))
-            prepare_folder(folder, settings, data, resume)
+            recorded = recorded_workers(folder) if resume else None
+            prepare_folder(folder, settings, data, resume, **entries(recorded))
         for line in lines:
             say(line)
         if outside is not None:
-            _train_together(settings, data, folder, resume, train_seed if method.trains else None, holding)
+            train_together(settings, data, folder, resume, train_seed if method.trains else None, holding)
             resume = True  # what is trained is scored by this process, from its checkpoints
+        if measured:
+            all_steps = steps * settings.training.epochs
+            chosen = choose_workers(workers, recorded, settings, all_steps, train_seed, memory, say)
+            if folder is not None:
+                record_workers(folder, chosen)
         if raw_baseline := raw_baseline and can_score(data):
             if line := too_large_note(data):
                 say(line)
@@ -204,8 +231,14 @@ def run(
         if raw_baseline:
             say(f"{data.name}: probes of the raw features come first, for comparison")
         raw = score_raw_baseline(data, settings.probe) if raw_baseline else {}
+        if chosen is not None and chosen.count > 1:
+            beside = trained_side_by_side(settings, chosen, folder, resume, train_seed, say)
+            base, failures = holding.enter_context(beside)
+            resume = True  # as above
         results, objectives = {}, {}
         for seed in settings.seeds:
+            if seed in failures:
+                continue
             seed_folder = folder / f"seed-{seed}" if folder is not None else None
             if seed_folder is not None and resume and (seed_folder / RESULT).exists():
                 results[seed] = read_result(seed_folder)
@@ -213,14 +246,15 @@ def run(
                 say(f"seed {seed}: finished already, not trained again")
                 continue
             trained = (
-                train_seed(seed, folder=seed_folder, resume=resume)
+                train_seed(seed, folder=base / f"seed-{seed}" if base is not None else None, resume=resume)
                 if method.trains
-                else _untrained(build, seed, pick_device(settings.training.device))
+                else untrained(build, seed, pick_device(settings.training.device))
             )
             say(f"seed {seed}: trained; now its probes")
             results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
             if seed_folder is not None:
                 finish_seed(seed_folder, trained.objective, results[seed])
+        raise_failures(failures, list(results))
         histories = {seed: result["history"] for seed, result in results.items()}
         metrics = summarise(settings, data, results, raw)
         if folder is not None:
@@ -256,39 +290,6 @@ def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], 
     if logged:
         write_text(folder / LOG, table(rows))
     write_json(folder / METRICS, metrics)
-
-
-def _train_together(
-    settings: RunSettings,
-    data: MultimodalData,
-    folder: Path | None,
-    resume: bool,
-    train_seed: Callable[..., Trained] | None,
-    holding: contextlib.ExitStack,
-) -> None:
-    """Train every seed in the processes that torchrun or SLURM started; only the first of them comes back."""
-    if folder is None:
-        raise InputError("Under torchrun or SLURM a run needs an output folder, where its checkpoints are kept.")
-
-    def prepare() -> list[int]:
-        holding.enter_context(held(folder))
-        prepare_folder(folder, settings, data, resume)
-        return [seed for seed in settings.seeds if not (folder / f"seed-{seed}" / RESULT).exists()]
-
-    processes.join_outside(settings.training)
-    for seed in processes.first_from(prepare):
-        if train_seed is not None:
-            train_seed(seed, folder=folder / f"seed-{seed}", resume=resume)
-    if not processes.leave():
-        raise SystemExit(0)
-
-
-def _untrained(build: Callable[[], Objective], seed: int, device: torch.device) -> Trained:
-    """A method that does not train, as if it were trained: no epochs, no time, and no ``metrics.csv``."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(fold(seed, "weights"))
-        objective = build().to(device)
-    return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
 
 
 def _say(label: str, line: str) -> None:

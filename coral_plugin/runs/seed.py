@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
+
+import torch
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.probe import ProbeSettings
@@ -15,8 +18,18 @@ from coral_plugin.evaluation.scoring import (
     score_parts,
 )
 from coral_plugin.networks.factory import default_width
+from coral_plugin.objectives import Objective
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import Trained
+from coral_plugin.training.randomness import fold
+
+
+def untrained(build: Callable[[], Objective], seed: int, device: torch.device) -> Trained:
+    """A method that does not train, as if it were trained: no epochs, no time, and no ``metrics.csv``."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(fold(seed, "weights"))
+        objective = build().to(device)
+    return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
 
 
 def can_score(data: MultimodalData) -> bool:

@@ -7,14 +7,13 @@ from functools import partial
 
 import torch
 
-from coral_plugin.data import MultimodalData, Split
+from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.runs.folder import build_objective
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import check_machine, pick_device
-from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.memory import StepMemory, refuse_too_large
 
 
@@ -40,18 +39,17 @@ def data_lines(data: MultimodalData) -> Iterator[str]:
         yield f"{data.name}: {line}"
 
 
-def training_line(settings: RunSettings, split: Split, samples: int, parameters: int, memory: StepMemory | None) -> str:
+def training_line(settings: RunSettings, samples: int, steps: int, parameters: int, memory: StepMemory | None) -> str:
     """Parameters, steps, device and memory of the training of one seed.
 
     Args:
         settings: Run settings.
-        split: Samples to train on.
         samples: Samples per epoch.
+        steps: Steps per epoch.
         parameters: Number of parameters of the method's networks.
         memory: Memory of a step; None where it is not known.
     """
     training = settings.training
-    steps = len(BatchLoader(split, training.batch_size, settings.seeds[0], samples=samples))
     preset = f" ({settings.preset})" if settings.preset else ""
     size = min(training.batch_size, samples)
     facts = [
@@ -64,7 +62,7 @@ def training_line(settings: RunSettings, split: Split, samples: int, parameters:
     if memory is not None:
         facts.append(f"about {memory.need / 2**30:.1f} GiB of memory")
     if len(settings.seeds) > 1:
-        facts.append(f"{len(settings.seeds)} seeds, one after the other")
+        facts.append(f"{len(settings.seeds)} seeds")
     return f"{settings.objective}{preset}: {'; '.join(facts)}"
 
 

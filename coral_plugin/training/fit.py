@@ -94,6 +94,7 @@ def train(
     quiet: bool = False,
     label: str = "",
     after_epoch: Callable[[Objective, int], bool] | None = None,
+    after_step: Callable[[int], None] | None = None,
     samples: int | None = None,
     loggers: Loggers | None = None,
     check_memory: bool = True,
@@ -118,6 +119,8 @@ def train(
         label: Words in front of every line, where several trainings share standard error; lines then, no bar.
         after_epoch: Function of the objective and the number of the epoch that is over; the training ends where it
             returns True. Only for one process that writes no folder: nothing of it is in a checkpoint.
+        after_step: Function of the number of steps that are over; it may end the training by raising. Only for one
+            process.
         samples: Samples per epoch; None is the split once, and more repeat it in new orders (:class:`BatchLoader`).
         loggers: Loggers of the run; by default TensorBoard's where it is installed.
         check_memory: Whether to measure first whether a step fits into memory; False where the caller has done it.
@@ -132,8 +135,10 @@ def train(
         check_step(build, split, settings, pick_device(settings.device), partial(_warn, label, quiet=quiet))
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
-    loggers = loggers or Loggers()
-    job = _Job(build, split, augmenter, settings, seed, folder, resume, quiet, label, after_epoch, samples, loggers)
+    after = (after_epoch, after_step)
+    job = _Job(
+        build, split, augmenter, settings, seed, folder, resume, quiet, label, *after, samples, loggers or Loggers()
+    )
     if settings.devices == 1 or world_size() > 1:
         return job()
     # refuses what each process would refuse
@@ -160,6 +165,7 @@ class _Job:
     quiet: bool
     label: str
     after_epoch: Callable[[Objective, int], bool] | None
+    after_step: Callable[[int], None] | None
     samples: int | None
     loggers: Loggers
 
@@ -191,7 +197,7 @@ class _Job:
             stack.enter_context(compiled(objective, settings.compile))
             training = TrainingStep(objective, self.augmenter, seed, steps, rank(), double=double)
             save = None if checkpoints is None else partial(_save, checkpoints, fabric)
-            engine = Engine(fabric, training, loader, settings, log, save, self.after_epoch, progress.step)
+            engine = Engine(fabric, training, loader, settings, log, save, self.after_epoch, self._ended_step(progress))
             peak = 0
             if state is not None:
                 _check_state(state, self.folder, seed=seed, steps=steps)
@@ -218,6 +224,14 @@ class _Job:
         rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
         seen = engine.step // len(loader) * loader.samples
         return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
+
+    def _ended_step(self, progress: Progress) -> Callable[[int], None]:
+        def ended(done: int) -> None:
+            progress.step(done)
+            if self.after_step is not None:
+                self.after_step(done)
+
+        return ended
 
 
 def _warn(label: str, line: str, *, quiet: bool) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import pickle
 import subprocess
 import sys
 import tempfile
@@ -18,12 +16,13 @@ import torch
 import torch.distributed as dist
 
 from coral_plugin import errors
-from coral_plugin.errors import CoralError, InputError, MachineError, one_line
+from coral_plugin.errors import CoralError, InputError, MachineError
+from coral_plugin.training.jobs import UnsendableError, failure_of, write_job
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.training.signals import GRACE, Interrupted, StopRequest
 
 T = TypeVar("T")
-JOB, STORE = "job.pickle", "store"
+STORE = "store"
 _PEERS_GRACE = 3.0  # seconds for the other processes to write why they end too
 
 
@@ -175,13 +174,12 @@ def train_in_processes(job: Any, settings: TrainingSettings) -> None:
         folder = Path(name)
         threads = max(1, torch.get_num_threads() // count)
         try:
-            content = pickle.dumps((sys.path, threads, settings, pickle.dumps(job)))
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            write_job(folder, job, threads, settings)
+        except UnsendableError as error:
             raise InputError(
                 f"training.devices = {count} starts processes, and something given from Python cannot be sent to them "
-                f"({one_line(error, 120)}); define it at the top of a module."
+                f"({error}); define it at the top of a module."
             ) from error
-        (folder / JOB).write_bytes(content)
         workers = [_start(folder, rank, count) for rank in range(count)]
         try:
             _wait(workers, request, folder)
@@ -228,7 +226,7 @@ def _wait(workers: list[subprocess.Popen[bytes]], request: StopRequest, folder: 
     while time.monotonic() < until and any(worker.poll() is None for worker in workers):
         time.sleep(0.02)
     if request.number:
-        texts = [_failure(folder, rank).get("text", "") for rank in range(len(workers))]
+        texts = [failure_of(folder, rank).get("text", "") for rank in range(len(workers))]
         raise Interrupted(request.number, next((text for text in texts if text.startswith("after")), ""))
     _raise([worker.poll() for worker in workers], first, folder)
 
@@ -240,11 +238,11 @@ def _raise(codes: list[int | None], first: int, folder: Path) -> None:
         rank, reason = killed, f"was killed by signal {-(codes[killed] or 0)}"
     else:
         for other in range(len(codes)):
-            failure = _failure(folder, other)
+            failure = failure_of(folder, other)
             kind = getattr(errors, failure.get("type", ""), None)
             if isinstance(kind, type) and issubclass(kind, CoralError):
                 raise kind(failure["text"])
-        rank, failure = first, _failure(folder, first)
+        rank, failure = first, failure_of(folder, first)
         lines = (folder / f"stderr-{rank}").read_text(errors="replace").splitlines()
         last = (
             f"{failure['type']}: {failure['text']}" if failure else next((line for line in reversed(lines) if line), "")
@@ -253,18 +251,6 @@ def _raise(codes: list[int | None], first: int, folder: Path) -> None:
     raise MachineError(
         f"Process {rank} of {len(codes)} {reason}. The others were ended; --resume goes on from the last checkpoint."
     )
-
-
-def _failure(folder: Path, rank: int) -> dict[str, str]:
-    """Type and text of the exception that ended a process; empty where it wrote none."""
-    path = failure_path(folder, rank)
-    failure: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-    return failure
-
-
-def failure_path(folder: Path, rank: int) -> Path:
-    """File in which a process writes why it ends."""
-    return folder / f"failure-{rank}.json"
 
 
 def join(folder: Path, rank: int, count: int, settings: TrainingSettings) -> None:

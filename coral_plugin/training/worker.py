@@ -1,4 +1,7 @@
-"""One of several processes that train together: ``python -m coral_plugin.training.worker FOLDER RANK COUNT``."""
+"""One of several processes of a training: ``python -m coral_plugin.training.worker FOLDER RANK COUNT``.
+
+They train one model together, or each trains another one (:mod:`coral_plugin.training.side_by_side`).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from coral_plugin.training.processes import JOB, failure_path, join
+from coral_plugin.training.jobs import JOB, failure_path, task_path
+from coral_plugin.training.processes import join
 from coral_plugin.training.signals import Interrupted, stoppable
 
 
@@ -23,17 +27,23 @@ def main() -> int:
     try:
         # written by the process that started this one, into a folder that nobody else may write to
         with (folder / JOB).open("rb") as file:
-            paths, threads, settings, job = pickle.loads(file.read())  # noqa: S301
-        sys.path[:] = paths
-        torch.set_num_threads(threads)
-        with stoppable(None):
-            join(folder, rank, count, settings)
-            pickle.loads(job)()  # noqa: S301
+            paths, threads, settings = pickle.load(file)  # noqa: S301
+            sys.path[:] = paths
+            torch.set_num_threads(threads)
+            with stoppable(None):
+                if settings is not None:
+                    join(folder, rank, count, settings)
+                job = pickle.load(file)  # noqa: S301
+                if settings is not None:
+                    job()
+                else:
+                    pickle.loads(task_path(folder, rank).read_bytes())(job)  # noqa: S301
     except BaseException as error:  # the process that started this one reports it
         text = error.place if isinstance(error, Interrupted) else " ".join(str(error).split())
         failure_path(folder, rank).write_text(json.dumps({"type": type(error).__name__, "text": text}))
         return 1
-    dist.destroy_process_group()
+    if settings is not None:
+        dist.destroy_process_group()
     return 0
 
 

@@ -147,11 +147,12 @@ def made_items(record: Mapping[str, Any]) -> Iterator[PageItem]:
     if record.get("command"):
         yield Listing(command_text(record["command"]))
     packages = record.get("packages") or {}
-    threads = record.get("threads")
+    threads, workers = record.get("threads"), record.get("workers") or 1
     machine = [
         record.get("processor"),
         f"GPU {record['gpu']}" if record.get("gpu") else "no GPU",
         f"{threads} thread{'' if threads == 1 else 's'}" if threads else "",
+        f"{workers} trainings at a time" if workers > 1 else "",
         record.get("platform"),
     ]
     versions = {"Python": record.get("python"), **packages}

@@ -1,0 +1,65 @@
+"""What is sent to other processes of this machine, and why they ended, as files of one folder."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import sys
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from coral_plugin.errors import one_line
+from coral_plugin.training.settings import TrainingSettings
+
+JOB = "job.pickle"
+
+
+class UnsendableError(Exception):
+    """Something cannot be sent to another process; the text says what."""
+
+
+class _Pickler(pickle.Pickler):
+    """Refuses what a script defines: another process does not run the script, and finds no such name."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, type | FunctionType) and value.__module__ == "__main__":
+            raise pickle.PicklingError(f"{value.__qualname__} is defined in the script or notebook")
+        return NotImplemented
+
+
+def write_job(folder: Path, job: Any, threads: int, settings: TrainingSettings | None) -> None:
+    """Write a job for processes of :mod:`coral_plugin.training.worker`.
+
+    Args:
+        folder: Folder that nobody else may write to.
+        job: Picklable object.
+        threads: Threads of each process.
+        settings: Settings of processes that form one group; None for processes that know nothing of each other.
+
+    Raises:
+        UnsendableError: the job cannot be pickled.
+    """
+    with (folder / JOB).open("wb") as file:
+        pickle.dump((sys.path, threads, settings), file)
+        try:
+            _Pickler(file).dump(job)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise UnsendableError(one_line(error, 120)) from error
+
+
+def task_path(folder: Path, rank: int) -> Path:
+    """File of the function that a process calls with the job, where each has one."""
+    return folder / f"task-{rank}.pickle"
+
+
+def failure_path(folder: Path, rank: int) -> Path:
+    """File in which a process writes why it ends."""
+    return folder / f"failure-{rank}.json"
+
+
+def failure_of(folder: Path, rank: int) -> dict[str, str]:
+    """Type and text of the exception that ended a process; empty where it wrote none."""
+    path = failure_path(folder, rank)
+    failure: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    return failure
