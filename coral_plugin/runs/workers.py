@@ -62,7 +62,7 @@ def record_workers(folder: Path, workers: Workers) -> None:
 
 
 def choose_workers(
-    asked: int | None,
+    workers: int | None,
     recorded: Workers | None,
     settings: RunSettings,
     steps: int,
@@ -75,7 +75,7 @@ def choose_workers(
     On a CPU steps are measured: some of one training with all threads, then the same ones in processes side by side.
 
     Args:
-        asked: Trainings at a time that the user wants; None leaves the choice to this function.
+        workers: Trainings at a time that the user wants; None leaves the choice to this function.
         recorded: Choice with which the run began; None for a new run.
         settings: Run settings.
         steps: Steps of the training of one seed.
@@ -89,21 +89,21 @@ def choose_workers(
     """
     seeds, threads = len(settings.seeds), torch.get_num_threads()
     alone = Workers(1, threads)
-    if asked is not None and asked < 1:
-        raise InputError(f"workers must be at least 1, got {asked}.")
-    if recorded is not None and asked in (None, recorded.count):
+    if workers is not None and workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}.")
+    if recorded is not None and workers in (None, recorded.count):
         if recorded.count > 1:
             say(f"seeds: {_at_a_time(recorded)}, as the run began")
         return alone if recorded.count == 1 else recorded
-    if asked == 1 or seeds == 1:
+    if workers == 1 or seeds == 1:
         return alone
     if settings.training.devices > 1:
-        if asked is not None:
+        if workers is not None:
             raise InputError("--workers and training.devices both start processes; leave one of them at 1.")
         return alone
     gpus = visible_gpus(settings.training.device)
-    if asked is not None:
-        count = min(asked, seeds)
+    if workers is not None:
+        count = min(workers, seeds)
         _refuse_memory(count, memory, max(1, len(gpus)))
         chosen = Workers(count, max(1, threads // count))
         say(f"seeds: {_at_a_time(chosen)}")
@@ -143,20 +143,20 @@ def _measured(
     if chosen.count < 2:
         return alone, "two at a time do not fit into memory"
     try:
-        here = time_here(train_seed, seeds[0])
-        if here is None or len(seeds) * steps * here[0] < _SHORT:
+        measured = time_here(train_seed, seeds[0])
+        if measured is None or len(seeds) * steps * measured[0] < _SHORT:
             return alone, f"together they take less than {duration(_SHORT)}"
         with Team(train_seed, chosen) as team:
-            seconds, start = time_together(team, seeds[0], here[1])
+            seconds, start = time_together(team, seeds[0], measured[1])
     except UnsendableError as error:
         return alone, f"something from Python cannot be sent to other processes ({error})"
     except CoralError as error:
         return alone, f"other ways could not be measured ({one_line(error, 120)})"
-    serial = len(seeds) * steps * here[0]
+    serial = len(seeds) * steps * measured[0]
     rounds = -(-len(seeds) // chosen.count)
-    beside = rounds * (start + steps * seconds)
-    times = f"about {duration(beside)} in place of {duration(serial)}, measured over {here[1]} steps"
-    if beside < _GAIN * serial:
+    estimate = rounds * (start + steps * seconds)
+    times = f"about {duration(estimate)} in place of {duration(serial)}, measured over {measured[1]} steps"
+    if estimate < _GAIN * serial:
         return chosen, f"{times} (--workers 1: {_SERIAL})"
     return alone, f"{chosen.count} at a time would take {times}"
 

@@ -226,10 +226,10 @@ class _Job:
         return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
 
     def _ended_step(self, progress: Progress) -> Callable[[int], None]:
-        def ended(done: int) -> None:
-            progress.step(done)
+        def ended(step: int) -> None:
+            progress.step(step)
             if self.after_step is not None:
-                self.after_step(done)
+                self.after_step(step)
 
         return ended
 

@@ -112,7 +112,7 @@ class Team:
         """
         waiting = deque(enumerate(tasks))
         running: dict[int, tuple[int, subprocess.Popen[bytes]]] = {}
-        told = False
+        terminated = False
         with StopRequest(patient=patient) as request, _lines() as lines:
             try:
                 while running or (waiting and not request.number):
@@ -126,8 +126,8 @@ class Team:
                         _close(process)
                         if process.returncode and not request.number:
                             failed(number, self._failure(number, process.returncode))
-                    if request.number and not told:
-                        told = True
+                    if request.number and not terminated:
+                        terminated = True
                         for _, process in running.values():
                             process.terminate()  # which ends one that is not ready for signals yet without a word
                     time.sleep(0.02)
@@ -210,8 +210,8 @@ def time_steps(
     """
     ends: list[float] = []
 
-    def ended(done: int) -> None:
-        if done == 1:
+    def ended(step: int) -> None:
+        if step == 1:
             begin()
         ends.append(time.perf_counter())
         if enough(ends):

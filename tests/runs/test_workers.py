@@ -1,0 +1,240 @@
+"""Seeds side by side: the bits of each alone, with its kill, its failure, and the choice that the record keeps."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from coral_plugin import fit
+from coral_plugin.cli.main import main
+from coral_plugin.data import from_arrays
+from coral_plugin.errors import DivergedError, InputError
+from coral_plugin.runs import workers as W
+from coral_plugin.runs.run import run
+from coral_plugin.runs.settings import make_settings
+from coral_plugin.training.memory import StepMemory
+from coral_plugin.training.side_by_side import Workers
+
+SEEDS = (41, 42, 43)
+
+
+@pytest.fixture
+def data(arrays):
+    return from_arrays(arrays, name="tiny")
+
+
+@pytest.fixture
+def settings(tiny):
+    return make_settings("coral", "arrays", **{"training__epochs": 4, "seeds": SEEDS, **tiny})
+
+
+def weights(folder, seeds=SEEDS):
+    return [(folder / f"seed-{seed}" / "model.safetensors").read_bytes() for seed in seeds]
+
+
+def record(folder):
+    return json.loads((folder / "environment.json").read_text())
+
+
+@pytest.fixture
+def whole(settings, data, tmp_path):
+    """A run of the same seeds, one after the other."""
+    run(settings, folder=tmp_path / "whole", data=data, quiet=True)
+    return tmp_path / "whole"
+
+
+@pytest.mark.slow
+def test_measured_and_trained_side_by_side_to_the_bits_of_each_seed_alone(
+    settings, data, tmp_path, whole, capfd, monkeypatch
+):
+    # two threads, whatever this machine has, and a training that counts as long
+    monkeypatch.setattr(W.torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(W, "_SHORT", 0.0)
+    monkeypatch.setattr(W, "_GAIN", float("inf"))
+    beside = run(settings, folder=tmp_path / "beside", data=data, workers=None)
+    said = capfd.readouterr().err
+    assert "seeds: 3 at a time, 1 thread each: about " in said
+    assert all(f"seed {seed}  epoch 4/4" in said for seed in SEEDS)
+    assert weights(tmp_path / "beside") == weights(whole)
+    assert beside.metrics["tasks"] == json.loads((whole / "metrics.json").read_text())["tasks"]
+    assert {key: record(tmp_path / "beside")[key] for key in ("workers", "threads")} == {"workers": 3, "threads": 1}
+    assert record(whole)["workers"] == 1
+
+
+STOPPED = """
+import sys
+from coral_plugin.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def until(true, process):
+    """Wait until ``true()``, or the process is over."""
+    while not true() and process.poll() is None:
+        time.sleep(0.01)
+    assert process.poll() is None
+
+
+@pytest.mark.slow
+def test_a_stopped_and_a_killed_run_go_on_to_the_same_bits(arrays, tmp_path):
+    np.savez(tmp_path / "tiny.npz", **arrays)
+    flags = [
+        "train", "--data", str(tmp_path / "tiny.npz"), "--device", "cpu", "--width", "8", "--network.heads=2",
+        "--network.head_hidden=8", "--network.head_output=8", "--epochs", "100", "--batch-size", "16",
+        "--seeds", "41,42", "--training.checkpoint_seconds=0",
+    ]  # fmt: skip
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    assert main([*flags, "--output", str(whole), "--quiet"]) == 0
+    checkpoints = [stopped / f"seed-{seed}" / "last.ckpt" for seed in (41, 42)]
+    command = [sys.executable, "-c", STOPPED, *flags, "--output", str(stopped), "--workers", "2"]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, text=True, stderr=subprocess.PIPE, env=env) as process:
+        until(lambda: all(path.exists() for path in checkpoints), process)
+        process.terminate()
+        said = process.communicate()[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    last = said.splitlines()[-1]
+    assert last.startswith("coral: stopped after step ")
+    assert last.count("of seed") == 2
+    assert last.endswith("--resume")
+    assert "Traceback" not in said
+    assert record(stopped)["workers"] == 2
+
+    before = [path.stat().st_mtime_ns for path in checkpoints]
+    # nothing says how many at a time: the run keeps what it began with
+    with subprocess.Popen([*command[:-2], "--resume"], text=True, stderr=subprocess.PIPE, env=env) as process:
+        until(lambda: all(p.stat().st_mtime_ns > t for p, t in zip(checkpoints, before, strict=True)), process)
+        process.kill()
+        # the pipe ends with the last process that holds it
+        assert "seeds: 2 at a time, 1 thread each, as the run began" in process.communicate()[1]
+    assert not (stopped / "seed-41" / "result.json").exists()
+
+    assert main([*flags, "--output", str(stopped), "--resume", "--quiet"]) == 0
+    assert weights(stopped, (41, 42)) == weights(whole, (41, 42))
+
+
+POISON = """
+import torch
+from coral_plugin.training.randomness import fold
+BAD = {fold(42, "step", number) for number in range(100)}
+def poison(values, lengths, generator):
+    return values * float("nan") if generator.initial_seed() in BAD else values
+"""
+
+
+@pytest.mark.slow
+def test_a_seed_that_fails_leaves_the_others_finished(settings, data, tmp_path, capfd, monkeypatch):
+    (tmp_path / "poison_of_seed.py").write_text(POISON)
+    monkeypatch.syspath_prepend(tmp_path)
+    from poison_of_seed import poison
+
+    go = partial(run, settings, folder=tmp_path / "run", data=data, augmentations={"table": poison})
+    with pytest.raises(DivergedError, match=r"^Seed 42: The loss is not finite at step 0 .* Finished: 41, 43\.$"):
+        go(workers=2)
+    said = capfd.readouterr().err
+    assert said.count("seed 42: failed (The loss is not finite") == 1
+    assert "Traceback" not in said
+    assert [(tmp_path / "run" / f"seed-{seed}" / "result.json").exists() for seed in SEEDS] == [True, False, True]
+    with pytest.raises(DivergedError, match=r"^Seed 42: "):
+        go(workers=2, resume=True, quiet=True)
+
+
+def test_what_a_script_defines_is_not_sent(arrays, tiny, monkeypatch):
+    def plain(values, lengths, generator):
+        return values
+
+    go = partial(fit, arrays, seeds=SEEDS, epochs=1, augmentations={"table": plain}, **tiny)
+    with pytest.raises(InputError, match=r"--workers 2 starts processes, .*plain.*or take --workers 1"):
+        go(workers=2, quiet=True)
+    plain.__module__, plain.__qualname__ = "__main__", "plain"
+    with pytest.raises(InputError, match=r"plain is defined in the script or notebook"):
+        go(workers=2, quiet=True)
+    said = []
+    monkeypatch.setattr(W.torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(W, "_SHORT", 0.0)
+    monkeypatch.setattr("coral_plugin.runs.run._say", lambda _, line: said.append(line))
+    monkeypatch.setattr("coral_plugin.training.progress.Progress._due", lambda *_: False)
+    go()
+    why = "something from Python cannot be sent to other processes (plain is defined in the script or notebook)"
+    assert [line for line in said if line.startswith("seeds")] == [f"seeds: one after the other: {why}"]
+
+
+MEMORY = StepMemory(2.0**30, 0.0, 2, 0, 32 * 2**30, "this machine")
+
+
+@pytest.fixture
+def choose(settings, monkeypatch):
+    """``choose(...)`` without a training; steps take 1 s alone, and ``together`` side by side."""
+
+    def call(asked=None, recorded=None, *, together=1.0, steps=1000, threads=2, memory=MEMORY, chosen=settings):
+        said = []
+        monkeypatch.setattr(W.torch, "get_num_threads", lambda: threads)
+        monkeypatch.setattr(W.machine, "resident", lambda: 0)
+        monkeypatch.setattr(W, "time_here", lambda *_: (1.0, 7))
+        monkeypatch.setattr(W, "time_together", lambda *_: (together, 5.0))
+        return W.choose_workers(asked, recorded, chosen, steps, print, memory, said.append), said
+
+    return call
+
+
+@pytest.mark.parametrize(
+    ("arguments", "workers", "line"),
+    [
+        ({"together": 1.5}, (3, 1), "3 at a time, 1 thread each: about 25 min in place of 50 min, measured over 7"),
+        ({"together": 2.9}, (1, 2), "one after the other: 3 at a time would take about 48 min in place of 50 min"),
+        ({"steps": 10}, (1, 2), "one after the other: together they take less than 60 s"),
+        ({"threads": 1}, (1, 1), "one after the other: there is one thread"),
+        ({"memory": replace(MEMORY, fixed=10 * 2.0**30)}, (2, 1), "2 at a time"),
+        ({"memory": replace(MEMORY, fixed=20 * 2.0**30)}, (1, 2), "one after the other: two at a time do not fit"),
+        ({"asked": 2, "together": 9.0}, (2, 1), "2 at a time, 1 thread each"),
+        ({"asked": 9, "threads": 8}, (3, 2), "3 at a time, 2 threads each"),
+        ({"asked": 1}, (1, 2), None),
+        ({"recorded": Workers(3, 4)}, (3, 4), "3 at a time, 4 threads each, as the run began"),
+        ({"recorded": Workers(1, 4)}, (1, 2), None),
+        ({"recorded": Workers(1, 2), "asked": 3}, (3, 1), "3 at a time, 1 thread each"),
+    ],
+)
+def test_the_choice_and_its_line(choose, arguments, workers, line):
+    chosen, said = choose(**arguments)
+    assert chosen == Workers(*workers)
+    assert len(said) == (line is not None)
+    assert line is None or said[0].startswith(f"seeds: {line}")
+
+
+def test_what_cannot_be_side_by_side_is_refused(choose, settings):
+    with pytest.raises(InputError, match=r"--workers 3: the trainings take about 60.0 GiB .*take at most 1\."):
+        choose(3, memory=replace(MEMORY, fixed=20 * 2.0**30))
+    together = replace(settings, training=replace(settings.training, devices=2))
+    with pytest.raises(InputError, match=r"--workers and training.devices both start processes"):
+        choose(2, chosen=together)
+    assert choose(chosen=together)[0].count == 1
+    with pytest.raises(InputError, match="workers must be at least 1, got 0"):
+        choose(0)
+
+
+def test_gpus_are_shared_out(choose, settings, monkeypatch):
+    monkeypatch.setattr(W, "visible_gpus", lambda _: ("0", "1"))
+    assert choose(threads=8) == (Workers(2, 4), ["seeds: 2 at a time, 4 threads each, each on a GPU"])
+    monkeypatch.setattr(W, "visible_gpus", lambda _: ("0",))
+    assert choose(threads=8) == (Workers(1, 8), ["seeds: one after the other"])
+
+
+def test_a_run_of_an_earlier_version_goes_on_one_after_the_other(settings, data, tmp_path, whole):
+    kept = {key: value for key, value in record(whole).items() if key != "workers"}
+    (whole / "environment.json").write_text(json.dumps(kept))
+    assert W.recorded_workers(whole) == Workers(1, torch.get_num_threads())
+    for folder in whole.glob("seed-*"):
+        shutil.rmtree(folder)
+    assert W.recorded_workers(whole) is None  # nothing has begun
+    assert W.recorded_workers(None) is None
+    assert W.recorded_workers(Path("nowhere")) is None
