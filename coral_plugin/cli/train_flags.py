@@ -194,7 +194,7 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type] | None) -> Co
     add_setting(parser, "--temperature", key="method.temperature", metavar="X", help="Divisor of the similarities")
     add_setting(parser, "--probe", key="probe.kind", metavar="KIND", help="linear, knn, ridge or reference")
     add_seeds(parser, None, "Seeds, one training for each; 41 by default")
-    add("--workers", type=positive, metavar="N", help="Seeds trained at a time; by default measured, 1 is one by one")
+    add("--workers", type=positive, metavar="N", help="Seeds trained at a time; by default the faster way is measured")
     source = [field.name for field in dataclasses.fields(classes["source"])] if classes else []
     if "kinds" in source:
         from coral_plugin.data.modality import KINDS

@@ -78,6 +78,14 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+def age(checkpoint):
+    """When it was written; 0 before, and while it is replaced."""
+    try:
+        return checkpoint.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def until(true, process):
     """Wait until ``true()``, or the process is over."""
     while not true() and process.poll() is None:
@@ -91,15 +99,16 @@ def test_a_stopped_and_a_killed_run_go_on_to_the_same_bits(arrays, tmp_path):
     flags = [
         "train", "--data", str(tmp_path / "tiny.npz"), "--device", "cpu", "--width", "8", "--network.heads=2",
         "--network.head_hidden=8", "--network.head_output=8", "--epochs", "100", "--batch-size", "16",
-        "--seeds", "41,42", "--training.checkpoint_seconds=0",
+        "--seeds", "41,42",
     ]  # fmt: skip
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert main([*flags, "--output", str(whole), "--quiet"]) == 0
     checkpoints = [stopped / f"seed-{seed}" / "last.ckpt" for seed in (41, 42)]
-    command = [sys.executable, "-c", STOPPED, *flags, "--output", str(stopped), "--workers", "2"]
+    command = [sys.executable, "-c", STOPPED, *flags, "--output", str(stopped)]
+    command += ["--training.checkpoint_seconds=0", "--workers", "2"]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, text=True, stderr=subprocess.PIPE, env=env) as process:
-        until(lambda: all(path.exists() for path in checkpoints), process)
+        until(lambda: all(map(age, checkpoints)), process)
         process.terminate()
         said = process.communicate()[1]
     assert process.returncode == 128 + signal.SIGTERM
@@ -110,10 +119,10 @@ def test_a_stopped_and_a_killed_run_go_on_to_the_same_bits(arrays, tmp_path):
     assert "Traceback" not in said
     assert record(stopped)["workers"] == 2
 
-    before = [path.stat().st_mtime_ns for path in checkpoints]
+    before = [age(path) for path in checkpoints]
     # nothing says how many at a time: the run keeps what it began with
     with subprocess.Popen([*command[:-2], "--resume"], text=True, stderr=subprocess.PIPE, env=env) as process:
-        until(lambda: all(p.stat().st_mtime_ns > t for p, t in zip(checkpoints, before, strict=True)), process)
+        until(lambda: all(age(p) > t for p, t in zip(checkpoints, before, strict=True)), process)
         process.kill()
         # the pipe ends with the last process that holds it
         assert "seeds: 2 at a time, 1 thread each, as the run began" in process.communicate()[1]
