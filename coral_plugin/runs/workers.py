@@ -153,8 +153,10 @@ def _measured(
     except CoralError as error:
         return alone, f"other ways could not be measured ({one_line(error, 120)})"
     serial = len(seeds) * steps * measured[0]
-    rounds = -(-len(seeds) // chosen.count)
-    estimate = rounds * (start + steps * seconds)
+    full, rest = divmod(len(seeds), chosen.count)
+    # the last few have no more than all threads
+    last = min(1.0, max(rest * chosen.threads, alone.threads) / (chosen.count * chosen.threads)) if rest else 0.0
+    estimate = (full + last) * steps * seconds + (full + (rest > 0)) * start
     times = f"about {duration(estimate)} in place of {duration(serial)}, measured over {measured[1]} steps"
     if estimate < _GAIN * serial:
         return chosen, f"{times} (--workers 1: {_SERIAL})"

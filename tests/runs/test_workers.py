@@ -220,6 +220,12 @@ def test_the_choice_and_its_line(choose, arguments, workers, line):
     assert line is None or said[0].startswith(f"seeds: {line}")
 
 
+def test_the_last_few_seeds_of_five_take_less(choose, settings):
+    chosen, said = choose(together=1.5, chosen=replace(settings, seeds=(1, 2, 3, 4, 5)))
+    assert chosen == Workers(3, 1)
+    assert "about 42 min in place of 83 min" in said[0]  # three for 1500 s, then two for 1000 s, and two starts
+
+
 def test_what_cannot_be_side_by_side_is_refused(choose, settings):
     with pytest.raises(InputError, match=r"--workers 3: the trainings take about 60.0 GiB .*take at most 1\."):
         choose(3, memory=replace(MEMORY, fixed=20 * 2.0**30))
