@@ -232,8 +232,8 @@ def run(
             say(f"{data.name}: probes of the raw features come first, for comparison")
         raw = score_raw_baseline(data, settings.probe) if raw_baseline else {}
         if chosen is not None and chosen.count > 1:
-            beside = trained_side_by_side(settings, chosen, folder, resume, train_seed, say)
-            base, failures = holding.enter_context(beside)
+            training = trained_side_by_side(settings, chosen, folder, resume, train_seed, say)
+            base, failures = holding.enter_context(training)
             resume = True  # as above
         results, objectives = {}, {}
         for seed in settings.seeds:

@@ -1,5 +1,6 @@
 """Seeds side by side: the bits of each alone, with its kill, its failure, and the choice that the record keeps."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -86,6 +87,17 @@ def age(checkpoint):
         return 0
 
 
+def children(temporary):
+    """Number of processes that were started with a folder in ``temporary``; None where the system does not list them."""
+    if not Path("/proc/self/cmdline").exists():
+        return None
+    lines = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            lines.append(path.read_bytes())
+    return sum(os.fsencode(temporary / "coral-") in line for line in lines)
+
+
 def until(true, process):
     """Wait until ``true()``, or the process is over."""
     while not true() and process.poll() is None:
@@ -98,7 +110,7 @@ def test_a_stopped_and_a_killed_run_go_on_to_the_same_bits(arrays, tmp_path):
     np.savez(tmp_path / "tiny.npz", **arrays)
     flags = [
         "train", "--data", str(tmp_path / "tiny.npz"), "--device", "cpu", "--width", "8", "--network.heads=2",
-        "--network.head_hidden=8", "--network.head_output=8", "--epochs", "100", "--batch-size", "16",
+        "--network.head_hidden=8", "--network.head_output=8", "--epochs", "60", "--batch-size", "16",
         "--seeds", "41,42",
     ]  # fmt: skip
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
@@ -106,7 +118,9 @@ def test_a_stopped_and_a_killed_run_go_on_to_the_same_bits(arrays, tmp_path):
     checkpoints = [stopped / f"seed-{seed}" / "last.ckpt" for seed in (41, 42)]
     command = [sys.executable, "-c", STOPPED, *flags, "--output", str(stopped)]
     command += ["--training.checkpoint_seconds=0", "--workers", "2"]
-    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    env = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
     with subprocess.Popen(command, text=True, stderr=subprocess.PIPE, env=env) as process:
         until(lambda: all(map(age, checkpoints)), process)
         process.terminate()
@@ -123,9 +137,11 @@ def test_a_stopped_and_a_killed_run_go_on_to_the_same_bits(arrays, tmp_path):
     # nothing says how many at a time: the run keeps what it began with
     with subprocess.Popen([*command[:-2], "--resume"], text=True, stderr=subprocess.PIPE, env=env) as process:
         until(lambda: all(age(p) > t for p, t in zip(checkpoints, before, strict=True)), process)
+        assert children(temporary) in (2, None)
         process.kill()
-        # the pipe ends with the last process that holds it
         assert "seeds: 2 at a time, 1 thread each, as the run began" in process.communicate()[1]
+    while children(temporary):  # they end because their parent has
+        time.sleep(0.01)
     assert not (stopped / "seed-41" / "result.json").exists()
 
     assert main([*flags, "--output", str(stopped), "--resume", "--quiet"]) == 0
