@@ -88,7 +88,7 @@ def age(checkpoint):
 
 
 def children(temporary):
-    """Number of processes that were started with a folder in ``temporary``; None where the system does not list them."""
+    """Number of processes that have a folder in ``temporary``; None where the system does not list them."""
     if not Path("/proc/self/cmdline").exists():
         return None
     lines = []
