@@ -1,197 +1,230 @@
-"""Training speed of COrAL on this machine: samples per second, peak memory, share of the matmul peak.
+"""Training speed on this machine: samples per second, share of the matmul rate, peak memory, gain of the fast paths.
 
-    python benchmarks/train_speed.py --output benchmarks/records/train_speed.json
+    python benchmarks/train_speed.py
+    python benchmarks/train_speed.py --reference COrAL CoMM InfMasking --reference-data DIR --against OTHER_CHECKOUT
 
-One sample is one multimodal sample; a step works on two augmented views of it. Values are random; only shapes,
-lengths and types matter for speed. Each shape runs in a process of its own, so that peak memory is its own.
+Writes ``benchmarks/RESULTS.md`` and ``benchmarks/records/train_speed.json``; the exit status is 1 where a row is more
+than 20 % worse than in the committed record. ``--reference`` takes checkouts (or bare repositories) of the authors'
+code: github.com/Caro-Ci/COrAL, Duplums/CoMM, brightest66/InfMasking; they need einops, tensorboard, hydra-core,
+omegaconf, timm and torchvision. ``--against`` takes another checkout of this package. What is compared takes turns, in
+processes of their own: A B A B.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
-import resource
-import statistics
+import os
+import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
-import torch
-from torch.utils.flop_counter import FlopCounterMode
+from speed_reference import checked_out, write_data
+from speed_shapes import SHAPES
+from speed_table import AUTHORS, OTHER, OURS, PLAIN, gain, page, slower, summary
 
-from coral_plugin.augmentations import build_augmenter
-from coral_plugin.augmentations.pipeline import Augmenter
-from coral_plugin.data import Modality, ModalityColumn, MultimodalBatch, MultimodalData, Split, from_arrays
-from coral_plugin.io.files import write_json
-from coral_plugin.networks import NetworkSettings
-from coral_plugin.objectives import Objective, Step
-from coral_plugin.objectives.coral import Coral, CoralSettings
+from coral_plugin.io.files import write_json, write_text
 from coral_plugin.runs.environment import environment
-from coral_plugin.training.loader import BatchLoader
-from coral_plugin.training.randomness import generator
-from coral_plugin.training.settings import TrainingSettings
 
-BATCH = 64
-IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
-
-
-def mosi_shaped() -> tuple[MultimodalData, NetworkSettings, Any]:
-    """1,284 sentences of 12 steps on average (CMU-MOSI has 26,295 words in 2,199 segments), at most 50."""
-    rng = np.random.default_rng(0)
-    lengths = np.clip(np.round(rng.lognormal(np.log(10.0), 0.65, 1284)), 1, 50).astype(int)
-    arrays = {}
-    for name, features in (("vision", 20), ("text", 300)):
-        values = rng.standard_normal((1284, 50, features), dtype=np.float32)
-        values[np.arange(50)[None, :] >= lengths[:, None]] = 0
-        arrays[f"train/{name}"] = values
-    return from_arrays(arrays, standardise=False), NetworkSettings(width=40), "drop+noise"
+HERE = Path(__file__).parent
+RECORD, PAGE = "records/train_speed.json", "RESULTS.md"
+ROWS = (
+    ("coral", "mosi"),
+    ("coral", "mimic"),
+    ("coral", "trifeature"),
+    ("coral", "demo"),
+    ("comm", "mosi"),
+    ("infmasking", "mosi"),
+    ("factorcl", "mosi"),
+    ("clip", "mosi"),
+)
 
 
-def mimic_shaped() -> tuple[MultimodalData, NetworkSettings, Any]:
-    """8,000 stays of 5 static features and 24 hours of 12 measurements."""
-    rng = np.random.default_rng(0)
-    arrays = {
-        "train/tabular": rng.standard_normal((8000, 5), dtype=np.float32),
-        "train/series": rng.standard_normal((8000, 24, 12), dtype=np.float32),
-    }
-    settings = NetworkSettings(width=512, encoders={"series": "gru"})
-    return from_arrays(arrays, standardise=False), settings, {"tabular": "noise", "series": "drop+noise"}
+class FastPath(NamedTuple):
+    """A fast path, and the settings that switch it off on a row."""
+
+    name: str
+    method: str
+    shape: str
+    off: Mapping[str, Any]
 
 
-def trifeature_shaped() -> tuple[MultimodalData, NetworkSettings, Any]:
-    """10,000 pairs out of 400 images of 224 px, AlexNet."""
-    bank = torch.randint(0, 256, (400, 3, 224, 224), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    modalities = tuple(Modality(name=f"image{i}", kind="image", shape=(3, 224, 224), **IMAGENET) for i in (1, 2))
-    rows = torch.randint(0, 400, (2, 10_000), generator=torch.Generator().manual_seed(1))
-    columns = {m.name: ModalityColumn(bank, rows=rows[i]) for i, m in enumerate(modalities)}
-    data = MultimodalData("trifeature-shaped", modalities, (), Split(columns, {}))
-    return data, NetworkSettings(width=512), "simclr"
+FAST_PATHS = (
+    FastPath(
+        "sequence encoder in the cache (`affect_transformer(fused=True)`)",
+        "coral",
+        "mosi",
+        {"network.encoders": dict.fromkeys(("vision", "text"), "affect_transformer(fused=False)")},
+    ),
+)
 
 
-SHAPES: dict[str, Callable[[], tuple[MultimodalData, NetworkSettings, Any]]] = {
-    "mosi": mosi_shaped,
-    "mimic": mimic_shaped,
-    "trifeature": trifeature_shaped,
-}
+class FailedError(Exception):
+    """A process ended before it answered."""
 
 
-def matmul_peak(size: int = 2048, repeats: int = 8) -> float:
-    """Greatest rate of a square float32 matrix product that this process reaches, in FLOP/s."""
-    a, b = torch.randn(2, size, size)
-    best = 0.0
-    for _ in range(repeats):
-        start = time.perf_counter()
-        a @ b
-        best = max(best, 2 * size**3 / (time.perf_counter() - start))
-    return best
+class Side:
+    """A process that measures on command, and is stopped while others measure."""
+
+    def __init__(self, command: list[str], environ: Mapping[str, str]) -> None:
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 - as long as the process
+        self.process = subprocess.Popen(  # noqa: S603
+            [sys.executable, *command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            env={**os.environ, **environ},
+            start_new_session=True,  # loader processes are stopped with it
+        )
+        self.blocks: list[dict[str, Any]] = []
+        self.end: dict[str, Any] = {}
+
+    def answer(self) -> dict[str, Any]:
+        """The next line of the process, which is stopped afterwards."""
+        line = self.process.stdout.readline()
+        if not line:
+            self.process.wait()
+            self.errors.seek(0)
+            raise FailedError((self.errors.read().strip().splitlines() or ["no message"])[-1])
+        self._signal(signal.SIGSTOP)
+        return json.loads(line)
+
+    def request(self, command: object) -> dict[str, Any]:
+        """Let it go on with a command."""
+        self._signal(signal.SIGCONT)
+        self.process.stdin.write(f"{command}\n")
+        self.process.stdin.flush()
+        return self.answer()
+
+    def close(self) -> None:
+        """End the process and those that it started."""
+        self._signal(signal.SIGKILL)
+        self.process.wait()
+        self.errors.close()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):  # it has ended
+            os.killpg(self.process.pid, number)
 
 
-def measure(shape: str, steps: int, threads: int) -> dict[str, Any]:
-    """Everything about one shape."""
-    torch.set_num_threads(threads)
-    data, network, spec = SHAPES[shape]()
-    torch.manual_seed(0)
-    objective = Coral(data.modalities, network, CoralSettings())
-    augmenter = build_augmenter(spec, data.modalities)
-    loader = BatchLoader(data.train, BATCH, seed=0)
-    settings = TrainingSettings()
-    optimiser = torch.optim.AdamW(objective.parameters(), lr=settings.learning_rate)
-    pipeline, model, flops = _timed(loader, augmenter, objective, optimiser, 100 * len(loader), steps)
-    peak = matmul_peak()
+def sides(method: str, shape: str, options: argparse.Namespace) -> Iterator[tuple[str, list[str], dict[str, str]]]:
+    """Name, command and environment of every process of a row."""
+    paths = [path for path in FAST_PATHS if (path.method, path.shape) == (method, shape)]
+    off = {key: value for path in paths for key, value in path.off.items()}
+    threads = {"OMP_NUM_THREADS": str(SHAPES[shape].threads)}
+
+    def step(chosen: Mapping[str, Any]) -> list[str]:
+        wanted = {"shape": shape, "method": method, "chosen": chosen, "plain": off}
+        return [str(HERE / "speed_step.py"), json.dumps(wanted)]
+
+    yield OURS, step({}), threads
+    for path in paths:
+        yield f"{PLAIN}: {path.name}", step(path.off), threads
+    if options.against:
+        yield OTHER, step({}), {**threads, "PYTHONPATH": str(options.against.resolve())}
+    if method in options.references and shape in ("mosi", "mimic", "trifeature"):
+        root = options.references[method][0]
+        yield (
+            AUTHORS,
+            [str(HERE / "speed_reference.py"), method, shape, str(root), str(options.reference_data)],
+            threads,
+        )
+
+
+def measure(method: str, shape: str, options: argparse.Namespace, failures: list[str]) -> dict[str, Any]:
+    """The row of a method on a shape; what is compared with it and fails is left out and noted in ``failures``."""
+    row, steps, processes = f"{method} on {shape}", options.steps or SHAPES[shape].steps, {}
+
+    def answered(name: str, answer: Callable[..., dict[str, Any]], *command: object) -> dict[str, Any]:
+        try:
+            return answer(*command)
+        except (FailedError, BrokenPipeError) as failure:
+            if name == OURS:
+                raise
+            failures.append(f"{row}, {name}: {failure}")
+            del processes[name]
+            return {}
+
+    with contextlib.ExitStack() as stack:
+        for name, command, environ in sides(method, shape, options):
+            processes[name] = side = Side(command, environ)
+            stack.callback(side.close)
+            answered(name, side.answer)  # it has warmed up
+        for turn in [steps] * options.rounds + ["end"]:
+            for name, side in list(processes.items()):
+                content = answered(name, side.request, turn)
+                if turn == "end":
+                    side.end = content
+                else:
+                    side.blocks.append(content)
+    ours = processes.pop(OURS)
     return {
+        "row": row,
+        "method": method,
         "shape": shape,
-        "parameters": sum(p.numel() for p in objective.parameters()),
-        "pipeline_samples_per_second": BATCH / statistics.median(pipeline),
-        "model_samples_per_second": BATCH / statistics.median(model),
-        "model_step_seconds": {"median": statistics.median(model), "min": min(model), "max": max(model)},
-        "flops_per_step": flops,
-        "matmul_peak_flops": peak,
-        "share_of_matmul_peak": flops / statistics.median(model) / peak,
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "steps": steps,
-        "threads": threads,
-        "batch_size": BATCH,
+        "sides": {OURS: summary(ours.blocks, ours.end)} | {n: summary(s.blocks, s.end) for n, s in processes.items()},
+        "gains": {name: gain(ours.blocks, side.blocks) for name, side in processes.items()},
     }
 
 
-def _timed(
-    loader: BatchLoader,
-    augmenter: Augmenter,
-    objective: Objective,
-    optimiser: torch.optim.Optimizer,
-    total: int,
-    steps: int,
-) -> tuple[list[float], list[float], int]:
-    """Seconds of whole steps and of their model part, and the FLOPs of the median step's batch shape."""
-    pipeline, model, flops = [], [], []
-    step = 0
-    while step < steps + 3:
-        batches = iter(loader)
-        while step < steps + 3:
-            start = time.perf_counter()
-            batch = next(batches, None)
-            if batch is None or batch.size < BATCH:
-                break
-            stream = generator(0, "step", step)
-            first, second = augmenter(batch, stream), augmenter(batch, stream)
-            ready = time.perf_counter()
-            _step(objective, optimiser, first, second, step / total, stream)
-            end = time.perf_counter()
-            if step >= 3:  # the first steps warm caches and allocator up
-                pipeline.append(end - start)
-                model.append(end - ready)
-            if 3 <= step < 6:
-                with FlopCounterMode(display=False) as counter:
-                    _step(objective, optimiser, first, second, step / total, stream)
-                flops.append(counter.get_total_flops())
-            step += 1
-    return pipeline, model, int(statistics.mean(flops))
+def committed() -> list[dict[str, Any]] | None:
+    """Rows of the committed record; None where there is none of this form."""
+    command = ["git", "-C", str(HERE), "show", f"HEAD:./{RECORD}"]
+    shown = subprocess.run(command, capture_output=True, text=True)  # noqa: S603
+    return None if shown.returncode else json.loads(shown.stdout).get("rows")
 
 
-def _step(
-    objective: Objective,
-    optimiser: torch.optim.Optimizer,
-    first: MultimodalBatch,
-    second: MultimodalBatch,
-    progress: float,
-    stream: torch.Generator,
-) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    objective.loss(Step(first, second, progress, stream))["total"].backward()
-    optimiser.step()
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", nargs="*", help="rows by name, as 'coral on mosi'; all by default")
+    parser.add_argument("--rounds", type=int, default=3, help="blocks of steps of every process")
+    parser.add_argument("--steps", type=int, help="steps of a block, in place of the shape's number")
+    parser.add_argument("--reference", type=Path, nargs="*", default=[], help="checkouts of the authors' code")
+    parser.add_argument("--reference-data", type=Path, help="folder of its data, written where it is missing")
+    parser.add_argument("--against", type=Path, help="another checkout of this package")
+    parser.add_argument("--output", type=Path, default=HERE, help="folder of RESULTS.md and records/")
+    options = parser.parse_args()
+    if options.reference and options.reference_data is None:
+        parser.error("--reference needs --reference-data, a folder for the data that the authors' code reads")
+    return options
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--shapes", nargs="*", choices=list(SHAPES), default=list(SHAPES))
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, help="JSON record")
-    parser.add_argument("--one", choices=list(SHAPES), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.one:
-        print(json.dumps(measure(arguments.one, arguments.steps, arguments.threads)))
-        return
-    records = []
-    for shape in arguments.shapes:
-        command = [sys.executable, __file__, "--one", shape, "--steps", str(arguments.steps)]
-        command += ["--threads", str(arguments.threads)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
-        record = json.loads(output.splitlines()[-1])
-        records.append(record)
-        print(
-            f"{shape:<11} {record['pipeline_samples_per_second']:7.1f} samples/s whole step, "
-            f"{record['model_samples_per_second']:7.1f} model only, {record['peak_memory_bytes'] / 2**30:.2f} GiB, "
-            f"{100 * record['share_of_matmul_peak']:.0f} % of the matmul peak "
-            f"({record['matmul_peak_flops'] / 1e9:.0f} GFLOP/s)",
-            flush=True,
-        )
-    if arguments.output:
-        write_json(arguments.output, {"environment": environment(), "records": records})
+    options, failures, rows = parsed(), [], []
+    with tempfile.TemporaryDirectory(prefix="coral-speed-") as scratch:
+        options.references = dict(checked_out(path, Path(scratch)) for path in options.reference)
+        if options.references:
+            options.reference_data = options.reference_data.resolve()
+            write_data(options.reference_data)
+        for method, shape in ROWS:
+            if options.rows is None or f"{method} on {shape}" in options.rows:
+                rows.append(row := measure(method, shape, options, failures))
+                ours = row["sides"][OURS]
+                print(
+                    f"{row['row']:<20} {ours['whole_samples_per_second']['median']:7.1f} samples/s, "
+                    f"{100 * ours['share_of_matmul']['median']:.0f} % of the matmul rate, "
+                    f"{ours['peak_memory_bytes'] / 2**30:.2f} GiB"
+                    + "".join(f"; {value['median']:.2f} x {name}" for name, value in row["gains"].items()),
+                    flush=True,
+                )
+    before = committed()
+    regressions = None if before is None else slower(before, rows)
+    references = {name: commit for name, (_, commit) in options.references.items()}
+    record = {"environment": environment(), "rounds": options.rounds, "references": references, "rows": rows}
+    record["failures"] = failures
+    (options.output / "records").mkdir(parents=True, exist_ok=True)
+    write_json(options.output / RECORD, record)
+    write_text(options.output / PAGE, page(record, {name: s.words for name, s in SHAPES.items()}, regressions))
+    for line in (*failures, *(regressions or ())):
+        print(line)
+    sys.exit(bool(regressions))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ SMALL = (
 # parts of the suite that read files beside the package: docs, examples, results, benchmarks
 SOME_TESTS = [
     *("tests/test_release.py", "tests/test_architecture.py", "tests/test_registry.py", "tests/test_mutations.py"),
-    *("tests/guides", "tests/losses", "tests/io/test_npz.py", "coral_plugin/losses"),
+    *("tests/test_train_speed.py", "tests/guides", "tests/losses", "tests/io/test_npz.py", "coral_plugin/losses"),
 ]
 
 
