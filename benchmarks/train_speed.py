@@ -198,6 +198,7 @@ def parsed() -> argparse.Namespace:
 
 def main() -> None:
     options, failures, rows = parsed(), [], []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the processes are ended too
     with tempfile.TemporaryDirectory(prefix="coral-speed-") as scratch:
         options.references = dict(checked_out(path, Path(scratch)) for path in options.reference)
         if options.references:
