@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +30,9 @@ class MultimodalBatch(Mapping[str, Tensor]):
     targets: dict[str, Tensor] = field(default_factory=dict)
     index: Tensor | None = None
     present: dict[str, Tensor] = field(default_factory=dict)
+    _computed: dict[Hashable, tuple[Tensor, int, Any]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         # shapes, not len(): torch.export would take today's batch size for a constant
@@ -95,3 +99,28 @@ class MultimodalBatch(Mapping[str, Tensor]):
     def with_values(self, values: dict[str, Tensor]) -> MultimodalBatch:
         """The same samples with other values (an augmented view); all else stays."""
         return replace(self, tensors=values)
+
+    def once(self, key: Hashable, values: Tensor, compute: Callable[[], Any]) -> Any:
+        """``compute()``, and on later calls with the same key what it returned then.
+
+        For what depends on ``values``, a tensor of this batch, and on the key alone. Where they have changed since it
+        is computed again. A batch made from this one begins anew.
+
+        Example:
+            >>> batch = MultimodalBatch({"x": torch.ones(3, 2)})
+            >>> sums = [batch.once("sum", batch["x"], batch["x"].sum) for _ in range(2)]
+            >>> sums[0] is sums[1]
+            True
+            >>> _ = batch["x"].zero_()
+            >>> batch.once("sum", batch["x"], batch["x"].sum)
+            tensor(0.)
+        """
+        if values.is_inference():  # torch does not count the changes of such a tensor
+            return compute()
+        kept = self._computed.get(key)
+        # the tensor itself is kept, so that no other one can come to its place
+        if kept is not None and kept[0] is values and kept[1] == values._version:
+            return kept[2]
+        result = compute()
+        self._computed[key] = values, values._version, result
+        return result

@@ -26,6 +26,9 @@ class TokenEncoder(nn.Module):
     ``accepts_padding`` is true is called with values and padding and may return ``(output, padding)``; any other is
     called with the values alone.
 
+    An encoder may state a first stage without weights as its module ``fixed``, with a ``signature`` that says what it
+    computes; ``learnt`` then takes what that returns. Encoders of several pathways compute it once for each batch.
+
     Args:
         modality: Modality to encode; values are scaled by its mean and standard deviation here, where it has them,
             unless the encoder ``wants_raw``.
@@ -46,13 +49,31 @@ class TokenEncoder(nn.Module):
         shape = getattr(encoder, "encoded_shape", None)
         self.tokenizer = self._fitting_tokenizer(width) if shape is None else tokenizer_for(tuple(shape), width)
 
-    def forward(self, values: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
-        """Values ``(B, ...)`` and padding ``(B, T)`` or None to tokens ``(B, T', D)`` and their padding."""
-        output, padding = self._encode(values, padding)
+    def forward(self, values: Tensor, padding: Tensor | None = None, fixed: Any = None) -> tuple[Tensor, Tensor | None]:
+        """Values ``(B, ...)`` and padding ``(B, T)`` or None to tokens ``(B, T', D)`` and their padding.
+
+        ``fixed`` is the output of :meth:`fixed_stage` where the caller has it already.
+        """
+        if fixed is None:
+            output, padding = self._encode(values, padding)
+        else:
+            output = self.encoder.learnt(fixed)  # type: ignore[operator]
         tokens = self.tokenizer(output)
         if padding is not None and (output.ndim != 3 or padding.shape[1] != tokens.shape[1]):
             padding = None  # the encoder has pooled the steps away
         return tokens, padding
+
+    def fixed_stage(self, batch: MultimodalBatch) -> Any:
+        """What the encoder computes of this batch without weights, kept with the batch; None for most encoders."""
+        stage = getattr(self.encoder, "fixed", None)
+        if stage is None or not isinstance(stage, nn.Module):
+            return None
+        values = batch[self.modality.name]
+        half = torch.is_autocast_enabled(values.device.type)
+        key = (self.modality, self.standardises, type(stage), stage.signature, half)
+        return batch.once(
+            key, values, lambda: stage(self.modality.standardise(values) if self.standardises else values)
+        )
 
     def _encode(self, values: Tensor, padding: Tensor | None) -> tuple[Tensor, Tensor | None]:
         if self.standardises:
@@ -127,7 +148,8 @@ def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, T
     """
     padding, present = batch.padding.get(name), batch.present.get(name)
     if present is None:
-        tokens, padding = encoder(batch[name], padding)
+        fixed = None if exporting() or not isinstance(encoder, TokenEncoder) else encoder.fixed_stage(batch)
+        tokens, padding = encoder(batch[name], padding) if fixed is None else encoder(batch[name], padding, fixed)
         return tokens, padding
     if exporting():  # rows do not see each other outside of training
         tokens, padding = encoder(batch[name], padding)

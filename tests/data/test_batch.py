@@ -61,3 +61,31 @@ def test_padding_that_fits_nothing_is_refused():
         MultimodalBatch({"a": torch.zeros(2, 3, 1)}, {"a": mask})
     with pytest.raises(InputError, match="no values"):
         MultimodalBatch({"a": torch.zeros(2, 3, 1)}, {"b": mask})
+
+
+def test_what_is_computed_once_is_kept_for_this_batch_and_these_values(batch):
+    calls = []
+
+    def compute():
+        calls.append(0)
+        return batch["table"].sum()
+
+    first = batch.once("sum", batch["table"], compute)
+    assert batch.once("sum", batch["table"], compute) is first
+    assert len(calls) == 1
+    batch.once("another", batch["table"], compute)
+    batch.select(["table"]).once("sum", batch["table"], compute)
+    batch.with_values(dict(batch)).once("sum", batch["table"], compute)
+    assert len(calls) == 4
+    batch["table"].add_(1)
+    assert batch.once("sum", batch["table"], compute) == batch["table"].sum()
+    assert batch.once("sum", batch["table"].clone(), compute) is not first
+    assert len(calls) == 6
+
+
+def test_values_whose_changes_torch_does_not_count_are_not_kept():
+    with torch.inference_mode():
+        batch = MultimodalBatch({"x": torch.zeros(2, 1)})
+        before = batch.once("sum", batch["x"], batch["x"].sum)
+        batch["x"].add_(1)
+        assert (before, batch.once("sum", batch["x"], batch["x"].sum)) == (0, 2)

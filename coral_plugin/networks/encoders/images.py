@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
-from coral_plugin.networks.encoders.gabor import GaborEnergy
+from coral_plugin.networks.encoders.gabor import Energies, GaborEnergy
 
 ALEXNET_SMALLEST = 63
 _MOST_ORIENTATIONS = 64
@@ -77,6 +78,8 @@ class SmallConv(nn.Module):
             greater one makes a large picture of few details, such as a spectrogram, cost what a small one costs.
         orientations: Number of orientations of fixed Gabor energies (:class:`GaborEnergy`) in place of a learnt first
             layer; 0 for none. They separate textures from the first step on, for trainings too short to learn that.
+        folded: Whether the normalisation of these energies becomes part of the convolution that follows it, which is
+            faster and equal up to rounding. Half precision and several processes go without in any case.
 
     Raises:
         InputError: the modality is not an image, a number of channels or cells below 1, or a stride that is none.
@@ -93,6 +96,7 @@ class SmallConv(nn.Module):
         pool: bool = False,
         stride: int = 0,
         orientations: int = 0,
+        folded: bool = True,
     ) -> None:
         super().__init__()
         _needs_image(modality, "small_conv")
@@ -121,15 +125,58 @@ class SmallConv(nn.Module):
             layers += _layer(outputs, outputs)
             inputs, outputs, side = outputs, min(2 * outputs, most), -(-side // 2)
             layers += _layer(inputs, outputs, stride=2)
-        self.pool = pool
+        self.pool, self.folded = pool, folded
         # on a CPU convolutions are a third faster with the channels innermost
         self.net = nn.Sequential(*layers)
         self.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
+    @property
+    def fixed(self) -> GaborEnergy | None:
+        """The first stage where it has no weights: two pathways compute it once."""
+        first = self.net[0]
+        return first if isinstance(first, GaborEnergy) else None
+
     def forward(self, x: Tensor) -> Tensor:
         """``(B, C, H, W)`` to ``(B, channels, h, w)``, or ``(B, channels)`` with ``pool``."""
-        features: Tensor = self.net(x.contiguous(memory_format=torch.channels_last))
+        if self.fixed is not None:
+            return self.learnt(self.fixed(x))
+        return self._pooled(self.net(x.contiguous(memory_format=torch.channels_last)))
+
+    def learnt(self, energies: Energies) -> Tensor:
+        """The output of :meth:`forward` from that of the ``fixed`` stage."""
+        norm, convolution = self.net[1], self.net[2]
+        # other classes: another normalisation took its place, such as that over all processes
+        half = torch.is_autocast_enabled(energies.values.device.type) or energies.values.element_size() < 4
+        if self.folded and type(norm) is nn.BatchNorm2d and not half:
+            features = _normalised_convolution(energies, norm, convolution)  # type: ignore[arg-type]
+        else:
+            features = convolution(norm(energies.values[:, :-1]))
+        return self._pooled(self.net[3:](features))
+
+    def _pooled(self, features: Tensor) -> Tensor:
         return features.mean(dim=(2, 3)) if self.pool else features
+
+
+def _normalised_convolution(energies: Energies, norm: nn.BatchNorm2d, convolution: nn.Conv2d) -> Tensor:
+    """``convolution(norm(values))`` with scales and shifts moved into its weights.
+
+    The shifts end at the border, as the normalised values do: they are the weights of the channel of ones. Since the
+    values need no gradient, neither they nor their gradient are ever computed.
+    """
+    values, mean, variance = energies
+    if norm.training:
+        count = values.numel() // values.shape[1]
+        norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
+        norm.running_mean.lerp_(mean, norm.momentum)  # type: ignore[union-attr, arg-type]
+        norm.running_var.lerp_(variance * (count / max(1, count - 1)), norm.momentum)  # type: ignore[union-attr, arg-type]
+    else:
+        mean, variance = norm.running_mean, norm.running_var  # type: ignore[assignment]
+    scale = norm.weight * (variance + norm.eps).rsqrt()
+    shift = norm.bias - mean * scale
+    kernel = convolution.weight  # (outputs, C, 3, 3)
+    shifted = (kernel * shift.view(1, -1, 1, 1)).sum(dim=1, keepdim=True)
+    weights = torch.cat([kernel * scale.view(1, -1, 1, 1), shifted], dim=1)
+    return F.conv2d(values, weights, stride=convolution.stride, padding=convolution.padding)
 
 
 def _layer(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1) -> list[nn.Module]:

@@ -16,7 +16,7 @@ def grating(angle, wavelength, phase, side=33):
 
 
 def middle(energies):
-    return energies[0, :-3, 6:11, 6:11].mean(dim=(1, 2))  # away from the border, without the colours
+    return energies.values[0, :-4, 6:11, 6:11].mean(dim=(1, 2))  # away from the border, without the colours
 
 
 @pytest.mark.parametrize("turn", range(6))
@@ -34,17 +34,17 @@ def test_energy_does_not_depend_on_where_the_crests_lie():
 
 def test_a_uniform_image_has_colour_and_no_energy():
     layer = GaborEnergy(3, 4, 9)
-    out = layer(torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 31, 32))
-    assert out.shape == (1, 2 * 4 + 3, 16, 16)
+    out = layer(torch.tensor([0.2, 0.5, 0.9]).view(1, 3, 1, 1).expand(1, 3, 31, 32)).values
+    assert out.shape == (1, 2 * 4 + 3 + 1, 16, 16)
     assert out[:, :8, 3:-3, 3:-3].abs().max() < 1e-5
-    torch.testing.assert_close(out[0, 8:, 3, 3], torch.tensor([0.2, 0.5, 0.9]))
+    torch.testing.assert_close(out[0, 8:11, 3, 3], torch.tensor([0.2, 0.5, 0.9]))
 
 
 def test_nothing_is_trained_or_saved():
     layer = GaborEnergy(1, 4, 9)
     assert not list(layer.parameters())
     assert not layer.state_dict()
-    assert not layer(torch.rand(1, 1, 8, 8, requires_grad=True)).requires_grad
+    assert not layer(torch.rand(1, 1, 8, 8, requires_grad=True)).values.requires_grad
 
 
 @pytest.mark.parametrize("window", [5, 9])
@@ -61,4 +61,8 @@ def test_the_fast_form_equals_the_definition(size, layout):
     layer = GaborEnergy(3, 6, 9).to(memory_format=layout)
     even, odd = F.conv2d(images.mean(dim=1, keepdim=True), gabor_pairs(6, 9), stride=2, padding=4).chunk(2, dim=1)
     expected = torch.cat([torch.hypot(even, odd), F.avg_pool2d(images, 2, ceil_mode=True)], dim=1)
-    torch.testing.assert_close(layer(images), expected, rtol=1e-5, atol=1e-6)
+    values, mean, variance = layer(images)
+    torch.testing.assert_close(values[:, :-1], expected, rtol=1e-5, atol=1e-6)
+    assert (values[:, -1] == 1).all()
+    torch.testing.assert_close(mean, expected.mean(dim=(0, 2, 3)), rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(variance, expected.var(dim=(0, 2, 3), correction=0), rtol=1e-4, atol=1e-6)

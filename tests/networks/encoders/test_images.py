@@ -125,3 +125,37 @@ def test_small_conv_on_energies(size, grid):
 def test_small_conv_refuses_orientations(orientations):
     with pytest.raises(InputError, match=rf"0 to 64 orientations, got {orientations}"):
         SmallConv(image(3, 32, 32), 40, orientations=orientations)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("size", [(32, 32), (17, 20)])
+def test_a_folded_normalisation_equals_the_layers_one_by_one(training, size):
+    torch.manual_seed(0)
+    one = SmallConv(image(3, *size), 40, orientations=3, folded=False).double()
+    torch.nn.init.normal_(one.net[1].weight)
+    torch.nn.init.normal_(one.net[1].bias)
+    one(torch.rand(8, 3, *size, dtype=torch.float64))  # statistics that are not the initial ones
+    two = SmallConv(image(3, *size), 40, orientations=3).double()
+    two.load_state_dict(one.state_dict())
+    x, weights = torch.rand(6, 3, *size, dtype=torch.float64), None
+    for encoder in (one, two):
+        out = encoder.train(training)(x)
+        weights = torch.randn_like(out) if weights is None else weights
+        (out * weights).sum().backward()
+    torch.testing.assert_close(two(x), one(x))
+    torch.testing.assert_close(two.state_dict(), one.state_dict())
+    gradients = [{name: p.grad for name, p in encoder.named_parameters()} for encoder in (one, two)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_float32_folds_within_rounding_and_half_precision_does_not_fold(monkeypatch):
+    torch.manual_seed(0)
+    encoder = SmallConv(image(3, 32, 32), 40, orientations=3)
+    x = torch.rand(8, 3, 32, 32)
+    folded = encoder(x)
+    encoder.folded = False
+    torch.testing.assert_close(folded, encoder(x), rtol=1e-4, atol=1e-5)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        plain = encoder(x)
+        encoder.folded = True
+        assert torch.equal(encoder(x), plain)
