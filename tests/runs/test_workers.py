@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from coral_plugin.cli.main import main
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import DivergedError, InputError
 from coral_plugin.runs import workers as W
+from coral_plugin.runs.folder import prepare_folder
 from coral_plugin.runs.run import run
 from coral_plugin.runs.settings import make_settings
 from coral_plugin.training.memory import StepMemory
@@ -178,7 +178,9 @@ def test_what_a_script_defines_is_not_sent(arrays, tiny, monkeypatch):
     def plain(values, lengths, generator):
         return values
 
-    go = partial(fit, arrays, seeds=SEEDS, epochs=1, augmentations={"table": plain}, **tiny)
+    # without labels nothing is probed
+    samples = {name: arrays[f"train/{name}"] for name in ("table", "wave")}
+    go = partial(fit, samples, seeds=(41, 42), epochs=1, augmentations={"table": plain}, **tiny)
     with pytest.raises(InputError, match=r"--workers 2 starts processes, .*plain.*or take --workers 1"):
         go(workers=2, quiet=True)
     plain.__module__, plain.__qualname__ = "__main__", "plain"
@@ -260,12 +262,15 @@ def test_gpus_are_shared_out(choose, settings, monkeypatch):
     assert choose(threads=8) == (Workers(1, 8), ["seeds: one after the other"])
 
 
-def test_a_run_of_an_earlier_version_goes_on_one_after_the_other(settings, data, tmp_path, whole):
-    kept = {key: value for key, value in record(whole).items() if key != "workers"}
-    (whole / "environment.json").write_text(json.dumps(kept))
-    assert W.recorded_workers(whole) == Workers(1, torch.get_num_threads())
-    for folder in whole.glob("seed-*"):
-        shutil.rmtree(folder)
-    assert W.recorded_workers(whole) is None  # nothing has begun
+def test_a_run_of_an_earlier_version_goes_on_one_after_the_other(settings, data, tmp_path):
+    prepare_folder(tmp_path, settings, data, resume=False)
+    assert "workers" not in record(tmp_path)
+    assert W.recorded_workers(tmp_path) is None  # nothing has begun
+    (tmp_path / "seed-41").mkdir()
+    assert W.recorded_workers(tmp_path) == Workers(1, torch.get_num_threads())
+    W.record_workers(tmp_path, Workers(3, 2))
+    assert W.recorded_workers(tmp_path) == Workers(3, 2)
+    prepare_folder(tmp_path, settings, data, resume=True, **W.entries(Workers(3, 2)))
+    assert W.recorded_workers(tmp_path) == Workers(3, 2)
     assert W.recorded_workers(None) is None
     assert W.recorded_workers(Path("nowhere")) is None
