@@ -101,7 +101,7 @@ class _Commands:
         sys.exit(0)
 
 
-def operations(settings: RunSettings, data: MultimodalData, loader: BatchLoader, batches: int = 3) -> float:
+def operations(settings: RunSettings, data: MultimodalData, loader: BatchLoader, batches: int) -> float:
     """Mean floating-point operations of the matrix products and convolutions of a step."""
     objective = build_objective(settings, data.modalities, data.tasks)
     training = TrainingStep(objective, make_augmenter(settings, data, None), 0, 100 * len(loader))
@@ -127,7 +127,9 @@ def main() -> None:
         peak = peak_memory()  # before the count, which needs memory of its own
         return {
             "peak_memory_bytes": peak,
-            "operations": operations(settings_of(shape, method, wanted["plain"]), data, loader),
+            "operations": operations(
+                settings_of(shape, method, wanted["plain"]), data, loader, min(3, SHAPES[shape].steps)
+            ),
             "parameters": sum(p.numel() for p in objective.parameters()),
             "batch_size": loader.batch_size,
             "threads": torch.get_num_threads(),

@@ -124,8 +124,8 @@ def page(record: Mapping[str, Any], shapes: Mapping[str, str], regressions: Sequ
     if references := record.get("references"):
         commits = ", ".join(f"{name} {_short(commit)}" for name, commit in references.items())
         parts.append(
-            f"Commits: {commits}. Their own main script builds model and data; their loader runs in processes "
-            "beside the step, one, on images two. Lightning's loop is left out."
+            f"Commits: {commits}. Their own main script builds model and data. Their loader runs in one process beside "
+            "the step, on images in two. Lightning's loop is left out."
         )
     paths = [(row, name) for row in rows for name in row["sides"] if name.startswith(PLAIN)]
     if paths:
