@@ -242,3 +242,12 @@ def test_spectrogram_warp_stays_within_its_moves_and_factors():
     lengths = stretched[:, 0, 35].sum(1)
     assert 10 <= lengths.min() < 11
     assert 29 < lengths.max() <= 30.5
+
+
+@pytest.mark.parametrize("size", [(12, 10), (1, 7), (32, 32)])
+@pytest.mark.parametrize(("kind", "off"), [(torch.float32, 2e-6), (torch.float64, 1e-12)])
+def test_places_of_pixels_are_those_of_torch(size, kind, off):
+    affine = torch.randn(5, 2, 3, generator=gen(), dtype=kind)
+    images = torch.zeros(5, 3, *size, dtype=kind)
+    expected = F.affine_grid(affine, list(images.shape), align_corners=False)
+    torch.testing.assert_close(I.pixel_places(affine, images), expected, rtol=0, atol=off)
