@@ -52,6 +52,8 @@ _RESUMABLE = ("finetune", "demo", "ablate")  # whatever their flags are; train, 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if argv is None:
+        _let_threads_sleep()
     debug = "--debug" in arguments
     arguments = [home_expanded(a) for a in arguments if a != "--debug"]
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -66,6 +68,16 @@ def main(argv: Sequence[str] | None = None) -> int:
                 return _stopped(stopped, command, leave=argv is None)
     except KeyboardInterrupt as stopped:
         return _stopped(stopped, command, leave=argv is None)
+
+
+def _let_threads_sleep() -> None:
+    """Have the threads of this process, and of those that it starts, sleep while they wait for each other.
+
+    They spin by default, which takes the cores from whatever else runs: on two busy cores a training of digits took
+    21.5 and 15.2 s of the processor, and with this 8.8 and 8.4 s. Results are the same to the last bit.
+    The OpenMP library reads the variable when torch is imported; no command has been, yet.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def _stopped(stopped: KeyboardInterrupt, command: Command, *, leave: bool) -> int:

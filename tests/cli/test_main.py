@@ -1,5 +1,6 @@
 """The command itself: help, version, unknown commands, exit status, one line of error."""
 
+import os
 import subprocess
 import sys
 
@@ -75,3 +76,16 @@ def test_a_reader_that_goes_away_is_no_error():
     )
     assert done.stdout == "objectives:\n"
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("set_by_user", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "active"}, "active")])
+@pytest.mark.parametrize("entry", ["coral_plugin", "coral_plugin.cli.main"])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(entry, set_by_user, policy):
+    code = (
+        "import atexit, os, runpy, sys; sys.argv = ['coral', '--version'];"
+        "atexit.register(lambda: print(os.environ['OMP_WAIT_POLICY'], 'torch' in sys.modules));"
+        f"runpy.run_module({entry!r}, run_name='__main__')"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | set_by_user
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout.splitlines()[1:] == [f"{policy} False"], done.stderr
