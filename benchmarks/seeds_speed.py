@@ -19,28 +19,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from train_speed import SHAPES
+from speed_shapes import SHAPES, data_of, settings_of
 
 from coral_plugin.io.files import write_json
 from coral_plugin.runs.environment import environment
 from coral_plugin.runs.run import run
-from coral_plugin.runs.settings import make_settings
 from coral_plugin.training.side_by_side import divide
 
 
 def seconds(shape: str, seeds: int, epochs: int, workers: int, samples: int | None) -> float:
     """Wall time of a run of so many seeds."""
-    data, network, augmentations = SHAPES[shape]()
+    settings = settings_of(shape, "coral", {"training.epochs": epochs, "training.device": "cpu"})
+    settings = replace(settings, seeds=tuple(range(41, 41 + seeds)))
+    data = data_of(shape, settings)
     if samples is not None:
         data = replace(data, train=data.train.subset(torch.arange(samples)))
-    settings = make_settings(
-        "coral",
-        "arrays",
-        seeds=tuple(range(41, 41 + seeds)),
-        augmentations=augmentations,
-        **{"training.epochs": epochs, "training.device": "cpu", "network.width": network.width},
-        **{"network.encoders": dict(network.encoders)},
-    )
     began = time.perf_counter()
     run(settings, data=data, quiet=True, workers=workers)
     return time.perf_counter() - began
