@@ -65,7 +65,7 @@ class TokenEncoder(nn.Module):
 
     def fixed_stage(self, batch: MultimodalBatch) -> Any:
         """What the encoder computes of this batch without weights, kept with the batch; None for most encoders."""
-        stage = getattr(self.encoder, "fixed", None)
+        stage: Any = getattr(self.encoder, "fixed", None)
         if not hasattr(stage, "signature"):  # somebody else's encoder may have an attribute of this name
             return None
         values = batch[self.modality.name]
