@@ -22,9 +22,10 @@ def main(argv: list[str]) -> int:
     from coral_plugin.runs.folder import CONFIG
 
     if (folder / CONFIG).is_file():
-        from coral_plugin.runs.report import write_run_report
+        from coral_plugin.reproduce.redraw import redraw_folder
 
-        print(write_run_report(folder))
+        redraw_folder(folder)  # the pictures too: a run from Python has drawn none
+        print(folder / REPORT_FILE)
         return 0
     if not (folder / TABLE_FILE).is_file():
         raise InputError(

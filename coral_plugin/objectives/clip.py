@@ -40,7 +40,9 @@ class ClipSettings:
 
 
 class Clip(PooledObjective):
-    """CLIP on un-augmented samples: the mean over all pairs of n >= 2 modalities (n = 2: as published).
+    """CLIP pulls the modalities of a sample together and pushes those of other samples away, without augmentation.
+
+    As published for two modalities; for more, the mean over all pairs.
 
     The preset ``paper`` is the training that the COrAL paper gave it, ``trifeature`` is CoMM's on Trifeature: 256 wide
     encoders (averaged over the grid here, flattened there), projections to 512.

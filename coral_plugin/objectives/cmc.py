@@ -30,7 +30,9 @@ class CmcSettings:
 
 
 class Cmc(PooledObjective):
-    """Mean NT-Xent over all pairs of n >= 2 modalities, un-augmented, behind linear heads without bias.
+    """CMC contrasts all pairs of modalities, without augmentation; negatives are of the same modality, too.
+
+    Mean NT-Xent over the pairs, behind linear heads without bias.
 
     Represented by the encoders' vectors. The heads of the preset ``paper`` are those for Vision&Touch (512 to 256), of
     ``affect`` those for UR-FUNNY (40 to 13). Its training is not known; theirs is

@@ -58,7 +58,10 @@ class CommSettings:
 
 
 class Comm(Objective):
-    """CoMM for n >= 2 modalities: each alone, and all together, through one fusion and one head."""
+    """CoMM pulls together, for each sample, the fused vector of all modalities and that of each alone.
+
+    Each modality alone, and all together, go through one fusion and one head.
+    """
 
     Settings = CommSettings
     # METHODS 3. Where the sources disagree on Vision&Touch (1e-3 or 1e-4) the command of the README is taken.

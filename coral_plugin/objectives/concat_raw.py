@@ -33,7 +33,7 @@ class ConcatRawSettings:
 
 
 class ConcatRaw(Objective):
-    """Raw features: n >= 1 modalities as they are; a method that scores below it has lost information.
+    """Raw features are the values as they are; a method that scores below them has lost information.
 
     Nothing is trained and there are no parameters, so every seed gives the same.
     """

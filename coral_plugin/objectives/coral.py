@@ -36,7 +36,7 @@ _RELEASED = {
 
 
 class Coral(Objective):
-    """COrAL for n >= 2 modalities: shared and unique pathways, orthogonal to each other, asymmetric masking."""
+    """COrAL learns what modalities share and what is unique to each, in orthogonal parts, from masked views."""
 
     Settings = CoralSettings
     deterministic: ClassVar[Mapping[str, Any]] = {"masking": "none"}

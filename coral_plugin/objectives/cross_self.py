@@ -32,7 +32,9 @@ class CrossSelfSettings:
 
 
 class CrossSelf(PooledObjective):
-    """NT-Xent between n >= 2 modalities, un-augmented, and within each, between two views, through the same heads.
+    """Cross+Self contrasts modalities with each other, without augmentation, and two augmented views of each.
+
+    NT-Xent for both, through the same heads.
 
     For n = 2 modalities as published: the pair, and half the sum of the two self terms. For more, the means over all
     pairs and over all modalities. Represented by the encoders' vectors. The preset ``paper`` is CoMM's training on

@@ -43,7 +43,7 @@ _HEAD = {"network.head_hidden": 8192, "network.head_output": 8192}
 
 
 class Decur(PooledObjective):
-    """Barlow Twins within each of n >= 2 modalities, and between them on the common dimensions alone.
+    """DeCUR makes modalities agree on some dimensions and not on the others, by cross-correlation (Barlow Twins).
 
     Between two modalities the first ``common_share`` of the projected dimensions shall agree and the others shall not
     correlate; within a modality all dimensions of two views agree. For n = 2 modalities the mean of the three terms, as

@@ -44,7 +44,9 @@ class FactorCLSettings:
 
 
 class FactorCL(Objective):
-    """FactorCL for n >= 2 modalities: six critics a pair bound shared and unique information from both sides.
+    """FactorCL learns what modalities share and what is unique to each, by bounds on their information from both sides.
+
+    Six critics for each pair of modalities.
 
     Without labels: x is the un-augmented sample (images: the plain crop), x' one augmented copy of it. On Trifeature
     the published copy of the second image has the SimCLR recipe without the crop, which would take away what the

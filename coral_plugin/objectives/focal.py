@@ -48,7 +48,7 @@ _TRAINING = training_recipe(1e-3, 5e-2, schedule="cosine", warmup=0.0, gradient_
 
 
 class Focal(PooledObjective):
-    """Shared halves contrast between n >= 2 modalities, private halves within each; all halves are kept orthogonal.
+    """FOCAL contrasts shared halves between modalities and private halves within each, and keeps all halves orthogonal.
 
     Each modality's projection is cut into a shared and a private half. Represented by the encoders' vectors, as
     published. The published loss also has a ranking term (weight 5) that keeps consecutive windows of a recording

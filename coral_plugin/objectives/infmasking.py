@@ -72,7 +72,7 @@ def _recipe(
 
 
 class InfMasking(Comm):
-    """InfMasking for n >= 2 modalities: CoMM, and the joint view against many masked views of itself.
+    """InfMasking is CoMM that also compares the fused vector of all modalities with those of many masked views.
 
     In all presets a modality that is one token for the fusion is hidden in a masked view with probability
     ``mask_ratio``, and one modality of a sample at least is seen; the released code hides such a modality always

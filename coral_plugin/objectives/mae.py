@@ -47,7 +47,7 @@ class MaeSettings:
 
 
 class Mae(Objective):
-    """Hide most of n >= 1 modalities at the input, and reconstruct it from what is left of all of them.
+    """A masked autoencoder hides most of its input and reconstructs it from what is left of all modalities.
 
     OUR OWN PROPOSAL: InfMasking prints an MAE row for Trifeature, but neither code nor configuration is released, so
     nothing here is a reproduction and no published number belongs next to it. The design follows He et al. 2022

@@ -30,7 +30,7 @@ class SimclrSettings:
 
 
 class Simclr(PooledObjective):
-    """NT-Xent between two views of each of n >= 1 modalities; no modality sees another.
+    """SimCLR contrasts two augmented views of each modality by itself; no modality sees another.
 
     As published for one modality; for more, the mean over them, and the representation is all encoders' vectors. The
     heads of the preset ``paper`` are 4096 wide, which costs more than everything else on small data; those of

@@ -42,7 +42,9 @@ class SlipSettings(ClipSettings):
 
 
 class Slip(Clip):
-    """CLIP between n >= 2 un-augmented modalities, plus NT-Xent between two views of some, behind heads of its own.
+    """SLIP is CLIP with one more contrast: between two augmented views of some of the modalities.
+
+    The self term is NT-Xent behind heads of its own.
 
     As published for an image and a text; over several pairs, and several modalities with a self term, the means. The
     self heads of the preset ``paper`` are 4096 wide, which costs more than everything else on small data; those of

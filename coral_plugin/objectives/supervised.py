@@ -22,7 +22,7 @@ from coral_plugin.objectives.base import Objective, Step, over_batch, training_r
 
 
 class Supervised(Objective):
-    """Training with labels: COrAL's shared pathway on n >= 1 modalities and a linear head for each task.
+    """Training with labels: the shared network of COrAL, with a linear head for each task.
 
     Cross-entropy for classification, binary cross-entropy for multilabel, mean squared error on standardised targets
     for regression; of both augmented views, averaged, and averaged over the tasks. It is probed like every other

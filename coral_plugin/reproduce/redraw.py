@@ -16,6 +16,7 @@ from coral_plugin.io.files import read_json
 from coral_plugin.reproduce.figures import ABLATION, SUMMARY, draw_ablation, draw_information
 from coral_plugin.reproduce.protocol import PaperNumbers
 from coral_plugin.runs.evaluate import ROBUSTNESS
+from coral_plugin.runs.finetune import RECORD
 from coral_plugin.runs.folder import CONFIG, LOG, METRICS, PLOTS
 from coral_plugin.runs.report import write_run_report
 from coral_plugin.runs.robustness import draw_robustness
@@ -59,11 +60,13 @@ def _redraw(folder: Path) -> Iterator[Path]:
         draw_ablation(folder / "ablation", {name: variant["summary"] for name, variant in variants.items()})
         yield folder / "ablation.png"
     if (folder / METRICS).is_file():
-        written = draw_run_pictures(folder / PLOTS, read_json(folder / METRICS), _histories(folder / LOG), None)
+        metrics = {**read_json(folder / METRICS), "finetuned": (folder / RECORD).is_file()}
+        written = draw_run_pictures(folder / PLOTS, metrics, _histories(folder / LOG), None)
         yield from (path for path in written if path.suffix == ".png")
     for path in sorted(folder.glob("metrics-*.json")):  # the runs of the demo, in the record of its figures
-        name = f"parts-{path.stem.removeprefix('metrics-')}"
-        part_dots(folder / name, read_json(path))
+        training = path.stem.removeprefix("metrics-")
+        name = f"parts-{training}"
+        part_dots(folder / name, read_json(path), training)
         yield folder / f"{name}.png"
     for path in sorted(folder.glob("evaluation-*.json")):
         record = read_json(path)

@@ -31,15 +31,20 @@ from coral_plugin.evaluation.pages.sections import (
     shared_settings,
     value_text,
 )
-from coral_plugin.evaluation.pictures.names import data_title, method_title
+from coral_plugin.evaluation.pictures.names import data_title, method_title, run_names
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 from coral_plugin.evaluation.tables.run import also_table, disentanglement_table, score_table, seeds_caption
 from coral_plugin.io.files import read_json, write_text
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.finetune import RECORD
 from coral_plugin.runs.folder import ENVIRONMENT, METRICS, PLOTS, flat, open_run
 from coral_plugin.runs.settings import RunSettings, make_settings
 
 _PARTS_NOTE = "All parts: the whole representation, which the run is judged by. Parts: each by itself."
+_BETTER_NOTE = (
+    "A part can score better than all parts together{}: the probe of all parts is fitted on more columns, and on few "
+    "samples more columns can make it fit noise."
+)
 _RAW_NOTE = "Raw: the values as they are, without any training; what scores below them has lost information."
 _SPACES_NOTE = (
     "Probed: the parts as they are scored. Projected: behind the projection heads, where the loss compares them. "
@@ -104,14 +109,17 @@ def run_page(
         environment: Content of ``environment.json``.
     """
     facts = data_facts(data)
-    title = f"{method_title(settings.objective)} on {data_title(settings.dataset, settings.data)}"
+    tuned = (folder / RECORD).is_file()
+    title = run_names(
+        {"objective": settings.objective, "dataset": settings.dataset, "data": settings.data, "finetuned": tuned}
+    )
     pictures = _pictures(folder)
     scores, parts = pictures.pop("Scores"), pictures.pop(_PARTS)
     results: list[PageItem] = [_scores(metrics), *scores] if metrics["tasks"] else []
     chosen, others = _settings(settings)
     method = Definition(
         method_title(settings.objective),
-        method_text(settings.objective),
+        method_text(settings.objective) + " Trained further with labels." * tuned,
         settings.objective,
         [f"preset {settings.preset}"] * bool(settings.preset)
         + [f"{key} = {value_text(value)}" for key, value in settings.as_dict()["method"].items()],
@@ -125,12 +133,12 @@ def run_page(
         PageSection("Settings", [*chosen, *shared_settings(others, f"{len(others)} settings at their defaults")]),
         PageSection("Cost", [_cost(metrics["train"])] if OBJECTIVES.get(settings.objective).trains else []),
         *(PageSection(section, items) for section, items in pictures.items()),
-        PageSection("How it was made", list(made_items(environment))),
+        PageSection("How it was made", list(made_items(environment, "Begun"))),
     ]
     of_page = [
         ("data", f"{data_title(settings.dataset, settings.data)}: {samples_text(facts['samples'])}"),
         ("seeds", ", ".join(map(str, metrics["seeds"]))),
-        ("made", date_text(environment.get("when"))),
+        ("begun", date_text(environment.get("when"))),
     ]
     return Page(title, "Report of a run", _lead(metrics), [(name, fact) for name, fact in of_page if fact], sections)
 
@@ -161,8 +169,23 @@ def _scores(metrics: Mapping[str, Any]) -> PageTable:
         for label, (begin, end) in cuts.items()
         if end > begin
     ]
-    notes = [table.caption, _PARTS_NOTE, *([_RAW_NOTE] if metrics.get("raw_features") else [])]
-    return PageTable(table.columns, groups, notes)
+    better = _BETTER_NOTE.format(f" (here: {', '.join(names)})") if (names := _better_parts(metrics)) else ""
+    notes = [table.caption, _PARTS_NOTE, better, _RAW_NOTE if metrics.get("raw_features") else ""]
+    return PageTable(table.columns, groups, [note for note in notes if note])
+
+
+def _better_parts(metrics: Mapping[str, Any]) -> list[str]:
+    """Names of the parts whose mean score is better than that of all parts together, on any task."""
+    signs = {task: 1 if metric_named(s["metric"]).higher_is_better else -1 for task, s in metrics["tasks"].items()}
+    return [
+        part
+        for part, scores in metrics.get("parts", {}).items()
+        if any(
+            signs[task] * scores[task]["mean"] > signs[task] * whole["mean"]
+            for task, whole in metrics["tasks"].items()
+            if task in scores
+        )
+    ]
 
 
 def _by_seed(metrics: Mapping[str, Any]) -> Iterator[PageItem]:

@@ -5,6 +5,9 @@ import json
 import pytest
 
 from coral_plugin.cli.main import main
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.pictures.names import run_names
+from coral_plugin.reproduce import redraw
 from coral_plugin.reproduce.redraw import redraw_folder
 
 from ..evaluation.pictures.test_run import result, scores
@@ -31,6 +34,16 @@ def test_a_run(tmp_path):
     assert [path.name for path in redraw_folder(tmp_path)] == ["parts.png", "training.png"]
     rows = (tmp_path / "plots" / "training.csv").read_text().splitlines()
     assert rows == ["seed,epoch,loss/total", "41,0.0,2.5", "41,1.0,2.0", "42,0.0,3.0"]
+
+
+def test_pictures_of_a_fine_tuned_run_say_so(tmp_path, monkeypatch):
+    names = []
+    monkeypatch.setattr(redraw, "draw_run_pictures", lambda folder, metrics, *_: [names.append(run_names(metrics))][:0])
+    write(tmp_path / "metrics.json", result({"label": scores([0.6])}))
+    (tmp_path / "finetune.json").write_text("{}")
+    with pytest.raises(InputError, match="nothing to draw"):
+        redraw_folder(tmp_path)
+    assert names[0].endswith(", fine-tuned")
 
 
 @pytest.mark.parametrize(

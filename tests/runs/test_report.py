@@ -8,7 +8,7 @@ import pytest
 
 from coral_plugin.errors import InputError
 from coral_plugin.runs.fit import fit
-from coral_plugin.runs.report import write_run_report
+from coral_plugin.runs.report import _better_parts, write_run_report
 
 from .conftest import TINY
 
@@ -60,6 +60,38 @@ def test_a_report_shows_scores_data_settings_and_cost(folder):
     assert f"<td>{metrics['train']['parameters']:,}</td>" in page
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+
+
+def test_a_report_says_when_it_was_begun_and_that_the_data_came_from_python(folder):
+    page = write_run_report(folder).read_text()
+    assert "<dt>begun</dt>" in page
+    assert "<dt>Begun</dt>" in page
+    assert "given from Python, not read from a file." in page
+
+
+def test_a_part_that_is_better_than_all_parts_is_explained(folder):
+    path = folder / "metrics.json"
+    metrics = json.loads(path.read_text())
+    for better, note in ((0.1, True), (-0.1, False)):
+        for part, scores in metrics["parts"].items():
+            scores["label"]["mean"] = metrics["tasks"]["label"]["mean"] + (better if part == "shared" else -0.1)
+        path.write_text(json.dumps(metrics))
+        page = write_run_report(folder).read_text()
+        assert ("(here: shared)" in page) == note
+        assert ("more columns can make it fit noise" in page) == note
+
+
+def test_a_lower_error_is_better():
+    error = {"metric": "mse", "mean": 2.0}
+    parts = {"low": {"y": {"mean": 1.0}}, "high": {"y": {"mean": 3.0}}, "none": {}}
+    assert _better_parts({"tasks": {"y": error}, "parts": parts}) == ["low"]
+
+
+def test_a_fine_tuned_run_is_named_so(folder):
+    (folder / "finetune.json").write_text("{}")
+    page = write_run_report(folder).read_text()
+    assert "<h1>COrAL on arrays, fine-tuned</h1>" in page
+    assert "Trained further with labels." in page
 
 
 def test_pictures_of_the_folder_are_part_of_the_page(folder):

@@ -78,7 +78,9 @@ def data_items(
         if facts["samples"]:
             entries.append(Definition("Samples", samples_text(facts["samples"])))
         entries += [Definition(f"Task: {task['name']}", task_text(task)) for task in facts["tasks"]]
-    entries.append(Definition("Source", _source(dataset, path), f"--dataset {dataset}"))
+    from_python = dataset == "arrays" and not path
+    source = "given from Python, not read from a file." if from_python else _source(dataset, path)
+    entries.append(Definition("Source", source, "" if from_python else f"--dataset {dataset}"))
     if fingerprints:
         entries.append(Definition("Fingerprint (sha256 of all splits)", ", ".join(fingerprints)))
     if facts and facts["notes"]:
@@ -138,11 +140,12 @@ def shared_settings(shared: Mapping[str, str], summary: str) -> Iterator[PageIte
         yield Folded(summary, [PageTable(("setting", "value"), [PageGroup(rows)], words=True)])
 
 
-def made_items(record: Mapping[str, Any]) -> Iterator[PageItem]:
+def made_items(record: Mapping[str, Any], date: str = "Made") -> Iterator[PageItem]:
     """The command and the machine behind a report.
 
     Args:
         record: Content of ``environment.json``.
+        date: Name of the date: whether the command began or ended then.
     """
     if record.get("command"):
         yield Listing(command_text(record["command"]))
@@ -157,7 +160,7 @@ def made_items(record: Mapping[str, Any]) -> Iterator[PageItem]:
     ]
     versions = {"Python": record.get("python"), **packages}
     entries = [
-        Definition("Date", date_text(record.get("when"))),
+        Definition(date, date_text(record.get("when"))),
         Definition("Machine", "", facts=[fact for fact in machine if fact]),
         Definition("Versions", "", facts=[f"{name} {number}" for name, number in versions.items() if number]),
         Definition("Commit", record.get("commit") or "unknown"),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 _METHODS = {
     "coral": "COrAL", "comm": "CoMM", "infmasking": "InfMasking", "factorcl": "FactorCL", "focal": "FOCAL",
@@ -35,6 +36,16 @@ def data_title(dataset: str, path: str | None) -> str:
     ('MOSI', 'wearables')
     """
     return Path(path).stem if dataset == "arrays" and path else _DATA.get(dataset, dataset)
+
+
+def run_names(metrics: Mapping[str, Any]) -> str:
+    """Method and data set of a run as a reader knows them.
+
+    >>> run_names({"objective": "coral", "dataset": "arrays", "data": "wearables.npz"})
+    'COrAL on wearables'
+    """
+    tuned = ", fine-tuned" if metrics.get("finetuned") else ""
+    return f"{method_title(metrics['objective'])} on {data_title(metrics['dataset'], metrics.get('data'))}{tuned}"
 
 
 def seed_count(counts: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pictures.dots import LineKind, ReferenceLine, ScorePanel, score_dots
 from coral_plugin.evaluation.pictures.figure import GREY, new_figure, save_figure, short_label
-from coral_plugin.evaluation.pictures.names import data_title, method_title, seed_count
+from coral_plugin.evaluation.pictures.names import run_names, seed_count
 from coral_plugin.evaluation.tables.run import RAW_PREFIX, score_rows
 
 # what is drawn of disentanglement: space, measure, and its title
@@ -22,21 +22,13 @@ _SHARED = (("projected", "cosine", "mean |cos|, projected parts"), ("probed", "c
 _PROBES = {"complete": "probe fitted on all modalities", "refitted": "probe fitted on these modalities"}
 
 
-def run_names(metrics: Mapping[str, Any]) -> str:
-    """Method and data set of a run as a reader knows them.
-
-    >>> run_names({"objective": "coral", "dataset": "arrays", "data": "wearables.npz"})
-    'COrAL on wearables'
-    """
-    return f"{method_title(metrics['objective'])} on {data_title(metrics['dataset'], metrics.get('data'))}"
-
-
-def part_dots(path: Path, metrics: Mapping[str, Any]) -> None:
+def part_dots(path: Path, metrics: Mapping[str, Any], training: str = "") -> None:
     """Draw the scores of all parts together, of every part and of the raw values, a panel for each task.
 
     Args:
         path: File without ending; see :func:`coral_plugin.evaluation.pictures.figure.save_figure`.
         metrics: Content of ``metrics.json``.
+        training: Name of the run among several of the same method and data set; part of the title.
 
     Raises:
         InputError: the run has no scores.
@@ -52,7 +44,7 @@ def part_dots(path: Path, metrics: Mapping[str, Any]) -> None:
         )
         for task, summary in metrics["tasks"].items()
     }
-    title = f"What each part knows: {run_names(metrics)}"
+    title = f"What each part knows: {run_names(metrics)}{training and f', {training}'}"
     score_dots(path, panels, title, best_first=False, note="Orange: raw values." if raw else "")
 
 

@@ -14,8 +14,8 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.pictures.classes import ClassPoints
 from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
-from coral_plugin.evaluation.pictures.names import seed_count
-from coral_plugin.evaluation.pictures.parts import compared_parts, part_dots, run_names, shared_information
+from coral_plugin.evaluation.pictures.names import run_names, seed_count
+from coral_plugin.evaluation.pictures.parts import compared_parts, part_dots, shared_information
 
 Histories = Mapping[int, Sequence[Mapping[str, float]]]
 SplitEmbeddings = tuple[Mapping[str, np.ndarray], Mapping[str, np.ndarray]]

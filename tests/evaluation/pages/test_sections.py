@@ -44,6 +44,12 @@ def test_data_are_described_by_their_record():
     assert "f00" in texts["Fingerprint (sha256 of all splits)"]
 
 
+def test_data_from_python_have_no_file_and_no_flag():
+    (*_, definitions) = data_items("arrays", None, data_facts(RECORD), [])
+    source = next(entry for entry in definitions.entries if entry.term == "Source")
+    assert (source.text, source.code) == ("given from Python, not read from a file.", "")
+
+
 def test_an_old_record_says_what_it_lacks():
     items = list(data_items("digits", None, None, []))
     assert items[0] == Paragraphs([NO_FACTS])
@@ -76,6 +82,12 @@ def test_settings_are_written_as_a_user_writes_them(value, text):
 def test_a_command_is_quoted_and_a_date_is_read():
     assert command_text(["coral", "bench", "--data", "a b.npz"]) == "coral bench \\\n  --data 'a b.npz'"
     assert (date_text("yesterday"), date_text(None)) == ("yesterday", "")
+
+
+def test_a_date_says_what_happened_then():
+    for name, terms in (((), ["Made"]), (("Begun",), ["Begun"])):
+        (definitions,) = made_items({"when": "2026-11-25T17:38:56+00:00"}, *name)
+        assert [entry.term for entry in definitions.entries if "17:38" in entry.text] == terms
 
 
 def test_what_a_record_lacks_is_left_out():

@@ -4,7 +4,8 @@ import pytest
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.pictures import parts
-from coral_plugin.evaluation.pictures.parts import missing_dots, part_dots, run_names, shared_information
+from coral_plugin.evaluation.pictures.names import run_names
+from coral_plugin.evaluation.pictures.parts import missing_dots, part_dots, shared_information
 
 from .test_run import result, scores
 
@@ -26,6 +27,15 @@ def test_parts_without_tasks_are_refused(tmp_path):
 
 def test_names_of_a_run():
     assert run_names({"objective": "coral", "dataset": "arrays", "data": "a/wearables.npz"}) == "COrAL on wearables"
+    assert run_names({"objective": "clip", "dataset": "mosi", "finetuned": True}) == "CLIP on MOSI, fine-tuned"
+
+
+def test_one_of_several_trainings_is_named_in_its_title(tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(parts, "score_dots", lambda path, panels, title, **more: titles.append(title))
+    part_dots(tmp_path / "parts", result({"label": scores([0.6])}), "biased")
+    part_dots(tmp_path / "parts", result({"label": scores([0.6])}))
+    assert titles == [f"{titles[1]}, biased", titles[1]]
 
 
 def test_missing_modalities(tmp_path, check_picture, monkeypatch):
