@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from coral_plugin.cli.flags import CommandParser, add_seeds, name_list, pairs
 from coral_plugin.cli.grid import add_grid_flags, run_and_report
+from coral_plugin.cli.own_data import OWN_DATA, check_own_data, refuse_file
 from coral_plugin.cli.settings import settings_by_name
 from coral_plugin.errors import InputError
 
@@ -24,10 +26,11 @@ def main(argv: list[str]) -> int:
     parser = CommandParser(
         prog="coral bench",
         description="Train and score methods on data sets with the same encoders, augmentations, probe and seeds.",
-        usage="coral bench --objectives A,B --datasets C,D [FLAGS]",
+        usage="coral bench --objectives A,B --datasets C,D [--data C=PATH] [FLAGS]",
         examples=(
             "coral bench --objectives coral,comm,concat_raw --datasets digits --epochs 5 --seeds 41,42,43",
             "coral bench --objectives coral,clip --datasets trifeature",
+            "coral bench --objectives coral,concat_raw --data mine.npz --epochs 20",
         ),
         everyday=("objectives datasets seeds preset data set epochs batch-size lr device probe output workers quiet"),
         epilog="LABEL=NAME gives a method or data set a name of its own, so that it can stand in the table twice: "
@@ -49,13 +52,48 @@ def main(argv: list[str]) -> int:
     )  # fmt: skip
     add_grid_flags(parser, "runs/bench")
     arguments = parser.parse_args(argv)
-    if absent := [flag for flag in ("objectives", "datasets") if getattr(arguments, flag) is None]:
-        raise InputError(f"coral bench needs --{absent[0]}.")
+    _check_named(arguments)
     from coral_plugin.reproduce.protocol import PaperNumbers
 
     grid = _grid(arguments)
     folder = Path(arguments.output)
     return run_and_report(grid, arguments, folder, folder, partial(PaperNumbers, None))
+
+
+def _check_named(arguments: Any) -> None:
+    """Check that methods and data are named; your own arrays, given by their path alone, get the name of their file.
+
+    Raises:
+        InputError: a method that is none, no methods, or no data.
+    """
+    from coral_plugin.registry import OBJECTIVES
+
+    if arguments.objectives is None:
+        raise InputError("coral bench needs --objectives.")
+    for name in _labelled("--objectives", arguments.objectives).values():
+        if name not in OBJECTIVES.names():  # before torch is loaded
+            OBJECTIVES.get(name)
+    named: list[str] = []
+    files: list[str] = []
+    for text in arguments.data:
+        if "=" in text:
+            files.append(text)
+            continue
+        check_own_data(text, name_it="--datasets NAME --data NAME=PATH")
+        label = Path(text).stem
+        if "," in label:
+            raise InputError(f"{text}: a comma cannot stand in a name; --datasets NAME={OWN_DATA} --data NAME={text}")
+        named.append(f"{label}={OWN_DATA}")
+        files.append(f"{label}={text}")
+        if not arguments.quiet:
+            sys.stderr.write(f"{text}: read as your own arrays (--datasets {named[-1]} --data {files[-1]})\n")
+    if named:
+        arguments.datasets = ",".join(filter(None, [arguments.datasets, *named]))
+    if arguments.datasets is None:
+        raise InputError("coral bench needs --datasets NAME, or --data FILE.npz for your own arrays.")
+    arguments.data = files
+    for name in _labelled("--datasets", arguments.datasets).values():
+        refuse_file(name)
 
 
 def _grid(arguments: Any) -> Grid:

@@ -6,23 +6,20 @@ import argparse
 import dataclasses
 import itertools
 import os
-import shlex
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from coral_plugin.cli.details import defaults_of, list_presets, meanings, option_lines
 from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds, positive
+from coral_plugin.cli.own_data import OWN_DATA, check_own_data, refuse_file
 from coral_plugin.cli.settings import add_setting, add_setting_by_modality, add_settings, settings_of_all
 from coral_plugin.errors import InputError, short
-from coral_plugin.io.paths import home_expanded
 from coral_plugin.registry import DATASETS, OBJECTIVES, closest, suggest
 
 if TYPE_CHECKING:
     from coral_plugin.runs.settings import RunSettings
 
 NAME_DEFAULTS = {"objective": "coral", "dataset": "", "preset": ""}
-OWN_DATA = "arrays"  # the data set that reads files of one's own
 _EXAMPLES = (
     "coral train --dataset digits --epochs 5",
     "coral train --data mine.npz --epochs 20 --lr 1e-3 --output runs/mine",
@@ -94,7 +91,9 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
             setattr(names, name, default if saved is None else saved)
     names.decision = ""
     if not names.dataset and (names.data or file.get("data")):
-        names.dataset, names.decision = OWN_DATA, _own_data(names.data or file.get("data"))
+        path = names.data or file.get("data")
+        check_own_data(path, name_it="--dataset NAME")
+        names.dataset, names.decision = OWN_DATA, f"{path}: read as your own arrays (--dataset {OWN_DATA})"
     elif not names.dataset and names.help_all:
         names.dataset = OWN_DATA
     elif not names.dataset:
@@ -102,6 +101,8 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
             raise suggest(names.objective, OBJECTIVES.names(), OBJECTIVES.kind)
         kind = NoDatasetError if names.config is None else InputError
         raise kind(f"{names.config or 'coral train'} names no data set; add --dataset NAME or --data FILE.npz.")
+    if not names.data:
+        refuse_file(names.dataset)
     from coral_plugin.runs.settings import preset_on
 
     preset = preset_on(names.objective, names.dataset, names.preset)
@@ -112,32 +113,6 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
         )
     names.preset = preset
     return names, _flat(file, names.config)
-
-
-def _own_data(path: Any) -> str:
-    """The line that says that a file, whose data set is not named, is read as one's own arrays.
-
-    Raises:
-        InputError: there is no such file, or it is of another kind.
-    """
-    from coral_plugin.data.inspection import Candidate
-    from coral_plugin.io.sniff import FILE_KINDS
-    from coral_plugin.runs.checks import is_path
-
-    if not is_path(path):
-        raise InputError(f"--data must name a file or folder, got {short(path)}.")
-    candidate = Candidate(Path(home_expanded(path)))
-    if candidate.kind != "npz" and (candidate.kind != "folder" or DATASETS.get(OWN_DATA).inspect(candidate) is None):
-        if candidate.kind not in ("pickle", "hdf5", "mat", "folder"):
-            raise InputError(
-                f"{path} is {FILE_KINDS[candidate.kind]}; coral train reads your own arrays from .npz files, such as "
-                "numpy.savez('mine.npz', **{'train/a': a, 'train/b': b, 'train/labels': y})."
-            )
-        raise InputError(
-            f"{path} is {FILE_KINDS[candidate.kind]}: name its data set with --dataset NAME, which "
-            f"{shlex.join(['coral', 'data', 'check', path])} finds out."
-        )
-    return f"{path}: read as your own arrays (--dataset {OWN_DATA})"
 
 
 def _flat(file: Mapping[str, Any], path: str) -> dict[str, Any]:

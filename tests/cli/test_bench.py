@@ -102,6 +102,21 @@ def calm(bench, tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("beside", [{}, {"toy": "digits"}])
+def test_a_file_alone_is_read_as_ones_own_arrays_and_named_after_it(coral, npz, monkeypatch, beside):
+    grids = []
+    monkeypatch.setattr("coral_plugin.cli.bench.run_and_report", lambda grid, *_: grids.append(grid) or 0)
+    datasets = ["--datasets", ",".join(f"{label}={name}" for label, name in beside.items())] if beside else []
+    status, _, err = coral("bench", "--objectives", "clip", *datasets, "--data", npz)
+    assert (status, err) == (
+        0, f"{npz}: read as your own arrays (--datasets {npz.stem}=arrays --data {npz.stem}={npz})\n"
+    )  # fmt: skip
+    columns = [(column.name, column.dataset, column.data) for column in grids[0].columns]
+    assert columns == [*((*known, None) for known in beside.items()), (npz.stem, "arrays", str(npz))]
+    _, _, err = coral("bench", "--objectives", "clip", "--datasets", f"{npz.stem}=digits", "--data", npz)
+    assert f"{npz.stem} is named twice" in err
+
+
 @pytest.mark.slow
 def test_a_grid_says_what_it_has_run(coral, bench, calm):
     status, out, err = coral(*bench(calm, "--workers", "2"))

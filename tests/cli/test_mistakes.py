@@ -44,6 +44,16 @@ MISTAKES = {
     "a run that is not finished": (("evaluate", "{begun}"), "coral train --resume"),
     "a file without its action": (("data", "{folder}/tiny.npz"), "coral data check {folder}/tiny.npz"),
     "a list that is none": (("list", "encoder"), "Did you mean 'encoders'?"),
+    "a file as a data set": (("train", "--dataset", "{folder}/tiny.npz"), "Did you mean --data {folder}/tiny.npz?"),
+    "a file as a data set, without its ending": (
+        ("bench", "--objectives", "coral", "--datasets", "{folder}/tiny"),
+        "Did you mean --data {folder}/tiny.npz?",
+    ),
+    "a bench without data": (("bench", "--objectives", "coral"), "--datasets NAME, or --data FILE.npz"),
+    "a typo in a method, and no data": (("bench", "--objectives", "corall"), "Did you mean 'coral'?"),
+    "a table in a bench": (
+        ("bench", "--objectives", "coral", "--data", "{folder}/table.csv"), "numpy.savez('mine.npz'",
+    ),
     "a flag of another command": (("bench", "--objective", "coral"), "Did you mean '--objectives'?"),
 }  # fmt: skip
 
