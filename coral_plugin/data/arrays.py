@@ -17,6 +17,7 @@ from coral_plugin.data.labels import read_labels
 from coral_plugin.data.layouts import reshape_as
 from coral_plugin.data.mapped import mapped_column
 from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.rows import require_same_rows
 from coral_plugin.data.scale import extremes, far_values, refuse_other_scale
 from coral_plugin.data.split import Split
 from coral_plugin.data.split_arrays import (
@@ -152,10 +153,15 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
     """
     included = [modality for modality in modalities if modality.name in arrays]
     _check_names(arrays, modalities, name)
-    table: SplitArrays = {}
+    raw = {
+        key: arrays[key]
+        for m in included
+        for key in (m.name, f"{m.name}/{LENGTH}", f"{m.name}/{PRESENT}")
+        if key in arrays
+    }
+    require_same_rows(raw, "", name)
+    table = read_split(raw, "", name)
     for modality in included:
-        keys = (modality.name, f"{modality.name}/{LENGTH}", f"{modality.name}/{PRESENT}")
-        table |= read_split({key: arrays[key] for key in keys if key in arrays}, "", name)
         require_same_names(arrays[modality.name], modality.feature_names, f"{name}: {modality.name}")
         table[modality.name] = reshape_as(table[modality.name], modality.shape, modality.kind)
         shape = table[modality.name].shape[1:]

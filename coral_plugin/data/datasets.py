@@ -18,6 +18,7 @@ from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.items import ItemReader, Items, items_of
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.rows import require_same_rows
 from coral_plugin.data.split import Split
 from coral_plugin.data.split_arrays import SPLITS
 from coral_plugin.data.statistics import RunningStatistics
@@ -79,6 +80,9 @@ def from_datasets(
     arrays = {key: value for key, value in data.items() if key not in SPLITS}
     if both := [key for key in arrays if key.startswith("train/")]:
         raise InputError(f"{name}: train is a data set, and {both[0]} an array of train; give one of them.")
+    for split in SPLITS[1:]:  # labels with the arrays, which are read apart from here on
+        inputs = {key.partition("/")[2]: value for key, value in arrays.items() if key.startswith(f"{split}/")}
+        require_same_rows(inputs, f"{split}/", name)
     labels = {key.partition("/")[0]: as_labels(arrays.pop(key), key, name) for key in list(arrays) if _is_label(key)}
     for split in SPLITS[1:]:
         if split in data:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from coral_plugin.data.rows import require_same_rows
 from coral_plugin.data.values import as_array, as_labels, as_values, column_names, pad_steps
 from coral_plugin.errors import InputError, short
 from coral_plugin.io.mapped import mapping_of, pieces
@@ -23,7 +24,7 @@ def arrays_by_split(arrays: Mapping[str, Any], name: str) -> tuple[dict[str, Spl
     """``{split: arrays}`` in the order of ``SPLITS``, every split validated (:func:`validate_split`), and notes.
 
     Raises:
-        InputError: a key, type, shape or value that is not admitted.
+        InputError: a key, type, shape or value that is not admitted, or data frames of a split with other rows.
     """
     raw: dict[str, dict[str, Any]] = {}
     for key, value in arrays.items():
@@ -46,6 +47,8 @@ def arrays_by_split(arrays: Mapping[str, Any], name: str) -> tuple[dict[str, Spl
         raw.setdefault(split, {})[rest] = value
     if "train" not in raw:
         raise InputError(f"{name} has no train split: give arrays under train/<modality>. It has {first_keys(arrays)}.")
+    for label, split in raw.items():
+        require_same_rows(split, f"{label}/", name)
     by_split = {label: read_split(raw[label], f"{label}/", name) for label in SPLITS if label in raw}
     _require_same_columns(raw, name)
     notes = _pad_lists(by_split, raw)

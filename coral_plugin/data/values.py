@@ -45,7 +45,7 @@ def as_values(value: Any, key: str, name: str) -> tuple[np.ndarray, np.ndarray |
     if (samples := _samples(value)) is not None:
         return _padded(samples, key, name)
     array = as_array(value, key, name)
-    return (array[:, None] if _is_pandas(value, "Series") and array.ndim == 1 else array), None
+    return (array[:, None] if is_pandas(value, "Series") and array.ndim == 1 else array), None
 
 
 def as_labels(value: Any, key: str, name: str) -> np.ndarray:
@@ -54,7 +54,7 @@ def as_labels(value: Any, key: str, name: str) -> np.ndarray:
     Raises:
         InputError: they are empty, masked or missing in some samples, or neither text nor numbers.
     """
-    if _is_pandas(value, "DataFrame") and value.shape[1] == 1:
+    if is_pandas(value, "DataFrame") and value.shape[1] == 1:
         value = value.iloc[:, 0]
     # a plain list of texts and NaN would become an array of texts, one of them "nan"
     plain = isinstance(value, list | tuple) and not any(isinstance(item, Tensor) for item in value)
@@ -80,7 +80,7 @@ def as_labels(value: Any, key: str, name: str) -> np.ndarray:
 
 def _numpy(value: Any, key: str, name: str) -> np.ndarray:
     """``value`` as whatever array NumPy makes of it; masked where an entry is."""
-    if _is_pandas(value, "DataFrame"):
+    if is_pandas(value, "DataFrame"):
         return _table_of(value, key, name)
     try:
         if isinstance(value, Tensor):
@@ -133,7 +133,7 @@ def _not_empty(array: np.ndarray, key: str, name: str) -> None:
         raise InputError(f"{name}: {key} is empty (shape {array.shape}).")
 
 
-def _is_pandas(value: Any, what: str) -> bool:
+def is_pandas(value: Any, what: str) -> bool:
     """Whether ``value`` is pandas' class of this name, without an import of pandas."""
     pandas = sys.modules.get("pandas")
     return pandas is not None and isinstance(value, getattr(pandas, what))
@@ -156,14 +156,14 @@ def _table_of(frame: Any, key: str, name: str) -> np.ndarray:
 
 def column_names(value: Any) -> tuple[str, ...]:
     """Names of the columns of a data frame, in printable characters; empty for anything else, and for mere numbers."""
-    if not _is_pandas(value, "DataFrame") or list(value.columns) == list(range(len(value.columns))):
+    if not is_pandas(value, "DataFrame") or list(value.columns) == list(range(len(value.columns))):
         return ()
     return tuple("".join(sign if sign.isprintable() else "?" for sign in str(label)) for label in value.columns)
 
 
 def _samples(value: Any) -> Sequence[Any] | None:
     """The samples of what holds one array per sample, of several lengths; None for everything else."""
-    if _is_pandas(value, "Series"):
+    if is_pandas(value, "Series"):
         value = value.to_numpy()
     if isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 1:
         return list(value) if len(value) and all(map(_is_sample, value)) else None
