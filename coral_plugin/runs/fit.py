@@ -55,7 +55,9 @@ class Fitted:
         settings, tasks = self.run.settings, self.metrics["tasks"]
         seeds = ", ".join(map(str, settings.seeds))
         scores = "; ".join(f"{task} {score['metric']} {score['mean']:.3f}" for task, score in tasks.items())
-        return f"Fitted({settings.objective} on {self.run.data.name}, seeds {seeds}{': ' if scores else ''}{scores})"
+        missing = "samples of test" if self.run.data.tasks else "labels"
+        scores = scores or f"no scores, as there are no {missing}"
+        return f"Fitted({settings.objective} on {self.run.data.name}, seeds {seeds}: {scores})"
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -33,10 +33,18 @@ def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str
 
 
 def data_lines(data: MultimodalData) -> Iterator[str]:
-    """How each modality was read, the samples of each split, and notes of the data set."""
+    """How each modality was read, the samples of each split, notes of the data set, and why nothing will be scored."""
     counts = [f"{len(split):,} of {name}" for name, split in data.splits().items()]
-    for line in (*describe_modalities(data), f"samples: {', '.join(counts)}", *data.notes):
+    for line in (*describe_modalities(data), f"samples: {', '.join(counts)}", *data.notes, *_without_scores(data)):
         yield f"{data.name}: {line}"
+
+
+def _without_scores(data: MultimodalData) -> list[str]:
+    if not data.tasks:
+        return ["no labels: the run trains and embeds, nothing will be scored"]
+    if data.test is None:
+        return ["no test split: nothing will be scored; give test/<modality> and test/labels"]
+    return []
 
 
 def training_line(settings: RunSettings, samples: int, steps: int, parameters: int, memory: StepMemory | None) -> str:

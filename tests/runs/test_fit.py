@@ -17,7 +17,28 @@ def test_a_dict_of_arrays_is_enough(arrays, tiny):
     representation = fitted.embed({name: arrays[f"test/{name}"] for name in plain})
     assert representation.shape == (30, 16 + 8 + 8)
     assert fitted.metrics["tasks"] == {}
-    assert repr(fitted) == "Fitted(coral on arrays, seeds 41)"
+    assert repr(fitted) == "Fitted(coral on arrays, seeds 41: no scores, as there are no labels)"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "line", "reason"),
+    [
+        ("test", "no test split: nothing will be scored; give test/<modality> and test/labels", "samples of test"),
+        ("labels", "no labels: the run trains and embeds, nothing will be scored", "labels"),
+    ],
+)
+def test_what_will_not_be_scored_is_said_before_the_training(arrays, tiny, capfd, left_out, line, reason):
+    kept = {key: values for key, values in arrays.items() if left_out not in key and key != "classes"}
+    fitted = coral_plugin.fit(kept, epochs=1, **tiny)
+    lines = capfd.readouterr().err.splitlines()
+    assert lines.index(f"arrays: {line}") < next(at for at, text in enumerate(lines) if text.startswith("coral ("))
+    assert fitted.metrics["tasks"] == {}
+    assert repr(fitted) == f"Fitted(coral on arrays, seeds 41: no scores, as there are no {reason})"
+
+
+def test_nothing_is_said_where_there_are_scores(arrays, tiny, capfd):
+    coral_plugin.fit(arrays, epochs=1, **tiny)
+    assert "scored" not in capfd.readouterr().err
 
 
 def test_splits_and_labels_are_scored(arrays, tiny):
