@@ -169,7 +169,7 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
             raise InputError(
                 f"{name}: {modality.name} has samples of shape {shape}, the run was trained on {modality.shape}."
             )
-    table = validate_split(table, "", name)
+    table = validate_split(table, "", name, {m.name: column_names(arrays[m.name]) for m in included})
     columns = {}
     for modality in modalities:
         source = f"{name}: {modality.name}"

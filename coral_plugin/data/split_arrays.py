@@ -47,12 +47,13 @@ def arrays_by_split(arrays: Mapping[str, Any], name: str) -> tuple[dict[str, Spl
         raw.setdefault(split, {})[rest] = value
     if "train" not in raw:
         raise InputError(f"{name} has no train split: give arrays under train/<modality>. It has {first_keys(arrays)}.")
-    for label, split in raw.items():
-        require_same_rows(split, f"{label}/", name)
+    for label, inputs in raw.items():
+        require_same_rows(inputs, f"{label}/", name)
     by_split = {label: read_split(raw[label], f"{label}/", name) for label in SPLITS if label in raw}
     _require_same_columns(raw, name)
     notes = _pad_lists(by_split, raw)
-    return {label: validate_split(table, f"{label}/", name) for label, table in by_split.items()}, notes
+    named = {key: column_names(value) for key, value in raw["train"].items()}
+    return {label: validate_split(table, f"{label}/", name, named) for label, table in by_split.items()}, notes
 
 
 def read_split(raw: Mapping[str, Any], prefix: str, name: str) -> SplitArrays:
@@ -79,7 +80,9 @@ def read_split(raw: Mapping[str, Any], prefix: str, name: str) -> SplitArrays:
     return table
 
 
-def validate_split(table: SplitArrays, prefix: str, name: str) -> SplitArrays:
+def validate_split(
+    table: SplitArrays, prefix: str, name: str, columns: Mapping[str, tuple[str, ...]] | None = None
+) -> SplitArrays:
     """The arrays with flags that are checked and values that are finite.
 
     Whatever rows flagged as missing hold (NaN, the row of another sample) is replaced: values by
@@ -89,6 +92,7 @@ def validate_split(table: SplitArrays, prefix: str, name: str) -> SplitArrays:
         table: Arrays of one split.
         prefix: ``train/``, or nothing for a single split.
         name: Name of the data set, for messages.
+        columns: ``{modality: names of the columns}`` of tables that have any, for messages.
 
     Raises:
         InputError: flags that are no flags, a length or flag without its modality, unequal numbers of samples, a value
@@ -114,7 +118,8 @@ def validate_split(table: SplitArrays, prefix: str, name: str) -> SplitArrays:
             if missing.any() and mapping_of(array) is None:
                 array = array.copy()
                 array[missing] = 1 if last == LENGTH else 0
-        _require_finite(array, f"{name}: {prefix}{key}", missing)
+        remedy = "" if last or key == "labels" else f"{prefix}{key}/{PRESENT}"
+        _require_finite(array, f"{name}: {prefix}{key}", missing, remedy, (columns or {}).get(key, ()))
         checked[key] = np.asarray(array)
     _require_some_modality(checked, prefix, name)
     return checked
@@ -187,7 +192,18 @@ def _flags(array: np.ndarray, source: str) -> np.ndarray:
     return array.astype(bool)
 
 
-def _require_finite(array: np.ndarray, source: str, missing: np.ndarray | None) -> None:
+def _require_finite(
+    array: np.ndarray, source: str, missing: np.ndarray | None, flags: str, columns: tuple[str, ...]
+) -> None:
+    """Refuse masked values, NaN and infinity in samples that are not ``missing``.
+
+    Args:
+        array: ``(N, ...)``.
+        source: Key of the array, for messages.
+        missing: ``(N,)``, samples that lack the modality.
+        flags: Key under which these are flagged; empty for what is no modality.
+        columns: Names of the columns of a table.
+    """
     if np.ma.is_masked(array):
         place = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(array))[0])
         raise InputError(
@@ -196,20 +212,25 @@ def _require_finite(array: np.ndarray, source: str, missing: np.ndarray | None) 
         )
     if array.dtype.kind != "f":
         return
-    wild, first = 0, ""
+    wild, whole, first = 0, 0, ""
     for start, piece in pieces(array):
         finite = np.isfinite(piece)
         if missing is not None:
             finite[missing[start : start + len(piece)]] = True
         if not finite.all():
             row, *rest = (int(i) for i in np.argwhere(~finite)[0])
-            first = first or f"{piece[row, *rest]}) at {[start + row, *rest]}"
+            column = f", column {short(columns[rest[0]])}" if len(rest) == 1 and rest[0] < len(columns) else ""
+            first = first or f"({piece[row, *rest]}) at {[start + row, *rest]}{column}"
             wild += int((~finite).sum())
-    if wild:
-        raise InputError(
-            f"{source} holds {wild} values that are not finite, the first ({first}: fill them in, or leave those "
-            "samples out."
-        )
+            whole += int((np.isnan(piece) & ~finite).reshape(len(piece), -1).all(axis=1).sum())
+    if not wild:
+        return
+    held = f"{wild} values that are not finite, the first" if wild > 1 else "1 value that is not finite"
+    remedy = "fill them in, or leave those samples out" if wild > 1 else "fill it in, or leave that sample out"
+    if whole and flags:
+        rows = f"{whole} row{' is' if whole == 1 else 's are'} NaN throughout"
+        remedy += f"; {rows}: where a sample lacks the modality, give {flags}, (N,) of bool, False there"
+    raise InputError(f"{source} holds {held} {first}: {remedy}.")
 
 
 def _require_same_count(table: SplitArrays, prefix: str, name: str) -> None:

@@ -113,7 +113,7 @@ CASES = {
     "no labels": ("mosi", pkl(drop("valid", "labels")), "valid lacks labels; it has vision, audio, text, id"),
     "no text in test": ("mosi", pkl(drop("test", "text")), "test lacks text"),
     "other keys": ("mosi", pkl(lambda content: {s: {"raw_text": 1} for s in content}), "train holds raw_text"),
-    "NaN": ("mosi", pkl(nan), r"1 values that are not finite, the first \(nan\) at \[2, 6, 1\]"),
+    "NaN": ("mosi", pkl(nan), r"1 value that is not finite \(nan\) at \[2, 6, 1\]"),
     "two dimensions": ("mosi", pkl(put("train", "text", np.ones((12, 5)))), r"train/text has shape \(12, 5\)"),
     "unequal numbers": ("mosi", pkl(put("train", "audio", np.ones((11, 7, 3)))), "unequal numbers of samples"),
     "unequal features": ("mosi", pkl(put("test", "text", np.ones((6, 7, 9)))), "all splits need one size"),

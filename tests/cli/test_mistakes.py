@@ -31,7 +31,7 @@ MISTAKES = {
     "a file that is not there": (("train", "--data", "{folder}/tinny.npz"), "Did you mean {folder}/tiny.npz?"),
     "a folder in place of a file": (("train", "--data", "{folder}/empty"), "coral data check {folder}/empty"),
     "a table in place of arrays": (("train", "--data", "{folder}/table.csv"), "numpy.savez('mine.npz'"),
-    "NaN in the data": (("train", "--data", "{folder}/nan.npz"), "train/table holds 1 values that are not finite"),
+    "NaN in the data": (("train", "--data", "{folder}/nan.npz"), "train/table holds 1 value that is not finite"),
     "labels of another length": (("train", "--data", "{folder}/short.npz"), "train/wave 60, train/labels 59"),
     "a file as the folder of the run": ((*DIGITS, "--output", "{folder}/tiny.npz"), "choose another --output"),
     "a folder that holds a run": (("train", "--data", "{folder}/tiny.npz", "--output", "{run}"), "--resume"),

@@ -167,7 +167,7 @@ def test_classes_that_no_sample_of_test_has():
             pd.Series([1, None, 2], dtype="Int64"),
             TEST,
             {},
-            "train/labels (holds 1 values that are not finite|lacks the l)",
+            "train/labels (holds 1 value that is not finite|lacks the l)",
         ),
         (np.ma.masked_equal(Y, 2), TEST, {}, "train/labels lacks the label of 8 samples .masked"),
         (np.where(Y == 1, 5, WORDS.astype(object)[Y]), WORDS[TEST], {}, "train/labels is of type object; labels are"),

@@ -226,7 +226,7 @@ def test_ragged_series_from_fit_to_embedding():
         ([np.ma.masked_equal([[1, 2]], 2), np.ones((3, 2))], "train/a has 1 of 12 values masked"),
         (pd.DataFrame({"x": [1.0, 2], "town": ["a", "b"]}), "^arrays: column 'town' of train/a is of type .*only numb"),
         (pd.DataFrame({"x": [1.0, 2], "day": pd.to_datetime(["2020", "2021"])}), "column 'day' of train/a is of type"),
-        (pd.DataFrame({"x": pd.array([1, None], dtype="Int64")}), "train/a holds 1 values that are not finite"),
+        (pd.DataFrame({"x": pd.array([1, None], dtype="Int64")}), "train/a holds 1 value that is not finite"),
         (torch.eye(3).to_sparse(), "train/a is no array of numbers"),
         (torch.ones(3, 2, device="meta"), "train/a is no array of numbers"),
     ],

@@ -1,0 +1,63 @@
+"""Values that are not finite: how many, where, and what to do."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from coral_plugin.data import from_arrays
+from coral_plugin.data.arrays import as_split
+from coral_plugin.errors import InputError
+
+HOLE = np.where(np.arange(24).reshape(6, 4) == 9, np.nan, 1.0)
+ROWS = np.where(np.arange(6)[:, None] % 3 == 1, np.nan, np.ones((6, 4)))
+COLUMNS = ["sun", "rain", "wind", "fog"]
+MANY = "fill them in, or leave those samples out"
+FLAGS = "where a sample lacks the modality, give train/a/present, (N,) of bool, False there"
+
+
+@pytest.mark.parametrize(
+    ("values", "place", "remedy"),
+    [
+        (HOLE, "1 value that is not finite (nan) at [2, 1]", "fill it in, or leave that sample out"),
+        (
+            pd.DataFrame(HOLE, columns=COLUMNS),
+            "1 value that is not finite (nan) at [2, 1], column 'rain'",
+            "fill it in, or leave that sample out",
+        ),
+        (-np.inf * np.ones((6, 4)), "24 values that are not finite, the first (-inf) at [0, 0]", MANY),
+        (
+            ROWS,
+            "8 values that are not finite, the first (nan) at [1, 0]",
+            f"{MANY}; 2 rows are NaN throughout: {FLAGS}",
+        ),
+        (
+            ROWS[:4],
+            "4 values that are not finite, the first (nan) at [1, 0]",
+            f"{MANY}; 1 row is NaN throughout: {FLAGS}",
+        ),
+    ],
+)
+def test_what_is_not_finite_is_named_with_its_remedy(values, place, remedy):
+    with pytest.raises(InputError) as caught:
+        from_arrays({"train/a": values, "train/b": np.arange(4.0 * len(values)).reshape(-1, 4)})
+    assert str(caught.value) == f"arrays: train/a holds {place}: {remedy}."
+
+
+def test_the_remedy_works():
+    flags = ~np.isnan(ROWS).any(axis=1)
+    data = from_arrays({"train/a": ROWS, "train/a/present": flags, "train/b": np.arange(24.0).reshape(6, 4)})
+    assert data.train.columns["a"].presence().tolist() == flags.tolist()
+
+
+def test_labels_have_no_flags():
+    with pytest.raises(
+        InputError, match=r"train/labels holds 1 value that is not finite \(nan\) at \[2\]: fill it in, [^;]*$"
+    ):
+        from_arrays({"train/a": np.arange(24.0).reshape(6, 4), "train/labels": HOLE[:, 1]})
+
+
+def test_new_samples_name_the_column_too():
+    frame = pd.DataFrame(np.ones((6, 4)), columns=COLUMNS)
+    modalities = from_arrays({"train/a": frame, "train/b": np.ones((6, 2))}).modalities
+    with pytest.raises(InputError, match=r"^samples: a holds 1 value .* at \[0, 2\], column 'wind': fill it in"):
+        as_split({"a": frame.assign(wind=[np.nan] + [0.0] * 5)}, modalities, "samples")
