@@ -15,7 +15,7 @@ from coral_plugin.bench.captions import (
     width_note,
 )
 from coral_plugin.bench.comparison import AVERAGE, ComparedRow, Comparison, Cost, LookUp, Measure
-from coral_plugin.bench.findings import title_of
+from coral_plugin.bench.findings import joined, title_of
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 
@@ -28,6 +28,11 @@ _COST_NOTE = (
 _ALONE_NOTE = (
     "Cost: seconds of training per 1,000 samples, and memory that the training adds to a process with its data loaded "
     "(GPU: peak of the allocator); each method by itself in a fresh process, after a warm-up; "
+)
+_SIZES = ("width", "head_hidden", "head_output")
+_HEADS_NOTE = (
+    "Some methods are represented by vectors of their networks and others by the outputs of their heads, as the table "
+    "in docs/methods/index.md says; the parameters include the heads."
 )
 
 
@@ -199,6 +204,17 @@ def cost_note(comparison: Comparison, column: str) -> str:
     """How the costs of a column were measured."""
     alone = sorted({row.costs[column].alone for row in comparison.rows if column in row.costs} - {""})
     return f"{_ALONE_NOTE}{'; '.join(alone)}." if alone else _COST_NOTE
+
+
+def sizes_note(comparison: Comparison, column: str) -> list[str]:
+    """The settings that the widths and parameters of a column follow from, with their values; none for old records."""
+    rows = [row for row in comparison.rows if row.kind != "raw features"]
+    networks = [training.settings["network"] for row in rows for training in row.trainings.get(column, {}).values()]
+    if not networks:
+        return []
+    values = {key: dict.fromkeys(network[key] for network in networks) for key in _SIZES}
+    sizes = [f"network.{key} ({' / '.join(str(v or 'by the data') for v in values[key])})" for key in _SIZES]
+    return [f"Widths and parameters follow from {joined(sizes)}. {_HEADS_NOTE}"]
 
 
 def _cost(cost: Cost | None) -> list[Cell]:

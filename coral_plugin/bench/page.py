@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_plugin.bench.captions import PROBES, shown_name, training_notes
-from coral_plugin.bench.cells import COST_HEADS, COUNT, Cell, CellTable, cost_note
+from coral_plugin.bench.cells import COST_HEADS, COUNT, Cell, CellTable, cost_note, sizes_note
 from coral_plugin.bench.comparison import ComparedRow, Comparison
 from coral_plugin.bench.findings import findings, joined, row_title, title_of
 from coral_plugin.bench.grid import preset_of
@@ -63,7 +63,9 @@ def comparison_page(
     results = _several(comparison, overview[0], scores) if overview else [*scores.values()]
     cost: list[PageItem] = []
     for column, table in by_column.items():
-        notes = [cost_note(comparison, column)] if column == columns[-1] or len(_cost_notes(comparison)) > 1 else []
+        notes = _cost_notes(comparison, column)
+        alike = all(_cost_notes(comparison, other) == notes for other in columns)
+        notes = [] if alike and column != columns[-1] else notes
         cost += [*([Heading(column)] if overview else []), _cost_table(comparison, table, column, notes)]
     sections = [
         PageSection("Results", results),
@@ -155,8 +157,8 @@ def _cell(cell: Cell) -> PageCell:
     return PageCell(cell.text, marks.get(cell.rank or 0, ""))
 
 
-def _cost_notes(comparison: Comparison) -> set[str]:
-    return {cost_note(comparison, column.name) for column in comparison.grid.columns}
+def _cost_notes(comparison: Comparison, column: str) -> list[str]:
+    return [cost_note(comparison, column), *sizes_note(comparison, column)]
 
 
 def _cost_table(comparison: Comparison, table: CellTable, column: str, notes: Sequence[str]) -> PageTable:

@@ -81,6 +81,13 @@ def test_settings_that_differ_are_a_table_and_the_others_are_folded(comparison_o
     assert other.facts == ["preset paper", "1,234 parameters", "shared_weight = 1"]
 
 
+def test_the_cost_says_where_widths_and_parameters_come_from(comparison_of, page_of):
+    by_row = {"other": {"network.width": 32, "network.head_output": 64}}
+    (cost,) = section(page_of(comparison_of(VALUES, seeds=(1, 2), train=STEPS, by_row=by_row)), "Cost")
+    sizes = "network.width (by the data / 32), network.head_hidden (512) and network.head_output (256 / 64)"
+    assert cost.notes[1].startswith(f"Widths and parameters follow from {sizes}. Some methods")
+
+
 def test_an_old_record_says_what_it_lacks(comparison_of, page_of):
     comparison = comparison_of(VALUES, seeds=(1, 2))
     rows = tuple(dataclasses.replace(row, trainings={}) for row in comparison.rows)
@@ -88,6 +95,7 @@ def test_an_old_record_says_what_it_lacks(comparison_of, page_of):
     (sentences,) = section(page, "Settings")
     assert "before records held the settings" in sentences.lines[0]
     assert list(section(page, "Cost")[0].head)[1] == "s / 1,000 samples ↓"
+    assert len(section(page, "Cost")[0].notes) == 1
     assert "earlier version" in section(page, "Data")[0].lines[0]
 
 
@@ -160,7 +168,7 @@ def test_errors_and_labels_of_several_data_sets(make_job, metrics, page_of, tmp_
     assert len(set(overview.notes)) == len(overview.notes)
     assert rows_of(section(page, "Cost")[1])["COrAL"][0] == NO_VALUE
     costs = section(page, "Cost")[1::2]
-    assert [len(table.notes) for table in costs] == [0, 1]  # the same sentence, once
+    assert [len(table.notes) for table in costs] == [0, 2]  # the same sentences, once
     text = page.html()
     assert text.count("data:image/png") == 2
     assert '<a href="#embeddings">Embeddings</a>' in text

@@ -95,6 +95,7 @@ def test_marks_and_groups_of_a_table(picture):
     assert "<u>2</u>" in page
     assert '<tr class="group"><th colspan="2" scope="rowgroup"><span>ours</span></th></tr>' in page
     assert "<p>a note</p>" in page
+    assert page.count('<p class="sideways">Scroll the table sideways to see all of it.</p>') == 1
 
 
 def test_numbers_stay_in_one_line_and_marks_hang_beside_them():
