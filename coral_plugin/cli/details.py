@@ -106,6 +106,7 @@ def objective_lines(name: str) -> Iterator[str]:
     """
     objective = OBJECTIVES.get(name)
     yield from _paragraph(objective)
+    yield f"modalities: any number from {objective.min_modalities} on"
     yield f"presets: {list_presets(objective.presets)} (coral list presets {name})"
     options = defaults_of(objective.Settings)
     yield "settings, as in --set KEY=VALUE:" if options else "it has no settings"
