@@ -193,8 +193,8 @@ MUTATIONS = (
     Mutation(
         "balanced accuracy over absent classes",
         "coral_plugin/evaluation/metrics.py",
-        'recall_score(labels, predictions, labels=present, average="macro"',
-        'recall_score(labels, predictions, labels=range(classes), average="macro"',
+        '"balanced_accuracy": (right[present] / true[present]).mean()',
+        '"balanced_accuracy": (right / np.maximum(true, 1)).mean()',
         ("tests/evaluation/test_metrics.py",),
     ),
     Mutation(

@@ -163,10 +163,12 @@ def write_json(path: Path | str, value: Any) -> None:
 def read_bytes(path: Path, most: int = -1) -> bytes:
     """The first bytes of an ordinary file; anything else is refused unopened (a pipe would wait for ever)."""
     try:
-        mode = path.stat().st_mode
+        status = path.stat()
+        mode = status.st_mode
         if stat.S_ISREG(mode):
             with path.open("rb") as file:
-                return file.read(most)
+                # read(n) takes memory for n bytes at once; files of the kernel say that they are empty
+                return file.read(min(most, max(status.st_size + 1, 2**24)))
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise cannot_read(error, path) from error
     raise InputError(f"{path} is a {'folder' if stat.S_ISDIR(mode) else 'pipe or device'}; give the name of a file.")

@@ -44,8 +44,8 @@ def test_one_number_stands_for_both_ends():
         ("noise(0.3)", "key=value"),
         ("noise(std=)", "key=value"),
         ("noise(std=open('x'))", "key=value"),
-        ("noise(sdt=1)", "no setting sdt; it takes std"),
-        ("permute(std=1)", "no setting std; it takes none"),
+        ("noise(sdt=1)", "'sdt'. Did you mean 'std'"),
+        ("permute(std=1)", "'std'. Known: none"),
         ("noise(std='big')", "needs one number, not negative"),
         ("noise(std=(1, 2))", "needs one number"),
         ("noise(std=True)", "needs one number"),
@@ -71,7 +71,7 @@ def test_wrong_specifications(spec, message):
         ("spectrogram_warp(frequency=(2, 1))", "the lesser first, above 0"),
         ("spectrogram_warp(delay=2)", "one number, from 0 to 1, got 2"),
         ("spectrogram_warp(offset=-0.1)", "one number, from 0 to 1"),
-        ("spectrogram_warp(tempo=1)", "no setting tempo; it takes time, frequency, delay, offset"),
+        ("spectrogram_warp(tempo=1)", "'tempo'. Known: delay, frequency, offset, time"),
     ],
 )
 def test_wrong_specifications_of_images(spec, message):

@@ -37,7 +37,7 @@ def test_only_our_errors_escape(name):
         lambda rng: mutant(target.corpus, target.words, rng)
     )))  # fmt: skip
     def run(content):
-        assert target(content) in ("accepted", "InputError", "UnknownNameError", "PluginError")
+        assert target(content) in ("accepted", "InputError", "UnknownNameError", "NoDatasetError", "PluginError")
 
     run()
 

@@ -140,8 +140,8 @@ def test_wrong_arguments_and_wrong_kinds_are_input_errors(kind, text):
 
 
 def test_the_error_names_encoder_and_modality():
-    with pytest.raises(InputError, match=r"Encoder 'gru\(size=64\)' of m: .*size"):
-        build("timeseries", "gru(size=64)")
+    with pytest.raises(InputError, match=r"Encoder 'gru\(hidden=-1\)' of m: .*hidden"):
+        build("timeseries", "gru(hidden=-1)")
 
 
 def test_encoder_for_a_modality_that_is_not_there():
