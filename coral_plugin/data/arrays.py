@@ -38,6 +38,7 @@ from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.data.values import column_names
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.io.mapped import mapping_of
+from coral_plugin.registry import hint
 
 VALID_SHARE = 0.15
 
@@ -159,16 +160,21 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
         for key in (m.name, f"{m.name}/{LENGTH}", f"{m.name}/{PRESENT}")
         if key in arrays
     }
-    require_same_rows(raw, "", name)
     table = read_split(raw, "", name)
     for modality in included:
         require_same_names(arrays[modality.name], modality.feature_names, f"{name}: {modality.name}")
         table[modality.name] = reshape_as(table[modality.name], modality.shape, modality.kind)
         shape = table[modality.name].shape[1:]
         if shape != modality.shape and not (modality.temporal and len(shape) == 2 and shape[1] == modality.features):
+            if getattr(arrays[modality.name], "shape", None) == modality.shape:
+                raise InputError(
+                    f"{name}: {modality.name} is a single sample, {modality.shape}, without an axis of samples; give "
+                    f"array[None], or frame.iloc[[0]] with two brackets."
+                )
             raise InputError(
                 f"{name}: {modality.name} has samples of shape {shape}, the run was trained on {modality.shape}."
             )
+    require_same_rows(raw, "", name)
     table = validate_split(table, "", name, {m.name: column_names(arrays[m.name]) for m in included})
     columns = {}
     for modality in modalities:
@@ -216,7 +222,8 @@ def _check_names(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], na
     names = [modality.name for modality in modalities]
     missing = [key for key in names if key not in arrays]
     if len(missing) == len(names):
-        raise InputError(f"{name} has no modality {', '.join(map(repr, missing))}; it has {first_keys(arrays)}.")
+        meant = next(filter(None, (hint(key, names) for key in arrays)), "")
+        raise InputError(f"{name} has no modality {', '.join(map(repr, names))}; it has {first_keys(arrays)}.{meant}")
     folded = {key.casefold(): key for key in missing}
     for key in map(str, arrays):
         stem = key.partition("/")[0]

@@ -24,6 +24,8 @@ def as_array(value: Any, key: str, name: str) -> np.ndarray:
     Raises:
         InputError: it is empty, or holds anything else.
     """
+    if value is None:
+        raise InputError(f"{name}: {key} is None; leave the key out where a modality is missing.")
     array = _numpy(value, key, name)
     if array.dtype.kind == "O":
         array = _from_objects(array)
@@ -54,6 +56,8 @@ def as_labels(value: Any, key: str, name: str) -> np.ndarray:
     Raises:
         InputError: they are empty, masked or missing in some samples, or neither text nor numbers.
     """
+    if value is None:
+        raise InputError(f"{name}: {key} is None; leave the key out where there are no labels.")
     if is_pandas(value, "DataFrame") and value.shape[1] == 1:
         value = value.iloc[:, 0]
     # a plain list of texts and NaN would become an array of texts, one of them "nan"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,11 +18,12 @@ from coral_plugin.errors import InputError, short
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
+from coral_plugin.registry import closest
 from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.columns import Columns
 from coral_plugin.runs.model import Model
 from coral_plugin.runs.run import Run, run
-from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, RunSettings, dotted, make_settings
+from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, RunSettings, dotted, make_settings, settings_classes
 
 
 @dataclass(frozen=True, repr=False)
@@ -163,6 +166,7 @@ def fit(
         encoders=encoders,
         augmentations=augmentations,
         plain_augmentations=plain_augmentations,
+        arguments=inspect.signature(fit).parameters,
         **chosen,
     )
     finished = run(
@@ -227,6 +231,7 @@ def chosen_settings(
     encoders: Mapping[str, EncoderLike] | None = None,
     augmentations: str | Mapping[str, str | Callable[..., Any]] | None = None,
     plain_augmentations: str | Mapping[str, str] | None = None,
+    arguments: Iterable[str] = (),
     **chosen: Any,
 ) -> tuple[RunSettings, dict[str, EncoderLike], dict[str, Callable[..., Any]]]:
     """Run settings from the arguments of :func:`fit`, and what no setting can hold.
@@ -237,6 +242,7 @@ def chosen_settings(
         encoders: Encoders by modality.
         augmentations: Augmentation of all modalities, or by modality.
         plain_augmentations: Augmentation of un-augmented branches.
+        arguments: Names of the caller's arguments, which a mistyped one may stand for.
         chosen: ``preset``, ``seeds``, and any other setting as ``group__key``.
 
     Returns:
@@ -247,7 +253,9 @@ def chosen_settings(
     """
     single = ("preset", "seeds", "data", "modalities")
     if wrong := [key for key in chosen if key not in single and dotted(key).partition(".")[0] not in GROUPS]:
-        raise InputError(f"fit has no argument {wrong[0]!r}; settings are <group>__<key> with {', '.join(GROUPS)}.")
+        close = _meant(wrong[0], arguments, settings_classes(objective, dataset))
+        groups = ", ".join(GROUPS)
+        raise InputError(f"fit has no argument {wrong[0]!r}.{close} Settings are <group>__<key> with {groups}.")
     if encoders is not None and not isinstance(encoders, Mapping):
         raise InputError(f"encoders must be a mapping by modality, got {short(encoders)}.")
     for name, encoder in (encoders or {}).items():
@@ -267,6 +275,15 @@ def chosen_settings(
             plain_augmentations if isinstance(plain_augmentations, str) else dict(plain_augmentations)
         )
     return make_settings(objective, dataset, **chosen), modules, functions
+
+
+def _meant(name: str, arguments: Iterable[str], classes: dict[str, type]) -> str:
+    """`` Did you mean 'NAME'?`` with the closest argument or setting; empty where none is similar."""
+    # the probe repeats names of the training, whose settings come first
+    fields = [(group, field.name) for group, cls in reversed(classes.items()) for field in dataclasses.fields(cls)]
+    known = {key: f"{group}__{key}" for group, key in fields} | {argument: argument for argument in arguments}
+    close = closest(name, known)
+    return f" Did you mean {known[close]!r}?" if close else ""
 
 
 def _split_functions(

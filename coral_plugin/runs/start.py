@@ -11,6 +11,7 @@ from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError
 from coral_plugin.networks.factory import EncoderLike
+from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.folder import build_objective
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import check_machine, pick_device
@@ -26,10 +27,29 @@ def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str
     check_machine(settings.training)
     if len(data.unlabelled) < 2:
         raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
+    _require_modalities(settings.objective, data)
     build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
     refuse_too_large(build)
     with torch.random.fork_rng(devices=[]):
         return sum(parameter.numel() for parameter in build().parameters())
+
+
+def _require_modalities(objective: str, data: MultimodalData) -> None:
+    """Refuse fewer modalities than a method needs, with the methods that take as few."""
+    count, needed = len(data.modalities), _fewest_modalities(objective)
+    if count >= needed:
+        return
+    names = ", ".join(modality.name for modality in data.modalities)
+    usable = (name for name in OBJECTIVES.names() if OBJECTIVES.fault(name) is None)
+    others = ", ".join(name for name in usable if _fewest_modalities(name) <= count)
+    raise InputError(
+        f"{objective} needs at least {needed} modalities, got {count} ({names}). Methods that take {count}: {others}."
+    )
+
+
+def _fewest_modalities(objective: str) -> int:
+    # a plugin's method need not derive from Objective
+    return int(getattr(OBJECTIVES.get(objective), "min_modalities", 1))
 
 
 def data_lines(data: MultimodalData) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """``coral_plugin.fit``: arrays in, representations and scores out."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -9,6 +10,11 @@ import coral_plugin
 from coral_plugin.data import from_arrays
 from coral_plugin.errors import InputError
 from coral_plugin.runs.run import open_finished
+
+
+@pytest.fixture
+def finished(arrays):
+    return coral_plugin.fit(arrays, "concat_raw", quiet=True, probe__kind="ridge")
 
 
 def test_a_dict_of_arrays_is_enough(arrays, tiny):
@@ -89,7 +95,13 @@ def test_embedding_a_sample_does_not_depend_on_its_batch(arrays, tiny):
 @pytest.mark.parametrize(
     ("change", "options", "match"),
     [
-        ({}, {"epoch": 3}, "fit has no argument 'epoch'"),
+        ({}, {"epoch": 3}, "fit has no argument 'epoch'. Did you mean 'epochs'[?] Settings are <group>__<key> with m"),
+        ({}, {"learning_rate": 1e-3}, "no argument 'learning_rate'. Did you mean 'training__learning_rate'[?]"),
+        ({}, {"batchsize": 8}, "no argument 'batchsize'. Did you mean 'training__batch_size'[?]"),
+        ({}, {"mask_ratoi": 8, "objective": "mae"}, "no argument 'mask_ratoi'. Did you mean 'method__mask_ratio'[?]"),
+        ({}, {"xyz": 8}, r"no argument 'xyz'\. Settings are"),
+        ({"train/table": None}, {}, "train/table is None; leave the key out where a modality is missing"),
+        ({"train/labels": None}, {}, "train/labels is None; leave the key out where there are no labels"),
         ({}, {"labels": [1]}, "Give labels inside the data"),
         ({}, {"objective": "corl"}, "Did you mean 'coral'"),
         ({}, {"encoders": {"vision": "mlp"}}, "given for vision"),
@@ -152,6 +164,40 @@ def test_a_slip_of_the_pen_is_no_missing_modality(arrays, tiny):
     fitted = coral_plugin.fit(arrays, epochs=1, quiet=True, **tiny)
     with pytest.raises(InputError, match="no modality 'wave', but 'waves'"):
         fitted.embed({"table": arrays["test/table"], "waves": arrays["test/wave"]})
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda new: {"tabel": new["table"]}, r"no modality 'table', 'wave'; it has tabel\. Did you mean 'table'\?$"),
+        (lambda new: {"other": new["table"]}, r"no modality 'table', 'wave'; it has other\.$"),
+        (lambda new: new | {"wave": None}, "samples: wave is None; leave the key out where a modality is missing"),
+        (
+            lambda new: {"table": pd.DataFrame(new["table"]).iloc[0]},
+            r"table is a single sample, \(4,\), .*iloc\[\[0\]\]",
+        ),
+        (lambda new: {"table": new["table"][0], "wave": new["wave"][0]}, r"table is a single sample, \(4,\)"),
+        (lambda new: {"wave": torch.as_tensor(new["wave"][0])}, r"wave is a single sample, .* give array\[None\]"),
+    ],
+)
+def test_slips_in_new_samples_have_a_remedy(finished, arrays, change, match):
+    with pytest.raises(InputError, match=match) as caught:
+        finished.embed(change({name: arrays[f"test/{name}"] for name in ("table", "wave")}))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_remedies_of_slips_work(finished, arrays):
+    table = pd.DataFrame(arrays["test/table"])
+    one = finished.embed({"table": table.iloc[[0]]})
+    np.testing.assert_array_equal(one, finished.embed({"table": arrays["test/table"][0][None]}))
+
+
+def test_methods_for_one_modality_are_named(arrays, tiny):
+    with pytest.raises(InputError, match=r"^coral needs at least 2 modalities, got 1 \(wave\)\. Methods") as caught:
+        coral_plugin.fit(arrays, modalities="wave", quiet=True, **tiny)
+    named = str(caught.value).partition("take 1: ")[2].rstrip(".").split(", ")
+    assert {"mae", "simclr", "supervised", "concat_raw"} <= set(named)
+    assert not {"coral", "comm", "clip", "factorcl"} & set(named)
 
 
 def test_a_run_from_python_says_that_it_names_no_data(tmp_path):
