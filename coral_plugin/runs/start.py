@@ -42,8 +42,9 @@ def _require_modalities(objective: str, data: MultimodalData) -> None:
     names = ", ".join(modality.name for modality in data.modalities)
     usable = (name for name in OBJECTIVES.names() if OBJECTIVES.fault(name) is None)
     others = ", ".join(name for name in usable if _fewest_modalities(name) <= count)
+    least, few = ({1: "one", 2: "two"}.get(number, number) for number in (needed, count))
     raise InputError(
-        f"{objective} needs at least {needed} modalities, got {count} ({names}). Methods that take {count}: {others}."
+        f"{objective} needs at least {least} modalities, got {count} ({names}). Methods that take {few}: {others}."
     )
 
 

@@ -320,7 +320,7 @@ def test_train_is_the_original_again_and_keeps_its_signature(opened, run_of):
 @pytest.mark.parametrize(
     ("objective", "call", "said"),
     [
-        ("coral", "one", r"Coral needs at least two modalities, got 1 \(table_1\)"),
+        ("coral", "one", r"coral needs at least two modalities, got 1 \(table_1\)"),
         ("coral", "width", r"own network fails on its first batch \(.*\); its samples have shapes \(4,\), \(3,\)"),
         ("coral", "packed", r"is_packed=True, but the batches of its loader come with no lengths"),
         ("coral", "few", r"has 1 encoders for 2 modalities"),

@@ -193,9 +193,9 @@ def test_the_remedies_of_slips_work(finished, arrays):
 
 
 def test_methods_for_one_modality_are_named(arrays, tiny):
-    with pytest.raises(InputError, match=r"^coral needs at least 2 modalities, got 1 \(wave\)\. Methods") as caught:
+    with pytest.raises(InputError, match=r"^coral needs at least two modalities, got 1 \(wave\)\. Methods") as caught:
         coral_plugin.fit(arrays, modalities="wave", quiet=True, **tiny)
-    named = str(caught.value).partition("take 1: ")[2].rstrip(".").split(", ")
+    named = str(caught.value).partition("take one: ")[2].rstrip(".").split(", ")
     assert {"mae", "simclr", "supervised", "concat_raw"} <= set(named)
     assert not {"coral", "comm", "clip", "factorcl"} & set(named)
 
