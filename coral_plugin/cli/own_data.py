@@ -1,4 +1,4 @@
-"""Files of one's own on the command line: read as ``arrays``, and told from the name of a data set."""
+"""Files of one's own on the command line: read as ``arrays``, and distinguished from the name of a data set."""
 
 from __future__ import annotations
 
