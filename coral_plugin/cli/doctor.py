@@ -94,7 +94,8 @@ def _requirements() -> list[tuple[str, str | None]]:
         for line in requires(OURS) or ()
     ]
     extras = [(name, extra[1] if extra else None) for name, extra in names]
-    return [(name, extra) for name, extra in extras if extra not in _FOR_DEVELOPERS]
+    wanted = [(name, extra) for name, extra in extras if extra not in _FOR_DEVELOPERS]
+    return list({_plain(name): (name, extra) for name, extra in reversed(wanted)}.values())[::-1]  # each once
 
 
 _modules = cache(packages_distributions)

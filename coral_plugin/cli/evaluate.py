@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
     print("\n".join(table.text() for table in _tables(result, arguments)))
     for path in result.pictures:
         print(f"{path}.png, .svg, .csv")
+    print(f"written: {Path(arguments.run) / f'evaluation-{probe.kind}.json'}")
     return 0
 
 

@@ -123,6 +123,7 @@ def test_list_says_what_everything_is_and_where_it_is_from(coral):
             assert (record["target"], record["distribution"]) == (entry.target, entry.distribution)
             assert len(record["description"].split()) >= 4, entry.name
             assert "`" not in record["description"]
+            assert "METHODS" not in record["description"]
         _, out, _ = coral("list", what)
         plain = out.splitlines()
         assert plain == [f"{name:<20} {record['description']}" for name, record in found.items()]
@@ -141,6 +142,8 @@ def test_doctor_finds_everything_here(coral):
     assert status == 0, out
     assert "ok      torch" in out
     assert "MISSING" not in out
+    packages = [line.split()[1].rstrip(":") for line in out.splitlines() if line.startswith(("ok ", "absent "))]
+    assert len(set(packages)) == len(packages) > 5
 
 
 @pytest.mark.parametrize("command", ["evaluate", "resume"])

@@ -57,6 +57,10 @@ def test_the_record_of_robustness(scored):
     assert conditions["all"]["representation"]["values"][0][2] == pytest.approx(1 / 3)
 
 
+def test_the_written_file_is_named(scored, run_folder):
+    assert scored[0].splitlines()[-1] == f"written: {run_folder / 'evaluation-ridge.json'}"
+
+
 def test_what_is_printed(scored, run_folder):
     out, evaluation, _ = scored
     assert "label under noise: balanced accuracy, % ↑" in out

@@ -16,7 +16,7 @@ from coral_plugin.networks.tokenizers import step_position
 
 
 class AffectTransformer(nn.Module):
-    """Linear map to the width, then pre-norm transformer layers (METHODS 1.6).
+    """Linear map to the width, then pre-norm transformer layers.
 
     As in the papers there is no position code by default: with the fusion, which has none either, the order of the
     steps then changes nothing. ``positions`` adds a fixed one after the linear map.

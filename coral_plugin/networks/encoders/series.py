@@ -16,7 +16,7 @@ def _needs_steps(modality: Modality, name: str) -> None:
 
 
 class GRU(nn.Module):
-    """Gated recurrent units; every state is a token (MIMIC's series in METHODS 1.6), or the last one alone.
+    """Gated recurrent units; every state is a token (MIMIC's series), or the last one alone.
 
     Runs forward in time over right-padded steps, so padding never reaches a valid state.
 

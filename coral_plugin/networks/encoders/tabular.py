@@ -9,7 +9,7 @@ from coral_plugin.errors import InputError
 
 
 class MLP(nn.Module):
-    """``Linear(d, hidden)``, ReLU, ``Linear(hidden, output)`` (METHODS 1.6: 5 features, hidden and output 10 on MIMIC).
+    """``Linear(d, hidden)``, ReLU, ``Linear(hidden, output)`` (on MIMIC: 5 features, hidden and output 10).
 
     Args:
         modality: Tabular (d,).
