@@ -10,6 +10,7 @@ from typing import Any
 
 from coral_plugin.bench.grid import Job
 from coral_plugin.bench.worker import epochs_done
+from coral_plugin.registry import OBJECTIVES
 from coral_plugin.training.progress import duration
 
 
@@ -107,7 +108,7 @@ class GridProgress:
 
     def _expected(self, job: Job) -> float | None:
         """Seconds of the runs most similar to this one: same cell, else same data, else its own epochs so far."""
-        for group in (lambda j: (j.row, j.column, j.condition), lambda j: (j.column, j.condition)):
+        for group in (lambda j: (j.row, j.column, j.condition), lambda j: (j.column, j.condition, _trains(j))):
             similar = [seconds for other, seconds in self._seconds if group(other) == group(job)]
             if similar:
                 return fmean(similar)
@@ -140,3 +141,8 @@ class GridProgress:
         )
         self._task = self._bar.add_task("grid", total=self._total, status="")
         self._bar.start()
+
+
+def _trains(job: Job) -> bool:
+    """Whether there is anything to train: raw features take a second, and say nothing about the others."""
+    return bool(OBJECTIVES.get(job.settings["objective"]).trains)

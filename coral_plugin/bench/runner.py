@@ -81,9 +81,8 @@ def run_grid(grid: Grid, folder: Path, settings: RunnerSettings) -> FinishedGrid
     jobs = plan_grid(grid, folder)
     records = {job.identity: record for job in distinct(jobs) if (record := read_record(job))}
     missing = [job for job in distinct(jobs) if job.identity not in records]
-    known = [
-        (job, records[job.identity]["metrics"]["train"]["seconds"]) for job in distinct(jobs) if job.identity in records
-    ]
+    # with loading and probes, not the training alone; older records lack it
+    known = [(job, s) for job in distinct(jobs) if (s := records.get(job.identity, {}).get("seconds")) is not None]
     failures = _run(missing, known, settings)
     records |= {job.identity: record for job in missing if (record := read_record(job))}
     failed = {job.label: failures[job.identity] for job in jobs if job.identity in failures}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,6 +53,7 @@ def execute(job: Job) -> dict[str, Any]:
     with locked(job.folder, LOCK_FILE, wait=True):
         if (complete := read_record(job)) is not None:
             return complete
+        started = time.monotonic()
         metrics = _train(job) if job.pretrained is None else _finetune(job, job.pretrained.folder)
         record = {
             "schema": RECORD_SCHEMA,
@@ -65,6 +67,7 @@ def execute(job: Job) -> dict[str, Any]:
             "commit": commit(),
             "machine": platform.node(),
             "when": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": time.monotonic() - started,
             "metrics": metrics,
         }
         write_record(job, record)

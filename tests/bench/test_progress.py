@@ -38,6 +38,14 @@ def test_a_first_run_tells_by_its_epochs(make_job):
     assert progress.left() == pytest.approx(15.0)
 
 
+def test_raw_features_tell_nothing_about_a_training(make_job):
+    raw, job = make_job("raw"), make_job("coral")
+    raw.settings["objective"] = "concat_raw"
+    progress = GridProgress([job], [(raw, 1.0)], 1, quiet=True, clock=Clock())
+    assert progress.left() is None
+    assert GridProgress([job], [(raw, 1.0), (make_job("b", seed=2), 9.0)], 1, quiet=True).left() == 9.0
+
+
 def test_lines_say_what_ended_and_how(make_job, capsys):
     a, b = make_job("a"), make_job("b", **{"training.epochs": 3})
     progress = GridProgress([a, b], [], 2)
