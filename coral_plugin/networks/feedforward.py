@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.networks.dropout import kept, relu_dropout
+from coral_plugin.networks.precision import autocasting
 from coral_plugin.networks.recompute import in_pieces
 
 # hidden values that are held at once on a CPU: 2 MiB in float32, which a core's cache holds
@@ -52,7 +53,7 @@ def _fits(steps: Tensor) -> bool:
     return (
         steps.device.type == "cpu"
         and steps.dtype in (torch.float32, torch.float64)
-        and not torch.is_autocast_enabled("cpu")
+        and not autocasting(steps.device)
         and not torch.compiler.is_compiling()
         and type(steps) is Tensor
     )

@@ -14,6 +14,7 @@ from coral_plugin.networks.batchnorm import synchronises
 from coral_plugin.networks.factory import EncoderBuilders
 from coral_plugin.networks.fusion import FusionTransformer
 from coral_plugin.networks.masking import mask_tokens
+from coral_plugin.networks.precision import autocasting
 from coral_plugin.networks.rows import exporting, scatter_rows
 from coral_plugin.networks.tokenizers import tokenizer_for
 
@@ -69,7 +70,7 @@ class TokenEncoder(nn.Module):
         if not hasattr(stage, "signature"):  # somebody else's encoder may have an attribute of this name
             return None
         values = batch[self.modality.name]
-        half = torch.is_autocast_enabled(values.device.type)
+        half = autocasting(values.device)
         key = (self.modality, self.standardises, type(stage), stage.signature, half)
         return batch.once(
             key, values, lambda: stage(self.modality.standardise(values) if self.standardises else values)

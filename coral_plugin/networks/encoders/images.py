@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
 from coral_plugin.networks.encoders.gabor import Energies, GaborEnergy
+from coral_plugin.networks.precision import autocasting
 
 ALEXNET_SMALLEST = 63
 _MOST_ORIENTATIONS = 64
@@ -146,7 +147,7 @@ class SmallConv(nn.Module):
         """The output of :meth:`forward` from that of the ``fixed`` stage."""
         norm, convolution = self.net[1], self.net[2]
         # other classes: another normalisation took its place, such as that over all processes
-        half = torch.is_autocast_enabled(energies.values.device.type) or energies.values.element_size() < 4
+        half = autocasting(energies.values.device) or energies.values.element_size() < 4
         if self.folded and type(norm) is nn.BatchNorm2d and not half:
             features = _normalised_convolution(energies, norm, convolution)  # type: ignore[arg-type]
         else:
