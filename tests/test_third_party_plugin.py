@@ -149,8 +149,7 @@ def test_a_broken_plugin_is_named(install, capsys, source, reason):
     assert line.startswith("  acme ")
     assert "BROKEN: objective 'acme' from acme-losses (strange_acme:Loss)" in line
     assert reason in line
-    (line,) = [line for line in out.splitlines() if line.startswith("  coral ")]
-    assert "COrAL" in line
+    assert " coral, " in out
     status, out, err = call(capsys, "train", "--objective", "acme", "--dataset", "arrays", "--data", "x.npz")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "acme-losses" in err

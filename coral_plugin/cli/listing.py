@@ -54,12 +54,24 @@ def main(argv: list[str]) -> int:
     if arguments.json:
         print(json.dumps({title: list(records(registry)) for title, registry in chosen.items()}, indent=2))
         return 0
+    if what is None and not arguments.verbose:
+        print("\n".join(overview()))
+        return 0
     for title, registry in chosen.items():
         if what is None:
             print(f"{title}:")
         for line in lines(registry, verbose=arguments.verbose):
             print(f"{'  ' if what is None else ''}{line}")
     return 0
+
+
+def overview() -> Iterator[str]:
+    """The names of each group; those of other distributions, and broken ones, on lines of their own."""
+    for title, registry in REGISTRIES.items():
+        ours = [r["name"] for r in records(registry) if r["distribution"] == OURS and not r["fault"]]
+        yield f"{title} (coral list {title} describes them):"
+        yield textwrap.fill(", ".join(ours), 98, initial_indent="  ", subsequent_indent="  ")
+        yield from (f"  {line}" for line in lines(registry) if line.split()[0] not in ours)
 
 
 def records(registry: Registry) -> Iterator[dict[str, Any]]:

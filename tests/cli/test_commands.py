@@ -101,6 +101,8 @@ def test_list_names_what_is_registered(coral):
     _, out, _ = coral("list")
     for name in ("coral", "trifeature", "digits", "arrays", "affect_transformer"):
         assert name in out
+    assert max(map(len, out.splitlines())) <= 100
+    assert len(out.splitlines()) <= 24
     _, out, _ = coral("list", "objectives")
     assert "\ncoral " in f"\n{out}"
     assert "trifeature" not in out
