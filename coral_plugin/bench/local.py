@@ -94,14 +94,19 @@ def run_local(jobs: Sequence[Job], execute: Execute, progress: GridProgress, slo
                     waiting.appendleft((run.job, run.attempt + 1))
             progress.tick()
     finally:
-        _terminate([run.process for run in running])
+        terminate([run.process for run in running])
 
 
-def _terminate(processes: Sequence[Any]) -> None:
-    """End what still runs, with a checkpoint where it comes to its next step soon."""
+def terminate(processes: Sequence[Any], seconds: float = LAST_STEP_SECONDS) -> None:
+    """End processes that train, with a checkpoint where they come to their next step in time.
+
+    Args:
+        processes: Processes of :mod:`multiprocessing`.
+        seconds: Time for that step; what still lives then is killed.
+    """
     for process in processes:
         process.terminate()
-    until = time.monotonic() + LAST_STEP_SECONDS
+    until = time.monotonic() + seconds
     for process in processes:
         process.join(max(0.0, until - time.monotonic()))
         process.kill()

@@ -18,6 +18,7 @@ from typing import Any
 import torch
 
 from coral_plugin.bench.grid import DatasetColumn, MethodRow, Reading, run_settings
+from coral_plugin.bench.local import terminate
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.runs.folder import CONFIG
@@ -31,6 +32,7 @@ from coral_plugin.training.signals import end_with_parent, stoppable
 PAIRINGS = {"unbiased": ("redundancy", "uniqueness"), "biased": ("synergy",)}
 # probed task behind each of them; the papers' uniqueness is the texture of the first image
 TASK_OF = {"redundancy": "redundancy", "uniqueness": "uniqueness1", "synergy": "synergy"}
+_STEP_SECONDS = 20.0  # one of 224 px takes up to 16 on two cores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,9 +186,9 @@ def _train_in_parallel(jobs: list[_TrainingJob], workers: int) -> list[dict[str,
             return list(pool.map(_train, jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            # a signal may have come to this process alone; theirs make them stop at their next step
-            for process in active_children():
-                process.terminate()
+            # a signal may have come to this process alone; theirs make them stop at their next step. An idle worker dies
+            # of it with the lock of the queue in its hands, for which another one would wait for ever
+            terminate(active_children(), _STEP_SECONDS)
             raise
 
 
