@@ -186,8 +186,8 @@ def _train_in_parallel(jobs: list[_TrainingJob], workers: int) -> list[dict[str,
             return list(pool.map(_train, jobs))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            # a signal may have come to this process alone; theirs make them stop at their next step. An idle worker dies
-            # of it with the lock of the queue in its hands, for which another one would wait for ever
+            # a signal may have come to this process alone; theirs make them stop at their next step. An idle worker
+            # dies of it with the lock of the queue in its hands, for which another one would wait for ever
             terminate(active_children(), _STEP_SECONDS)
             raise
 
