@@ -137,7 +137,7 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type] | None) -> Co
     """The parser for these names; without the ``classes`` of their settings, which load torch, it is for ``--help``."""
     parser = CommandParser(
         prog="coral train",
-        usage="coral train --dataset NAME [--data PATH] [FLAGS]",
+        usage="coral train [--dataset NAME] [--data PATH] [FLAGS]",
         description="Train a method on a data set, score what it has learned, and write a folder of the run.",
         examples=_EXAMPLES,
         everyday=_EVERYDAY,

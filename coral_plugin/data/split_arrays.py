@@ -47,6 +47,7 @@ def arrays_by_split(arrays: Mapping[str, Any], name: str) -> tuple[dict[str, Spl
         raw.setdefault(split, {})[rest] = value
     if "train" not in raw:
         raise InputError(f"{name} has no train split: give arrays under train/<modality>. It has {first_keys(arrays)}.")
+    _refuse_mistyped_labels(raw, name)
     for label, inputs in raw.items():
         require_same_rows(inputs, f"{label}/", name)
     by_split = {label: read_split(raw[label], f"{label}/", name) for label in SPLITS if label in raw}
@@ -54,6 +55,19 @@ def arrays_by_split(arrays: Mapping[str, Any], name: str) -> tuple[dict[str, Spl
     notes = _pad_lists(by_split, raw)
     named = {key: column_names(value) for key, value in raw["train"].items()}
     return {label: validate_split(table, f"{label}/", name, named) for label, table in by_split.items()}, notes
+
+
+def _refuse_mistyped_labels(raw: Mapping[str, Mapping[str, Any]], name: str) -> None:
+    """Labels under a mistyped key would be one more modality, and the representation would know them."""
+    if any("labels" in inputs for inputs in raw.values()):
+        return
+    for split, inputs in raw.items():
+        for key in inputs:
+            if key.lower() in ("label", "target", "targets", "class"):
+                raise InputError(
+                    f"{name}: {split}/{key} would be read as a modality; labels are called {split}/labels. If it is a "
+                    f"modality, give it another name."
+                )
 
 
 def read_split(raw: Mapping[str, Any], prefix: str, name: str) -> SplitArrays:

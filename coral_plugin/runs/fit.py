@@ -24,6 +24,7 @@ from coral_plugin.runs.columns import Columns
 from coral_plugin.runs.model import Model
 from coral_plugin.runs.run import Run, run
 from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, RunSettings, dotted, make_settings, settings_classes
+from coral_plugin.runs.summary import short_scores
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,11 +56,10 @@ class Fitted:
     quiet: bool = False
 
     def __repr__(self) -> str:
-        settings, tasks = self.run.settings, self.metrics["tasks"]
+        settings = self.run.settings
         seeds = ", ".join(map(str, settings.seeds))
-        scores = "; ".join(f"{task} {score['metric']} {score['mean']:.3f}" for task, score in tasks.items())
         missing = "samples of test" if self.run.data.tasks else "labels"
-        scores = scores or f"no scores, as there are no {missing}"
+        scores = short_scores(self.metrics) or f"no scores, as there are no {missing}"
         return f"Fitted({settings.objective} on {self.run.data.name}, seeds {seeds}: {scores})"
 
     @property

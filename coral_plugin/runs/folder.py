@@ -249,8 +249,8 @@ def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, re
     if os.path.exists(folder / CONFIG):  # noqa: PTH110 - False, not an error, for a name that is too long
         if not resume:
             raise InputError(
-                f"{folder} holds a run already. Add --resume to go on with it, or choose another --output"
-                f"{_or_remove(folder)}."
+                f"{folder} holds a run already. Add --resume (in Python resume=True) to go on with it, or choose "
+                f"another --output{_or_remove(folder)}."
             )
         _refuse_other_run(folder, settings, record)
         scored = [task.name for task in data.tasks] if data.test is not None else []

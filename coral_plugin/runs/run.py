@@ -250,7 +250,7 @@ def run(
                 if method.trains
                 else untrained(build, seed, pick_device(settings.training.device))
             )
-            say(f"seed {seed}: trained; now its probes")
+            say(f"seed {seed}: trained" + ("; now its probes" if can_score(data) else ""))
             results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
             if seed_folder is not None:
                 finish_seed(seed_folder, trained.objective, results[seed])

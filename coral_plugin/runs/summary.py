@@ -134,3 +134,14 @@ def _over_seeds(levels: Scores, scores: list[dict[str, Any]]) -> dict[str, Any]:
     }
     metric = scores[0]["metric"]
     return {"metric": metric, **entry(metric, [score["value"] for score in scores]), "also": also}
+
+
+def short_scores(metrics: Mapping[str, Any]) -> str:
+    """The scores of ``metrics.json`` in a line, each beside raw features and chance; empty where there are none."""
+    raw = metrics.get("raw_features", {}).get("all", {})
+    texts = []
+    for task, score in metrics["tasks"].items():
+        levels = {"raw features": raw.get(task, {}).get("mean"), "chance": score.get("chance")}
+        references = ", ".join(f"{name} {level:.3f}" for name, level in levels.items() if level is not None)
+        texts.append(f"{task} {score['metric']} {score['mean']:.3f}" + (f" ({references})" if references else ""))
+    return "; ".join(texts)

@@ -61,3 +61,16 @@ def test_new_samples_name_the_column_too():
     modalities = from_arrays({"train/a": frame, "train/b": np.ones((6, 2))}).modalities
     with pytest.raises(InputError, match=r"^samples: a holds 1 value .* at \[0, 2\], column 'wind': fill it in"):
         as_split({"a": frame.assign(wind=[np.nan] + [0.0] * 5)}, modalities, "samples")
+
+
+@pytest.mark.parametrize("key", ["label", "Label", "target", "class"])
+def test_labels_under_a_mistyped_key_are_no_modality(key):
+    arrays = {"train/a": np.zeros((8, 2)), f"train/{key}": np.ones((8, 1))}
+    with pytest.raises(InputError, match=f"train/{key} would be read as a modality; labels are called train/labels"):
+        from_arrays(arrays)
+
+
+def test_beside_labels_a_modality_may_be_called_target():
+    values = np.random.default_rng(0).normal(size=(20, 2))
+    data = from_arrays({"train/a": values, "train/target": values, "train/labels": np.arange(20) % 2})
+    assert [modality.name for modality in data.modalities] == ["a", "target"]

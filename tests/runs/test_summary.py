@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coral_plugin.runs.summary import mean_and_std
+from coral_plugin.runs.summary import mean_and_std, short_scores
 
 
 def test_the_deviation_is_that_of_a_sample_and_none_of_one_value():
@@ -15,3 +15,16 @@ def test_the_deviation_is_that_of_a_sample_and_none_of_one_value():
         "std": pytest.approx(np.std(values, ddof=1)),
     }
     assert mean_and_std([0.3]) == {"values": [0.3], "mean": 0.3, "std": None}
+
+
+def test_scores_in_a_line_stand_beside_raw_features_and_chance():
+    metrics = {
+        "tasks": {
+            "step": {"metric": "balanced_accuracy", "mean": 0.854, "chance": 0.5},
+            "speed": {"metric": "mse", "mean": 2.0},
+        },
+        "raw_features": {"all": {"step": {"mean": 0.917}}},
+    }
+    line = "step balanced_accuracy 0.854 (raw features 0.917, chance 0.500); speed mse 2.000"
+    assert short_scores(metrics) == line
+    assert short_scores({"tasks": {}}) == ""
