@@ -85,7 +85,7 @@ def test_values_that_are_not_finite_are_named_as_in_memory(mapped, monkeypatch):
     stored = mapped(arrays)
     assert [start for start, _ in pieces(stored["train/a"])] == list(range(0, 40, 5))
     for version in (arrays, stored):
-        with pytest.raises(InputError, match=r"train/a holds 1 values .* the first \(nan\) at \[17, 1\]"):
+        with pytest.raises(InputError, match=r"train/a holds 1 value .* \(nan\) at \[17, 1\]"):
             from_arrays(version)
 
 
