@@ -74,7 +74,7 @@ def test_a_reader_that_goes_away_is_no_error():
     done = subprocess.run(
         f"{sys.executable} -m coral_plugin.cli.main list | head -1", shell=True, capture_output=True, text=True
     )
-    assert done.stdout == "objectives:\n"
+    assert done.stdout == "objectives (coral list objectives describes them):\n"
     assert "Traceback" not in done.stderr
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -47,10 +48,17 @@ def record(folder):
     return json.loads((folder / "environment.json").read_text())
 
 
+def train_alone(settings, folder, data):
+    torch.set_num_threads(1)
+    run(settings, folder=folder, data=data, quiet=True)
+
+
 @pytest.fixture
 def whole(settings, data, tmp_path):
-    """A run of the same seeds, one after the other."""
-    run(settings, folder=tmp_path / "whole", data=data, quiet=True)
+    """A run of the same seeds, one after the other, in a process that no other test has been in."""
+    process = get_context("spawn").Process(target=train_alone, args=(settings, tmp_path / "whole", data))
+    process.start()
+    process.join()
     return tmp_path / "whole"
 
 
@@ -116,13 +124,15 @@ def test_a_stopped_and_a_killed_run_go_on_to_the_same_bits(arrays, tmp_path, mon
         "--seeds", "41,42",
     ]  # fmt: skip
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
-    assert main([*flags, "--output", str(whole), "--quiet"]) == 0
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    # in a process that no other test has been in, as the others are
+    assert not subprocess.run([sys.executable, "-c", STOPPED, *flags, "--output", whole, "--quiet"], env=env).returncode
     checkpoints = [stopped / f"seed-{seed}" / "last.ckpt" for seed in (41, 42)]
     command = [sys.executable, "-c", STOPPED, *flags, "--output", str(stopped)]
     command += ["--training.checkpoint_seconds=0", "--workers", "2"]
     temporary = tmp_path / "temporary"
     temporary.mkdir()
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(temporary)}
+    env["TMPDIR"] = str(temporary)
     with subprocess.Popen(command, text=True, stderr=subprocess.PIPE, env=env) as process:
         until(lambda: all(map(age, checkpoints)), process)
         process.terminate()
