@@ -104,9 +104,11 @@ def _values(row: ComparedRow, measure: Measure) -> list[float]:
 
 
 def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
-    """Densities of the projected parts of train and test, of each method's first complete seed (COrAL's Figure 5).
+    """Where the parts of each method's first complete seed lie, and the classes of test (as COrAL's Figure 5).
 
-    A run whose weights are on another machine of a cluster is left out, and one whose parts differ in width too.
+    The parts are those behind the projection heads, or the representation itself where a method has no heads. A picture
+    that is newer than its weights stays. Left out are fine-tuned rows, data without a test split, parts of several
+    widths, and runs whose weights are on another machine of a cluster.
 
     Returns:
         ``{caption: PNG file}``.
@@ -119,16 +121,26 @@ def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
             continue
         if read_record(job) is None or not weights.is_file():
             continue
-        data = load_data(open_run(job.folder)[0])
-        if data.test is None:
-            continue
-        objective = load_objective(job.folder, job.seed)
-        train = embed_split(objective, data.train, projected=True)
-        test = embed_split(objective, data.test, projected=True)
-        if len({part.shape[1] for part in train.values()}) == 1:
-            caption = f"{cell}: embeddings, seed {job.seed}"
-            path = folder / PICTURES / slug(caption)
-            title = f"{method_title(job.row)} on {job.column}, seed {job.seed}: embeddings"
-            embedding_density(path, train, test, classes=class_points(objective, data.test, data.tasks), title=title)
-            drawn[caption] = path.with_name(f"{path.name}.png")
+        caption = f"{cell}: embeddings, seed {job.seed}"
+        path = folder / PICTURES / slug(caption)
+        picture = path.with_name(f"{path.name}.png")
+        title = f"{method_title(job.row)} on {job.column}, seed {job.seed}: embeddings"
+        newer = picture.is_file() and picture.stat().st_mtime >= weights.stat().st_mtime
+        if newer or _draw_parts(path, job, title):
+            drawn[caption] = picture
     return drawn
+
+
+def _draw_parts(path: Path, job: Job, title: str) -> bool:
+    """Draw the embeddings of a run, whose parts have to be of one width; returns whether they are."""
+    data = load_data(open_run(job.folder)[0])
+    if data.test is None:
+        return False
+    objective = load_objective(job.folder, job.seed)
+    for projected in (True, False):
+        train = embed_split(objective, data.train, projected=projected)
+        if len({part.shape[1] for part in train.values()}) == 1:
+            test = embed_split(objective, data.test, projected=projected)
+            embedding_density(path, train, test, classes=class_points(objective, data.test, data.tasks), title=title)
+            return True
+    return False

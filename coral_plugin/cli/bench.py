@@ -50,6 +50,10 @@ def main(argv: list[str]) -> int:
         "--scale", choices=("small", "paper"), default="small",
         help="Scale of trifeature: small (32 px, minutes on a CPU) or the papers' (224 px)",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-embeddings", action="store_true",
+        help="Leave out the pictures of embeddings, for which each method's first seed is loaded and embeds once more",
+    )  # fmt: skip
     add_grid_flags(parser, "runs/bench")
     arguments = parser.parse_args(argv)
     _check_named(arguments)
@@ -57,7 +61,8 @@ def main(argv: list[str]) -> int:
 
     grid = _grid(arguments)
     folder = Path(arguments.output)
-    return run_and_report(grid, arguments, folder, folder, partial(PaperNumbers, None))
+    look_up = partial(PaperNumbers, None)
+    return run_and_report(grid, arguments, folder, folder, look_up, embeddings=not arguments.no_embeddings)
 
 
 def _check_named(arguments: Any) -> None:

@@ -66,7 +66,7 @@ def run_and_report(
         folder: Folder of the runs.
         tables: Folder of tables, pictures and report.
         look_up: Function that makes the published numbers which may stand beside ours.
-        embeddings: Whether the densities of the embeddings of the first seed are drawn too.
+        embeddings: Whether the embeddings of the first seed of each method are drawn too.
     """
     from coral_plugin.bench.fingerprints import FINGERPRINTS_FILE
     from coral_plugin.bench.formats import text

@@ -14,7 +14,7 @@ from coral_plugin.cli.main import main
 TINY = [
     "--epochs", "2", "--batch-size", "16", "--device", "cpu", "--set", "training.checkpoint_seconds=0",
     "--set", "network.width=8", "--set", "network.heads=2", "--set", "network.head_hidden=8",
-    "--set", "network.head_output=8", "--set", "probe.kind=knn",
+    "--set", "network.head_output=8", "--set", "probe.kind=knn", "--no-embeddings",
 ]  # fmt: skip
 
 FAKES = """
@@ -105,7 +105,7 @@ def calm(bench, tmp_path_factory):
 @pytest.mark.parametrize("beside", [{}, {"toy": "digits"}])
 def test_a_file_alone_is_read_as_ones_own_arrays_and_named_after_it(coral, npz, monkeypatch, beside):
     grids = []
-    monkeypatch.setattr("coral_plugin.cli.bench.run_and_report", lambda grid, *_: grids.append(grid) or 0)
+    monkeypatch.setattr("coral_plugin.cli.bench.run_and_report", lambda grid, *_, **__: grids.append(grid) or 0)
     datasets = ["--datasets", ",".join(f"{label}={name}" for label, name in beside.items())] if beside else []
     status, _, err = coral("bench", "--objectives", "clip", *datasets, "--data", npz)
     assert (status, err) == (
@@ -175,6 +175,25 @@ def test_a_grid_that_is_killed_goes_on_and_gives_the_same_table(coral, bench, ca
     assert status == 0
     assert "0 run(s) now, 4 before" in err
     assert records(killed) == after
+
+
+@pytest.mark.slow
+def test_the_report_shows_embeddings_which_are_drawn_once(coral, npz, tmp_path):
+    flags = [flag for flag in TINY if flag != "--no-embeddings"]
+    command = ["bench", "--objectives", "clip", "--data", npz, "--seeds", "41", "--output", tmp_path / "out", *flags]
+    assert coral(*command)[0] == 0
+    (picture,) = (tmp_path / "out" / "pictures").glob("clip-on-*-embeddings-seed-41.png")
+    page = (tmp_path / "out" / "report.html").read_text()
+    assert f"clip on {npz.stem}: embeddings, seed 41" in page
+    assert page.count("data:image/png;base64,") == 3  # and scores, training curves
+    drawn = picture.stat().st_mtime_ns
+    assert coral(*command)[0] == 0
+    assert picture.stat().st_mtime_ns == drawn
+    assert (tmp_path / "out" / "report.html").read_text().count("data:image/png;base64,") == 3
+    model = next((tmp_path / "out" / "runs").glob("*/seed-41/model.safetensors"))
+    os.utime(model)  # a run that was trained again
+    assert coral(*command)[0] == 0
+    assert picture.stat().st_mtime_ns > drawn
 
 
 @pytest.mark.slow

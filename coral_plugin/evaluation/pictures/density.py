@@ -66,7 +66,7 @@ def embedding_density(
     for split, parts in planes.items():
         for index, points in enumerate(parts.values()):
             _draw(panels[0], points, colour_of(index), filled=split != _TEST)
-    _finish(panels[0], heads, f"by part: {len(train)} projected parts", _handles(list(train)))
+    _finish(panels[0], heads, "by part", _handles(list(train)))
     data: list[list[Any]] = [
         [part, split, "", *map(float, point)]
         for split, parts in planes.items()
