@@ -87,17 +87,20 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
     p_values = {row_title(r): p for r in methods if (p := r.scores[measure].p_value) is not None}
     if not p_values:
         return
-    differing = [name for name, p in p_values.items() if p < SIGNIFICANT]
-    if not differing:
-        others = "the other method" if len(p_values) == 1 else f"any of the other {len(p_values)} methods"
-        yield f"The corrected test does not separate it from {others}."
-    elif len(differing) == len(p_values):
-        others = differing[0] if len(differing) == 1 else f"all other {len(differing)} methods"
-        yield f"The corrected test separates it from {others} (p < {SIGNIFICANT})."
+    apart = [name for name, p in p_values.items() if p < SIGNIFICANT]
+    close = [name for name in p_values if name not in apart]
+    if not apart:
+        yield f"The corrected test does not separate it from {_listed(close)}."
     else:
-        named = joined(differing) if len(differing) <= _MOST_NAMED else f"{len(differing)} methods"
-        rest = len(p_values) - len(differing)
-        yield f"The corrected test separates it from {named} (p < {SIGNIFICANT}), not from the other {rest}."
+        rest = f", not from {_listed(close)}" if close else ""
+        yield f"The corrected test separates it from {_listed(apart)} (p < {SIGNIFICANT}){rest}."
+    if untested := len(methods) - 1 - len(p_values):
+        count = "1 method has" if untested == 1 else f"{untested} methods have"
+        yield f"{count} too few seeds in common with it for a test."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} methods"
 
 
 def _levels(comparison: Comparison, measure: Measure) -> Iterator[str]:

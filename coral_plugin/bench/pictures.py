@@ -14,8 +14,9 @@ from coral_plugin.evaluation.pictures.classes import class_points
 from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.evaluation.pictures.dots import ReferenceLine, ScorePanel, score_dots
 from coral_plugin.evaluation.pictures.names import data_title, method_title, sentence_case
+from coral_plugin.evaluation.scoring import complete_samples
 from coral_plugin.io.paths import slug
-from coral_plugin.runs.folder import load_objective, open_run
+from coral_plugin.runs.folder import WEIGHTS, load_objective, open_run
 from coral_plugin.runs.run import load_data
 
 PICTURES = "pictures"
@@ -106,9 +107,10 @@ def _values(row: ComparedRow, measure: Measure) -> list[float]:
 def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
     """Where the parts of each method's first complete seed lie, and the classes of test (as COrAL's Figure 5).
 
-    The parts are those behind the projection heads, or the representation itself where a method has no heads. A picture
-    that is newer than its weights stays. Left out are fine-tuned rows, data without a test split, parts of several
-    widths, and runs whose weights are on another machine of a cluster.
+    The parts are those behind the projection heads, or the representation itself where a method has no heads, of the
+    samples that have every modality. A picture that stands already stays: it has the run's identity in its name. Left
+    out are fine-tuned rows, data without a test split, parts of several widths, and runs whose weights are on another
+    machine of a cluster.
 
     Returns:
         ``{caption: PNG file}``.
@@ -116,17 +118,16 @@ def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
     drawn: dict[str, Path] = {}
     for job in jobs:
         cell = f"{job.row} on {job.column}{f' ({job.condition})' if job.condition else ''}"
-        weights = job.folder / f"seed-{job.seed}" / "model.safetensors"
+        weights = job.folder / f"seed-{job.seed}" / WEIGHTS
         if job.finetune is not None or any(caption.startswith(f"{cell}:") for caption in drawn):
             continue
         if read_record(job) is None or not weights.is_file():
             continue
         caption = f"{cell}: embeddings, seed {job.seed}"
-        path = folder / PICTURES / slug(caption)
+        path = folder / PICTURES / slug(f"{caption} {job.identity[:8]}")  # not that of another run of this name
         picture = path.with_name(f"{path.name}.png")
         title = f"{method_title(job.row)} on {job.column}, seed {job.seed}: embeddings"
-        newer = picture.is_file() and picture.stat().st_mtime >= weights.stat().st_mtime
-        if newer or _draw_parts(path, job, title):
+        if picture.is_file() or _draw_parts(path, job, title):
             drawn[caption] = picture
     return drawn
 
@@ -134,13 +135,14 @@ def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
 def _draw_parts(path: Path, job: Job, title: str) -> bool:
     """Draw the embeddings of a run, whose parts have to be of one width; returns whether they are."""
     data = load_data(open_run(job.folder)[0])
-    if data.test is None:
+    train, test = complete_samples(data.train), data.test and complete_samples(data.test)
+    if train is None or test is None:
         return False
     objective = load_objective(job.folder, job.seed)
     for projected in (True, False):
-        train = embed_split(objective, data.train, projected=projected)
-        if len({part.shape[1] for part in train.values()}) == 1:
-            test = embed_split(objective, data.test, projected=projected)
-            embedding_density(path, train, test, classes=class_points(objective, data.test, data.tasks), title=title)
+        parts = embed_split(objective, train, projected=projected)
+        if len({part.shape[1] for part in parts.values()}) == 1:
+            of_test = embed_split(objective, test, projected=projected)
+            embedding_density(path, parts, of_test, classes=class_points(objective, test, data.tasks), title=title)
             return True
     return False

@@ -24,7 +24,7 @@ from coral_plugin.bench.page import EMBEDDINGS
 from coral_plugin.bench.pictures import PICTURES
 from coral_plugin.bench.ranking import ranked
 from coral_plugin.bench.report import TABLE_FILE, write_report
-from coral_plugin.errors import InputError
+from coral_plugin.errors import CoralError, InputError
 from coral_plugin.io.files import read_json
 from coral_plugin.runs.folder import ENVIRONMENT
 
@@ -82,6 +82,8 @@ def _understood(folder: Path, read: Callable[[Mapping[str, Any]], _Read], stored
     """What ``read`` makes of a table; an error in one line where it is damaged."""
     try:
         return read(stored)
+    except CoralError:
+        raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(
             f"{folder / TABLE_FILE} is damaged ({type(error).__name__}: {error}); take it from a complete record."

@@ -84,10 +84,9 @@ def run_and_report(
     finished = run_grid(grid, folder, engine)
     finished = _with_costs(finished, folder, measure=arguments.cost, quiet=arguments.quiet)
     pictures = {TRAINING: draw_training(tables, finished.jobs)}
-    if embeddings:
-        pictures[EMBEDDINGS] = draw_embeddings(tables, finished.jobs)
-    pictures = {section: drawn for section, drawn in pictures.items() if drawn}
     written = write_report(tables, finished.comparison, look_up, pictures)
+    if embeddings and (drawn := draw_embeddings(tables, finished.jobs)):  # the tables stand, whatever becomes of these
+        written = write_report(tables, finished.comparison, look_up, {**pictures, EMBEDDINGS: drawn})
     if arguments.record:
         leave = shutil.ignore_patterns(RUNS_FOLDER, FINGERPRINTS_FILE)
         shutil.copytree(tables, arguments.record, ignore=leave, dirs_exist_ok=True)

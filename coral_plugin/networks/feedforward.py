@@ -1,9 +1,9 @@
 """The feed-forward of a transformer layer, computed for a few steps at a time so that its hidden layer stays in cache.
 
-The hidden layer is 50 times as wide as the steps of the papers' affect data (2048 to 40): written to memory and read
-again by every operation it costs as much as the multiplications do. Here 256 steps go through both linear maps before
-the next ones, nothing of the hidden layer is kept but a bit per value for dropout, and the backward pass computes it
-again: one multiplication of seven more, for a thirtieth of the memory.
+The hidden layer is 50 times as wide as the steps of the papers' affect data (2048 to 40). Here 256 steps go through
+both linear maps before the next ones, nothing of the hidden layer is kept but a bit per value for dropout, and the
+backward pass computes it again. What the cache saves pays for that: a training step on MOSI's shapes takes as long as
+with the plain operations, and 0.9 GiB in place of 1.6 (benchmarks/RESULTS.md).
 """
 
 from __future__ import annotations

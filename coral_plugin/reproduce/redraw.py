@@ -8,7 +8,7 @@ from pathlib import Path
 
 from coral_plugin.bench.report import TABLE_FILE
 from coral_plugin.bench.stored import redraw
-from coral_plugin.errors import InputError
+from coral_plugin.errors import CoralError, InputError
 from coral_plugin.evaluation.pages.model import REPORT_FILE
 from coral_plugin.evaluation.pictures.parts import missing_dots, part_dots
 from coral_plugin.evaluation.pictures.run import draw_run_pictures
@@ -38,6 +38,8 @@ def redraw_folder(folder: Path) -> list[Path]:
     """
     try:
         drawn = sorted(set(_redraw(folder)))
+    except CoralError:
+        raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"A record in {folder} is damaged ({type(error).__name__}: {error}).") from error
     if not drawn:

@@ -45,7 +45,7 @@ class Fitted:
         ...     arrays[f"{split}/labels"] = labels
         >>> fitted: Fitted = fit(arrays, "concat_raw", seeds=41, quiet=True)
         >>> fitted
-        Fitted(concat_raw on arrays, seeds 41: label balanced_accuracy 1.000)
+        Fitted(concat_raw on arrays, seeds 41: label balanced_accuracy 1.000 (raw features 1.000, chance 0.500))
         >>> fitted.metrics["tasks"]["label"]["mean"]
         1.0
         >>> fitted.embed({"wave": arrays["test/wave"]}).shape  # without the body: 8 * 3 values, and 2 zeros

@@ -231,7 +231,7 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool, **more: int) -> None:
+def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool, **more: int | str) -> None:
     """Write settings, record of the data and environment, with ``more`` in it, of a run before it begins.
 
     Raises:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import CoralError, InputError
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pages.model import (
     REPORT_FILE,
@@ -85,6 +85,8 @@ def write_run_report(folder: Path) -> Path:
     environment = read_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).is_file() else {}
     try:
         text = run_page(folder, settings, record, metrics, environment).html()
+    except CoralError:
+        raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise InputError(f"{folder} is damaged ({type(error).__name__}: {error}); train the run again.") from error
     path = folder / REPORT_FILE

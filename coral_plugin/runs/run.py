@@ -42,6 +42,8 @@ from coral_plugin.runs.settings import RunSettings
 from coral_plugin.runs.start import check_run, data_lines, training_line
 from coral_plugin.runs.summary import summarise
 from coral_plugin.runs.workers import (
+    begun,
+    check_workers,
     choose_workers,
     entries,
     raise_failures,
@@ -185,14 +187,9 @@ def run(
     split = data.train if on_labels else data.unlabelled
     if measured := method.trains and outside is None:
         device = pick_device(settings.training.device)
-        memory = check_step(
-            build,
-            split,
-            settings.training,
-            device,
-            lines.append,
-            always=not quiet or (workers != 1 and len(settings.seeds) > 1),
-        )
+        always = not quiet or (workers != 1 and len(settings.seeds) > 1)
+        memory = check_step(build, split, settings.training, device, lines.append, always=always)
+        check_workers(workers, settings, memory)
         steps = len(BatchLoader(split, settings.training.batch_size, settings.seeds[0], samples=samples))
         lines.append(training_line(settings, samples, steps, parameters, memory))
     train_seed = partial(
@@ -213,7 +210,7 @@ def run(
         if outside is None and folder is not None:
             holding.enter_context(held(folder))
             recorded = recorded_workers(folder) if resume else None
-            prepare_folder(folder, settings, data, resume, **entries(recorded))
+            prepare_folder(folder, settings, data, resume, **entries(recorded), **(begun(folder) if resume else {}))
         for line in lines:
             say(line)
         if outside is not None:

@@ -36,6 +36,7 @@ from coral_plugin.training.signals import Interrupted
 _SHORT = 60.0  # seconds of all trainings, below which the start of processes is not worth while
 _GAIN = 0.9  # greatest share of the time for which processes are started
 _ROOM = 0.8  # share of the memory that trainings side by side may take
+_SERIAL = "one after the other"
 
 
 def recorded_workers(folder: Path | None) -> Workers | None:
@@ -53,6 +54,12 @@ def recorded_workers(folder: Path | None) -> Workers | None:
 def entries(workers: Workers | None) -> dict[str, int]:
     """What ``environment.json`` holds of them."""
     return {} if workers is None else {"workers": workers.count, "threads": workers.threads}
+
+
+def begun(folder: Path) -> dict[str, str]:
+    """Entry ``when`` of the ``environment.json`` of a run that goes on: the time at which it began."""
+    record = read_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).is_file() else {}
+    return {"when": record["when"]} if isinstance(record, dict) and "when" in record else {}
 
 
 def record_workers(folder: Path, workers: Workers) -> None:
@@ -84,13 +91,10 @@ def choose_workers(
         say: Function that gets the line.
 
     Raises:
-        InputError: so many cannot be trained at a time.
         Interrupted: a signal came while steps were measured.
     """
     seeds, threads = len(settings.seeds), torch.get_num_threads()
     alone = Workers(1, threads)
-    if workers is not None and workers < 1:
-        raise InputError(f"workers must be at least 1, got {workers}.")
     if recorded is not None and workers in (None, recorded.count):
         if recorded.count > 1:
             say(f"seeds: {_at_a_time(recorded)}, as the run began")
@@ -98,13 +102,10 @@ def choose_workers(
     if workers == 1 or seeds == 1:
         return alone
     if settings.training.devices > 1:
-        if workers is not None:
-            raise InputError("--workers and training.devices both start processes; leave one of them at 1.")
         return alone
     gpus = visible_gpus(settings.training.device)
     if workers is not None:
         count = min(workers, seeds)
-        _refuse_memory(count, memory, max(1, len(gpus)))
         chosen = Workers(count, max(1, threads // count))
         say(f"seeds: {_at_a_time(chosen)}")
         return chosen
@@ -120,9 +121,6 @@ def choose_workers(
     return chosen
 
 
-_SERIAL = "one after the other"
-
-
 def _at_a_time(workers: Workers) -> str:
     return f"{workers.count} at a time, {workers.threads} thread{'' if workers.threads == 1 else 's'} each"
 
@@ -136,12 +134,13 @@ def _measured(
         return alone, "there is one thread"
     if settings.training.compile:
         return alone, "compiling takes too long to be measured; --workers N trains N at a time"
-    chosen = divide(len(seeds), alone.threads)
+    fits = len(seeds)
     if memory is not None:
-        fits = int((_ROOM * memory.available - machine.resident()) / memory.need)
-        chosen = divide(min(len(seeds), fits), alone.threads) if fits < chosen.count else chosen
-    if chosen.count < 2:
+        fits = min(fits, int((_ROOM * memory.available - machine.resident()) / memory.need))
+    if fits < 2:
         return alone, "two at a time do not fit into memory"
+    chosen = divide(len(seeds), alone.threads)
+    chosen = divide(fits, alone.threads) if fits < chosen.count else chosen
     try:
         measured = time_here(train_seed, seeds[0])
         if measured is None or len(seeds) * steps * measured[0] < _SHORT:
@@ -163,9 +162,22 @@ def _measured(
     return alone, f"{chosen.count} at a time would take {times}"
 
 
-def _refuse_memory(count: int, memory: StepMemory | None, devices: int) -> None:
-    """Refuse trainings that do not fit side by side into the memory of the machine, or of each of the GPUs."""
-    if memory is not None and (need := -(-count // devices) * memory.need) > memory.available:
+def check_workers(workers: int | None, settings: RunSettings, memory: StepMemory | None) -> None:
+    """Refuse what the user wants of :func:`choose_workers` and cannot have; called before anything is written.
+
+    Raises:
+        InputError: fewer than one at a time, processes within processes, or more than fit into the memory of the
+            machine, or of each of its GPUs.
+    """
+    if workers is None or workers == 1:
+        return
+    if workers < 1:
+        raise InputError(f"workers must be at least 1, got {workers}.")
+    count = min(workers, len(settings.seeds))
+    if count > 1 and settings.training.devices > 1:
+        raise InputError("--workers and training.devices both start processes; leave one of them at 1.")
+    devices = max(1, len(visible_gpus(settings.training.device)))
+    if count > 1 and memory is not None and (need := -(-count // devices) * memory.need) > memory.available:
         raise InputError(
             f"--workers {count}: the trainings take about {need / 2**30:.1f} GiB of memory, and {memory.owner} has "
             f"{memory.available / 2**30:.1f}; take at most {int(memory.available / memory.need) * devices}."

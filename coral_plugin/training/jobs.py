@@ -9,7 +9,7 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from coral_plugin.errors import one_line
+from coral_plugin.errors import MachineError, one_line
 from coral_plugin.training.settings import TrainingSettings
 
 JOB = "job.pickle"
@@ -38,14 +38,20 @@ def write_job(folder: Path, job: Any, threads: int, settings: TrainingSettings |
         settings: Settings of processes that form one group; None for processes that know nothing of each other.
 
     Raises:
+        MachineError: there is no room for it.
         UnsendableError: the job cannot be pickled.
     """
-    with (folder / JOB).open("wb") as file:
-        pickle.dump((sys.path, threads, settings), file)
-        try:
+    try:
+        with (folder / JOB).open("wb") as file:
+            pickle.dump((sys.path, threads, settings), file)
             _Pickler(file).dump(job)
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
-            raise UnsendableError(one_line(error, 120)) from error
+    except OSError as error:
+        raise MachineError(
+            f"{folder}: the data cannot be written for other processes ({error.strerror}); set TMPDIR to a folder with "
+            "more room, or train one after the other (--workers 1)."
+        ) from error
+    except Exception as error:  # the objects are the user's, and may raise anything while they are pickled
+        raise UnsendableError(one_line(error, 120)) from error
 
 
 def task_path(folder: Path, rank: int) -> Path:

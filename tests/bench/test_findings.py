@@ -32,7 +32,7 @@ CLEAR, CLOSE = (0.8, 0.81, 0.82), (0.8, 0.7, 0.9)
             {"coral": CLOSE, "b": (0.79, 0.75, 0.8)},
             [
                 BEST.format("80.0 ± 10.0"),
-                "The corrected test does not separate it from the other method.",
+                "The corrected test does not separate it from b.",
                 "Chance 10.0 %.",
             ],
         ),
@@ -40,7 +40,23 @@ CLEAR, CLOSE = (0.8, 0.81, 0.82), (0.8, 0.7, 0.9)
             {"coral": CLEAR, "b": (0.5, 0.52, 0.5), "c": (0.79, 0.8, 0.82)},
             [
                 BEST.format("81.0 ± 1.0"),
-                "The corrected test separates it from b (p < 0.05), not from the other 1.",
+                "The corrected test separates it from b (p < 0.05), not from c.",
+                "Chance 10.0 %.",
+            ],
+        ),
+        (
+            {"coral": CLEAR, **dict.fromkeys("cdefg", (0.79, 0.8, 0.82)), "b": (0.5, 0.52, 0.5)},
+            [
+                BEST.format("81.0 ± 1.0"),
+                "The corrected test separates it from b (p < 0.05), not from 5 methods.",
+                "Chance 10.0 %.",
+            ],
+        ),
+        (
+            {"coral": CLEAR, "b": (0.5, 0.52, 0.5), "c": (0.4, 0.42, 0.41)},
+            [
+                BEST.format("81.0 ± 1.0"),
+                "The corrected test separates it from b and c (p < 0.05).",
                 "Chance 10.0 %.",
             ],
         ),

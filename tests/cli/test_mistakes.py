@@ -91,6 +91,7 @@ def test_a_gpu_that_is_not_there_is_answered_too(coral, tmp_path, monkeypatch):
     status, _, err = coral(*DIGITS, "--device", "cuda", "--output", tmp_path / "run")
     assert (status, err.count("\n")) == (2, 1)
     assert "take --device cpu or auto" in err
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_without_rights_is_answered_too(coral, tmp_path, monkeypatch):

@@ -2,6 +2,8 @@
 
 from functools import partial
 
+import pytest
+
 from coral_plugin.bench.report import write_report
 from coral_plugin.reproduce.protocol import PaperNumbers
 
@@ -33,6 +35,17 @@ def test_a_run_and_a_comparison_have_a_report(coral, npz, flags, tmp_path, compa
     (bench / "report.html").unlink()
     assert coral("report", bench) == (0, f"{bench / 'report.html'}\n", "")
     assert (bench / "report.html").read_text() == page
+
+
+@pytest.mark.parametrize("command", ["report", "redraw"])
+def test_a_run_that_is_not_finished_says_so(coral, npz, flags, tmp_path, command):
+    run = tmp_path / "run"
+    assert coral("train", "--dataset", "arrays", "--data", npz, "--output", run, *flags)[0] == 0
+    (run / "metrics.json").unlink()
+    status, _, err = coral(command, run)
+    assert (status, err.count("\n")) == (2, 1)
+    assert err.startswith(f"coral: {run} is a run that is not finished")
+    assert "--resume" in err
 
 
 def test_another_folder_is_refused(coral, tmp_path):

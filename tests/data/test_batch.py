@@ -77,10 +77,14 @@ def test_what_is_computed_once_is_kept_for_this_batch_and_these_values(batch):
     batch.select(["table"]).once("sum", batch["table"], compute)
     batch.with_values(dict(batch)).once("sum", batch["table"], compute)
     assert len(calls) == 4
+    # other values of the same shape, which nobody has changed either
+    batch.once("sum", batch["table"].clone(), compute)
+    batch.once("sum", batch["table"], compute)
+    assert len(calls) == 6
     batch["table"].add_(1)
     assert batch.once("sum", batch["table"], compute) == batch["table"].sum()
     assert batch.once("sum", batch["table"].clone(), compute) is not first
-    assert len(calls) == 6
+    assert len(calls) == 8
 
 
 def test_values_whose_changes_torch_does_not_count_are_not_kept():

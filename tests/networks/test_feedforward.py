@@ -44,6 +44,14 @@ def test_gradient_with_dropout_against_finite_differences(layers, monkeypatch):
     assert torch.autograd.gradcheck(seeded, (x, *(p for layer in layers for p in layer.parameters())))
 
 
+def test_every_piece_has_a_mask_of_its_own(monkeypatch):
+    monkeypatch.setattr(feedforward, "_CACHED", 8 * 64)
+    torch.manual_seed(3)
+    first, second = nn.Linear(3, 64), nn.Linear(64, 3)
+    out = feed_forward(torch.randn(1, 3).expand(16, 3), first, second, 0.5)
+    assert not torch.equal(out[:8], out[8:])
+
+
 def test_expectation_with_dropout_is_the_output_without():
     torch.manual_seed(2)
     first, second = nn.Linear(3, 64), nn.Linear(64, 3)

@@ -38,6 +38,7 @@ def test_groups_have_samples_within_a_factor_of_two_and_fewer_pairs_of_steps():
     groups = Packing(PADDING).groups
     assert [tuple(group.padding.shape) for group in groups] == [(3, 16), (1, 8), (4, 4)]
     assert sum(group.padding.shape[0] * group.padding.shape[1] ** 2 for group in groups) < 8 * 16**2 / 2
+    assert [tuple(group.padding.shape) for group in Packing(PADDING, in_groups=False).groups] == [(8, 16)]
 
 
 def test_padding_inside_a_sample_is_padding():

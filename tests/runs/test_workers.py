@@ -215,10 +215,12 @@ MEMORY = StepMemory(2.0**30, 0.0, 2, 0, 32 * 2**30, "this machine")
 def choose(settings, monkeypatch):
     """``choose(...)`` without a training; steps take 1 s alone, and ``together`` side by side."""
 
-    def call(asked=None, recorded=None, *, together=1.0, steps=1000, threads=2, memory=MEMORY, chosen=settings):
+    def call(
+        asked=None, recorded=None, *, together=1.0, steps=1000, threads=2, memory=MEMORY, chosen=settings, resident=0
+    ):
         said = []
         monkeypatch.setattr(W.torch, "get_num_threads", lambda: threads)
-        monkeypatch.setattr(W.machine, "resident", lambda: 0)
+        monkeypatch.setattr(W.machine, "resident", lambda: resident)
         monkeypatch.setattr(W, "time_here", lambda *_: (1.0, 7))
         monkeypatch.setattr(W, "time_together", lambda *_: (together, 5.0))
         return W.choose_workers(asked, recorded, chosen, steps, print, memory, said.append), said
@@ -235,6 +237,14 @@ def choose(settings, monkeypatch):
         ({"threads": 1}, (1, 1), "one after the other: there is one thread"),
         ({"memory": replace(MEMORY, fixed=10 * 2.0**30)}, (2, 1), "2 at a time"),
         ({"memory": replace(MEMORY, fixed=20 * 2.0**30)}, (1, 2), "one after the other: two at a time do not fit"),
+        # two of 14 GiB and a GiB of a step each are more than 0.8 of 32 GiB, and so are two of 11 beside 8 in use
+        ({"memory": replace(MEMORY, fixed=14 * 2.0**30)}, (1, 2), "one after the other: two at a time do not fit"),
+        ({"memory": replace(MEMORY, fixed=28 * 2.0**30)}, (1, 2), "one after the other: two at a time do not fit"),
+        (
+            {"memory": replace(MEMORY, fixed=10 * 2.0**30), "resident": 8 * 2**30},
+            (1, 2),
+            "one after the other: two at a time do not fit",
+        ),
         ({"asked": 2, "together": 9.0}, (2, 1), "2 at a time, 1 thread each"),
         ({"asked": 9, "threads": 8}, (3, 2), "3 at a time, 2 threads each"),
         ({"asked": 1}, (1, 2), None),
@@ -256,15 +266,19 @@ def test_the_last_few_seeds_of_five_take_less(choose, settings):
     assert "about 42 min in place of 83 min" in said[0]  # three for 1500 s, then two for 1000 s, and two starts
 
 
-def test_what_cannot_be_side_by_side_is_refused(choose, settings):
+def test_what_cannot_be_side_by_side_is_refused(choose, settings, data, tmp_path):
     with pytest.raises(InputError, match=r"--workers 3: the trainings take about 60.0 GiB .*take at most 1\."):
-        choose(3, memory=replace(MEMORY, fixed=20 * 2.0**30))
+        W.check_workers(3, settings, replace(MEMORY, fixed=20 * 2.0**30))
     together = replace(settings, training=replace(settings.training, devices=2))
     with pytest.raises(InputError, match=r"--workers and training.devices both start processes"):
-        choose(2, chosen=together)
-    assert choose(chosen=together)[0].count == 1
+        W.check_workers(2, together, MEMORY)
     with pytest.raises(InputError, match="workers must be at least 1, got 0"):
-        choose(0)
+        run(settings, folder=tmp_path / "run", data=data, quiet=True, workers=0)
+    assert not (tmp_path / "run").exists()
+    assert choose(chosen=together)[0].count == 1
+    chosen, said = choose(chosen=replace(settings, training=replace(settings.training, compile=True)))
+    assert chosen.count == 1
+    assert said[0].startswith("seeds: one after the other: compiling takes too long")
 
 
 def test_gpus_are_shared_out(choose, settings, monkeypatch):

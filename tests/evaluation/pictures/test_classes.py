@@ -24,8 +24,12 @@ def drawn(axes):
 
 def test_every_class_has_a_colour_and_shape_of_its_own(axes):
     labels = np.repeat(np.arange(12), 3)
-    draw_classes(axes, np.random.default_rng(0).normal(size=(36, 2)), labels, NAMES)
+    plane = np.random.default_rng(0).normal(size=(36, 2))
+    draw_classes(axes, plane, labels, NAMES)
     assert drawn(axes) == {f"class {i}": 3 for i in range(12)}
+    for points in axes.collections:
+        members = labels == NAMES.index(points.get_label())
+        np.testing.assert_allclose(np.sort(points.get_offsets(), axis=0), np.sort(plane[members], axis=0))
     styles = {(tuple(p.get_facecolor()[0]), p.get_paths()[0].vertices.shape) for p in axes.collections}
     assert len(styles) == 12
 

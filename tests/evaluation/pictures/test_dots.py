@@ -3,8 +3,10 @@
 import subprocess
 import sys
 from itertools import combinations
+from statistics import fmean, stdev
 
 import pytest
+from matplotlib.colors import to_hex
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
@@ -70,6 +72,23 @@ def test_the_best_is_on_top_and_the_title_counts_seeds(drawn):
     assert row_names(drawn({"label": panel()}, best_first=False).axes[0]) == list(ROWS)
 
 
+def test_seeds_mean_and_interval_stand_at_their_values_in_the_row_of_their_name(drawn):
+    axes = drawn({"label": panel()}).axes[0]
+    places = dict(zip(row_names(axes), axes.get_yticks(), strict=True))
+    for name, values in ROWS.items():
+        percent = [100 * value for value in values]
+        seeds, mean = sorted(
+            (c.get_offsets() for c in axes.collections if abs(c.get_offsets()[0, 1] - places[name]) < 0.5),
+            key=lambda offsets: -len(offsets),
+        )
+        assert list(seeds[:, 0]) == pytest.approx(percent)
+        assert list(mean[0]) == pytest.approx([fmean(percent), places[name]])
+        (interval,) = (
+            list(line.get_xdata()) for line in axes.lines if list(line.get_ydata()) == [places[name], places[name]]
+        )
+        assert interval == pytest.approx([fmean(percent) - stdev(percent), fmean(percent) + stdev(percent)])
+
+
 def test_an_error_is_sorted_the_other_way_and_its_axis_says_so(drawn):
     axes = drawn({"ee": panel({"a": [3e-4], "b": [1e-4], "c": [2e-4]}, MSE, unit=1e-4)}).axes[0]
     assert row_names(axes) == ["b", "c", "a"]
@@ -121,8 +140,14 @@ def test_levels_of_chance_by_row_stand_from_0_to_100(drawn):
 def test_colours_of_raw_features_and_seeds_that_count(drawn):
     figure = drawn({"label": panel({"all parts": [0.9, 0.8], "raw: a": [0.5]}, kinds={"raw: a": "raw features"})})
     assert figure.get_suptitle().endswith(", 2 seeds")
-    colours = {tuple(dots_of_row.get_facecolor()[0]) for dots_of_row in figure.axes[0].collections}
-    assert len({colour[:3] for colour in colours}) == 2
+    axes = figure.axes[0]
+    places = dict(zip(axes.get_yticks(), row_names(axes), strict=True))
+    colours = {}
+    for points in axes.collections:
+        nearest = min(places, key=lambda place: abs(place - points.get_offsets()[0, 1]))
+        colours[places[nearest]] = to_hex(points.get_facecolor()[0])
+    assert colours["raw: a"] == dots._LINES["raw features"]["color"].lower()
+    assert colours["all parts"] != colours["raw: a"]
 
 
 MANY = {f"a rather long name of a method, number {i}": [i / 14, i / 14 + 0.01] for i in range(14)}

@@ -12,12 +12,16 @@ from .test_run import result, scores
 
 def test_part_dots(tmp_path, check_picture):
     tasks = {"label": scores([0.6, 0.8], chance=0.5), "genres": scores([0.3], "weighted_f1"), "x": scores([9.0], "mse")}
-    part_dots(tmp_path / "parts", result(tasks))
+    content = result(tasks)
+    content["parts"]["shared"] = {**tasks, "label": scores([0.5, 0.7], chance=0.5)}
+    content["raw_features"]["all"] = {**tasks, "label": scores([0.4, 0.3], chance=0.5)}
+    part_dots(tmp_path / "parts", content)
     rows = check_picture(tmp_path / "parts")
     assert {row["score"] for row in rows} == set(tasks)
-    values = [(row["row"], row["kind"], float(row["value"])) for row in rows if row["score"] == "label"]
-    assert [name for name, _, _ in values] == [*["all parts"] * 2, *["shared"] * 2, *["raw: all"] * 2, "chance"]
-    assert values[:2] == [("all parts", "row", 0.6), ("all parts", "row", 0.8)]
+    values = [(row["row"], float(row["value"])) for row in rows if row["score"] == "label"]
+    expected = {"all parts": [0.6, 0.8], "shared": [0.5, 0.7], "raw: all": [0.4, 0.3], "chance": [0.5]}
+    assert values == [(name, value) for name, numbers in expected.items() for value in numbers]
+    assert [row["kind"] for row in rows if row["row"] == "all parts" and row["score"] == "label"] == ["row", "row"]
 
 
 def test_parts_without_tasks_are_refused(tmp_path):

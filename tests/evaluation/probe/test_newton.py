@@ -6,6 +6,7 @@ from sklearn.datasets import load_digits
 
 from coral_plugin.data.task import Task
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.probe import logistic, newton, prepared
 from coral_plugin.evaluation.probe.logistic import (
     labels_path,
     logistic_path,
@@ -66,18 +67,25 @@ def test_problems_do_not_disturb_each_other():
 
 
 @pytest.mark.parametrize("wide", [False, True])
-def test_samples_that_are_shared_are_the_samples_themselves(wide):
+def test_samples_that_are_shared_are_the_samples_themselves(wide, monkeypatch):
     """A fit on the first rows of prepared samples is the fit on these samples alone; so are its predictions."""
+    monkeypatch.setattr(prepared, "_BLOCK", 50)  # several blocks of columns and of rows
+    monkeypatch.setattr(newton, "_MANY_ROWS", 32)
     x, y = samples(90, 120 if wide else 15, 3)
+    x = x + np.arange(x.shape[1])  # a mean of its own in each column
     rows = PreparedSamples(x)
     both = (logistic_path(part, y[:60], [0.01, 1.0], classes=3, max_iterations=500) for part in (rows[:60], x[:60]))
     for shared, alone in zip(*both, strict=True):
         np.testing.assert_allclose(shared(x[60:]), alone(x[60:]), atol=2e-3)
         np.testing.assert_allclose(shared(rows[60:]), shared(x[60:]), atol=1e-6)
     # the last fit of a probe starts from the fit on fewer samples, and ends where it would from zero
+    starts = []
+    solve = logistic.minimise
+    monkeypatch.setattr(logistic, "minimise", lambda *a, **k: starts.append(np.abs(a[3]).max()) or solve(*a, **k))
     (warm,) = logistic_path(rows, y, [1.0], classes=3, max_iterations=500)
     (cold,) = logistic_path(x, y, [1.0], classes=3, max_iterations=500)
     np.testing.assert_allclose(warm(x), cold(x), atol=2e-3)
+    assert starts[0] > 0 == starts[1]
 
 
 def test_both_solvers_find_the_same_models():

@@ -148,17 +148,22 @@ def test_a_folded_normalisation_equals_the_layers_one_by_one(training, size):
     torch.testing.assert_close(*gradients)
 
 
-def test_float32_folds_within_rounding_and_half_precision_does_not_fold(monkeypatch):
+def test_float32_folds_within_rounding_and_half_precision_does_not_fold():
     torch.manual_seed(0)
     encoder = SmallConv(image(3, 32, 32), 40, orientations=3)
     x = torch.rand(8, 3, 32, 32)
+    calls = []
+    encoder.net[1].register_forward_hook(lambda *_: calls.append(0))
     folded = encoder(x)
+    assert not calls  # the normalisation is in the weights of the convolution
     encoder.folded = False
     torch.testing.assert_close(folded, encoder(x), rtol=1e-4, atol=1e-5)
+    assert len(calls) == 1
     with torch.autocast("cpu", dtype=torch.bfloat16):
         plain = encoder(x)
         encoder.folded = True
         assert torch.equal(encoder(x), plain)
+    assert len(calls) == 3
 
 
 def test_shapes_alone_are_computed_on_the_meta_device():
