@@ -10,11 +10,13 @@ from typing import Any
 
 from coral_plugin.cli.flags import CommandParser, positive, split_pair
 from coral_plugin.errors import InputError, UnknownNameError, short
-from coral_plugin.registry import OBJECTIVES, closest
+from coral_plugin.registry import DATASETS, OBJECTIVES, Registry, closest
 
 # (name of a method or data set, or ""; "group.key"; value)
 Setting = tuple[str, str, Any]
 ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
+# words that are read as the value of a switch where they stand behind it; 0 and 1 are refused as values
+_VALUES_OF_SWITCHES = {"true", "false", "yes", "no", "on", "off", "0", "1"}
 # flags of --help: options of the parser beside the setting; what has no type is read as YAML
 _SHORT: dict[tuple[str, ...], tuple[str, dict[str, Any]]] = {
     ("--epochs",): (
@@ -100,8 +102,9 @@ def keys_by_name(classes: Mapping[str, type] | None = None) -> dict[str, str]:
     """
     from coral_plugin.runs.settings import SHARED_CLASSES, WITHOUT_GROUP
 
-    of_methods = [("method", classes["method"])] if classes else _of_methods()
-    groups = [*SHARED_CLASSES.items(), *of_methods, *([("source", classes["source"])] if classes else [])]
+    of_methods = [classes["method"]] if classes else _settings_of(OBJECTIVES)
+    groups = [*SHARED_CLASSES.items(), *(("method", cls) for cls in of_methods)]
+    groups += [("source", classes["source"])] if classes else []
     names = {name: name for name in WITHOUT_GROUP}
     for group, cls in groups:
         for field in dataclasses.fields(cls):
@@ -109,10 +112,9 @@ def keys_by_name(classes: Mapping[str, type] | None = None) -> dict[str, str]:
     return names
 
 
-def _of_methods() -> Iterator[tuple[str, type]]:
-    for name in OBJECTIVES.names():
-        if OBJECTIVES.fault(name) is None:
-            yield "method", OBJECTIVES.get(name).Settings
+def _settings_of(registry: Registry) -> list[type]:
+    """The settings classes of every method or data set that imports."""
+    return [registry.get(name).Settings for name in registry.names() if registry.fault(name) is None]
 
 
 def setting_key(text: str, classes: Mapping[str, type] | None = None) -> str:
@@ -216,8 +218,9 @@ def _as_assignments(parser: CommandParser, words: Sequence[str]) -> Iterator[str
             yield word
         else:
             if not equals:
-                alone = not rest or rest[0].startswith("--")
-                value = ("true" if _is_switch(key, parser.classes) else "") if alone else rest.pop(0)
+                after = rest[0] if rest and not rest[0].startswith("--") else ""
+                alone = _is_switch(key, parser.classes) and after.casefold() not in _VALUES_OF_SWITCHES
+                value = "true" if alone else after and rest.pop(0)
             if not value:
                 raise InputError(f"{flag} needs a value.")
             yield f"--set={key}={value}"
@@ -232,8 +235,11 @@ def _is_switch(key: str, classes: Mapping[str, type] | None) -> bool:
     from coral_plugin.runs.settings import SHARED_CLASSES
 
     group, _, name = key.partition(".")
-    fields = dataclasses.fields(cls) if (cls := (classes or SHARED_CLASSES).get(group)) else ()
-    return any(field.name == name and isinstance(field.default, bool) for field in fields)
+    known = classes or SHARED_CLASSES
+    registry = {"method": OBJECTIVES, "source": DATASETS}.get(group)
+    candidates = [known[group]] if group in known else _settings_of(registry) if registry else []
+    fields = [field for cls in candidates for field in dataclasses.fields(cls) if field.name == name]
+    return bool(fields) and all(isinstance(field.default, bool) for field in fields)
 
 
 def _flags_of_settings(parser: CommandParser) -> list[str]:

@@ -40,6 +40,11 @@ def parser():
         ("--compile --epochs 2", {"training.compile": True, "training.epochs": 2}),
         ("--deterministic", {"training.deterministic": True}),
         ("--deterministic false", {"training.deterministic": False}),
+        ("--deterministic off", {"training.deterministic": False}),
+        ("--copy-unique", {"method.copy_unique": True}),
+        ("--copy-unique --epochs 2", {"method.copy_unique": True, "training.epochs": 2}),
+        ("--method.copy_unique no", {"method.copy_unique": False}),
+        ("--source.standardise", {"source.standardise": True}),
         ("--width 64 --depth 2", {"network.width": 64, "network.depth": 2}),
         ("--set lr=1e-3 --set wd=0", {"training.learning_rate": 1e-3, "training.weight_decay": 0}),
         ("--set width=64 --set gradient-clip=1", {"network.width": 64, "training.gradient_clip": 1}),
@@ -58,6 +63,13 @@ def parser():
 )  # fmt: skip
 def test_settings_have_one_spelling(parser, words, expected):
     assert settings_of_all(parser.parse_args(words.split()), "...") == expected
+
+
+@pytest.mark.parametrize(
+    "words", ["runs/x --compile", "--compile runs/x", "--copy-unique runs/x", "--compile=true runs/x"]
+)
+def test_a_switch_leaves_the_word_behind_it_alone(parser, words):
+    assert parser.parse_args(words.split()).word == "runs/x"
 
 
 def test_settings_may_belong_to_one_method(parser):
