@@ -10,7 +10,6 @@ from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import DatasetColumn
 from coral_plugin.bench.ranking import all_below
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.names import data_title, method_title
 from coral_plugin.evaluation.tables.model import cell
 
 _MOST_NAMED = 4  # names in a title or sentence; more are counted
@@ -22,25 +21,19 @@ def title_of(comparison: Comparison) -> str:
     if comparison.grid.title:
         return comparison.grid.title
     methods = [row for row in comparison.rows if row.kind == "method"] or list(comparison.rows)
-    names = [row_title(row) for row in methods]
+    names = [row.method.title for row in methods]
     what = joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} methods"
     return f"{what} on {_data(comparison.grid.columns)}"
 
 
 def _data(columns: Sequence[DatasetColumn]) -> str:
     """The names of data sets; of several columns of one data set, its name first."""
-    names = [data_title(c.dataset, c.data) if c.name == c.dataset else c.name for c in columns]
-    datasets = {data_title(c.dataset, c.data) for c in columns}
+    names = [column.dataset_title if column.name == column.dataset else column.name for column in columns]
+    datasets = {column.dataset_title for column in columns}
     if len(columns) > 1 and len(datasets) == 1:
         (dataset,) = datasets
         return f"{dataset} ({joined(names)})" if len(names) <= _MOST_NAMED else f"{len(names)} versions of {dataset}"
     return joined(names) if len(names) <= _MOST_NAMED else f"{len(names)} data sets"
-
-
-def row_title(row: ComparedRow) -> str:
-    """The name of a row; that of its method, as its paper writes it, where it has no name of its own."""
-    name, objective = row.method.name, row.method.objective
-    return method_title(name) if name == objective else name
 
 
 def findings(comparison: Comparison) -> list[str]:
@@ -72,19 +65,19 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
     below = all_below(comparison.rows, measure)
     if len(methods) == 1:
         reached = level_text(_values(methods[0], measure), measure)
-        yield f"{row_title(methods[0])} reaches {reached}{', worse than the raw features' if below else ''}."
+        yield f"{methods[0].method.title} reaches {reached}{', worse than the raw features' if below else ''}."
         return
     if below:
         choose = min if measure.lower_is_better else max
         closest = choose(methods, key=lambda row: fmean(_values(row, measure)))
         yield (
-            f"No method reaches the raw features; the closest is {row_title(closest)} with "
+            f"No method reaches the raw features; the closest is {closest.method.title} with "
             f"{level_text(_values(closest, measure), measure)}."
         )
         return
     best = next(row for row in methods if row.scores[measure].rank == 1)
-    yield f"{row_title(best)} is best with {level_text(_values(best, measure), measure)}."
-    p_values = {row_title(r): p for r in methods if (p := r.scores[measure].p_value) is not None}
+    yield f"{best.method.title} is best with {level_text(_values(best, measure), measure)}."
+    p_values = {r.method.title: p for r in methods if (p := r.scores[measure].p_value) is not None}
     if not p_values:
         return
     apart = [name for name, p in p_values.items() if p < SIGNIFICANT]
@@ -105,7 +98,7 @@ def _listed(names: Sequence[str]) -> str:
 
 def _levels(comparison: Comparison, measure: Measure) -> Iterator[str]:
     levels = [
-        f"{row_title(row) if row.kind == 'raw features' else f'{row_title(row)} (with labels)'} "
+        f"{row.method.title if row.kind == 'raw features' else f'{row.method.title} (with labels)'} "
         f"{_number(_values(row, measure), measure)}"
         for row in comparison.rows
         if row.kind != "method" and measure in row.scores

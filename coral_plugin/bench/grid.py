@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.pictures.names import data_title, row_title
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.settings import RunSettings, make_settings
 
@@ -38,6 +39,11 @@ class MethodRow:
     chosen: Mapping[str, Any] = field(default_factory=dict)
     by_column: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     finetune: Mapping[str, Any] | None = None
+
+    @property
+    def title(self) -> str:
+        """Name in reports and pictures."""
+        return row_title(self.name, self.objective)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +88,11 @@ class DatasetColumn:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     papers_data: bool = False
 
+    @property
+    def dataset_title(self) -> str:
+        """Name of the data set in reports and pictures, whatever the column is called."""
+        return data_title(self.dataset, Path(self.data).stem if self.data else None)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -115,6 +126,11 @@ class Job:
     def identity(self) -> str:
         """A hash that two runs share if they give the same result."""
         return identity(self.settings, self.fingerprint, self.code, self.finetune)
+
+    @property
+    def title(self) -> str:
+        """Name of the row in reports and pictures."""
+        return row_title(self.row, self.settings["objective"])
 
     @property
     def label(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from coral_plugin.bench.captions import PROBES, shown_name, training_notes
 from coral_plugin.bench.cells import COST_HEADS, COUNT, Cell, CellTable, cost_note, sizes_note
 from coral_plugin.bench.comparison import ComparedRow, Comparison
-from coral_plugin.bench.findings import findings, joined, row_title, title_of
+from coral_plugin.bench.findings import findings, joined, title_of
 from coral_plugin.bench.grid import preset_of
 from coral_plugin.errors import CoralError
 from coral_plugin.evaluation.pages.model import (
@@ -148,7 +148,7 @@ def _groups(comparison: Comparison, table: CellTable, columns: Sequence[str]) ->
 
 def _shown_title(row: ComparedRow, shown: str) -> str:
     """The shown name of a row, with its title in place of the name of its method."""
-    title = row_title(row)
+    title = row.method.title
     return title if row.kind == "raw features" == title else shown.replace(row.method.name, title, 1)
 
 
@@ -171,7 +171,7 @@ def _cost_table(comparison: Comparison, table: CellTable, column: str, notes: Se
         trainings = list(row.trainings.get(column, {}).values())
         steps, samples = _listed(t.steps for t in trainings), _listed(t.samples for t in trainings)
         lines.append(
-            [PageCell(row_title(row)), *map(PageCell, (steps, samples)), *map(_cell, cells[-len(COST_HEADS) :])]
+            [PageCell(row.method.title), *map(PageCell, (steps, samples)), *map(_cell, cells[-len(COST_HEADS) :])]
         )
     head = ("method", "steps", "samples trained on", *COST_HEADS)
     known = [i for i in range(len(head)) if any(line[i].text != NO_VALUE for line in lines)]
@@ -212,24 +212,34 @@ def _method(row: ComparedRow, comparison: Comparison) -> Definition:
     first = next(other for other in comparison.rows if other.method.objective == row.method.objective)
     if first is not row:
         before = _method_settings(first)
-        settings = {key: value for key, value in settings.items() if before.get(key) != value}
-        text = f"As {row_title(first)}{', with other settings of the method:' if settings else '.'}"
+        settings = {key: values for key, values in settings.items() if before.get(key) != values}
+        text = f"As {first.method.title}{', with other settings of the method:' if settings else '.'}"
     text += " Trained further with labels." if row.method.finetune is not None else ""
-    facts += [f"{key} = {value}" for key, value in settings.items()]
-    return Definition(row_title(row), text, row.method.objective, facts)
+    facts += [f"{key} = {_text(values)}" for key, values in settings.items()]
+    return Definition(row.method.title, text, row.method.objective, facts)
 
 
-def _method_settings(row: ComparedRow) -> dict[str, str]:
-    """``{setting: value}`` of the method itself; of an old record only those that were chosen."""
-    values: dict[str, list[str]] = {}
-    for trainings in row.trainings.values():
-        for training in trainings.values():
-            for key, value in (training.settings.get("method") or {}).items():
-                values.setdefault(key, []).append(value_text(value))
-    if not values:
-        chosen = row.method.chosen.items()
-        return {key.partition(".")[2]: value_text(value) for key, value in chosen if key.startswith("method.")}
-    return {key: " / ".join(dict.fromkeys(texts)) for key, texts in values.items()}
+def _method_settings(row: ComparedRow) -> dict[str, list[Any]]:
+    """``{setting: values}`` of the method itself; of an old record only those that were chosen."""
+    trainings = [training for of_column in row.trainings.values() for training in of_column.values()]
+    if values := _different(training.settings.get("method") or {} for training in trainings):
+        return values
+    chosen = row.method.chosen.items()
+    return {key.partition(".")[2]: [value] for key, value in chosen if key.startswith("method.")}
+
+
+def _different(of_trainings: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """``{setting: its different values}`` over several trainings."""
+    values: dict[str, list[Any]] = {}
+    for settings in of_trainings:
+        for key, value in settings.items():
+            known = values.setdefault(key, [])
+            known += [value] if value not in known else []
+    return values
+
+
+def _text(values: Sequence[Any] | None) -> str:
+    return NO_VALUE if values is None else " / ".join(map(value_text, values))
 
 
 def _preset(row: ComparedRow, column: str) -> str:
@@ -251,12 +261,15 @@ def _settings(comparison: Comparison, column: str) -> Iterator[PageItem]:
     if not all(row.trainings.get(column) for row in rows):
         yield Paragraphs(training_notes(comparison, column))
         return
-    by_row = {row_title(row): _flat_settings(row, column) for row in rows}
-    keys = list(dict.fromkeys(key for settings in by_row.values() for key in settings))
-    differing = [key for key in keys if len({settings.get(key, NO_VALUE) for settings in by_row.values()}) > 1]
-    shared = {key: by_row[row_title(rows[0])][key] for key in keys if key not in differing}
+    by_row = [_flat_settings(row, column) for row in rows]
+    keys = list(dict.fromkeys(key for settings in by_row for key in settings))
+    differing = [key for key in keys if any(settings.get(key) != by_row[0].get(key) for settings in by_row)]
+    shared = {key: _text(by_row[0][key]) for key in keys if key not in differing}
     if differing:
-        lines = [[PageCell(name), *(PageCell(s.get(key, NO_VALUE)) for key in differing)] for name, s in by_row.items()]
+        lines = [
+            [PageCell(row.method.title), *(PageCell(_text(settings.get(key))) for key in differing)]
+            for row, settings in zip(rows, by_row, strict=True)
+        ]
         yield Paragraphs(["These settings differ between the methods; those of a method itself stand under Methods."])
         yield PageTable(("method", *differing), [PageGroup(lines)], words=True)
     elif len(rows) > 1:
@@ -266,14 +279,10 @@ def _settings(comparison: Comparison, column: str) -> Iterator[PageItem]:
     yield from shared_settings(shared, f"{len(shared)} settings that all methods share")
 
 
-def _flat_settings(row: ComparedRow, column: str) -> dict[str, str]:
-    """``{"group.key": value}`` of a row, without the settings of its method; values of several conditions in line."""
-    values: dict[str, list[str]] = {}
-    for training in row.trainings[column].values():
-        for key, value in flat(training.settings).items():
-            if key not in _NOT_SHOWN and key.partition(".")[0] != "method":
-                values.setdefault(key, []).append(value_text(value))
-    return {key: " / ".join(dict.fromkeys(texts)) for key, texts in values.items()}
+def _flat_settings(row: ComparedRow, column: str) -> dict[str, list[Any]]:
+    """``{"group.key": different values over the conditions}`` of a row, without the settings of its method."""
+    values = _different(flat(training.settings) for training in row.trainings[column].values())
+    return {key: v for key, v in values.items() if key not in _NOT_SHOWN and key.partition(".")[0] != "method"}
 
 
 def _pictures(pictures: Pictures, section: str) -> list[PageItem]:

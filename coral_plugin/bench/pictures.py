@@ -13,7 +13,7 @@ from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pictures.classes import class_points
 from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.evaluation.pictures.dots import ReferenceLine, ScorePanel, score_dots
-from coral_plugin.evaluation.pictures.names import data_title, method_title, sentence_case
+from coral_plugin.evaluation.pictures.names import method_title, sentence_case
 from coral_plugin.evaluation.scoring import complete_samples
 from coral_plugin.io.paths import slug
 from coral_plugin.runs.folder import WEIGHTS, load_objective, open_run
@@ -53,7 +53,7 @@ def _data(comparison: Comparison, measures: Sequence[Measure]) -> str:
     columns = [column for column in comparison.grid.columns if column.name in places]
     if len(columns) == 1 and columns[0].name != columns[0].dataset:
         return columns[0].name
-    names = {data_title(column.dataset, column.data) for column in columns}
+    names = {column.dataset_title for column in columns}
     return names.pop() if len(names) == 1 else f"{len(names)} data sets"
 
 
@@ -88,16 +88,16 @@ def _panel(comparison: Comparison, measure: Measure) -> ScorePanel:
 
 
 def _row_title(row: ComparedRow, several: bool) -> str:
-    """Name of the row, with its method where it has a name of its own and the picture shows several methods."""
+    """Name of the row, with its method where it has a label of its own and the picture shows several methods."""
     method = row.method
     of_method = f" ({method_title(method.objective)})" if several and method.name != method.objective else ""
-    return method_title(method.name) + of_method
+    return method.title + of_method
 
 
 def _level_title(row: ComparedRow, levels: Sequence[ComparedRow]) -> str:
     """Kind of the row, and its name where another one is of the same kind."""
     alone = sum(other.kind == row.kind for other in levels) == 1
-    return row.kind if alone else f"{method_title(row.method.name)} ({row.kind})"
+    return row.kind if alone else f"{row.method.title} ({row.kind})"
 
 
 def _values(row: ComparedRow, measure: Measure) -> list[float]:
@@ -126,7 +126,7 @@ def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
         caption = f"{cell}: embeddings, seed {job.seed}"
         path = folder / PICTURES / slug(f"{caption} {job.identity[:8]}")  # not that of another run of this name
         picture = path.with_name(f"{path.name}.png")
-        title = f"{method_title(job.row)} on {job.column}, seed {job.seed}: embeddings"
+        title = f"{job.title} on {job.column}, seed {job.seed}: embeddings"
         if picture.is_file() or _draw_parts(path, job, title):
             drawn[caption] = picture
     return drawn

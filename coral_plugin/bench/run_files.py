@@ -10,7 +10,6 @@ from typing import Any
 from coral_plugin.bench.grid import Job
 from coral_plugin.bench.pictures import PICTURES
 from coral_plugin.evaluation.pages.sections import data_facts
-from coral_plugin.evaluation.pictures.names import method_title
 from coral_plugin.evaluation.pictures.run import training_curves
 from coral_plugin.io.files import read_json
 from coral_plugin.io.paths import slug
@@ -47,7 +46,7 @@ def draw_training(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
         by_seed = losses.setdefault(place, {})
         for row in _log(job) if job.finetune is None else []:
             by_epoch = by_seed.setdefault(job.seed, {}).setdefault(int(row["epoch"]), {})
-            by_epoch[f"loss/{method_title(job.row)}"] = float(row[_TOTAL])
+            by_epoch[f"loss/{job.title}"] = float(row[_TOTAL])
     drawn = {}
     for place, by_seed in losses.items():
         if not by_seed:

@@ -112,9 +112,7 @@ def run_page(
     """
     facts = data_facts(data)
     tuned = (folder / RECORD).is_file()
-    title = run_names(
-        {"objective": settings.objective, "dataset": settings.dataset, "data": settings.data, "finetuned": tuned}
-    )
+    title = run_names({**metrics, "finetuned": tuned})
     pictures = _pictures(folder)
     scores, parts = pictures.pop("Scores"), pictures.pop(_PARTS)
     results: list[PageItem] = [_scores(metrics), *scores] if metrics["tasks"] else []
@@ -138,7 +136,7 @@ def run_page(
         PageSection("How it was made", list(made_items(environment, "Begun"))),
     ]
     of_page = [
-        ("data", f"{data_title(settings.dataset, settings.data)}: {samples_text(facts['samples'])}"),
+        ("data", f"{data_title(settings.dataset, metrics.get('data'))}: {samples_text(facts['samples'])}"),
         ("seeds", ", ".join(map(str, metrics["seeds"]))),
         ("begun", date_text(environment.get("when"))),
     ]
@@ -220,22 +218,23 @@ def _plain(table: Table, notes: list[str]) -> PageTable:
 
 def _settings(settings: RunSettings) -> tuple[list[PageItem], dict[str, str]]:
     """A table of the settings that are not the defaults of data set and preset, and the others as text."""
-    values = _texts(settings)
+    values = _shown(settings)
     try:
-        usual = _texts(make_settings(settings.objective, settings.dataset, preset=settings.preset, data=settings.data))
+        usual = _shown(make_settings(settings.objective, settings.dataset, preset=settings.preset, data=settings.data))
     except InputError:  # a preset of an earlier version: nothing is known to be a default
         usual = {}
-    changed = {key: text for key, text in values.items() if text != usual.get(key, NO_VALUE)}
-    rows = [[PageCell(key), PageCell(text), PageCell(usual.get(key, NO_VALUE))] for key, text in changed.items()]
+    texts, usual_texts = ({key: value_text(value) for key, value in known.items()} for known in (values, usual))
+    changed = [key for key, value in values.items() if key not in usual or value != usual[key]]
+    rows = [[PageCell(key), PageCell(texts[key]), PageCell(usual_texts.get(key, NO_VALUE))] for key in changed]
     head = ("setting", "value", "default of data set and preset")
     table: list[PageItem] = [PageTable(head, [PageGroup(rows)], words=True)] if rows else []
-    return table, {key: text for key, text in values.items() if key not in changed}
+    return table, {key: text for key, text in texts.items() if key not in changed}
 
 
-def _texts(settings: RunSettings) -> dict[str, str]:
+def _shown(settings: RunSettings) -> dict[str, Any]:
     """``{"group.key": value}`` without the settings of the method, and without what stands elsewhere on the page."""
     values = flat(settings.as_dict()).items()
-    return {k: value_text(v) for k, v in values if k not in _NOT_SHOWN and k.partition(".")[0] != "method"}
+    return {key: value for key, value in values if key not in _NOT_SHOWN and key.partition(".")[0] != "method"}
 
 
 def _cost(train: Mapping[str, Any]) -> PageTable:

@@ -7,6 +7,7 @@ import pytest
 
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, distinct, identity, plan
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.pictures.names import run_names
 from coral_plugin.reproduce.trifeature import SMALL, trifeature_column
 
 
@@ -120,3 +121,10 @@ def test_a_fine_tuned_row_builds_on_the_same_run_as_the_row_without(grid, tmp_pa
     assert three.pretrained.folder == plain.folder
     assert len({plain.identity, three.identity, four.identity}) == 3
     assert (plain.code, three.code) == ("c", "ct")
+
+
+def test_arrays_are_titled_as_their_runs_name_them():
+    column = DatasetColumn(name="arrays", dataset="arrays", data="a/wear.v2.npz")
+    metrics = {"objective": "coral", "dataset": "arrays", "data": "wear.v2"}
+    assert run_names(metrics) == f"COrAL on {column.dataset_title}" == "COrAL on wear.v2"
+    assert DatasetColumn(name="m", dataset="mosi", data="a/raw.pkl").dataset_title == "MOSI"

@@ -81,6 +81,13 @@ def test_settings_that_differ_are_a_table_and_the_others_are_folded(comparison_o
     assert other.facts == ["preset paper", "1,234 parameters", "shared_weight = 1"]
 
 
+def test_settings_that_are_alike_in_six_digits_differ(comparison_of, page_of):
+    by_row = {"coral": {"training.learning_rate": 0.001}, "other": {"training.learning_rate": 0.0010000001}}
+    comparison = comparison_of({"coral": (0.8, 0.7), "other": (0.7, 0.6)}, seeds=(1, 2), train=STEPS, by_row=by_row)
+    _, table, _ = section(page_of(comparison), "Settings")
+    assert rows_of(table) == {"COrAL": ["0.001"], "other": ["0.0010000001"]}
+
+
 def test_the_cost_says_where_widths_and_parameters_come_from(comparison_of, page_of):
     by_row = {"other": {"network.width": 32, "network.head_output": 64}}
     (cost,) = section(page_of(comparison_of(VALUES, seeds=(1, 2), train=STEPS, by_row=by_row)), "Cost")

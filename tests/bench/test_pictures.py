@@ -57,4 +57,12 @@ def test_rows_with_names_of_their_own_name_their_method(make_job, metrics, drawn
     grid = Grid(rows=rows, columns=(DatasetColumn(name="digits", dataset="digits"),), seeds=(1,))
     jobs = [make_job(row.name, **{"method.shared_weight": float(i)}) for i, row in enumerate(rows)]
     draw_scores(tmp_path, compare(grid, jobs, {job.identity: {"metrics": metrics(0.5)} for job in jobs}, {}))
-    assert list(drawn[0][1]["label"].rows) == ["no masking (COrAL)", "CLIP"]
+    assert list(drawn[0][1]["label"].rows) == ["no_masking (COrAL)", "CLIP"]
+
+
+def test_a_label_that_is_the_name_of_another_method_stays_a_row_of_its_own(make_job, metrics, drawn, tmp_path):
+    rows = (MethodRow(name="comm", objective="coral"), MethodRow(name="CoMM", objective="coral"))
+    grid = Grid(rows=rows, columns=(DatasetColumn(name="digits", dataset="digits"),), seeds=(1,))
+    jobs = [make_job(row.name, **{"method.shared_weight": float(i)}) for i, row in enumerate(rows)]
+    draw_scores(tmp_path, compare(grid, jobs, {job.identity: {"metrics": metrics(0.5)} for job in jobs}, {}))
+    assert list(drawn[0][1]["label"].rows) == ["comm", "CoMM"]

@@ -26,7 +26,6 @@ from coral_plugin.registry import DATASETS, OBJECTIVES
 
 _MARKUP = re.compile(r":\w+:`~?|`")
 _MOST_NAMES = 12  # classes that are listed by name
-_MOST_TEXT = 160  # characters of a value
 _SPLITS = {"pretrain": "for training without labels", "train": "train", "valid": "valid", "test": "test"}
 NO_FACTS = "The record holds no sizes of splits, no shapes and no classes: it was made by an earlier version."
 
@@ -113,24 +112,22 @@ def method_text(objective: str) -> str:
 
 
 def value_text(value: Any) -> str:
-    """A setting as a user writes it.
+    """A setting as a user writes it: nothing is rounded, and nothing is cut.
 
-    >>> value_text(0.0001), value_text({"a": [1, 2]}), value_text(None), value_text("")
-    ('0.0001', '{a: [1, 2]}', 'none', 'empty')
+    >>> value_text(0.0001), value_text(1.0), value_text(0.12345678), value_text({"a": [1, 2]})
+    ('0.0001', '1', '0.12345678', '{a: [1, 2]}')
+    >>> value_text(None), value_text({}), value_text("")
+    ('none', '{}', 'empty')
     """
-    if value is None or value == {}:
-        text = "none"
-    elif isinstance(value, Mapping):
-        text = f"{{{', '.join(f'{key}: {value_text(inner)}' for key, inner in value.items())}}}"
-    elif isinstance(value, list | tuple):
-        text = f"[{', '.join(map(value_text, value))}]"
-    elif isinstance(value, bool):
-        text = str(value).lower()
-    elif isinstance(value, float):
-        text = f"{value:g}"
-    else:
-        text = str(value) or "empty"
-    return text if len(text) <= _MOST_TEXT else f"{text[: _MOST_TEXT - 1]}…"
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{key}: {value_text(inner)}' for key, inner in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(value_text, value))}]"
+    if isinstance(value, float):
+        return text if float(text := f"{value:g}") == value else repr(value)
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return str(value) or "empty"
 
 
 def shared_settings(shared: Mapping[str, str], summary: str) -> Iterator[PageItem]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 _METHODS = {
@@ -21,27 +20,40 @@ _DATA = {
 
 
 def method_title(name: str) -> str:
-    """The name of a method as its paper writes it; another name without underscores.
+    """The name of a registered method as its paper writes it; that of a plugin without underscores.
 
-    >>> method_title("cross_self"), method_title("no_masking")
-    ('Cross+Self', 'no masking')
+    >>> method_title("cross_self"), method_title("my_method")
+    ('Cross+Self', 'my method')
     """
     return _METHODS.get(name, name.replace("_", " "))
 
 
-def data_title(dataset: str, path: str | None) -> str:
-    """The name of a data set; where a file of the user's own was read, the name of the file.
+def row_title(name: str, objective: str) -> str:
+    """The name of a row of a grid: the method's, as its paper writes it, or the label that the user gave.
 
-    >>> data_title("mosi", "data/mosi.pkl"), data_title("arrays", "data/wearables.npz")
-    ('MOSI', 'wearables')
+    >>> row_title("comm", "comm"), row_title("comm", "clip"), row_title("no_masking", "coral")
+    ('CoMM', 'comm', 'no_masking')
     """
-    return Path(path).stem if dataset == "arrays" and path else _DATA.get(dataset, dataset)
+    return method_title(name) if name == objective else name
+
+
+def data_title(dataset: str, name: str | None) -> str:
+    """The name of a data set as its paper writes it; arrays of the user's own have the ``name`` of their file.
+
+    Args:
+        dataset: Registered name.
+        name: ``data`` in ``metrics.json``: the name of the file without its ending.
+
+    >>> data_title("mosi", "mosi"), data_title("arrays", "wear.v2"), data_title("arrays", None)
+    ('MOSI', 'wear.v2', 'arrays')
+    """
+    return name if dataset == "arrays" and name else _DATA.get(dataset, dataset)
 
 
 def run_names(metrics: Mapping[str, Any]) -> str:
     """Method and data set of a run as a reader knows them.
 
-    >>> run_names({"objective": "coral", "dataset": "arrays", "data": "wearables.npz"})
+    >>> run_names({"objective": "coral", "dataset": "arrays", "data": "wearables"})
     'COrAL on wearables'
     """
     tuned = ", fine-tuned" if metrics.get("finetuned") else ""

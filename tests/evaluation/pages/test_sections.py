@@ -72,8 +72,8 @@ def test_many_classes_are_counted():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(True, "true"), (None, "none"), ({}, "none"), ("", "empty"), (0, "0"), (1e-3, "0.001"), ((1, 2), "[1, 2]"),
-     ({"a": "x" * 300}, "{a: " + "x" * 155 + "…")],
+    [(True, "true"), (None, "none"), ({}, "{}"), ("", "empty"), (0, "0"), (1e-3, "0.001"), ((1, 2), "[1, 2]"),
+     ({"a": "x" * 300}, "{a: " + "x" * 300 + "}"), (0.10000001, "0.10000001")],
 )  # fmt: skip
 def test_settings_are_written_as_a_user_writes_them(value, text):
     assert value_text(value) == text

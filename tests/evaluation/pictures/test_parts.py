@@ -30,7 +30,7 @@ def test_parts_without_tasks_are_refused(tmp_path):
 
 
 def test_names_of_a_run():
-    assert run_names({"objective": "coral", "dataset": "arrays", "data": "a/wearables.npz"}) == "COrAL on wearables"
+    assert run_names({"objective": "coral", "dataset": "arrays", "data": "wear.v2"}) == "COrAL on wear.v2"
     assert run_names({"objective": "clip", "dataset": "mosi", "finetuned": True}) == "CLIP on MOSI, fine-tuned"
 
 
