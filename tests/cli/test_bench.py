@@ -236,6 +236,11 @@ def test_a_record_is_drawn_anew_without_training(coral, bench, calm, tmp_path):
         (["--objectives", "corall", "--datasets", "digits"], "Did you mean 'coral'"),
         (["--objectives", "coral", "--datasets", "digit"], "Did you mean 'digits'"),
         (["--objectives", "coral,coral", "--datasets", "digits"], "coral is named twice"),
+        (
+            ["--objectives", "coral", "--datasets", "a b=digits,a-b=digits"],
+            "the labels 'a b' and 'a-b' differ in signs",
+        ),
+        (["--objectives", "clip,Clip=comm", "--datasets", "digits"], "the labels 'clip' and 'Clip' differ in"),
         (["--objectives", "coral", "--datasets", "digits", "--set", "coarl:masking=none"], "Did you mean 'coral'"),
         (["--objectives", "coral", "--datasets", "digits", "--set", "masking"], "--set needs KEY=VALUE"),
         (["--objectives", "coral", "--datasets", "digits", "--set", "maskin=none"], "Did you mean 'masking'"),
