@@ -1,13 +1,32 @@
-"""Memory: how much this machine has, how much this process takes, and how much it has taken at most."""
+"""Memory: how much this machine has, how much this process takes and has taken at most, how much is to be kept."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from coral_plugin.errors import MachineError
+
+_share = 1.0
+
+
+@contextlib.contextmanager
+def as_if_whole(share: float) -> Iterator[None]:
+    """Inside, a batch counts as ``share`` of one: of a few samples is kept what is kept of them in a whole batch."""
+    global _share
+    before, _share = _share, share
+    try:
+        yield
+    finally:
+        _share = before
+
+
+def batch_share() -> float:
+    """The share of a batch that the samples at hand stand for; 1 outside of :func:`as_if_whole`."""
+    return _share
 
 
 def memory() -> int | None:

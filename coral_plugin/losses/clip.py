@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from coral_plugin.losses.chunks import sum_over_rows
 from coral_plugin.losses.contrastive import check_pairs, unit_rows
 
 
@@ -35,6 +36,18 @@ def clip_loss(anchors: Tensor, positives: Tensor, scale: Tensor | float) -> Tens
     check_pairs(anchors, positives, "clip_loss")
     with torch.autocast(anchors.device.type, enabled=False):
         a, b = unit_rows(anchors), unit_rows(positives)
-        logits = scale * (a @ b.T)  # (N, N)
-        target = torch.arange(len(logits), device=logits.device)
-        return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+        factor = torch.as_tensor(scale, dtype=a.dtype, device=a.device)
+        target = torch.arange(len(a), device=a.device)
+        return sum_over_rows(_of_rows, [a, b, target], [a, b, factor], width=len(a)) / 2
+
+
+def _of_rows(
+    start: int, some_a: Tensor, some_b: Tensor, target: Tensor, a: Tensor, b: Tensor, factor: Tensor
+) -> Tensor:
+    """What some rows contribute to the mean cross-entropy with the rows of the other modality, both ways summed."""
+    del start
+    logits = factor * (some_a @ b.T)  # (R, N)
+    forth = F.cross_entropy(logits, target, reduction="sum")
+    others = logits.T if len(some_a) == len(a) else factor * (some_b @ a.T)
+    back = F.cross_entropy(others, target, reduction="sum")
+    return forth / len(a) + back / len(a)

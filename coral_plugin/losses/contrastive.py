@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from coral_plugin.errors import InputError
+from coral_plugin.losses.chunks import sum_over_rows
 
 
 def check_pairs(anchors: Tensor, positives: Tensor, name: str) -> None:
@@ -55,9 +56,14 @@ def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> 
     check_pairs(anchors, positives, "nt_xent")
     count = len(anchors)
     z = unit_rows(torch.cat([anchors, positives]))  # (2N, d)
-    logits = (z @ z.T / temperature).fill_diagonal_(float("-inf"))  # (2N, 2N), no row with itself
     target = torch.arange(2 * count, device=z.device).roll(count)  # i <-> i + N
-    return F.cross_entropy(logits, target)
+
+    def of_rows(start: int, some: Tensor, target: Tensor, z: Tensor) -> Tensor:
+        logits = some @ z.T / temperature  # (R, 2N)
+        exclude_diagonal(logits, start)  # no row with itself
+        return F.cross_entropy(logits, target, reduction="sum")
+
+    return sum_over_rows(of_rows, [z, target], [z], width=2 * count) / (2 * count)
 
 
 def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) -> Tensor:
@@ -85,6 +91,22 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) ->
     check_pairs(anchors, positives, "info_nce")
     if len(anchors) < 2:
         raise InputError("info_nce needs at least two pairs: with one there are no negatives.")
-    logits = unit_rows(anchors) @ unit_rows(positives).T / temperature  # (N, N)
-    positives_only = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    return (logits.masked_fill(positives_only, float("-inf")).logsumexp(dim=1) - logits.diagonal()).mean()
+
+    def of_rows(start: int, some: Tensor, others: Tensor) -> Tensor:
+        logits = some @ others.T / temperature  # (R, N)
+        positive = logits.diagonal(start).clone()
+        exclude_diagonal(logits, start)
+        return (logits.logsumexp(dim=1) - positive).sum()
+
+    count = len(anchors)
+    return sum_over_rows(of_rows, [unit_rows(anchors)], [unit_rows(positives)], width=count) / count
+
+
+def exclude_diagonal(logits: Tensor, start: int) -> None:
+    """Set entry ``(i, start + i)`` of ``logits`` (R, N, ...) to minus infinity, in place.
+
+    For logits whose softmax or logsumexp is taken: the gradient of these entries is zero by itself, so autograd,
+    which would copy the matrix, does not record it.
+    """
+    with torch.no_grad():
+        logits.diagonal(start).fill_(float("-inf"))

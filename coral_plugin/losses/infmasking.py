@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from coral_plugin.errors import InputError
-from coral_plugin.losses.contrastive import unit_rows
+from coral_plugin.losses.chunks import sum_over_rows
+from coral_plugin.losses.contrastive import exclude_diagonal, unit_rows
 
 
 def masked_bound(
@@ -51,12 +50,17 @@ def masked_bound(
     # mixed precision would round the products, which are then divided by the temperature
     with torch.autocast(anchors.device.type, enabled=False):
         q, m = unit_rows(anchors), unit_rows(masked)
-        across = (q @ m.flatten(0, 1).T).unflatten(1, (count, copies)) / temperature  # (N, N, K): i, j, k
-        within = q @ q.T / temperature  # (N, N)
-    pairs = across.diagonal().T  # (N, K), each sample with its K masked views
-    positive = pairs.mean(dim=1)
-    variance = covariance_weight / 2 * pairs.var(dim=1, correction=0)  # over temperature² already
-    itself = torch.eye(count, dtype=torch.bool, device=q.device)
-    negatives = [across.masked_fill(itself.unsqueeze(2), -math.inf).flatten(1), within.masked_fill(itself, -math.inf)]
-    below = torch.cat([(positive + variance).unsqueeze(1), *negatives], dim=1).logsumexp(dim=1)
-    return (below - positive).mean()
+
+        def of_rows(start: int, some: Tensor, q: Tensor, m: Tensor) -> Tensor:
+            across = (some @ m.flatten(0, 1).T).unflatten(1, (count, copies)) / temperature  # (R, N, K): i, j, k
+            within = some @ q.T / temperature  # (R, N)
+            pairs = across.diagonal(start).T.clone()  # (R, K), each sample with its K masked views
+            exclude_diagonal(across, start)
+            exclude_diagonal(within, start)
+            positive = pairs.mean(dim=1)
+            variance = covariance_weight / 2 * pairs.var(dim=1, correction=0)  # over temperature² already
+            bound = (positive + variance).unsqueeze(1)
+            below = torch.cat([bound, across.flatten(1), within], dim=1).logsumexp(dim=1)
+            return (below - positive).sum()
+
+        return sum_over_rows(of_rows, [q], [q, m], width=count * (copies + 1)) / count

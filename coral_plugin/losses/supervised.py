@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from coral_plugin.errors import InputError
+from coral_plugin.losses.chunks import sum_over_rows
 from coral_plugin.losses.contrastive import check_pairs, unit_rows
 
 
@@ -48,10 +49,17 @@ def supervised_contrast(
         )
     rows = torch.cat([anchors, positives])
     z = unit_rows(rows)  # (2N, d)
-    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
-    same = (labels.unsqueeze(0) == labels.unsqueeze(1)).repeat(2, 2)  # (2N, 2N)
-    pulled = itself.roll(len(anchors), dims=1) if neutral else same & ~itself
-    left_out = (same & ~pulled) if neutral else itself
-    logits = (z @ z.T / temperature).masked_fill(left_out, float("-inf"))
-    shares = logits.log_softmax(dim=1)
-    return -(shares.masked_fill(~pulled, 0.0).sum(dim=1) / pulled.sum(dim=1)).mean()
+    classes = labels.repeat(2)  # of all rows
+    columns = torch.arange(len(z), device=z.device)
+    other_view = columns.roll(len(anchors))
+
+    def of_rows(start: int, some: Tensor, of_some: Tensor, row: Tensor, pair: Tensor, z: Tensor) -> Tensor:
+        del start
+        itself = row.unsqueeze(1) == columns  # (R, 2N)
+        same = of_some.unsqueeze(1) == classes
+        pulled = pair.unsqueeze(1) == columns if neutral else same & ~itself
+        left_out = (same & ~pulled) if neutral else itself
+        shares = (some @ z.T / temperature).masked_fill(left_out, float("-inf")).log_softmax(dim=1)
+        return -(shares.masked_fill(~pulled, 0.0).sum(dim=1) / pulled.sum(dim=1)).sum()
+
+    return sum_over_rows(of_rows, [z, classes, columns, other_view], [z], width=len(z)) / len(z)

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
+from coral_plugin.machine import batch_share
 from coral_plugin.networks.rows import exporting
-
-_share = 1.0
-
-
-@contextmanager
-def as_if_whole(share: float) -> Iterator[None]:
-    """Inside, a batch counts as ``share`` of one: of a few samples is kept what is kept of them in a whole batch."""
-    global _share
-    before, _share = _share, share
-    try:
-        yield
-    finally:
-        _share = before
 
 
 def in_pieces(
@@ -41,7 +28,7 @@ def in_pieces(
         dim: Axis that is cut.
         whole: Largest number of places of which everything is kept; ``size`` by default.
     """
-    if exporting() or x.shape[dim] <= _share * (size if whole is None else whole):
+    if exporting() or x.shape[dim] <= batch_share() * (size if whole is None else whole):
         return function(x)
     pieces = x.split(size, dim)
     if not torch.is_grad_enabled():

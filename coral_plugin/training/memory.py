@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from coral_plugin import machine
 from coral_plugin.data import MultimodalBatch, Split
 from coral_plugin.errors import InputError, one_line
-from coral_plugin.networks.recompute import as_if_whole
 from coral_plugin.objectives import Objective, Step
 from coral_plugin.training.settings import TrainingSettings
 
@@ -248,7 +247,7 @@ class _Measure:
 
         stream = torch.Generator(batch.device).manual_seed(0)
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-        with hooks, self.autocast, as_if_whole(min(1.0, samples / self.whole)):
+        with hooks, self.autocast, machine.as_if_whole(min(1.0, samples / self.whole)):
             terms = self.objective.loss(Step(batch, batch, 0.0, stream))
         size = sum(kept.values())
         del terms

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from coral_plugin.networks.recompute import as_if_whole, in_pieces
+from coral_plugin.machine import as_if_whole
+from coral_plugin.networks.recompute import in_pieces
 
 
 def wide(x):

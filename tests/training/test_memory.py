@@ -7,6 +7,7 @@ from torch import nn
 from coral_plugin import machine
 from coral_plugin.data import Modality, ModalityColumn, Split
 from coral_plugin.errors import InputError
+from coral_plugin.losses import chunked
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives.coral import Coral, CoralSettings
 from coral_plugin.training import memory
@@ -173,3 +174,19 @@ def test_too_large():
         refuse_too_large(lambda: nn.Linear(2_000_000, 2_000_000, bias=False))
     with pytest.raises(InputError, match="larger than any memory"):
         refuse_too_large(lambda: nn.Linear(2**40, 2**40))
+
+
+def test_a_batch_whose_losses_are_in_chunks_keeps_what_was_foreseen(always):
+    count = 1600
+    modalities = tuple(Modality(name=name, kind="tabular", shape=(3,)) for name in ("a", "b"))
+    split = Split({m.name: ModalityColumn(torch.randn(count, 3)) for m in modalities}, {})
+
+    def build():
+        return Coral(modalities, NETWORK, CoralSettings(), {})
+
+    found = step_memory(build, split, TrainingSettings(batch_size=count, device="cpu"), CPU)
+    kept = memory._Measure(build(), split.batch(torch.arange(count)), "32-true", count)._kept(count, 1.0)
+    assert kept == pytest.approx(count * found.sample, rel=0.05)
+    with chunked(False):  # a matrix for each of three terms
+        whole = memory._Measure(build(), split.batch(torch.arange(count)), "32-true", count)._kept(count, 1.0)
+    assert whole - kept > 0.95 * 3 * 4 * (2 * count) ** 2
