@@ -55,6 +55,8 @@ def main() -> None:
         return
     threads = torch.get_num_threads()
     workers = divide(arguments.seeds, threads).count
+    if workers == 1:
+        parser.error("with one thread or one seed nothing is side by side; set OMP_NUM_THREADS or --seeds higher")
     ways = {"one seed": (1, 1), "one after the other": (arguments.seeds, 1), "side by side": (arguments.seeds, workers)}
     taken: dict[str, list[float]] = {name: [] for name in ways}
     loads = []
@@ -62,7 +64,7 @@ def main() -> None:
         for name, way in ways.items():
             command = [sys.executable, *sys.argv, "--one", *map(str, way)]
             loads.append(os.getloadavg()[0])
-            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603
+            output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout  # noqa: S603
             taken[name].append(json.loads(output.splitlines()[-1]))
             print(f"{name:<20} {taken[name][-1]:7.1f} s (load {loads[-1]:.1f})", flush=True)
     medians = {name: statistics.median(values) for name, values in taken.items()}

@@ -111,7 +111,9 @@ def choose_workers(
         return chosen
     if gpus:
         chosen = Workers(min(len(gpus), seeds), max(1, threads // min(len(gpus), seeds)))
-        say(f"seeds: {f'{_at_a_time(chosen)}, each on a GPU' if chosen.count > 1 else _SERIAL}")
+        several = chosen.count > 1
+        way = f"{_at_a_time(chosen)}, each on a GPU" if several else f"{_SERIAL} (--workers N: N at a time on this GPU)"
+        say(f"seeds: {way}")
         return chosen
     try:
         chosen, why = _measured(settings, steps, train_seed, memory, alone)

@@ -285,7 +285,8 @@ def test_gpus_are_shared_out(choose, settings, monkeypatch):
     monkeypatch.setattr(W, "visible_gpus", lambda _: ("0", "1"))
     assert choose(threads=8) == (Workers(2, 4), ["seeds: 2 at a time, 4 threads each, each on a GPU"])
     monkeypatch.setattr(W, "visible_gpus", lambda _: ("0",))
-    assert choose(threads=8) == (Workers(1, 8), ["seeds: one after the other"])
+    assert choose(threads=8) == (Workers(1, 8), ["seeds: one after the other (--workers N: N at a time on this GPU)"])
+    assert choose(asked=3, threads=8) == (Workers(3, 2), ["seeds: 3 at a time, 2 threads each"])
 
 
 def test_a_run_of_an_earlier_version_goes_on_one_after_the_other(settings, data, tmp_path):
