@@ -17,6 +17,7 @@ import sys
 import time
 import types
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,11 @@ class _Absent(types.ModuleType):
         return type(name, (), {})
 
 
-def checked_out(path: Path, scratch: Path) -> tuple[str, tuple[Path, str]]:
+# a file by which a checkout is known
+MARKS = {"coral": "modules/coral.py", "infmasking": "models/inffusion.py", "comm": "pl_modules"}
+
+
+def checked_out(path: Path, scratch: Path, marks: Mapping[str, str] = MARKS) -> tuple[str, tuple[Path, str]]:
     """Method of the authors' code in ``path``, its folder (in ``scratch`` if ``path`` is bare) and its commit."""
     git = ["git", "-C", str(path)]
     commit = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip()  # noqa: S603
@@ -70,10 +75,10 @@ def checked_out(path: Path, scratch: Path) -> tuple[str, tuple[Path, str]]:
         archive = subprocess.run([*git, "archive", "HEAD"], check=True, capture_output=True).stdout  # noqa: S603
         subprocess.run(["tar", "x", "-C", str(folder)], check=True, input=archive)  # noqa: S603, S607
         path = folder
-    for method, mark in (("coral", "modules/coral.py"), ("infmasking", "models/inffusion.py"), ("comm", "pl_modules")):
+    for method, mark in marks.items():
         if (path / mark).exists():
             return method, (path.resolve(), commit or "unknown")
-    sys.exit(f"{path} is no checkout of COrAL, CoMM or InfMasking")
+    sys.exit(f"{path} is no checkout of the authors' code of {', '.join(marks)}")
 
 
 def write_data(folder: Path) -> None:
