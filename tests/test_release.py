@@ -80,7 +80,9 @@ def test_every_extra_that_is_named_exists():
 def test_the_citation_has_the_version_and_the_address_of_the_project():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
     assert citation["version"] == PROJECT["version"]
-    assert citation.get("repository-code") == PROJECT["urls"].get("Repository")
+    address = PROJECT["urls"].get("Repository")
+    assert citation.get("repository-code") == address
+    assert ("REPOSITORY" in README) == (address is None), "README has a word in place of the address until there is one"
     assert citation["license"] == PROJECT["license"]
 
 

@@ -164,10 +164,12 @@ def test_a_killed_run_goes_on_to_the_same_bits(layout, request, tmp_path, monkey
     monkeypatch.setattr(BatchLoader, "batch", killed)
     with pytest.raises(KeyboardInterrupt):
         fit(data, epochs=3, seeds=1, output=tmp_path / "killed", **often)
-    monkeypatch.setattr(BatchLoader, "batch", batch)
     assert (tmp_path / "killed" / "seed-1" / "last.ckpt").is_file()
+    again = []
+    monkeypatch.setattr(BatchLoader, "batch", lambda loader, step: [again.append(step), batch(loader, step)][1])
     data = NpzArrays.load(str(request.getfixturevalue(layout)))
     resumed = fit(data, epochs=3, seeds=1, output=tmp_path / "killed", resume=True, **often)
+    assert (steps, again) == ([0, 1, 2, 3, 4], [4, 5, 6, 7, 8]), "no step is done twice"
     assert all(map(torch.equal, weights(resumed).values(), weights(straight).values()))
 
 

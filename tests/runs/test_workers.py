@@ -24,6 +24,7 @@ from coral_plugin.runs import workers as W
 from coral_plugin.runs.folder import prepare_folder
 from coral_plugin.runs.run import run
 from coral_plugin.runs.settings import make_settings
+from coral_plugin.training.log import LOG, read_log
 from coral_plugin.training.memory import StepMemory
 from coral_plugin.training.side_by_side import Workers
 
@@ -145,19 +146,27 @@ def test_a_stopped_and_a_killed_run_go_on_to_the_same_bits(arrays, tmp_path, mon
     assert "Traceback" not in said
     assert record(stopped)["workers"] == 2
 
+    logs = [path.with_name(LOG) for path in checkpoints]
+
+    def epochs():
+        return [len(read_log(path)) for path in logs]
+
     before = [age(path) for path in checkpoints]
     # nothing says how many at a time: the run keeps what it began with
     with subprocess.Popen([*command[:-2], "--resume"], text=True, stderr=subprocess.PIPE, env=env) as process:
-        until(lambda: all(age(p) > t for p, t in zip(checkpoints, before, strict=True)), process)
+        until(lambda: all(age(p) > t for p, t in zip(checkpoints, before, strict=True)) and min(epochs()) > 2, process)
         assert children(temporary) in (2, None)
         process.kill()
         assert "seeds: 2 at a time, 1 thread each, as the run began" in process.communicate()[1]
     while children(temporary):  # they end because their parent has
         time.sleep(0.01)
     assert not (stopped / "seed-41" / "result.json").exists()
+    done = [read_log(path)[:-1] for path in logs]  # of the last one the checkpoint may know nothing yet
 
     assert main([*flags, "--output", str(stopped), "--resume", "--quiet"]) == 0
     assert weights(stopped, (41, 42)) == weights(whole, (41, 42))
+    # the seconds of an epoch are those of its first time: none was done again
+    assert [read_log(path)[: len(rows)] for path, rows in zip(logs, done, strict=True)] == done
 
 
 POISON = """
@@ -297,7 +306,6 @@ def test_a_run_of_an_earlier_version_goes_on_one_after_the_other(settings, data,
     assert W.recorded_workers(tmp_path) == Workers(1, torch.get_num_threads())
     W.record_workers(tmp_path, Workers(3, 2))
     assert W.recorded_workers(tmp_path) == Workers(3, 2)
-    prepare_folder(tmp_path, settings, data, resume=True, **W.entries(Workers(3, 2)))
+    prepare_folder(tmp_path, settings, data, resume=True, **W.recorded_as(Workers(3, 2)))
     assert W.recorded_workers(tmp_path) == Workers(3, 2)
-    assert W.recorded_workers(None) is None
     assert W.recorded_workers(Path("nowhere")) is None
