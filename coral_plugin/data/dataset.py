@@ -16,7 +16,7 @@ from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
 from coral_plugin.data.stored import StoredValues
 from coral_plugin.data.task import Task
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, counted
 
 _LISTED = 10  # feature numbers in a description
 
@@ -167,10 +167,10 @@ def describe_modality(modality: Modality, train: ModalityColumn) -> str:
 def _axes(modality: Modality, train: ModalityColumn) -> str:
     shape = modality.shape
     if modality.kind == "image":
-        return f"image, {_count(shape[0], 'channel')}, {shape[1]} x {shape[2]}"
+        return f"image, {counted(shape[0], 'channel')}, {shape[1]} x {shape[2]}"
     if modality.kind == "tabular":
-        return f"table, {_count(shape[0], 'feature')}"
-    series = f"{_count(shape[0], 'step')} x {_count(shape[1], 'feature')}"
+        return f"table, {counted(shape[0], 'feature')}"
+    series = f"{counted(shape[0], 'step')} x {counted(shape[1], 'feature')}"
     if modality.kind == "timeseries":
         return f"series, {series} (kind timeseries)"
     return f"series, up to {series}, {_percent(_padded(modality, train))} padded (kind sequence)"
@@ -187,10 +187,6 @@ def _padded(modality: Modality, train: ModalityColumn) -> float:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.0f} %" if share >= 0.01 or not share else "under 1 %"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _listed(modality: Modality, numbers: Sequence[int]) -> str:

@@ -40,11 +40,12 @@ index): give right.loc[left.index], or reset_index(drop=True) on both where posi
         key: value.index for key, value in inputs.items() if is_pandas(value, "DataFrame") or is_pandas(value, "Series")
     }
     for (first, one), (second, other) in combinations(indices.items(), 2):
+        labels, others = _labels(one), _labels(other)
         # equals() alone tells one moment in two time zones apart
-        if len(one) != len(other) or one.equals(other) or list(one) == list(other):
+        if len(one) != len(other) or one.equals(other) or labels == others:
             continue
         by_position = "reset_index(drop=True) on both where position is what counts"
-        if Counter(one) == Counter(other):
+        if Counter(labels) == Counter(others):
             picked = f"give {second.rpartition('/')[2]}.loc[{first.rpartition('/')[2]}.index]"
             remedy = picked if one.is_unique else "sort both alike"
             raise InputError(
@@ -52,11 +53,22 @@ index): give right.loc[left.index], or reset_index(drop=True) on both where posi
                 f"{remedy}, or {by_position}."
             )
         if not _is_default(one) and not _is_default(other):
-            at = next(row for row, pair in enumerate(zip(one, other, strict=True)) if pair[0] != pair[1])
+            at = next(row for row, pair in enumerate(zip(labels, others, strict=True)) if pair[0] != pair[1])
             raise InputError(
                 f"{name}: {prefix}{second} has other rows than {prefix}{first} (by the index; row {at} is "
                 f"{short(str(other[at]))} and {short(str(one[at]))}): give both the same rows, or {by_position}."
             )
+
+
+def _labels(index: Any) -> list[Any]:
+    """The labels of an index, None where one is missing: pandas compares what is missing with nothing."""
+    missing = sys.modules["pandas"].isna
+    return [
+        tuple(None if missing(part) else part for part in label)
+        if isinstance(label, tuple)
+        else (None if missing(label) else label)
+        for label in index
+    ]
 
 
 def _is_default(index: Any) -> bool:

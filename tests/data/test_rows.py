@@ -45,6 +45,20 @@ def test_other_rows_are_refused_in_one_line(b, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("missing", [pd.NA, np.nan, None])
+def test_labels_that_are_missing_are_compared_and_named(missing):
+    unnamed, named = frame([missing, *NAMES[1:]]), frame(["last", *NAMES[1:]])
+    with pytest.raises(
+        InputError, match=r"other rows than train/a \(by the index; row 0 is 'last' and '(<NA>|nan|None)'\)"
+    ):
+        from_arrays({"train/a": unnamed, "train/b": named})
+    with pytest.raises(InputError, match="rows in another order"):
+        from_arrays({"train/a": unnamed, "train/b": unnamed[::-1]})
+    pairs = [pd.MultiIndex.from_tuples([(name, missing) for name in names]) for names in (NAMES, NAMES[::-1])]
+    with pytest.raises(InputError, match="rows in another order"):
+        from_arrays({"train/a": frame(pairs[0]), "train/b": frame(pairs[1])})
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

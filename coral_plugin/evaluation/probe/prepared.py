@@ -8,9 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+# columns and rows that are held in float64 at a time: 16 MB of 2,000 samples, 10 MB of the 20,450 features of MOSI
 _BLOCK = 1024
 _BLOCK_ROWS = 64
+# samples of which the principal directions are taken, for each of them; measured as in newton.py: with 1 conjugate
+# gradients take 2.0 to 4.4 times as many steps, with 16 up to a quarter fewer
 _SAMPLES_PER_DIRECTION = 4
+# share of the largest squared length that is taken for rounding, whose own share is about N times 2e-16
 _RANK_TOLERANCE = 1e-12
 
 
