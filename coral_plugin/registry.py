@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 OURS = "coral-multibench"
+ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}  # short names of settings
+_MARKUP = re.compile(r":\w+:`~?|`")
 
 
 def closest(name: object, known: Iterable[str]) -> str | None:
@@ -25,13 +28,13 @@ def closest(name: object, known: Iterable[str]) -> str | None:
 
     >>> closest("corall", ["clip", "coral"]), closest("--Batch_Size", ["--batch-size"])
     ('coral', '--batch-size')
-    >>> closest("temp", ["temperature"])
-    'temperature'
+    >>> closest("temp", ["temperature"]), closest("lr", ["learning_rate"])
+    ('temperature', 'learning_rate')
     """
     if not isinstance(name, str):  # a name may be any value of a user's file
         return None
     folded = {_folded(candidate): candidate for candidate in known}
-    text = _folded(name[:100])  # matching takes time with the square of the length
+    text = _folded(ALIASES.get(name, name[:100]))  # matching takes time with the square of the length
     if close := difflib.get_close_matches(text, folded, n=1):
         return folded[close[0]]
     begun = [candidate for start, candidate in folded.items() if len(text.strip("-")) > 2 and start.startswith(text)]
@@ -56,6 +59,24 @@ def suggest(name: object, known: list[str], kind: str) -> UnknownNameError:
     """
     listed = ", ".join(sorted(known)) or "none"
     return UnknownNameError(f"Unknown {kind} {short(name)}.{hint(name, known)} Known: {listed}.")
+
+
+def plain(docstring: str) -> str:
+    """The text of a docstring without the marks of reStructuredText.
+
+    >>> plain("As :class:`~coral_plugin.Model` has ``embed``.")
+    'As coral_plugin.Model has embed.'
+    """
+    return _MARKUP.sub("", docstring)
+
+
+def first_line(docstring: str | None) -> str:
+    r"""What a docstring says first, plain and without its full stop; empty where there is none.
+
+    >>> first_line("Mean of ``x``.\n\nMore.")
+    'Mean of x'
+    """
+    return plain((docstring or "").strip().partition("\n")[0]).rstrip(".")
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES
+from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, plain
 
 _WIDTH = 100
-_MARKUP = re.compile(r":\w+:`~?([^`]*)`|``")
 
 
 def meanings(documented: object) -> dict[str, str]:
@@ -35,7 +34,7 @@ def option_lines(options: Mapping[str, Any], texts: Mapping[str, str], prefix: s
     for name, default in options.items():
         yield f"  {prefix}{name} ({written(default)})"
         if name in texts:
-            text = _MARKUP.sub(r"\1", texts[name])
+            text = plain(texts[name])
             yield textwrap.fill(text, _WIDTH, initial_indent="      ", subsequent_indent="      ")
 
 
@@ -168,4 +167,4 @@ def _paragraph(documented: object) -> Iterator[str]:
     """The first paragraph of a docstring."""
     text = " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
     if text:
-        yield textwrap.fill(_MARKUP.sub(r"\1", text), _WIDTH)
+        yield textwrap.fill(plain(text), _WIDTH)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 import platform
 import re
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 
 from coral_plugin.cli.flags import CommandParser
-from coral_plugin.errors import CoralError, InputError
+from coral_plugin.errors import CoralError, InputError, one_line
 from coral_plugin.io.files import cache_folder
 from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS, outdated
 
+_ORDER = ("MISSING", "BROKEN", "ok", "absent")  # lines on packages: what is wrong comes first
 _FOR_DEVELOPERS = ("test", "lint", "docs", "release")  # extras
 
 
@@ -30,10 +32,12 @@ def main(argv: list[str]) -> int:
     if folder is not None:
         find_checkout(folder)  # before anything is printed
     print(f"{OURS} {version(OURS)}, Python {platform.python_version()}, {platform.platform()}")
-    works = [_package(name, extra) for name, extra in _requirements()]  # every line is printed
+    states = [_package(name, extra) for name, extra in _requirements()]
+    for line, _ in sorted(states, key=lambda state: _ORDER.index(state[0].split()[0])):
+        print(line)
+    whole = all(fine for _, fine in states)
     import torch
 
-    whole = all(works)
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that torch can use"
     print(f"device: {gpu}; {torch.get_num_threads()} threads")
     print(f"cache: {cache_folder()}")
@@ -51,12 +55,14 @@ def main(argv: list[str]) -> int:
             whole = False
             print(f"broken: {fault}")
         print(f"{registry.kind}s: {', '.join(registry.names())}")
-    return 0 if _multibench(folder) and whole else 1
+    whole = _multibench(folder) and whole
+    print("everything that is needed works" if whole else "not everything works: MISSING, BROKEN or broken says what")
+    return 0 if whole else 1
 
 
 def _multibench(folder: str | None) -> bool:
     """Print the checkout, its shims and the modules that import; whether nothing of it is broken."""
-    from coral_plugin.multibench.checkout import find_checkout
+    from coral_plugin.multibench.checkout import CLONE, VARIABLE, find_checkout
     from coral_plugin.multibench.compatibility import needs
     from coral_plugin.multibench.modules import survey
     from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS, SHIMS
@@ -64,7 +70,7 @@ def _multibench(folder: str | None) -> bool:
     try:
         checkout = find_checkout(folder)
     except InputError as error:
-        print(f"MultiBench: {error}")
+        print(f"MultiBench: {error if os.environ.get(VARIABLE) else f'none; for coral run and its encoders: {CLONE}'}")
         return True  # nothing else needs it
     print(f"MultiBench: {checkout.describe()}, found by {checkout.found_by}")
     for name in checkout.missing:
@@ -105,21 +111,18 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "_", name).lower()
 
 
-def _package(name: str, extra: str | None) -> bool:
-    """Print one line on a distribution; whether it works, or is not needed."""
+def _package(name: str, extra: str | None) -> tuple[str, bool]:
+    """One line on a distribution; whether it works, or is not needed."""
     try:
         installed = version(name)
     except PackageNotFoundError:
         how = f"pip install '{OURS}[{extra}]'" if extra else f"pip install {OURS} again"
-        print(f"{'absent ' if extra else 'MISSING'} {name}: {how}")
-        return extra is not None
+        return f"{'absent ' if extra else 'MISSING'} {name}: {how}", extra is not None
     plain = _plain(name)
     modules = [module for module, owners in _modules().items() if plain in map(_plain, owners)] or [plain]
     module = min(modules, key=lambda module: (module != plain, module.startswith("_"), module))
     try:
         importlib.import_module(module)
     except Exception as error:  # a broken library may raise anything while it is imported
-        print(f"BROKEN  {name} {installed}: {type(error).__name__}: {' '.join(str(error).split())[:150]}")
-        return extra is not None
-    print(f"ok      {name} {installed}")
-    return True
+        return f"BROKEN  {name} {installed}: {one_line(error, 150, with_type=True)}", extra is not None
+    return f"ok      {name} {installed}", True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import json
-import re
 import shutil
 import sys
 import textwrap
@@ -17,12 +16,21 @@ from typing import Any
 from coral_plugin.cli.details import DETAILS, list_presets
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import InputError
-from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS, Entry, Registry, suggest
+from coral_plugin.registry import (
+    AUGMENTATIONS,
+    DATASETS,
+    ENCODERS,
+    OBJECTIVES,
+    OURS,
+    Entry,
+    Registry,
+    first_line,
+    suggest,
+)
 
 REGISTRIES = {"objectives": OBJECTIVES, "datasets": DATASETS, "encoders": ENCODERS, "augmentations": AUGMENTATIONS}
 _NAME_WIDTH = 20
-_LEAST_WIDTH = 60  # columns of a terminal; a narrower one wraps
-_MARKUP = re.compile(r":\w+:`~?|`")
+_LEAST_WIDTH, _MOST_WIDTH = 60, 98  # columns of a line; all groups together are indented by two
 
 
 def main(argv: list[str]) -> int:
@@ -61,7 +69,7 @@ def main(argv: list[str]) -> int:
         if what is None:
             print(f"{title}:")
         for line in lines(registry, verbose=arguments.verbose):
-            print(f"{'  ' if what is None else ''}{line}")
+            print(textwrap.indent(line, "  " if what is None else ""))
     return 0
 
 
@@ -70,8 +78,8 @@ def overview() -> Iterator[str]:
     for title, registry in REGISTRIES.items():
         ours = [r["name"] for r in records(registry) if r["distribution"] == OURS and not r["fault"]]
         yield f"{title} (coral list {title} describes them):"
-        yield textwrap.fill(", ".join(ours), 98, initial_indent="  ", subsequent_indent="  ")
-        yield from (f"  {line}" for line in lines(registry) if line.split()[0] not in ours)
+        yield textwrap.fill(", ".join(ours), _MOST_WIDTH, initial_indent="  ", subsequent_indent="  ")
+        yield from (textwrap.indent(line, "  ") for line in lines(registry) if line.split()[0] not in ours)
 
 
 def records(registry: Registry) -> Iterator[dict[str, Any]]:
@@ -106,8 +114,7 @@ def describe(registry: Registry, entry: Entry) -> str:
         registered = registry.get(entry.name)
         module = sys.modules.get(getattr(registered, "__module__", ""))
         text = getattr(registered, "__doc__", None) or getattr(module, "__doc__", None)
-    lines = (text or "").strip().splitlines()
-    return _MARKUP.sub("", lines[0]).rstrip(".") if lines else ""
+    return first_line(text)
 
 
 def _source_docstring(module: str, name: str) -> str | None:
@@ -120,18 +127,15 @@ def _source_docstring(module: str, name: str) -> str | None:
 
 
 def lines(registry: Registry, *, verbose: bool = False) -> Iterator[str]:
-    """A line for each of :func:`records`, cut to a terminal's width; ``verbose`` adds origin and presets."""
-    width = max(_LEAST_WIDTH, shutil.get_terminal_size().columns - 2) if sys.stdout.isatty() else None
+    """A text for each of :func:`records`, in lines that fit a terminal; ``verbose`` adds origin and presets."""
+    width = min(max(_LEAST_WIDTH, shutil.get_terminal_size((_MOST_WIDTH + 2, 0)).columns - 2), _MOST_WIDTH)
     for record in records(registry):
         if record["fault"]:
             yield f"{record['name']:<{_NAME_WIDTH}} BROKEN: {record['fault']}"
             continue
         origin = "" if record["distribution"] == OURS else f"  ({record['distribution']})"
-        text = f"{record['name']:<{_NAME_WIDTH}} {record['description'] or record['target']}"
-        shown = (
-            textwrap.shorten(text[_NAME_WIDTH:], width - _NAME_WIDTH - len(origin), placeholder=" ...") if width else ""
-        )
-        yield (f"{text[:_NAME_WIDTH]} {shown}" if width else text) + origin
+        name, text = f"{record['name']:<{_NAME_WIDTH}} ", f"{record['description'] or record['target']}{origin}"
+        yield textwrap.fill(text, width, initial_indent=name, subsequent_indent=" " * len(name), break_on_hyphens=False)
         if verbose:
             yield f"{'':<{_NAME_WIDTH}} = {record['target']}  ({record['distribution']})"
             if registry is OBJECTIVES:

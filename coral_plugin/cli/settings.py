@@ -10,11 +10,10 @@ from typing import Any
 
 from coral_plugin.cli.flags import CommandParser, positive, split_pair
 from coral_plugin.errors import InputError, UnknownNameError, short
-from coral_plugin.registry import DATASETS, OBJECTIVES, Registry, closest
+from coral_plugin.registry import ALIASES, DATASETS, OBJECTIVES, Registry, closest
 
 # (name of a method or data set, or ""; "group.key"; value)
 Setting = tuple[str, str, Any]
-ALIASES = {"lr": "learning_rate", "wd": "weight_decay"}
 # words that are read as the value of a switch where they stand behind it; 0 and 1 are refused as values
 _VALUES_OF_SWITCHES = {"true", "false", "yes", "no", "on", "off", "0", "1"}
 # flags of --help: options of the parser beside the setting; what has no type is read as YAML

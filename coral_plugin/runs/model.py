@@ -64,7 +64,7 @@ class Model(nn.Module):
         seed: Seed of the training.
         tasks: Tasks of the data, with the names of the classes.
         scores: ``{part: {task: {"metric", "value", "also", ...}}}`` of this seed; empty where nothing was scored.
-        quiet: Whether no note is written on missing modalities.
+        quiet: Whether no note is written on missing modalities; else there is one for each set of them.
 
     Attributes:
         objective: Networks, with ``loss`` and ``embed``.
@@ -91,6 +91,7 @@ class Model(nn.Module):
         super().__init__()
         self.objective = objective
         self.settings, self.seed, self.tasks, self.scores, self.quiet = settings, seed, tasks, scores or {}, quiet
+        self._noted: set[frozenset[str]] = set()  # sets of missing modalities that a note has named
         self.eval()
 
     @property
@@ -145,8 +146,10 @@ class Model(nn.Module):
                 embedded = embed_batch(self.objective, samples)
         else:
             split = as_split(self._arrays(samples, columns), self.modalities, "samples")
-            if not self.quiet and (line := presence_note(split)):
+            missing = frozenset(split.presence())
+            if not self.quiet and missing not in self._noted and (line := presence_note(split)):
                 sys.stderr.write(f"{line}\n")
+                self._noted.add(missing)
             for line in far_values(split, self.modalities):
                 warnings.warn(line, stacklevel=2)
             embedded = embed_split(self.objective, split)
@@ -207,15 +210,13 @@ class Model(nn.Module):
             )
         names = column_names(samples)
         if columns is None:
-            known = {m.name: m.feature_names for m in self.modalities}
-            columns = {name: list(wanted) for name, wanted in known.items() if set(wanted) & set(names)}
+            columns = {m.name: list(m.feature_names) for m in self.modalities if set(m.feature_names) & set(names)}
             if not columns:
                 raise InputError("Say which columns belong to which modality: embed(table, columns={modality: ...}).")
         if len(set(names)) < len(names):
             raise InputError(f"The columns of samples need different names, got {short(list(names))}.")
-        groups = group_columns(columns, samples.shape[1], names)
         table = getattr(samples, "iloc", samples)  # a frame by position: names may be anything
-        return {name: table[:, index] for name, index in groups.items()}
+        return {name: table[:, index] for name, index in group_columns(columns, samples.shape[1], names).items()}
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{m.name} {m.shape}" for m in self.modalities)

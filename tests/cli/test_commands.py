@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from coral_plugin.cli import doctor
 from coral_plugin.cli.main import main
 from coral_plugin.registry import DATASETS, ENCODERS, OBJECTIVES
 
@@ -128,9 +129,11 @@ def test_list_says_what_everything_is_and_where_it_is_from(coral):
             assert "METHODS" not in record["description"]
         _, out, _ = coral("list", what)
         plain = out.splitlines()
-        assert plain == [f"{name:<20} {record['description']}" for name, record in found.items()]
+        assert max(map(len, plain)) <= 100
+        joined = out.replace("\n" + 21 * " ", " ").splitlines()
+        assert joined == [f"{name:<20} {record['description']}" for name, record in found.items()]
         _, out, _ = coral("list", what, "--verbose")
-        assert out.splitlines()[:: 2 if registry is ENCODERS else 3] == plain
+        assert [line for line in out.splitlines() if line in plain] == plain
         if registry is OBJECTIVES:
             assert "presets: paper (default), released" in out
         if registry is DATASETS:
@@ -146,6 +149,23 @@ def test_doctor_finds_everything_here(coral):
     assert "MISSING" not in out
     packages = [line.split()[1].rstrip(":") for line in out.splitlines() if line.startswith(("ok ", "absent "))]
     assert len(set(packages)) == len(packages) > 5
+    kinds = [line.split()[0] for line in out.splitlines() if line.startswith(("ok ", "absent "))]
+    assert kinds == sorted(kinds, reverse=True), "what works, then what may be added"
+    assert out.endswith("everything that is needed works\n")
+
+
+def test_doctor_begins_with_what_is_wrong(coral, monkeypatch):
+    def version(name):
+        if name == "scipy":
+            raise doctor.PackageNotFoundError(name)
+        return "1.0"
+
+    monkeypatch.setattr(doctor, "version", version)
+    status, out, _ = coral("doctor")
+    lines = [line for line in out.splitlines() if line.startswith(("MISSING ", "BROKEN ", "ok ", "absent "))]
+    assert status == 1
+    assert lines[0] == "MISSING scipy: pip install coral-multibench again"
+    assert out.splitlines()[-1] == "not everything works: MISSING, BROKEN or broken says what"
 
 
 @pytest.mark.parametrize("command", ["evaluate", "resume"])
@@ -178,8 +198,11 @@ def test_doctor_tells_of_multibench(coral, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     status, out, _ = coral("doctor")
     assert status == 0
-    assert "MultiBench: No MultiBench checkout" in out
-    assert "git clone https://github.com/pliang279/MultiBench" in out
+    text = "MultiBench: none; for coral run and its encoders: git clone https://github.com/pliang279/MultiBench"
+    assert [line for line in out.splitlines() if "MultiBench" in line] == [text]
+    monkeypatch.setenv("MULTIBENCH_ROOT", str(tmp_path))
+    assert f"MultiBench: MULTIBENCH_ROOT {tmp_path} is no MultiBench checkout" in coral("doctor")[1]
+    monkeypatch.delenv("MULTIBENCH_ROOT")
     checkout = shutil.copytree(double, tmp_path / "MultiBench")
     status, out, _ = coral("doctor", "--multibench", checkout)
     assert status == 0

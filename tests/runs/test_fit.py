@@ -97,6 +97,8 @@ def test_embedding_a_sample_does_not_depend_on_its_batch(arrays, tiny):
     [
         ({}, {"epoch": 3}, "fit has no argument 'epoch'. Did you mean 'epochs'[?] Settings are <group>__<key> with m"),
         ({}, {"learning_rate": 1e-3}, "no argument 'learning_rate'. Did you mean 'training__learning_rate'[?]"),
+        ({}, {"lr": 1e-3}, "no argument 'lr'. Did you mean 'training__learning_rate'[?]"),
+        ({}, {"training__wd": 1e-3}, "Unknown training setting 'wd'. Did you mean 'weight_decay'[?]"),
         ({}, {"batchsize": 8}, "no argument 'batchsize'. Did you mean 'training__batch_size'[?]"),
         ({}, {"mask_ratoi": 8, "objective": "mae"}, "no argument 'mask_ratoi'. Did you mean 'method__mask_ratio'[?]"),
         ({}, {"xyz": 8}, r"no argument 'xyz'\. Settings are"),

@@ -86,6 +86,11 @@ def test_flagged_rows_are_embedded_from_what_is_there(fitted, capsys):
         "wave is missing in 30 of 60 samples: embedded from the modalities present; parts of a missing modality alone "
         "are zero\n"
     )
+    loud.embed({**odd, "wave/present": flags | True, "wave": new["wave"]})
+    loud.embed({**new, "wave/present": ~flags})
+    assert capsys.readouterr().err == "", "told once"
+    loud.embed({"wave": new["wave"]})
+    assert capsys.readouterr().err.startswith("table is missing: embedded")
 
 
 def test_nothing_to_embed(fitted):
