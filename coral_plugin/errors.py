@@ -73,3 +73,12 @@ def short(value: object) -> str:
     ("'xxxxx", 100, 'a number of 16610 bits')
     """
     return _Short().repr(value).replace("\n", " ")  # arrays and frames have lines
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, for a message.
+
+    >>> counted(1, "step"), counted(2337, "step")
+    ('1 step', '2,337 steps')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

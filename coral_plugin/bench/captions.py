@@ -9,6 +9,7 @@ from typing import Any
 from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import preset_of
 from coral_plugin.bench.ranking import all_below, raw_line
+from coral_plugin.errors import counted
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.tables.model import cell
 
@@ -22,7 +23,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "training.schedule": lambda value: f"{value} schedule",
     "training.weight_decay": lambda value: f"weight decay {value:g}",
     "training.gradient_clip": lambda value: f"gradients clipped at {value:g}" if value else "gradients not clipped",
-    "training.epochs": lambda value: f"{value} epoch{'s' if value != 1 else ''}",
+    "training.epochs": lambda value: counted(value, "epoch"),
     "training.batch_size": lambda value: f"batches of {value}",
     "steps": lambda value: f"{value:,} steps",
     "samples": lambda value: f"{value:,} samples",

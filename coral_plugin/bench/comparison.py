@@ -116,6 +116,10 @@ class ComparedRow:
     widths: Mapping[str, int] = field(default_factory=dict)
     matched_widths: Mapping[str, int] = field(default_factory=dict)
 
+    def values_of(self, measure: Measure) -> list[float]:
+        """The values of a measure, one for each seed."""
+        return list(self.scores[measure].values.values())
+
 
 @dataclass(frozen=True)
 class Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean
 
 from coral_plugin.bench.captions import PROBES, SIGNIFICANT
-from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
+from coral_plugin.bench.comparison import Comparison, Measure
 from coral_plugin.bench.grid import DatasetColumn
 from coral_plugin.bench.ranking import all_below
 from coral_plugin.evaluation.metrics import metric_named
@@ -64,19 +64,19 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
         return
     below = all_below(comparison.rows, measure)
     if len(methods) == 1:
-        reached = level_text(_values(methods[0], measure), measure)
+        reached = level_text(methods[0].values_of(measure), measure)
         yield f"{methods[0].method.title} reaches {reached}{', worse than the raw features' if below else ''}."
         return
     if below:
         choose = min if measure.lower_is_better else max
-        closest = choose(methods, key=lambda row: fmean(_values(row, measure)))
+        closest = choose(methods, key=lambda row: fmean(row.values_of(measure)))
         yield (
             f"No method reaches the raw features; the closest is {closest.method.title} with "
-            f"{level_text(_values(closest, measure), measure)}."
+            f"{level_text(closest.values_of(measure), measure)}."
         )
         return
     best = next(row for row in methods if row.scores[measure].rank == 1)
-    yield f"{best.method.title} is best with {level_text(_values(best, measure), measure)}."
+    yield f"{best.method.title} is best with {level_text(best.values_of(measure), measure)}."
     p_values = {r.method.title: p for r in methods if (p := r.scores[measure].p_value) is not None}
     if not p_values:
         return
@@ -99,7 +99,7 @@ def _listed(names: Sequence[str]) -> str:
 def _levels(comparison: Comparison, measure: Measure) -> Iterator[str]:
     levels = [
         f"{row.method.title if row.kind == 'raw features' else f'{row.method.title} (with labels)'} "
-        f"{_number(_values(row, measure), measure)}"
+        f"{_number(row.values_of(measure), measure)}"
         for row in comparison.rows
         if row.kind != "method" and measure in row.scores
     ]
@@ -125,10 +125,6 @@ def level_text(values: Sequence[float], measure: Measure) -> str:
 def _number(values: Sequence[float], measure: Measure) -> str:
     share = metric_named(measure.metric).is_share
     return cell([value / measure.unit for value in values], percent=share) + (" %" if share else "")
-
-
-def _values(row: ComparedRow, measure: Measure) -> list[float]:
-    return list(row.scores[measure].values.values())
 
 
 def joined(names: Sequence[str]) -> str:

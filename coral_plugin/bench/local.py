@@ -7,7 +7,6 @@ here its job alone is tried again, on a GPU of its own, and the reason names the
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 import traceback
@@ -26,7 +25,7 @@ from coral_plugin.bench.worker import ATTEMPTS, LOG_FILE, Execute
 from coral_plugin.errors import InputError, one_line
 from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.training.side_by_side import THREAD_VARIABLES, visible_gpus
-from coral_plugin.training.signals import end_with_parent, stoppable
+from coral_plugin.training.signals import end_with_parent, killed_by, stoppable
 
 POLL_SECONDS = 0.5
 LAST_STEP_SECONDS = 1.0  # for a run that is stopped to come to the end of its step
@@ -165,8 +164,7 @@ def _work(job: Job, execute: Execute, threads: int, gpu: str | None, sender: Any
 
 def _death(code: int | None) -> str:
     if code is not None and code < 0:
-        name = signal.Signals(-code).name
-        return f"its process was killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+        return f"its process was {killed_by(code)}"
     return f"its process ended with status {code} and no word"
 
 

@@ -12,7 +12,7 @@ from coral_plugin.bench.cells import COST_HEADS, COUNT, Cell, CellTable, cost_no
 from coral_plugin.bench.comparison import ComparedRow, Comparison
 from coral_plugin.bench.findings import findings, joined, title_of
 from coral_plugin.bench.grid import preset_of
-from coral_plugin.errors import CoralError
+from coral_plugin.errors import CoralError, counted
 from coral_plugin.evaluation.pages.model import (
     Definition,
     Definitions,
@@ -86,7 +86,7 @@ def comparison_page(
 
 def _facts(comparison: Comparison, record: Mapping[str, Any]) -> list[tuple[str, str]]:
     kinds = [row.kind for row in comparison.rows]
-    counts = [f"{kinds.count('method')} method{'s' if kinds.count('method') != 1 else ''}"]
+    counts = [counted(kinds.count("method"), "method")]
     counts += ["raw features"] if "raw features" in kinds else []
     counts += ["training with labels"] if "with labels" in kinds else []
     columns = [column.name for column in comparison.grid.columns]

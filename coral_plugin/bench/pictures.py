@@ -69,7 +69,7 @@ def _panel(comparison: Comparison, measure: Measure) -> ScorePanel:
     methods = [row for row in rows if row.kind == "method"]
     levels = [row for row in rows if row.kind != "method"] if methods else []
     lines = [
-        ReferenceLine(label=_level_title(row, levels), values=_values(row, measure), kind=row.kind)
+        ReferenceLine(label=_level_title(row, levels), values=row.values_of(measure), kind=row.kind)
         for row in levels
         if row.kind != "method"
     ]
@@ -80,7 +80,7 @@ def _panel(comparison: Comparison, measure: Measure) -> ScorePanel:
     titles = {row.method.name: _row_title(row, several) for row in shown}
     return ScorePanel(
         metric=metric_named(measure.metric),
-        rows={titles[row.method.name]: _values(row, measure) for row in shown},
+        rows={titles[row.method.name]: row.values_of(measure) for row in shown},
         lines=lines,
         kinds={titles[row.method.name]: row.kind for row in shown if row.kind != "method"},
         unit=measure.unit,
@@ -98,10 +98,6 @@ def _level_title(row: ComparedRow, levels: Sequence[ComparedRow]) -> str:
     """Kind of the row, and its name where another one is of the same kind."""
     alone = sum(other.kind == row.kind for other in levels) == 1
     return row.kind if alone else f"{row.method.title} ({row.kind})"
-
-
-def _values(row: ComparedRow, measure: Measure) -> list[float]:
-    return list(row.scores[measure].values.values())
 
 
 def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:

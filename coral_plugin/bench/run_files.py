@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,8 @@ from coral_plugin.evaluation.pages.sections import data_facts
 from coral_plugin.evaluation.pictures.run import training_curves
 from coral_plugin.io.files import read_json
 from coral_plugin.io.paths import slug
-from coral_plugin.runs.folder import DATA, LOG
+from coral_plugin.runs.folder import DATA
+from coral_plugin.training.log import LOG, read_log
 
 _TOTAL = "loss/total"
 _Losses = dict[int, dict[int, dict[str, float]]]  # {seed: {epoch: {method: loss}}}
@@ -44,9 +44,10 @@ def draw_training(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
     for job in jobs:
         place = f"{job.column}, {job.condition}" if job.condition else job.column
         by_seed = losses.setdefault(place, {})
-        for row in _log(job) if job.finetune is None else []:
-            by_epoch = by_seed.setdefault(job.seed, {}).setdefault(int(row["epoch"]), {})
-            by_epoch[f"loss/{job.title}"] = float(row[_TOTAL])
+        for row in read_log(job.folder / LOG) if job.finetune is None else []:
+            if _TOTAL in row:
+                by_epoch = by_seed.setdefault(job.seed, {}).setdefault(int(row["epoch"]), {})
+                by_epoch[f"loss/{job.title}"] = row[_TOTAL]
     drawn = {}
     for place, by_seed in losses.items():
         if not by_seed:
@@ -60,12 +61,3 @@ def draw_training(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
 
 def _records(by_epoch: Mapping[int, Mapping[str, float]]) -> list[dict[str, float]]:
     return [{"epoch": epoch, **by_method} for epoch, by_method in sorted(by_epoch.items())]
-
-
-def _log(job: Job) -> list[dict[str, str]]:
-    """Rows of the log of a run; none where it has no log here, as a method that does not train."""
-    path = job.folder / LOG
-    if not path.is_file():
-        return []
-    with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row.get(_TOTAL)]

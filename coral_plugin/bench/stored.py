@@ -59,15 +59,6 @@ def redraw(folder: Path, look_up: Callable[[Sequence[str] | None, Comparison], P
     return write_report(folder, comparison, partial(look_up, published), pictures, record)
 
 
-def read_comparison(folder: Path) -> tuple[Comparison, tuple[str, ...] | None]:
-    """The comparison behind ``folder/table.json``, and the names of its published tables, None where it has none.
-
-    Raises:
-        InputError: no such file, or one that is damaged or of a later version.
-    """
-    return _understood(folder, _comparison, _read_table(folder))
-
-
 def _read_table(folder: Path) -> dict[str, Any]:
     path = folder / TABLE_FILE
     if not path.is_file():

@@ -17,6 +17,7 @@ from coral_plugin.runs.environment import commit
 from coral_plugin.runs.lock import locked
 from coral_plugin.runs.run import load_data, run
 from coral_plugin.runs.settings import from_dict
+from coral_plugin.training.log import LOG
 
 RECORD_FILE, LOCK_FILE, LOG_FILE = "record.json", "worker.lock", "log.txt"
 RECORD_SCHEMA = 1
@@ -94,7 +95,7 @@ def _finetune(job: Job, pretrained: Path) -> dict[str, Any]:
 
 def epochs_done(job: Job) -> float:
     """Share of the epochs that are over, from the log that the training writes."""
-    path = job.folder / f"seed-{job.seed}" / "metrics.csv"
+    path = job.folder / f"seed-{job.seed}" / LOG
     try:
         rows = path.read_text().count("\n") - 1
     except OSError:

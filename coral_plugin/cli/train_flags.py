@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coral_plugin.cli.details import defaults_of, list_presets, meanings, option_lines
-from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds, positive
+from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds, name_list, positive
 from coral_plugin.cli.own_data import OWN_DATA, check_own_data, refuse_file
 from coral_plugin.cli.settings import add_setting, add_setting_by_modality, add_settings, settings_of_all
 from coral_plugin.errors import InputError, short
@@ -150,7 +150,12 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type] | None) -> Co
     add("--objective", metavar="NAME", help="Method (coral list objectives); coral by default")
     add("--preset", metavar="NAME", help=_presets(names, classes))
     add("--config", metavar="FILE", help="YAML file such as config.yaml of a run; flags win over it")
-    add("--modalities", type=_modalities, metavar="A,B", help="Modalities to use, in this order; all by default")
+    add(
+        "--modalities",
+        type=lambda text: tuple(name_list(text)),
+        metavar="A,B",
+        help="Modalities to use, in this order; all by default",
+    )
     add_setting_by_modality(parser, "--encoder", "network.encoders", help="Encoder (coral list encoders; repeatable)")
     add_setting(
         parser,
@@ -203,10 +208,6 @@ def _place(word: str) -> list[str] | None:
         return ["--data", word]
     name = closest(word, names)
     return None if name is None else [names[name], name]
-
-
-def _modalities(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(","))
 
 
 def setting_lines(classes: Mapping[str, type], defaults: Mapping[str, Any]) -> Iterator[str]:

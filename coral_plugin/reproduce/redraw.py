@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from coral_plugin.reproduce.figures import ABLATION, SUMMARY, draw_ablation, dra
 from coral_plugin.reproduce.protocol import PaperNumbers
 from coral_plugin.runs.evaluate import ROBUSTNESS
 from coral_plugin.runs.finetune import RECORD
-from coral_plugin.runs.folder import CONFIG, LOG, METRICS, PLOTS
+from coral_plugin.runs.folder import CONFIG, METRICS, PLOTS
 from coral_plugin.runs.report import write_run_report
 from coral_plugin.runs.robustness import draw_robustness
+from coral_plugin.training.log import LOG, read_log
 
 
 def redraw_folder(folder: Path) -> list[Path]:
@@ -84,9 +84,6 @@ def _redraw(folder: Path) -> Iterator[Path]:
 def _histories(path: Path) -> dict[int, list[Mapping[str, float]]]:
     """``{seed: a record per epoch}`` of the log of a run; empty where a record has none."""
     histories: dict[int, list[Mapping[str, float]]] = {}
-    if path.is_file():
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                values = {key: float(value) for key, value in row.items() if key != "seed" and value}
-                histories.setdefault(int(row["seed"]), []).append(values)
+    for row in read_log(path):
+        histories.setdefault(int(row.pop("seed")), []).append(row)
     return histories

@@ -29,7 +29,7 @@ from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_fol
 from coral_plugin.training.loggers import LIBRARIES
 from coral_plugin.training.memory import shapes_of
 
-CONFIG, DATA, METRICS, ENVIRONMENT, LOG = "config.yaml", "data.json", "metrics.json", "environment.json", "metrics.csv"
+CONFIG, DATA, METRICS, ENVIRONMENT = "config.yaml", "data.json", "metrics.json", "environment.json"
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
 _RECORD = f"{DATA} of the run"
 _FOLDERS = (PLOTS, *LIBRARIES)  # what is written into a run directory

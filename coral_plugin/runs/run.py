@@ -22,7 +22,6 @@ from coral_plugin.networks.factory import EncoderLike, python_encoders
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import DATASETS, OBJECTIVES
 from coral_plugin.runs.folder import (
-    LOG,
     METRICS,
     PLOTS,
     RESULT,
@@ -45,9 +44,9 @@ from coral_plugin.runs.workers import (
     begun,
     check_workers,
     choose_workers,
-    entries,
     raise_failures,
     record_workers,
+    recorded_as,
     recorded_workers,
     train_together,
     trained_side_by_side,
@@ -55,7 +54,7 @@ from coral_plugin.runs.workers import (
 from coral_plugin.training import processes
 from coral_plugin.training.fit import pick_device, train
 from coral_plugin.training.loader import BatchLoader
-from coral_plugin.training.log import table
+from coral_plugin.training.log import LOG, table
 from coral_plugin.training.loggers import Loggers
 from coral_plugin.training.memory import check_step
 
@@ -210,7 +209,7 @@ def run(
         if outside is None and folder is not None:
             holding.enter_context(held(folder))
             recorded = recorded_workers(folder) if resume else None
-            prepare_folder(folder, settings, data, resume, **entries(recorded), **(begun(folder) if resume else {}))
+            prepare_folder(folder, settings, data, resume, **recorded_as(recorded), **(begun(folder) if resume else {}))
         for line in lines:
             say(line)
         if outside is not None:

@@ -9,7 +9,7 @@ import torch
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, counted
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.folder import build_objective
@@ -83,7 +83,7 @@ def training_line(settings: RunSettings, samples: int, steps: int, parameters: i
     size = min(training.batch_size, samples)
     facts = [
         f"{parameters:,} parameters",
-        f"{training.epochs:,} epoch{'s' if training.epochs > 1 else ''} of {steps:,} steps, {size} samples each",
+        f"{counted(training.epochs, 'epoch')} of {counted(steps, 'step')}, {counted(size, 'sample')} each",
         f"{_device(training.device)}, {training.precision}",
     ]
     if training.devices > 1:
@@ -100,4 +100,4 @@ def _device(name: str) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
-    return f"CPU with {threads} thread{'' if threads == 1 else 's'}"
+    return f"CPU with {counted(threads, 'thread')}"

@@ -12,7 +12,7 @@ import torch
 
 from coral_plugin import machine
 from coral_plugin.data import MultimodalData
-from coral_plugin.errors import CoralError, InputError, one_line
+from coral_plugin.errors import CoralError, InputError, counted, one_line
 from coral_plugin.io.files import read_json, write_json
 from coral_plugin.runs.folder import ENVIRONMENT, RESULT, held, prepare_folder
 from coral_plugin.runs.settings import RunSettings
@@ -39,9 +39,9 @@ _ROOM = 0.8  # share of the memory that trainings side by side may take
 _SERIAL = "one after the other"
 
 
-def recorded_workers(folder: Path | None) -> Workers | None:
+def recorded_workers(folder: Path) -> Workers | None:
     """How the seeds of a run that goes on were trained so far; None where none has begun."""
-    if folder is None or not any(folder.glob("seed-*")):
+    if not any(folder.glob("seed-*")):
         return None
     path = folder / ENVIRONMENT
     record = read_json(path) if path.is_file() else {}
@@ -51,8 +51,8 @@ def recorded_workers(folder: Path | None) -> Workers | None:
     return Workers(count or 1, threads or torch.get_num_threads())
 
 
-def entries(workers: Workers | None) -> dict[str, int]:
-    """What ``environment.json`` holds of them."""
+def recorded_as(workers: Workers | None) -> dict[str, int]:
+    """The entries of ``environment.json`` that :func:`recorded_workers` reads."""
     return {} if workers is None else {"workers": workers.count, "threads": workers.threads}
 
 
@@ -65,7 +65,7 @@ def begun(folder: Path) -> dict[str, str]:
 def record_workers(folder: Path, workers: Workers) -> None:
     """Write the choice where a run that goes on finds it."""
     record = read_json(folder / ENVIRONMENT)
-    write_json(folder / ENVIRONMENT, {**record, **entries(workers)})
+    write_json(folder / ENVIRONMENT, {**record, **recorded_as(workers)})
 
 
 def choose_workers(
@@ -124,7 +124,7 @@ def choose_workers(
 
 
 def _at_a_time(workers: Workers) -> str:
-    return f"{workers.count} at a time, {workers.threads} thread{'' if workers.threads == 1 else 's'} each"
+    return f"{workers.count} at a time, {counted(workers.threads, 'thread')} each"
 
 
 def _measured(

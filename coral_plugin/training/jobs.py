@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from coral_plugin.errors import MachineError, one_line
+from coral_plugin import errors
+from coral_plugin.errors import CoralError, MachineError, one_line
 from coral_plugin.training.settings import TrainingSettings
 
 JOB = "job.pickle"
@@ -69,3 +71,9 @@ def failure_of(folder: Path, rank: int) -> dict[str, str]:
     path = failure_path(folder, rank)
     failure: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     return failure
+
+
+def error_of(failure: Mapping[str, str]) -> CoralError | None:
+    """The exception of a :func:`failure_of` where it is one of this package, whose text users are meant to read."""
+    kind = getattr(errors, failure.get("type", ""), None)
+    return kind(failure["text"]) if isinstance(kind, type) and issubclass(kind, CoralError) else None

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coral_plugin.errors import DivergedError
+from coral_plugin.errors import DivergedError, InputError, one_line
 from coral_plugin.io.files import write_text
 
 LOG = "metrics.csv"
@@ -29,6 +29,21 @@ def table(rows: list[dict[str, float]]) -> str:
         writer.writeheader()
         writer.writerows(rows)
     return text.getvalue()
+
+
+def read_log(path: Path) -> list[dict[str, float]]:
+    """Rows of a log that :func:`table` has written, without empty cells; none where there is no file.
+
+    Raises:
+        InputError: a file that is no such log.
+    """
+    if not path.is_file():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        try:
+            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        except (ValueError, TypeError, csv.Error) as error:
+            raise InputError(f"{path} is damaged ({one_line(error)}); train the run again.") from error
 
 
 class EpochLog:

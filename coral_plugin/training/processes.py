@@ -15,11 +15,10 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from coral_plugin import errors
-from coral_plugin.errors import CoralError, InputError, MachineError
-from coral_plugin.training.jobs import UnsendableError, failure_of, write_job
+from coral_plugin.errors import InputError, MachineError
+from coral_plugin.training.jobs import UnsendableError, error_of, failure_of, write_job
 from coral_plugin.training.settings import TrainingSettings
-from coral_plugin.training.signals import GRACE, Interrupted, StopRequest
+from coral_plugin.training.signals import GRACE, Interrupted, StopRequest, killed_by
 
 T = TypeVar("T")
 STORE = "store"
@@ -235,13 +234,11 @@ def _raise(codes: list[int | None], first: int, folder: Path) -> None:
     """Raise the surest reason: a signal that killed a process, then a CoralError, then the process that ended first."""
     killed = next((rank for rank, code in enumerate(codes) if code is not None and code < 0), None)
     if killed is not None:
-        rank, reason = killed, f"was killed by signal {-(codes[killed] or 0)}"
+        rank, reason = killed, f"was {killed_by(codes[killed] or 0)}"
     else:
         for other in range(len(codes)):
-            failure = failure_of(folder, other)
-            kind = getattr(errors, failure.get("type", ""), None)
-            if isinstance(kind, type) and issubclass(kind, CoralError):
-                raise kind(failure["text"])
+            if (error := error_of(failure_of(folder, other))) is not None:
+                raise error
         rank, failure = first, failure_of(folder, first)
         lines = (folder / f"stderr-{rank}").read_text(errors="replace").splitlines()
         last = (

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import tempfile
@@ -21,10 +20,9 @@ from typing import Any
 
 import torch
 
-from coral_plugin import errors
 from coral_plugin.errors import CoralError, MachineError
-from coral_plugin.training.jobs import failure_of, task_path, write_job
-from coral_plugin.training.signals import Interrupted, StopRequest
+from coral_plugin.training.jobs import error_of, failure_of, task_path, write_job
+from coral_plugin.training.signals import Interrupted, StopRequest, killed_by
 
 # libraries read the number of their threads from the environment when they are imported
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -157,13 +155,10 @@ class Team:
 
     def _failure(self, number: int, code: int) -> CoralError:
         if code < 0:
-            name = signal.Signals(-code).name
-            memory = " (out of memory?)" if name == "SIGKILL" else ""
-            return MachineError(f"its process was killed by {name}{memory}; --resume goes on from its checkpoint.")
+            return MachineError(f"its process was {killed_by(code)}; --resume goes on from its checkpoint.")
         failure = failure_of(self.folder, number)
-        kind = getattr(errors, failure.get("type", ""), None)
-        if isinstance(kind, type) and issubclass(kind, CoralError):
-            return kind(failure["text"])
+        if (error := error_of(failure)) is not None:
+            return error
         reason = f"{failure['type']}: {failure['text'][:200]}" if failure else "no word"
         return MachineError(f"its process ended with status {code} ({reason}).")
 

@@ -34,6 +34,16 @@ class Interrupted(KeyboardInterrupt):
         self.number, self.place = number, place
 
 
+def killed_by(status: int) -> str:
+    """What killed a process, from its negative exit status.
+
+    >>> killed_by(-9), killed_by(-15)
+    ('killed by SIGKILL (out of memory?)', 'killed by SIGTERM')
+    """
+    name = next((known.name for known in signal.Signals if known == -status), f"signal {-status}")
+    return f"killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+
+
 class StopRequest:
     """Handlers that note a first signal for the next step boundary; a second one does not wait.
 

@@ -92,7 +92,10 @@ def test_a_process_that_dies_ends_the_others_and_the_rest_can_be_done(pair, same
     assert [row["epoch"] for row in whole.history] == list(range(40))
     workers.clear()
     folder = tmp_path / "stopped"
-    dies = pytest.raises(MachineError, match=r"^Process 1 of 2 was killed by signal 9. The others were ended; --resume")
+    dies = pytest.raises(
+        MachineError,
+        match=r"^Process 1 of 2 was killed by SIGKILL \(out of memory\?\). The others were ended; --resume",
+    )
     with when_saved(folder, lambda: workers[1].kill()), dies:
         pair(folder)
     assert all(worker.returncode is not None for worker in workers)

@@ -5,8 +5,8 @@ import csv
 import pytest
 import torch
 
-from coral_plugin.errors import DivergedError
-from coral_plugin.training.log import EpochLog, table
+from coral_plugin.errors import DivergedError, InputError
+from coral_plugin.training.log import EpochLog, read_log, table
 
 
 def feed(log, values, start=0):
@@ -68,3 +68,15 @@ def test_the_file_has_whole_lines_at_any_moment(tmp_path):
     for number, text in enumerate(seen, 1):
         assert text.endswith("\n")
         assert [len(line.split(",")) for line in text.splitlines()] == [8] * (number + 1)
+
+
+def test_a_log_is_read_as_it_was_written(tmp_path):
+    rows = [{"epoch": 0.0, "loss/töne": 0.25}, {"epoch": 1.0, "loss/töne": float("inf")}]
+    path = tmp_path / "m.csv"
+    assert read_log(path) == []
+    path.write_text(table(rows), encoding="utf-8")
+    assert read_log(path) == rows
+    for content in ("epoch,loss\n0,much\n", "epoch\n0,1\n"):
+        path.write_text(content)
+        with pytest.raises(InputError, match=r"m\.csv is damaged"):
+            read_log(path)

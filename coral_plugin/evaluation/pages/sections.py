@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from coral_plugin.errors import CoralError
+from coral_plugin.errors import CoralError, counted
 from coral_plugin.evaluation.pages.model import (
     Definition,
     Definitions,
@@ -22,9 +21,8 @@ from coral_plugin.evaluation.pages.model import (
     PageTable,
     Paragraphs,
 )
-from coral_plugin.registry import DATASETS, OBJECTIVES
+from coral_plugin.registry import DATASETS, OBJECTIVES, first_line
 
-_MARKUP = re.compile(r":\w+:`~?|`")
 _MOST_NAMES = 12  # classes that are listed by name
 _SPLITS = {"pretrain": "for training without labels", "train": "train", "valid": "valid", "test": "test"}
 NO_FACTS = "The record holds no sizes of splits, no shapes and no classes: it was made by an earlier version."
@@ -106,9 +104,9 @@ def method_text(objective: str) -> str:
         registered = OBJECTIVES.get(objective)
     except CoralError:
         return ""
-    text = vars(registered).get("__doc__") or inspect.getdoc(inspect.getmodule(registered)) or ""
-    line = _MARKUP.sub("", text.strip().partition("\n")[0]).replace(">=", "\N{GREATER-THAN OR EQUAL TO}")
-    return f"{line.rstrip('.')}." if line else ""
+    text = vars(registered).get("__doc__") or inspect.getdoc(inspect.getmodule(registered))
+    line = first_line(text).replace(">=", "\N{GREATER-THAN OR EQUAL TO}")
+    return f"{line}." if line else ""
 
 
 def value_text(value: Any) -> str:
@@ -151,7 +149,7 @@ def made_items(record: Mapping[str, Any], date: str = "Made") -> Iterator[PageIt
     machine = [
         record.get("processor"),
         f"GPU {record['gpu']}" if record.get("gpu") else "no GPU",
-        f"{threads} thread{'' if threads == 1 else 's'}" if threads else "",
+        counted(threads, "thread") if threads else "",
         f"{workers} trainings at a time" if workers > 1 else "",
         record.get("platform"),
     ]
@@ -201,15 +199,11 @@ def _cells(*texts: str) -> list[PageCell]:
 
 def _shape(kind: str, shape: Sequence[int]) -> str:
     if kind == "image":
-        return f"{_count(shape[0], 'channel')}, {shape[1]} \N{MULTIPLICATION SIGN} {shape[2]} pixels"
+        return f"{counted(shape[0], 'channel')}, {shape[1]} \N{MULTIPLICATION SIGN} {shape[2]} pixels"
     if kind == "tabular":
-        return _count(shape[0], "feature")
-    series = f"{_count(shape[0], 'step')} \N{MULTIPLICATION SIGN} {_count(shape[1], 'feature')}"
+        return counted(shape[0], "feature")
+    series = f"{counted(shape[0], 'step')} \N{MULTIPLICATION SIGN} {counted(shape[1], 'feature')}"
     return f"up to {series}" if kind == "sequence" else series
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _source(dataset: str, path: str | None) -> str:

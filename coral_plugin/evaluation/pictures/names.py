@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from coral_plugin.errors import counted
+
 _METHODS = {
     "coral": "COrAL", "comm": "CoMM", "infmasking": "InfMasking", "factorcl": "FactorCL", "focal": "FOCAL",
     "decur": "DeCUR", "clip": "CLIP", "cross_self": "Cross+Self", "cmc": "CMC", "simclr": "SimCLR", "slip": "SLIP",
@@ -69,7 +71,7 @@ def seed_count(counts: Sequence[int]) -> str:
     least, most = min(counts), max(counts)
     if least < most:
         return f"{least} to {most} seeds"
-    return f"{most} seed{'s' if most != 1 else ''}"
+    return counted(most, "seed")
 
 
 def sentence_case(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from coral_plugin.errors import counted
 from coral_plugin.evaluation.features import ALL
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
@@ -110,15 +111,11 @@ def training_table(cost: Mapping[str, Any]) -> Table:
         ),
     )
     conditions = (
-        f"{_plural(cost['epochs'], 'epoch')} of {cost['samples']:,} samples in batches of {cost['batch_size']}; "
+        f"{counted(cost['epochs'], 'epoch')} of {cost['samples']:,} samples in batches of {cost['batch_size']}; "
         f"memory is {_whose(cost['memory_of'])}.\n"
         "FLOPs: both views, loss and gradients; element-wise operations and the optimiser are not counted."
     )
     return Table(("cost", "value"), rows, f"Training{_per_seed(cost['seconds'])}", conditions)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count} {noun}" + ("s" if count != 1 else "")
 
 
 def _per_seed(values: Iterable[float]) -> str:
