@@ -48,13 +48,14 @@ def coral(site, *arguments, cwd):
 def test_an_installed_plugin_is_listed_and_trains_end_to_end(site, tmp_path):
     listed = coral(site, "list", cwd=tmp_path)
     assert listed.returncode == 0, listed.stderr
+    whole = listed.stdout.replace("\n" + 23 * " ", " ")  # a description may take several lines
     for name, words in (
         ("barlow_twins", "Both views of a sample give the same vector"),
         ("ripples", "Ripples that a sensor sees as a wave"),
         ("spectrum", "Absolute Fourier coefficients"),
         ("fade", "Each series times a line from 1 to 1 + s"),
     ):
-        (line,) = [line for line in listed.stdout.splitlines() if line.startswith(f"  {name} ")]
+        (line,) = [line for line in whole.splitlines() if line.startswith(f"  {name} ")]
         assert words in line
         assert line.endswith("  (multibench-ripple)")
     names = ["--objective", "barlow_twins", "--dataset", "ripples", "--encoder", "wave=spectrum(keep=9)"]

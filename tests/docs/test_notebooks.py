@@ -51,10 +51,11 @@ def _stored(name):
 
 
 def _words(cell):
-    """The words that a cell has written, one after the other: scores and sizes are those of fewer samples."""
+    """The words that a cell has written, one after the other; its numbers are those of fewer samples."""
     outputs = [output for output in cell.get("outputs", []) if not _pictures({"outputs": [output]})]
     texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
-    return re.findall(r"[^\W\d_]+", " ".join(texts))
+    text = " ".join(texts).replace("evaluation-ridge", "evaluation-linear")  # the quicker one that FEWER takes
+    return re.findall(r"[^\W\d_]+", text)
 
 
 def _pictures(cell):
