@@ -152,15 +152,16 @@ def colours() -> dict[str, float]:
     for row, image in enumerate(batch):
         changed = functional.adjust_brightness(image, float(factors[0][row]))
         changed = functional.adjust_contrast(changed, float(factors[1][row]))
-        changed = functional.adjust_saturation(changed, float(factors[2][row]))
-        samples.append(functional.adjust_hue(changed, float(turn[row])))
+        samples.append(functional.adjust_saturation(changed, float(factors[2][row])))
     # PIL, which the authors' images go through, weighs red by 0.299, torchvision's tensors by 0.2989
     with replaced(colour, {"_LUMA": (0.2989, 0.587, 0.114)}):
-        jittered, grey = colour.adjust(batch, *factors, turn), colour.luma(batch)
+        jittered, grey = colour.adjust(batch, *factors, torch.zeros_like(turn)), colour.luma(batch)
+    turned = [functional.adjust_hue(image, float(angle)) for image, angle in zip(batch, turn, strict=True)]
     other_grey = torch.stack([functional.rgb_to_grayscale(image) for image in batch])
     mirrored = torch.stack([functional.hflip(image) for image in batch])
     return {
-        "brightness, contrast, saturation, hue": _apart(jittered, torch.stack(samples)),
+        "brightness, contrast, saturation": _apart(jittered, torch.stack(samples)),
+        "hue (torchvision: float32)": _apart(colour.turn_hue(batch, turn), torch.stack(turned)),
         "grey": _apart(grey, other_grey),
         "flip": _apart(images.flip(batch, None, None), mirrored),
     }

@@ -9,8 +9,9 @@ PADDING = (
     "released code they are ordinary tokens. No preset has that"
 )
 SINGLE = (
-    "the released code hides a modality of one token in every masked view; here it is hidden with the probability of "
-    "the mask ratio, and one modality at least stays (`MaskToken`). No preset has the released way"
+    "the released code hides a modality of one token (any of which the mask ratio leaves less than one) in every "
+    "masked view; here one token stays, and an only one is hidden with the probability of the ratio (`MaskToken`). No "
+    "preset has the released way"
 )
 ORDER = (
     "the released loop trains the critics of the upper bounds after the update of all else, here both updates are of "
@@ -94,7 +95,9 @@ FULL = [
 ]  # fmt: skip
 PARTS = [
     Row("probe: fits", "comm", part="probe_fits", what="weights of the layer at all seven costs, 100 iterations"),
-    Row("probe: scores", "comm", part="probe_scores", what="chosen cost and score on test, with and without valid"),
+    Row(
+        "probe: scores", "comm", part="probe_scores", what="score on test, with and without valid (theirs is a float32)"
+    ),
     Row("SupCon", "comm", part="supcon", what="`losses.supervised_contrast`, value and gradient, τ 0.07 and 0.1"),
     Row("augmentations", "comm", part="augmentations", what="noise, drop, permute, mixup: the same draws"),
     Row("colours", "comm", part="colours", what="jitter, grey, flip against torchvision's functions of tensors"),

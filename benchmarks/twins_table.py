@@ -44,8 +44,8 @@ ELSE = """
 Not compared: SimCLR's crop and blur (theirs work on whole pixels of 8-bit pictures through PIL, ours on batches of
 floating-point numbers), and the order of the colour operations, which torchvision draws and we fix. Neither are
 `drop_consecutive` and `crop`, which no released run uses: theirs never draws the last possible start. In the row of
-colours the weight of red is torchvision's 0.2989; ours is PIL's 0.299. Their probe scores are float32. SimCLR and SLIP
-have no row: their released configurations are for MM-IMDb. MAE, FOCAL and DeCUR are not these authors'.
+colours the weight of red is torchvision's 0.2989; ours is PIL's 0.299. SimCLR and SLIP have no row: their released
+configurations are for MM-IMDb. MAE, FOCAL and DeCUR are not these authors'.
 """
 
 

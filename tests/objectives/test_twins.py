@@ -12,7 +12,8 @@ from twins_names import pair_names
 from twins_ours import STEPS, Ours, gradient_norm, numbers
 from twins_rows import GOLDEN, ROWS
 
-AUTHORS = json.loads((Path(__file__).parents[2] / "results" / "twins" / "golden.json").read_text())
+RECORD = Path(__file__).parents[2] / "results" / "twins"
+AUTHORS = json.loads((RECORD / "golden.json").read_text())
 
 
 @pytest.mark.parametrize("name", list(GOLDEN))
