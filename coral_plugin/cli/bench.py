@@ -13,6 +13,7 @@ from coral_plugin.cli.grid import add_grid_flags, run_and_report
 from coral_plugin.cli.own_data import OWN_DATA, check_own_data, refuse_file
 from coral_plugin.cli.settings import settings_by_name
 from coral_plugin.errors import InputError, short
+from coral_plugin.evaluation.pictures.names import row_title
 from coral_plugin.io.paths import slug
 
 if TYPE_CHECKING:
@@ -157,10 +158,10 @@ def _labelled(flag: str, text: str) -> dict[str, str]:
     """``"a,b=a"`` to ``{"a": "a", "b": "a"}``.
 
     Raises:
-        InputError: no name, a label that cannot name a file, or one that has the file names of another.
+        InputError: no name, a label that cannot name a file, or one that has the name of another in files or reports.
     """
     labels: dict[str, str] = {}
-    files: dict[str, str] = {}  # {name of a picture's file: label}; some file systems fold capitals
+    shown: dict[str, str] = {}  # {name in files or reports: label}; some file systems fold capitals
     for part in name_list(text):
         label, sign, name = part.partition("=")
         if sign and not (label.isprintable() and 0 < len(label) <= _LONGEST_LABEL and not set(label) & set("/\\:")):
@@ -170,12 +171,13 @@ def _labelled(flag: str, text: str) -> dict[str, str]:
             )
         if label in labels:
             raise InputError(f"{label} is named twice; give one of them a label of its own: other={label}.")
-        if (other := files.setdefault(slug(label).casefold(), label)) != label:
-            raise InputError(
-                f"{flag}: the labels {short(other)} and {short(label)} differ in signs or capitals alone, and files "
-                "are named after them; change a letter of one."
-            )
         labels[label] = name if sign else label
+        for text in (label, row_title(label, labels[label])):
+            if (other := shown.setdefault(slug(text).casefold(), label)) != label:
+                raise InputError(
+                    f"{flag}: {short(other)} and {short(label)} would share a name in files or reports, where signs "
+                    "and capitals do not count and methods have their papers' names; change a letter of one."
+                )
     if not labels:
         raise InputError(f"{flag} names nothing; give names with commas between.")
     return labels

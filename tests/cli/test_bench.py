@@ -238,9 +238,10 @@ def test_a_record_is_drawn_anew_without_training(coral, bench, calm, tmp_path):
         (["--objectives", "coral,coral", "--datasets", "digits"], "coral is named twice"),
         (
             ["--objectives", "coral", "--datasets", "a b=digits,a-b=digits"],
-            "the labels 'a b' and 'a-b' differ in signs",
+            "'a b' and 'a-b' would share a name",
         ),
-        (["--objectives", "clip,Clip=comm", "--datasets", "digits"], "the labels 'clip' and 'Clip' differ in"),
+        (["--objectives", "clip,Clip=comm", "--datasets", "digits"], "'clip' and 'Clip' would share a name"),
+        (["--objectives", "mae,masked autoencoder=clip", "--datasets", "digits"], "'mae' and 'masked autoencoder'"),
         (["--objectives", "coral", "--datasets", "digits", "--set", "coarl:masking=none"], "Did you mean 'coral'"),
         (["--objectives", "coral", "--datasets", "digits", "--set", "masking"], "--set needs KEY=VALUE"),
         (["--objectives", "coral", "--datasets", "digits", "--set", "maskin=none"], "Did you mean 'masking'"),
