@@ -57,7 +57,7 @@ def test_an_installed_plugin_is_listed_and_trains_end_to_end(site, tmp_path):
     ):
         (line,) = [line for line in whole.splitlines() if line.startswith(f"  {name} ")]
         assert words in line
-        assert line.endswith("  (multibench-ripple)")
+        assert line.endswith(" (multibench-ripple)")
     names = ["--objective", "barlow_twins", "--dataset", "ripples", "--encoder", "wave=spectrum(keep=9)"]
     names += ["--augmentation", "wave=fade(slope=(-0.2, 0.6))@1+noise"]
     more = ["--set", "redundancy=0.01", "--source.samples=120", "--output", "run", *TINY]
