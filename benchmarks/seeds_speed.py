@@ -68,10 +68,10 @@ def main() -> None:
             taken[name].append(json.loads(output.splitlines()[-1]))
             print(f"{name:<20} {taken[name][-1]:7.1f} s (load {loads[-1]:.1f})", flush=True)
     medians = {name: statistics.median(values) for name, values in taken.items()}
-    one, serial, beside = medians.values()
+    one, serial, parallel = medians.values()
     print(
-        f"{arguments.seeds} seeds, {workers} at a time: {beside / serial:.2f} of the time one after the other, "
-        f"{beside / one:.2f} times one seed with {threads} threads"
+        f"{arguments.seeds} seeds, {workers} at a time: {parallel / serial:.2f} of the time one after the other, "
+        f"{parallel / one:.2f} times one seed with {threads} threads"
     )
     if arguments.output:
         facts = {"shape": arguments.shape, "seeds": arguments.seeds, "epochs": arguments.epochs, "workers": workers}

@@ -67,3 +67,28 @@ def test_speeds_of_the_questions():
     text = (ROOT / "docs/faq.md").read_text()
     shown = f"features of MOSI {speed('mosi'):.0f} samples/s, MIMIC {speed('mimic'):.0f}, images of 224 px"
     assert f"{shown} {speed('trifeature'):.1f}" in text
+
+
+def test_the_trial_of_stacked_seeds():
+    rows = json.loads((ROOT / "benchmarks/records/stack_trial.json").read_text())["rows"]
+    gain = {row["case"]: f"{row['gain']:.2f}" for row in rows if row["threads"] == 1}
+    text = " ".join((ROOT / "docs/design.md").read_text().split())
+    three = ("two tables", "digits", "sensors")
+    default, narrow = ([gain[f"{name}, {how}"] for name in three] for how in ("defaults", "width 32"))
+    assert "it is {} times as fast on two tables, {} on digits, {} on sensors; ".format(*default) in text
+    assert f"{gain['images of 32 px as in `coral demo`, all layers learnt']} on images of 32 px" in text
+    mosi, by_hand = "MOSI's shapes, without dropout", "feed-forward of MOSI's valid steps, by hand"
+    assert f"{gain[mosi]} on MOSI's shapes (two seeds)" in text
+    assert "With `--width 32` it is {} (tables), {} (digits) and {} (sensors) times as fast".format(*narrow) in text
+    assert f"({gain[by_hand]} for the feed-forward of MOSI's steps)" in text
+    smallest = "width 32, heads 64 and 32, batches of 32"
+    small = [gain[f"{name}, {smallest}"] for name in ("two tables", "sensors")]
+    assert "{} on tables and {} on sensors".format(*small) in text
+    alone = {row["case"]: row["seconds"]["one by one"] for row in rows}
+    pairs = [(alone[f"{name}, defaults"], alone[f"{name}, {smallest}"]) for name in ("two tables", "sensors")]
+    bounds = [default / (default - 0.8 * least) for default, least in pairs]
+    assert "would be {:.2f} (tables) and {:.2f} (sensors) times as fast".format(*bounds) in text
+    calls = [row["operations"] for row in rows if "defaults" in row["case"]]
+    share = [call["stacked"] / call["one by one"] for call in calls]
+    assert f"still calls {100 * min(share):.0f} to {100 * max(share):.0f} % of the operations" in text
+    assert max(row["relative_difference"] for row in rows) < 1e-5
