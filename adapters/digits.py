@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -22,6 +24,20 @@ _CUTS: dict[str, dict[str, tuple[slice, slice]]] = {
     },
 }
 _TEST, _VALID = 0.25, 0.15  # of all
+
+
+def _pixels_and_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Values ``(1797, 8, 8)`` from 0 to 16 and classes ``(1797,)``, from the table that comes with scikit-learn."""
+    found = find_spec("sklearn")
+    for root in (found and found.submodule_search_locations) or ():
+        # without scikit-learn itself, which takes a second to import
+        if (path := Path(root) / "datasets" / "data" / "digits.csv.gz").is_file():
+            table = np.loadtxt(path, delimiter=",")
+            return table[:, :-1].reshape(-1, 8, 8), table[:, -1]
+    from sklearn.datasets import load_digits
+
+    bunch: Any = load_digits()
+    return bunch.images, bunch.target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,15 +70,13 @@ class Digits(DatasetAdapter):
 
         Modalities have one channel and values in [0, 1]; the task is ``digit``.
         """
-        from sklearn.datasets import load_digits
-
-        bunch: Any = load_digits()
-        images = torch.from_numpy(bunch.images.astype(np.float32) / 16)[:, None]  # (1797, 1, 8, 8)
+        pixels, digits = _pixels_and_digits()
+        images = torch.from_numpy(pixels.astype(np.float32) / 16)[:, None]  # (1797, 1, 8, 8)
         columns = {
             name: ModalityColumn(images[:, :, rows, across].contiguous())
             for name, (rows, across) in _CUTS[settings.parts].items()
         }
-        everything = Split(columns, {_TASK.name: torch.from_numpy(bunch.target.astype(np.int64))})
+        everything = Split(columns, {_TASK.name: torch.from_numpy(digits.astype(np.int64))})
         rest, test = split_off(everything, _TASK, _TEST, settings.seed)
         train, valid = split_off(rest, _TASK, _VALID / (1 - _TEST), settings.seed)
         modalities = (

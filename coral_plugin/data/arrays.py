@@ -17,6 +17,7 @@ from coral_plugin.data.labels import read_labels
 from coral_plugin.data.layouts import reshape_as
 from coral_plugin.data.mapped import mapped_column
 from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.parts import two_parts
 from coral_plugin.data.rows import require_same_rows
 from coral_plugin.data.scale import extremes, far_values, refuse_other_scale
 from coral_plugin.data.split import Split
@@ -200,13 +201,11 @@ def split_off(split: Split, task: Task, share: float, seed: int) -> tuple[Split,
         >>> train.targets["ground"].bincount(), valid.targets["ground"].bincount()
         (tensor([24,  8]), tensor([6, 2]))
     """
-    from sklearn.model_selection import train_test_split
-
     if not 0 < share < 1:
         raise InputError(f"The share of train that becomes valid must lie between 0 and 1, got {share}.")
     labels = split.targets[task.name].cpu().numpy() if task.kind == "classification" else None
     try:
-        kept, held = train_test_split(np.arange(len(split)), test_size=share, random_state=seed, stratify=labels)
+        kept, held = two_parts(len(split), share, seed, labels)
     except ValueError as error:
         reason = one_line(error)
         quantities = " Are the labels quantities? Then say task='regression'." if task.kind == "classification" else ""

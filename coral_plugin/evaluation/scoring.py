@@ -13,8 +13,9 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.disentanglement import disentanglement
 from coral_plugin.evaluation.features import ALL, concatenate, embed_split
 from coral_plugin.evaluation.probe import ProbeSettings, fit_probe, probe
-from coral_plugin.evaluation.probe.inputs import LabelledFeatures
+from coral_plugin.evaluation.probe.inputs import LabelledFeatures, check_targets, check_widths
 from coral_plugin.evaluation.probe.probes import FittedProbe
+from coral_plugin.evaluation.probe.reference import reference_split
 from coral_plugin.objectives import Objective
 
 Features = dict[str, dict[str, np.ndarray]]
@@ -32,6 +33,22 @@ def probing_splits(data: MultimodalData) -> dict[str, Split]:
     if data.test is None:
         raise InputError(f"{data.name} has no test split, so there is nothing to score.")
     return data.scored()
+
+
+def check_scoring(data: MultimodalData, settings: ProbeSettings) -> None:
+    """Refuse labels that no probe could score, before anything is trained.
+
+    Raises:
+        InputError: targets that the task does not have or that differ in shape between splits, or too few samples of a
+            class to choose a penalty of the published probe on.
+    """
+    splits = probing_splits(data)
+    for task in data.tasks:
+        targets = {label: check_targets(_targets(split, task), label, task) for label, split in splits.items()}
+        pairs = {label: (target, target) for label, target in targets.items()}
+        check_widths(pairs["train"], pairs.get("valid"), pairs["test"])
+        if settings.kind == "reference" and "valid" not in targets:
+            reference_split(targets["train"], classes=task.kind == "classification")
 
 
 def complete_samples(split: Split) -> Split | None:
@@ -171,4 +188,8 @@ def score_disentanglement(
 
 def _labelled(features: Mapping[str, np.ndarray], data: MultimodalData, task: Task) -> dict[str, LabelledFeatures]:
     splits = probing_splits(data)
-    return {label: (array, splits[label].targets[task.name].cpu().numpy()) for label, array in features.items()}
+    return {label: (array, _targets(splits[label], task)) for label, array in features.items()}
+
+
+def _targets(split: Split, task: Task) -> np.ndarray:
+    return split.targets[task.name].cpu().numpy()

@@ -27,7 +27,7 @@ from coral_plugin.runs.recipe import network_for
 from coral_plugin.runs.settings import RunSettings, build, from_dict
 from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
 from coral_plugin.training.loggers import LIBRARIES
-from coral_plugin.training.memory import shapes_of
+from coral_plugin.training.weights import built_with
 
 CONFIG, DATA, METRICS, ENVIRONMENT = "config.yaml", "data.json", "metrics.json", "environment.json"
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
@@ -167,9 +167,7 @@ def restore(
     """
     fresh = partial(build_objective, settings, modalities, tasks, encoders)
     try:
-        saved = saved_shapes(path)
-        _refuse_other_shapes(shapes_of(fresh), saved)
-        objective = fresh()
+        objective = built_with(fresh, saved_shapes(path))
         state = load_file(path)
         if bad := [name for name, tensor in state.items() if not tensor.isfinite().all()]:
             raise ValueError(f"{bad[0]} holds values that are not finite")  # noqa: TRY301
@@ -183,14 +181,6 @@ def restore(
         advice = advice or f"Remove {path.parent} and go on with coral train --resume"
         raise InputError(f"The weights {path} cannot be loaded: {reason}. {advice}.") from error
     return objective
-
-
-def _refuse_other_shapes(expected: Mapping[str, tuple[int, ...]] | None, saved: Mapping[str, tuple[int, ...]]) -> None:
-    """Compare before memory is taken: sizes of a damaged record may be anything."""
-    if expected is None or expected == saved:
-        return
-    name = next(name for name in {**expected, **saved} if expected.get(name) != saved.get(name))
-    raise ValueError(f"{name} has shape {saved.get(name)} there, the settings and data say {expected.get(name)}")
 
 
 def refuse_links_out(folder: Path) -> None:

@@ -224,9 +224,6 @@ def run(
             if line := too_large_note(data):
                 say(line)
             raw_baseline = not line
-        if raw_baseline:
-            say(f"{data.name}: probes of the raw features come first, for comparison")
-        raw = score_raw_baseline(data, settings.probe) if raw_baseline else {}
         if chosen is not None and chosen.count > 1:
             training = trained_side_by_side(settings, chosen, folder, resume, train_seed, say)
             base, failures = holding.enter_context(training)
@@ -251,6 +248,9 @@ def run(
             if seed_folder is not None:
                 finish_seed(seed_folder, trained.objective, results[seed])
         raise_failures(failures, list(results))
+        if raw_baseline:  # last, so that the training begins at once
+            say(f"{data.name}: probes of the raw features, for comparison")
+        raw = score_raw_baseline(data, settings.probe) if raw_baseline else {}
         histories = {seed: result["history"] for seed, result in results.items()}
         metrics = summarise(settings, data, results, raw)
         if folder is not None:

@@ -10,12 +10,15 @@ import torch
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError, counted
+from coral_plugin.evaluation.scoring import check_scoring
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.folder import build_objective
+from coral_plugin.runs.seed import can_score
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import check_machine, pick_device
-from coral_plugin.training.memory import StepMemory, refuse_too_large
+from coral_plugin.training.memory import StepMemory
+from coral_plugin.training.weights import count_parameters
 
 
 def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> int:
@@ -28,10 +31,9 @@ def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str
     if len(data.unlabelled) < 2:
         raise InputError(f"Training needs at least two samples, {data.name} has {len(data.unlabelled)}.")
     _require_modalities(settings.objective, data)
-    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
-    refuse_too_large(build)
-    with torch.random.fork_rng(devices=[]):
-        return sum(parameter.numel() for parameter in build().parameters())
+    if can_score(data):
+        check_scoring(data, settings.probe)
+    return count_parameters(partial(build_objective, settings, data.modalities, data.tasks, encoders))
 
 
 def _require_modalities(objective: str, data: MultimodalData) -> None:

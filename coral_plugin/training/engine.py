@@ -26,7 +26,7 @@ class Engine:
     """One training: its networks, optimiser, batches and log, from step ``step`` on.
 
     Attributes:
-        fabric: Lightning's Fabric, launched.
+        fabric: Lightning's Fabric, launched, or :class:`coral_plugin.training.alone.Alone`.
         training: Module that computes the loss of a step, on the fabric's device.
         loader: Batches of this process.
         settings: Training settings.
@@ -50,7 +50,8 @@ class Engine:
     def __post_init__(self) -> None:
         self.optimiser = make_optimiser(self.training.objective, self.settings)
         self.module, self.stepper = self.fabric.setup(self.training, self.optimiser)
-        self._scaler = getattr(self.fabric.strategy.precision, "scaler", None)
+        precision = self.fabric.strategy.precision if hasattr(self.fabric, "strategy") else self.fabric
+        self._scaler = getattr(precision, "scaler", None)
         # signals are agreed on through the CPU, so that no GPU has to wait for it
         self._group = dist.new_group(backend="gloo") if world_size() > 1 else None
 

@@ -1,4 +1,4 @@
-"""Records of a training for TensorBoard, CSV files, Weights & Biases and MLflow, written by Lightning's loggers."""
+"""Records of a training for TensorBoard, CSV files, W&B and MLflow, written by Lightning's loggers but the first."""
 
 from __future__ import annotations
 
@@ -124,12 +124,17 @@ def _open_csv(folder: Path, title: str, values: dict[str, Any], ids: dict[str, s
 
 def _open_tensorboard(folder: Path, title: str, values: dict[str, Any], ids: dict[str, str]) -> tuple[Write, Finish]:
     del title, ids
-    from lightning_fabric.loggers import TensorBoardLogger
+    from torch.utils.tensorboard import SummaryWriter
 
-    logger = TensorBoardLogger(folder, name="tensorboard", version="")
+    writer = SummaryWriter(str(folder / "tensorboard"))  # Lightning's logger does no more, and takes seconds to import
     # as a text: TensorBoard's own table of hyperparameters wants a final score
-    logger.experiment.add_text("hyperparameters", "\n".join(f"    {key}: {value}" for key, value in values.items()))
-    return _log_to(logger), logger.finalize
+    writer.add_text("hyperparameters", "\n".join(f"    {key}: {value}" for key, value in values.items()))
+
+    def write(record: dict[str, float]) -> None:
+        for name, value in record.items():
+            writer.add_scalar(name, value, int(record["step"]))
+
+    return write, lambda _: writer.close()
 
 
 def _open_wandb(folder: Path, title: str, values: dict[str, Any], ids: dict[str, str]) -> tuple[Write, Finish]:

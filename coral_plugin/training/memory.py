@@ -1,19 +1,18 @@
-"""Whether networks and a training step fit into memory, checked before any of it is taken."""
+"""Whether a training step fits into memory, checked before any of it is taken."""
 
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from coral_plugin import machine
 from coral_plugin.data import MultimodalBatch, Split
-from coral_plugin.errors import InputError, one_line
+from coral_plugin.errors import InputError
 from coral_plugin.objectives import Objective, Step
 from coral_plugin.training.settings import TrainingSettings
 
@@ -161,42 +160,6 @@ def out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(word in str(error).lower() for word in _ALLOCATOR_WORDS)
-
-
-def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]] | None:
-    """Names and shapes of the weights of what ``build`` makes, without memory for them.
-
-    None for networks that calculate with their weights while they are built, of which it cannot be known.
-
-    Raises:
-        InputError: sizes that no tensor can have.
-    """
-    try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            state = build().state_dict()
-    except (RuntimeError, InputError) as error:
-        if "overflow" in str(error).lower():
-            why = one_line(error)
-            raise InputError(f"The networks are larger than any memory: {why}.") from error
-        if "meta" in str(error):
-            return None
-        raise
-    return {name: tuple(tensor.shape) for name, tensor in state.items()}
-
-
-def refuse_too_large(build: Callable[[], nn.Module]) -> None:
-    """Refuse networks whose training does not fit into the memory of this machine.
-
-    Raises:
-        InputError: they do not.
-    """
-    need = 4 * _COPIES * sum(math.prod(shape) for shape in (shapes_of(build) or {}).values())
-    available = machine.memory()
-    if available is not None and need > available:
-        raise InputError(
-            f"To train these networks takes {need / 2**30:.1f} GiB or more for weights, gradients and moments; this "
-            f"machine has {available / 2**30:.1f}. Choose a smaller width, head or encoder."
-        )
 
 
 class _Measure:

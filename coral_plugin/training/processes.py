@@ -16,6 +16,7 @@ import torch
 import torch.distributed as dist
 
 from coral_plugin.errors import InputError, MachineError
+from coral_plugin.training.alone import Alone
 from coral_plugin.training.jobs import UnsendableError, error_of, failure_of, write_job
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.training.signals import GRACE, Interrupted, StopRequest, killed_by
@@ -56,12 +57,17 @@ def without_srun() -> str | None:
 
 
 def fabric(settings: TrainingSettings, accelerator: str) -> Any:
-    """Lightning's Fabric for this process: alone, or in the group that it has joined, which DDP keeps in step."""
+    """Lightning's Fabric for this process: alone, or in the group that it has joined, which DDP keeps in step.
+
+    Where there is nothing for it to do, :class:`coral_plugin.training.alone.Alone` takes its place.
+    """
+    world = dist.get_world_size() if dist.is_initialized() else 1
+    if world == 1 and accelerator == "cpu" and settings.precision == "32-true":
+        return Alone()
     from lightning_fabric import Fabric
     from lightning_fabric.plugins.environments import LightningEnvironment
     from lightning_fabric.strategies import DDPStrategy
 
-    world = dist.get_world_size() if dist.is_initialized() else 1
     if world == 1:
         return Fabric(
             accelerator=accelerator, devices=1, precision=settings.precision, plugins=[LightningEnvironment()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from dataclasses import replace
 from typing import Any
@@ -86,11 +87,24 @@ def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
     return settings.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
 
 
+class _AdamW(torch.optim.AdamW):
+    """torch's AdamW without what its methods do for ``torch.compile``, which we never ask for of an optimiser.
+
+    They import torch's compiler for it, which takes as long as torch itself.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.AdamW.add_param_group)
+    zero_grad = inspect.unwrap(torch.optim.AdamW.zero_grad)
+    state_dict = inspect.unwrap(torch.optim.AdamW.state_dict)
+    load_state_dict = inspect.unwrap(torch.optim.AdamW.load_state_dict)
+    step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+
+
 def make_optimiser(objective: Objective, settings: TrainingSettings) -> torch.optim.AdamW:
     """AdamW of the trained parameters of ``objective``."""
     groups = parameter_groups(objective, settings.weight_decay)
     # one kernel for all parameters: five times as fast as one per parameter where there are many small ones
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    return _AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
 def set_learning_rate(optimiser: Any, rate: float) -> None:

@@ -22,7 +22,6 @@ from coral_plugin.training.step import TrainingStep
 PHASES = {
     "the data are read": (R, "load_data", 1, None),
     "the data are rendered": (R, "make_augmenter", 1, None),
-    "the raw features are probed": (R, "score_raw_baseline", 1, "config.yaml"),
     "the networks are built": (T, "BatchLoader", 1, "config.yaml"),
     "the first step": (TrainingStep, "prepare", 1, "config.yaml"),
     "the second step": (TrainingStep, "prepare", 2, "seed-41/last.ckpt"),
@@ -31,6 +30,7 @@ PHASES = {
     "the end of a seed": (R, "finish_seed", 1, "seed-41/last.ckpt"),
     "between seeds": (T, "BatchLoader", 2, "seed-41/result.json"),
     "the probe of the last seed": (S, "score_parts", 2, "seed-42/last.ckpt"),
+    "the raw features are probed": (R, "score_raw_baseline", 1, "seed-42/result.json"),
     "the summary": (R, "summarise", 1, "seed-42/result.json"),
     "the pictures": (R, "draw_run", 1, "metrics.json"),
 }

@@ -102,6 +102,24 @@ def test_the_help_needs_no_torch_and_fits_on_a_screen():
     assert "coral train --help-all" in done.stdout
 
 
+def test_the_first_step_needs_no_library_but_torch_and_numpy(tmp_path):
+    """Each of these takes as long to import as torch, or half as long."""
+    code = (
+        "import os, sys; from coral_plugin.cli.main import main; from coral_plugin.training.engine import Engine\n"
+        "take = Engine._take_step\n"
+        "def step(*arguments):\n"
+        "    take(*arguments)\n"
+        "    heavy = {'torch._dynamo', 'sympy', 'lightning_fabric', 'torchmetrics', 'sklearn', 'scipy', 'pandas'}\n"
+        "    print(sorted({*heavy, 'matplotlib', 'pytorch_lightning'} & set(sys.modules)), flush=True)\n"
+        "    os._exit(3)\n"
+        "Engine._take_step = step\n"
+        "main(sys.argv[1:])"
+    )
+    argv = ["train", "--dataset", "digits", "--seeds", "41,42", "--workers", "1", "--output", str(tmp_path / "run")]
+    done = subprocess.run([sys.executable, "-c", code, *argv], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (3, "[]\n"), done.stderr
+
+
 def test_every_setting_is_in_the_whole_help(capsys):
     with pytest.raises(SystemExit):
         parse_run(["--dataset", "digits", "--help-all"])

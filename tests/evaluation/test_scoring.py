@@ -10,9 +10,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import balanced_accuracy_score
 
 from coral_plugin.data import from_arrays
+from coral_plugin.errors import InputError
 from coral_plugin.evaluation.probe import ProbeSettings, fit_probe, probe
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline
-from coral_plugin.evaluation.scoring import score_at_width, score_parts
+from coral_plugin.evaluation.scoring import check_scoring, score_at_width, score_parts
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +116,18 @@ def test_a_narrow_representation_stands_as_it_is(data):
     scores = score_parts(features, data, settings)
     assert score_at_width(features, data, settings, 12, scores) == {"width": 12, "scores": scores["all"]}
     assert score_at_width(features, data, settings, 100, scores)["width"] == 12
+
+
+def test_labels_that_no_probe_could_score_are_refused_before_anything_is_trained(data):
+    check_scoring(data, ProbeSettings())
+    task = data.tasks[0]
+    beyond = {task.name: torch.full_like(data.test.targets[task.name], len(task.classes))}
+    wrong = dataclasses.replace(data, test=dataclasses.replace(data.test, targets=beyond))
+    with pytest.raises(InputError, match="test split: classes must be"):
+        check_scoring(wrong, ProbeSettings())
+    alone = data.train.targets[task.name].clone().fill_(0)
+    alone[0] = 1
+    single = dataclasses.replace(data, valid=None, train=dataclasses.replace(data.train, targets={task.name: alone}))
+    check_scoring(single, ProbeSettings())
+    with pytest.raises(InputError, match="reference probe cannot split"):
+        check_scoring(single, ProbeSettings(kind="reference"))

@@ -5,7 +5,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from coral_plugin.io.safetensors import saved_shapes
-from coral_plugin.training.memory import shapes_of
+from coral_plugin.training.weights import shapes_of
 
 
 def test_shapes_are_those_of_the_module_and_of_its_file(tmp_path):

@@ -11,7 +11,7 @@ from coral_plugin.losses import chunked
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives.coral import Coral, CoralSettings
 from coral_plugin.training import memory
-from coral_plugin.training.memory import memory_errors, refuse_too_large, shapes_of, step_memory
+from coral_plugin.training.memory import memory_errors, step_memory
 from coral_plugin.training.settings import TrainingSettings
 
 NETWORK = NetworkSettings(width=8, heads=2, head_hidden=8, head_output=8)
@@ -144,36 +144,6 @@ def test_what_an_allocator_raises_is_one_line(run, split, monkeypatch, error):
 def test_other_errors_stay_what_they_are(split):
     with pytest.raises(RuntimeError, match="of its own"), memory_errors(split, TrainingSettings()):
         raise RuntimeError("of its own")
-
-
-class Computing(nn.Module):
-    """Looks at its weights while it is built."""
-
-    def __init__(self):
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(3))
-        self.norm = float(self.weight.sum())
-
-
-def test_measuring_draws_no_random_number():
-    torch.manual_seed(0)
-    first = torch.rand(1)
-    torch.manual_seed(0)
-    shapes_of(lambda: nn.Linear(3, 5))
-    assert torch.equal(torch.rand(1), first)
-
-
-def test_a_network_that_calculates_is_not_measured():
-    assert shapes_of(Computing) is None
-    refuse_too_large(Computing)
-
-
-def test_too_large():
-    refuse_too_large(lambda: nn.Linear(100, 100))
-    with pytest.raises(InputError, match=r"takes 59604\.6 GiB or more"):
-        refuse_too_large(lambda: nn.Linear(2_000_000, 2_000_000, bias=False))
-    with pytest.raises(InputError, match="larger than any memory"):
-        refuse_too_large(lambda: nn.Linear(2**40, 2**40))
 
 
 def test_a_batch_whose_losses_are_in_chunks_keeps_what_was_foreseen(always):

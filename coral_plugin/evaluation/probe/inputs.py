@@ -32,10 +32,15 @@ def check_features(split: LabelledFeatures, name: str, task: Task) -> LabelledFe
             f"The features of the {name} split are not finite in {wrong.sum()} of {len(x)} samples, "
             f"first in sample {int(wrong.argmax())}."
         )
-    return x, _check_targets(y, name, task)
+    return x, check_targets(y, name, task)
 
 
-def _check_targets(y: np.ndarray, name: str, task: Task) -> np.ndarray:
+def check_targets(y: np.ndarray, name: str, task: Task) -> np.ndarray:
+    """Targets of the task's type.
+
+    Raises:
+        InputError: the task does not have such targets.
+    """
     place = f"Task {task.name!r}, {name} split:"
     if not np.isfinite(y).all():
         raise InputError(f"{place} the targets are not all finite.")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 import numpy as np
-from scipy.special import softmax
 
 from coral_plugin.evaluation.probe.estimators import Predictor
 from coral_plugin.evaluation.probe.newton import minimise
@@ -132,6 +131,8 @@ class _Solution:
         return self._weights, self._bias
 
     def __call__(self, new: np.ndarray | PreparedSamples) -> np.ndarray:
+        from scipy.special import softmax
+
         if isinstance(new, PreparedSamples):
             logits = new.values @ self.theta.T
         else:

@@ -14,7 +14,6 @@ from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.special import softmax
 from torch import Tensor
 
 from coral_plugin.errors import InputError, one_line
@@ -166,4 +165,6 @@ def _norm(weight: Tensor) -> Tensor:
 
 
 def _probabilities(weight: np.ndarray, bias: np.ndarray, new: np.ndarray) -> np.ndarray:
+    from scipy.special import softmax
+
     return softmax((new @ weight.T + bias).astype(np.float64), axis=1)
