@@ -28,8 +28,8 @@ _TEST, _VALID = 0.25, 0.15  # of all
 
 def _pixels_and_digits() -> tuple[np.ndarray, np.ndarray]:
     """Values ``(1797, 8, 8)`` from 0 to 16 and classes ``(1797,)``, from the table that comes with scikit-learn."""
-    found = find_spec("sklearn")
-    for root in (found and found.submodule_search_locations) or ():
+    package = find_spec("sklearn")
+    for root in (package and package.submodule_search_locations) or ():
         # without scikit-learn itself, which takes a second to import
         if (path := Path(root) / "datasets" / "data" / "digits.csv.gz").is_file():
             table = np.loadtxt(path, delimiter=",")

@@ -30,11 +30,11 @@ def count_parameters(build: Callable[[], nn.Module]) -> int:
     """
     available = machine.memory()
     with torch.random.fork_rng(devices=[]):
-        made = None if available is None else built_within(build, available // (_BYTES * _COPIES))
-        if made is None:
+        networks = None if available is None else built_within(build, available // (_BYTES * _COPIES))
+        if networks is None:
             refuse_too_large(build)
-            made = build()
-    return sum(parameter.numel() for parameter in made.parameters())
+            networks = build()
+    return sum(parameter.numel() for parameter in networks.parameters())
 
 
 def built_within(build: Callable[[], Network], most: int) -> Network | None:
@@ -64,10 +64,10 @@ def built_with(build: Callable[[], Network], shapes: Mapping[str, tuple[int, ...
     Linear(in_features=3, out_features=1, bias=True)
     """
     # twice as many: what is calculated on the way counts too
-    made = built_within(build, 2 * sum(map(math.prod, shapes.values())))
-    if made is not None:
-        _refuse_other_shapes({name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}, shapes)
-        return made
+    networks = built_within(build, 2 * sum(map(math.prod, shapes.values())))
+    if networks is not None:
+        _refuse_other_shapes({name: tuple(tensor.shape) for name, tensor in networks.state_dict().items()}, shapes)
+        return networks
     if (expected := shapes_of(build)) is not None:
         _refuse_other_shapes(expected, shapes)
     return build()
@@ -84,7 +84,7 @@ class _NoRoomError(Exception):
 
 
 class _Room(TorchFunctionMode):
-    """Inside, tensors are made as long as they hold no more than ``left`` numbers together."""
+    """Inside, tensors are created as long as they hold no more than ``left`` numbers together."""
 
     def __init__(self, left: int) -> None:
         super().__init__()
