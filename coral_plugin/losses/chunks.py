@@ -75,7 +75,8 @@ def sum_over_rows(term: Callable[..., Tensor], rows: Sequence[Tensor], whole: Se
     return total
 
 
-@torch.compiler.disable
+# like torch.compiler.disable, which would import the compiler already here and not where the function is called
+@getattr(torch, "_disable_dynamo", torch.compiler.disable)
 def _summed(*arguments: Any) -> Tensor:
     total: Tensor = _Chunks.apply(*arguments)
     return total
