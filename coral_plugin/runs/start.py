@@ -18,7 +18,7 @@ from coral_plugin.runs.seed import can_score
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import check_machine, pick_device
 from coral_plugin.training.memory import StepMemory
-from coral_plugin.training.weights import count_parameters
+from coral_plugin.training.weights import parameters_that_fit
 
 
 def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> int:
@@ -33,7 +33,7 @@ def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str
     _require_modalities(settings.objective, data)
     if can_score(data):
         check_scoring(data, settings.probe)
-    return count_parameters(partial(build_objective, settings, data.modalities, data.tasks, encoders))
+    return parameters_that_fit(partial(build_objective, settings, data.modalities, data.tasks, encoders))
 
 
 def _require_modalities(objective: str, data: MultimodalData) -> None:

@@ -19,13 +19,13 @@ _BYTES = 4  # of a number
 _MAKERS = (torch.empty, torch.zeros, torch.ones, torch.rand, torch.randn)
 
 
-def count_parameters(build: Callable[[], nn.Module]) -> int:
+def parameters_that_fit(build: Callable[[], nn.Module]) -> int:
     """Number of parameters of the networks that ``build`` makes; torch's global random state is restored.
 
     Raises:
         InputError: their training does not fit into the memory of this machine.
 
-    >>> count_parameters(lambda: nn.Linear(3, 5))
+    >>> parameters_that_fit(lambda: nn.Linear(3, 5))
     20
     """
     available = machine.memory()

@@ -4,7 +4,7 @@ from torch import nn
 
 from coral_plugin import machine
 from coral_plugin.errors import InputError
-from coral_plugin.training.weights import built_with, built_within, count_parameters, refuse_too_large, shapes_of
+from coral_plugin.training.weights import built_with, built_within, parameters_that_fit, refuse_too_large, shapes_of
 
 
 class Computing(nn.Module):
@@ -41,8 +41,8 @@ def test_parameters_are_counted_and_random_numbers_left_alone():
     torch.manual_seed(0)
     first = torch.rand(1)
     torch.manual_seed(0)
-    assert count_parameters(lambda: nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5))) == 3 * 5 + 5 + 2 * 5
-    assert count_parameters(Computing) == 3
+    assert parameters_that_fit(lambda: nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5))) == 3 * 5 + 5 + 2 * 5
+    assert parameters_that_fit(Computing) == 3
     assert torch.equal(torch.rand(1), first)
 
 
@@ -51,12 +51,12 @@ def test_parameters_are_counted_and_random_numbers_left_alone():
 )
 def test_what_is_counted_is_refused_where_it_is_too_large(sizes, text):
     with pytest.raises(InputError, match=text):
-        count_parameters(lambda: nn.Linear(*sizes, bias=False))
+        parameters_that_fit(lambda: nn.Linear(*sizes, bias=False))
 
 
 def test_a_machine_that_does_not_report_its_memory_refuses_nothing(monkeypatch):
     monkeypatch.setattr(machine, "memory", lambda: None)
-    assert count_parameters(lambda: nn.Linear(3, 5)) == 20
+    assert parameters_that_fit(lambda: nn.Linear(3, 5)) == 20
 
 
 def test_the_weights_are_those_of_a_plain_building():
