@@ -72,7 +72,7 @@ SHAPES = {
     "trifeature": Shape(
         tuple(Modality(name=name, kind="image", shape=(3, 224, 224)) for name in ("image1", "image2")),
         "trifeature",
-        batch=4,
+        batch=6,
     ),
     "tiny": Shape(_stays(6, series=3), "mimic", batch=6, sizes=_TINY),
     "tiny, three": Shape(_sequences(5, vision=4, text=6, audio=3), "humor", batch=6),
@@ -121,7 +121,7 @@ def weight(name: str, shape: Sequence[int]) -> Tensor:
 def views(shape: Shape) -> dict[str, dict[str, Tensor]]:
     """Values of both views and of the samples themselves, ``{"first" | "second" | "raw": {modality: (B, ...)}}``."""
     drawn = {
-        view: {m.name: math.sqrt(3) * numbers((shape.batch, *m.shape), f"{view} {m.name}") for m in shape.modalities}
+        view: {m.name: _values(m, shape.batch, f"{view} {m.name}") for m in shape.modalities}
         for view in ("first", "second", "raw")
     }
     if shape.lengths:
@@ -132,6 +132,15 @@ def views(shape: Shape) -> dict[str, dict[str, Tensor]]:
             for view, parts in drawn.items()
         }
     return drawn
+
+
+def _values(m: Modality, batch: int, name: str) -> Tensor:
+    values = math.sqrt(3) * numbers((batch, *m.shape), name)
+    if m.kind == "image":
+        # pictures of noise are one picture for convolutions, and batch statistics would divide by next to nothing
+        values = values * (1.5 + numbers((batch, 1, 1, 1), f"contrast {name}"))
+        values = values + 2 * numbers((batch, m.shape[0], 1, 1), f"colour {name}")
+    return values
 
 
 def lengths(shape: Shape) -> Tensor:
