@@ -105,6 +105,7 @@ def operations(settings: RunSettings, data: MultimodalData, loader: BatchLoader,
     """Mean floating-point operations of the matrix products and convolutions of a step."""
     objective = build_objective(settings, data.modalities, data.tasks)
     training = TrainingStep(objective, make_augmenter(settings, data, None), 0, 100 * len(loader))
+    torch.set_num_threads(1)  # the counter sees nothing of other threads
     with FlopCounterMode(display=False) as counter:
         for number in range(batches):
             training(training.prepare(loader.batch(number), number))[0].backward()

@@ -54,7 +54,17 @@ class FastPath(NamedTuple):
     off: Mapping[str, Any]
 
 
+_IN_TURN = {"network.encoders": dict.fromkeys(("vision", "text"), "affect_transformer(alongside=False)")}
+# of two of the same setting the last one is what operations are counted without
 FAST_PATHS = (
+    FastPath("encoders side by side (`affect_transformer(alongside=True)`)", "coral", "mosi", _IN_TURN),
+    FastPath("encoders side by side (`affect_transformer(alongside=True)`)", "clip", "mosi", _IN_TURN),
+    FastPath(
+        "encoders side by side (`gru(alongside=True)`)",
+        "coral",
+        "mimic",
+        {"network.encoders": {"series": "gru(alongside=False)"}},
+    ),
     FastPath(
         "sequence encoder in the cache (`affect_transformer(fused=True)`)",
         "coral",
@@ -116,7 +126,7 @@ class Side:
 def sides(method: str, shape: str, options: argparse.Namespace) -> Iterator[tuple[str, list[str], dict[str, str]]]:
     """Name, command and environment of every process of a row."""
     paths = [path for path in FAST_PATHS if (path.method, path.shape) == (method, shape)]
-    off = {key: value for path in paths for key, value in path.off.items()}
+    off = {key: value for path in FAST_PATHS if path.shape == shape for key, value in path.off.items()}
     threads = {"OMP_NUM_THREADS": str(SHAPES[shape].threads)}
 
     def step(chosen: Mapping[str, Any]) -> list[str]:

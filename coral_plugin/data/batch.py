@@ -33,6 +33,7 @@ class MultimodalBatch(Mapping[str, Tensor]):
     _computed: dict[Hashable, tuple[Tensor, int, Any]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _laid_by: dict[Hashable, list[Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         # shapes, not len(): torch.export would take today's batch size for a constant
@@ -124,3 +125,19 @@ class MultimodalBatch(Mapping[str, Tensor]):
         result = compute()
         self._computed[key] = values, values._version, result
         return result
+
+    def lay_by(self, key: Hashable, result: Any) -> None:
+        """Keep a result for whoever asks with this key."""
+        self._laid_by.setdefault(key, []).append(result)
+
+    def take(self, key: Hashable) -> Any:
+        """The first result that was laid by under this key and not taken yet; None where there is none.
+
+        Example:
+            >>> batch = MultimodalBatch({"x": torch.ones(3, 2)})
+            >>> batch.lay_by("sum", 6)
+            >>> batch.take("sum"), batch.take("sum")
+            (6, None)
+        """
+        results = self._laid_by.get(key)
+        return results.pop(0) if results else None

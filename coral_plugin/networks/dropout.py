@@ -8,6 +8,10 @@ million elements on one core the mask takes 1.4 ms, torch's 15 ms. On other devi
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,56 @@ from torch import Tensor
 
 _LEVELS = 256
 _ROW = 128  # elements whose threshold is rounded together
+_thread = threading.local()
+
+
+class Drawn:
+    """What :func:`kept` returns on another thread, drawn by this one.
+
+    Example:
+        >>> drawn = Drawn()
+        >>> with drawn.filled():
+        ...     drawn.put(kept(torch.Size([4]), 0.0))
+        >>> with drawn.read():
+        ...     kept(torch.Size([4]), 0.0)
+        tensor([1, 1, 1, 1], dtype=torch.uint8)
+    """
+
+    def __init__(self) -> None:
+        self._masks: SimpleQueue[Tensor | None] = SimpleQueue()
+
+    def put(self, mask: Tensor) -> None:
+        """Add the next mask."""
+        self._masks.put(mask)
+
+    @contextmanager
+    def filled(self) -> Iterator[None]:
+        """Inside, masks are added; afterwards nobody waits for more."""
+        try:
+            yield
+        finally:
+            self._masks.put(None)
+
+    @contextmanager
+    def read(self) -> Iterator[None]:
+        """Inside, :func:`kept` takes its masks from here, on this thread; it waits until they are drawn."""
+        _thread.drawn = self
+        try:
+            yield
+        finally:
+            _thread.drawn = None
+
+    def next(self, shape: torch.Size) -> Tensor:
+        """The next mask, of this shape.
+
+        Raises:
+            RuntimeError: there is none, or it has another shape.
+        """
+        mask = self._masks.get()
+        if mask is None or mask.shape != shape:
+            seen = "none" if mask is None else f"one of shape {tuple(mask.shape)}"
+            raise RuntimeError(f"dropout asks for a mask of shape {tuple(shape)}, and {seen} was drawn")
+        return mask
 
 
 def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
@@ -48,6 +102,9 @@ def relu_dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
 
 def kept(shape: torch.Size, p: float) -> Tensor:
     """What dropout with probability ``p`` keeps of a tensor of this shape on the CPU: 1 or 0, uint8."""
+    drawn: Drawn | None = getattr(_thread, "drawn", None)
+    if drawn is not None:
+        return drawn.next(shape)
     count = shape.numel()
     rows = -(-count // _ROW)
     words = torch.empty(rows * _ROW // 8, dtype=torch.int64).random_(-(2**63), None)

@@ -49,6 +49,12 @@ def feed_forward(steps: Tensor, first: nn.Linear, second: nn.Linear, p: float = 
     return in_pieces(plain, steps, max(1, _MOST_HIDDEN // first.out_features))
 
 
+def pieces_of(steps: int, first: nn.Linear) -> list[torch.Size]:
+    """Shapes of the hidden layers that are computed one after the other for so many steps."""
+    size = _rows(first.weight)
+    return [torch.Size((min(size, steps - start), first.out_features)) for start in range(0, steps, size)]
+
+
 def _fits(steps: Tensor) -> bool:
     return (
         steps.device.type == "cpu"

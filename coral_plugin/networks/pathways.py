@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
+from coral_plugin.networks.alongside import EncoderCall, tokenise_ahead
 from coral_plugin.networks.batchnorm import synchronises
 from coral_plugin.networks.factory import EncoderBuilders
 from coral_plugin.networks.fusion import FusionTransformer
@@ -63,6 +64,17 @@ class TokenEncoder(nn.Module):
         if padding is not None and (output.ndim != 3 or padding.shape[1] != tokens.shape[1]):
             padding = None  # the encoder has pooled the steps away
         return tokens, padding
+
+    def draws(self, values: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]] | None:
+        """Shapes and probabilities of what dropout draws in a forward pass; None where they are not known.
+
+        Example:
+            >>> wave = Modality(name="wave", kind="timeseries", shape=(50, 3))
+            >>> TokenEncoder(wave, nn.Linear(3, 16), width=8).draws(torch.ones(2, 50, 3), None) is None
+            True
+        """
+        known = getattr(self.encoder, "draws", None)
+        return None if known is None else known(values, padding)
 
     def fixed_stage(self, batch: MultimodalBatch) -> Any:
         """What the encoder computes of this batch without weights, kept with the batch; None for most encoders."""
@@ -148,6 +160,9 @@ def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, T
         (torch.Size([2, 50, 8]), tensor([False,  True]), tensor(False))
     """
     padding, present = batch.padding.get(name), batch.present.get(name)
+    ahead: tuple[Tensor, Tensor | None] | None = batch.take((encoder, name))
+    if ahead is not None:
+        return ahead
     if present is None:
         fixed = None if exporting() or not isinstance(encoder, TokenEncoder) else encoder.fixed_stage(batch)
         tokens, padding = encoder(batch[name], padding) if fixed is None else encoder(batch[name], padding, fixed)
@@ -256,6 +271,10 @@ class SharedPathway(nn.Module):
                 tokens[name] = mask_tokens(tokens[name], mask_ratios[name], generator)
         fused: Tensor = self.fusion(tokens, padding)
         return fused
+
+    def tokenise_ahead(self, *batches: MultimodalBatch) -> None:
+        """Compute the tokens of these batches, in the order in which they are needed, where that is faster."""
+        tokenise_ahead(EncoderCall(self.encoders[module_key(name)], batch, name) for batch in batches for name in batch)
 
     def tokenise(self, batch: MultimodalBatch) -> tuple[dict[str, Tensor], dict[str, Tensor | None]]:
         """Tokens ``{modality: (B, T, D)}`` and their padding ``{modality: (B, T) or None}``, ready for ``fusion``."""

@@ -97,6 +97,7 @@ class Comm(Objective):
 
         A modality's term is over the samples that have it.
         """
+        self.shared.tokenise_ahead(step.first, step.second)
         one, two = (self._project(batch, *self.shared.tokenise(batch)) for batch in (step.first, step.second))
         return self._with_total(self._contrast(step.first, one, two))
 

@@ -20,6 +20,7 @@ from coral_plugin.networks import (
     token_encoders,
     tokenise,
 )
+from coral_plugin.networks.alongside import EncoderCall, tokenise_ahead
 from coral_plugin.networks.rows import on_present
 from coral_plugin.objectives.base import Objective, Step, training_recipe
 from coral_plugin.objectives.coral_terms import CoralSettings, coral_terms, view_masks
@@ -108,6 +109,12 @@ class Coral(Objective):
         """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8)."""
         masks = view_masks(self.settings, [m.name for m in self.modalities], step.progress, step.generator)
         self.used = {"mask_ratio": max(ratio for mask in masks for ratio in mask.values())}
+        tokenise_ahead(
+            EncoderCall(encoders[module_key(name)], batch, name)
+            for batch in (step.first, step.second)
+            for encoders in (self.shared.encoders, self.unique_encoders)
+            for name in batch
+        )
         views = [
             self._project(
                 {

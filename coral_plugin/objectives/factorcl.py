@@ -14,6 +14,7 @@ from coral_plugin.data import MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.losses.factorised import club_bound, nce_bound
 from coral_plugin.networks import EncoderBuilders, module_key, tokenise
+from coral_plugin.networks.alongside import EncoderCall, tokenise_ahead
 from coral_plugin.networks.critics import ConcatCritic
 from coral_plugin.networks.pathways import PooledEncoder
 from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
@@ -108,6 +109,11 @@ class FactorCL(Objective):
         bounds. ``critics`` is what the CLUB critics minimise; it says nothing of the representation.
         """
         samples = step.raw
+        tokenise_ahead(
+            EncoderCall(self.encoders[module_key(name)].tokens, batch, name)
+            for batch in (samples, step.second)
+            for name in samples
+        )
         plain = {name: self.encoders[module_key(name)](samples) for name in samples}
         copies = {name: self.encoders[module_key(name)](step.second) for name in samples}
         terms_of_pairs = []

@@ -113,6 +113,7 @@ class InfMasking(Comm):
         self.used = {"covariance_weight": weight}
         bound = partial(masked_bound, temperature=self.settings.temperature, covariance_weight=weight)
         terms, views = {}, []
+        self.shared.tokenise_ahead(step.first, step.second)
         for name, batch in (("first", step.first), ("second", step.second)):
             tokens, padding = self.shared.tokenise(batch)
             view = self._project(batch, tokens, padding)

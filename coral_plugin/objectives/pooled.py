@@ -19,6 +19,7 @@ from coral_plugin.networks import (
     PooledEncoders,
     module_key,
 )
+from coral_plugin.networks.alongside import EncoderCall, tokenise_ahead
 from coral_plugin.networks.heads import project_present, project_views
 from coral_plugin.objectives.base import Objective, over_batch
 
@@ -47,6 +48,7 @@ class PooledObjective(Objective):
 
     def project(self, batch: MultimodalBatch, heads: nn.ModuleDict) -> dict[str, Tensor]:
         """The vectors behind ``heads``, ``{name: (B, head_output)}``."""
+        self.tokenise_ahead((name, batch) for name in batch)
         return {
             name: project_present(
                 heads[module_key(name)], self.encoders[module_key(name)](batch), batch.all_present(name)
@@ -54,10 +56,15 @@ class PooledObjective(Objective):
             for name in batch
         }
 
+    def tokenise_ahead(self, calls: Iterable[tuple[str, MultimodalBatch]]) -> None:
+        """Compute the tokens of modalities of batches, in the order in which they are needed, where that is faster."""
+        tokenise_ahead(EncoderCall(self.encoders[module_key(name)].tokens, batch, name) for name, batch in calls)
+
     def project_two(
         self, first: MultimodalBatch, second: MultimodalBatch, heads: nn.ModuleDict
     ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """:meth:`project` of two views of the same samples, in one call of each head."""
+        self.tokenise_ahead((name, batch) for name in first for batch in (first, second))
         one, two = {}, {}
         for name in first:
             encoder = self.encoders[module_key(name)]

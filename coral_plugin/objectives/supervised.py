@@ -68,6 +68,7 @@ class Supervised(Objective):
             raise InputError("supervised has no heads yet: call prepare(tasks) with the tasks of the data.")
         if missing := [task.name for task in self.tasks if task.name not in step.first.targets]:
             raise InputError(f"supervised needs the targets of {', '.join(missing)}, but the batch lacks them.")
+        self.shared.tokenise_ahead(step.first, step.second)
         one, two = self.shared(step.first), self.shared(step.second)
         terms = {}
         for task in self.tasks:

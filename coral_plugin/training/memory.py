@@ -13,6 +13,7 @@ from torch import Tensor
 from coral_plugin import machine
 from coral_plugin.data import MultimodalBatch, Split
 from coral_plugin.errors import InputError
+from coral_plugin.networks.alongside import one_after_the_other
 from coral_plugin.objectives import Objective, Step
 from coral_plugin.training.settings import TrainingSettings
 
@@ -210,11 +211,11 @@ class _Measure:
 
         stream = torch.Generator(batch.device).manual_seed(0)
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)
-        with hooks, self.autocast, machine.as_if_whole(min(1.0, samples / self.whole)):
+        # hooks see this thread alone
+        with one_after_the_other(), hooks, self.autocast, machine.as_if_whole(min(1.0, samples / self.whole)):
             terms = self.objective.loss(Step(batch, batch, 0.0, stream))
-        size = sum(kept.values())
         del terms
-        return size
+        return sum(kept.values())
 
 
 def _cut(batch: MultimodalBatch, samples: int, share: float, *, double: bool) -> MultimodalBatch:

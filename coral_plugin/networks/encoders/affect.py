@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
-from coral_plugin.networks.attention import attend
+from coral_plugin.networks.attention import MOST_WEIGHTS, attend
 from coral_plugin.networks.dropout import dropout
-from coral_plugin.networks.feedforward import feed_forward
+from coral_plugin.networks.feedforward import feed_forward, pieces_of
 from coral_plugin.networks.packing import Packing
 from coral_plugin.networks.rows import exporting
 from coral_plugin.networks.tokenizers import step_position
@@ -35,6 +35,8 @@ class AffectTransformer(nn.Module):
         fused: Whether a CPU keeps a feed-forward's hidden layer in its cache and attends within groups of samples of
             similar length; otherwise one operation follows the other over the whole batch. The results are the same,
             the numbers that dropout draws are not.
+        alongside: Whether it may run beside other encoders, each on a thread of its own (networks/alongside.py); with
+            ``fused`` only.
 
     Raises:
         InputError: the modality has no time steps, or the dropout is no probability below 1.
@@ -54,16 +56,17 @@ class AffectTransformer(nn.Module):
         dropout: float = 0.1,
         positions: bool = False,
         fused: bool = True,
+        alongside: bool = True,
     ) -> None:
         super().__init__()
-        self.fused = fused
+        self.fused, self.alongside = fused, alongside
         if not modality.temporal:
             raise InputError(f"affect_transformer encodes sequences; {modality.name!r} is of kind {modality.kind}.")
         if not 0 <= dropout < 1:
             raise InputError(f"affect_transformer needs a dropout in [0, 1), got {dropout}.")
-        fitting = max(h for h in range(1, heads + 1) if width % h == 0)
+        self.dropout, self.heads = dropout, max(h for h in range(1, heads + 1) if width % h == 0)
         self.project = nn.Linear(modality.features, width, bias=False)
-        self.layers = nn.ModuleList(_Layer(width, fitting, feedforward, dropout, fused=fused) for _ in range(layers))
+        self.layers = nn.ModuleList(_Layer(width, self.heads, feedforward, dropout, fused=fused) for _ in range(layers))
         # among the weights, so that those of a network without position code are not loaded into one with it
         self.register_buffer("position_scale", torch.ones(()) if positions else None)
 
@@ -80,6 +83,25 @@ class AffectTransformer(nn.Module):
             return packing.unpack(steps)
         tokens: Tensor = steps
         return tokens if padding is None else tokens.masked_fill(padding.unsqueeze(-1), 0.0)
+
+    def draws(self, x: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]] | None:
+        """Shapes and probabilities of what dropout draws in a forward pass; None where it may not run beside others."""
+        if not (self.fused and self.alongside):
+            return None
+        if not self.training or self.dropout == 0:
+            return []
+        packing = None if padding is None else Packing(padding)
+        squares = [x.shape[:2]] if packing is None else [group.padding.shape for group in packing.groups]
+        weights = [torch.Size((rows, self.heads, length, length)) for rows, length in squares]
+        if any(shape.numel() > MOST_WEIGHTS for shape in weights):  # some of them would be drawn again
+            return None
+        width = self.project.out_features
+        steps = torch.Size((*x.shape[:2], width) if packing is None else (len(packing.valid), width))
+        shapes = []
+        for layer in self.layers:
+            hidden = pieces_of(steps[:-1].numel(), layer.linear1)  # type: ignore[arg-type]
+            shapes += [*weights, steps, *hidden, steps]
+        return [(shape, self.dropout) for shape in shapes]
 
 
 class _Layer(nn.Module):

@@ -25,6 +25,7 @@ class GRU(nn.Module):
         width: Token width D, the default hidden size.
         hidden: Hidden size.
         layers: Number of layers.
+        alongside: Whether it may run beside other encoders, each on a thread of its own (networks/alongside.py).
         last: The state after a sample's last valid step is its only token, as MultiBench's late fusions have it: for
             series whose end is what matters.
 
@@ -35,12 +36,23 @@ class GRU(nn.Module):
     accepts_padding = True
 
     def __init__(
-        self, modality: Modality, width: int, *, hidden: int | None = None, layers: int = 1, last: bool = False
+        self,
+        modality: Modality,
+        width: int,
+        *,
+        hidden: int | None = None,
+        layers: int = 1,
+        last: bool = False,
+        alongside: bool = True,
     ) -> None:
         super().__init__()
         _needs_steps(modality, "gru")
         self.gru = nn.GRU(modality.features, hidden or width, num_layers=layers, batch_first=True)
-        self.last = last
+        self.last, self.alongside = last, alongside
+
+    def draws(self, x: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]] | None:  # noqa: ARG002
+        """Nothing is drawn in a forward pass; None where it may not run beside other encoders."""
+        return [] if self.alongside else None
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T or, with last, 1, hidden)`` with padding."""
@@ -95,6 +107,10 @@ class Conv1d(nn.Module):
             self.norms.append(nn.LayerNorm(size))
             self.strides.append(layer_stride)
             steps, features = -(-steps // layer_stride), size
+
+    def draws(self, x: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]]:  # noqa: ARG002
+        """Nothing is drawn in a forward pass, so it may run beside other encoders (networks/alongside.py)."""
+        return []
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T', channels)`` with padding ``(B, T')``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from coral_plugin.data import Modality
@@ -28,6 +29,10 @@ class MLP(nn.Module):
         output = output or min(max(modality.features, 10), 32)
         hidden = hidden or max(output, min(width, 2 * modality.features))
         self.net = nn.Sequential(nn.Linear(modality.features, hidden), nn.ReLU(), nn.Linear(hidden, output))
+
+    def draws(self, x: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]]:  # noqa: ARG002
+        """Nothing is drawn in a forward pass, so it may run beside other encoders (networks/alongside.py)."""
+        return []
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, d)`` to ``(B, output)``."""
