@@ -112,12 +112,11 @@ def turn_hue(images: Tensor, turn: Tensor) -> Tensor:
     # gray pixels have no hue; whatever comes out of the branches is multiplied by their chroma, 0
     sixth = torch.where(
         value == red,
-        (green - blue) / below,
-        torch.where(value == green, (blue - red) / below + 2, (red - green) / below + 4),
-    )
-    sixth = sixth + 6 * turn.to(images.dtype).view(-1, 1, 1)
+        (green - blue).div_(below),
+        torch.where(value == green, (blue - red).div_(below).add_(2), (red - green).div_(below).add_(4)),
+    ).add_(6 * turn.to(images.dtype).view(-1, 1, 1))
     # each channel is a trapezium over the hue circle, a third of the circle apart from the next
-    channels = [value - chroma * _trapezium(sixth + shift) for shift in (5, 3, 1)]
+    channels = [value - _trapezium(sixth + shift).mul_(chroma) for shift in (5, 3, 1)]
     return torch.stack(channels, dim=1)
 
 
@@ -129,7 +128,8 @@ def luma(images: Tensor) -> Tensor:
 
 def _trapezium(place: Tensor) -> Tensor:
     """What a channel lacks over a hue circle of 6: nothing on two sixths, all chroma on two, sloping between."""
-    place = place.remainder(6)
+    # as place.remainder(6), in half the time: next to a multiple of 6, where the quotient may be rounded up, it is 0
+    place = place.sub(place.div(6).floor_(), alpha=6)
     return torch.minimum(place, 4 - place).clamp_(0, 1)
 
 

@@ -81,15 +81,19 @@ class _Group:
         start = current = {name: values[name] for name in names}
         for number, (element, row) in enumerate(zip(self.elements, self.steps, strict=True)):
             source = start if self.choice else current
-            if self.choice:
-                coin = chosen == number
-            else:
-                coin = torch.rand(batch, device=device, generator=generator) < _probability(element, row[0])
+            probability = 0.0 if self.choice else _probability(element, row[0])
+            # drawn where it decides nothing, too: later draws are the same for every probability
+            coin = (
+                chosen == number if self.choice else torch.rand(batch, device=device, generator=generator) < probability
+            )
             draw = self._shared(row[0], source, generator)
             changed = {}
             for name, modality, step in zip(names, self.modalities, row, strict=True):
                 new = step(modality, source[name], lengths.get(name), generator, draw)
-                changed[name] = torch.where(coin.view(-1, *[1] * (new.ndim - 1)), new, current[name])
+                fresh = new.data_ptr() != source[name].data_ptr() and new.dtype == current[name].dtype
+                if probability < 1 or not fresh:  # else there is nothing to choose
+                    new = torch.where(coin.view(-1, *[1] * (new.ndim - 1)), new, current[name])
+                changed[name] = new
             current = changed
         return current
 

@@ -251,3 +251,14 @@ def test_places_of_pixels_are_those_of_torch(size, kind, off):
     images = torch.zeros(5, 3, *size, dtype=kind)
     expected = F.affine_grid(affine, list(images.shape), align_corners=False)
     torch.testing.assert_close(I.pixel_places(affine, images), expected, rtol=0, atol=off)
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float64])
+def test_the_trapezium_is_that_of_the_remainder_to_the_last_bit(kind):
+    places = torch.rand(200_000, generator=torch.Generator().manual_seed(0), dtype=kind) * 17 - 4
+    edges = torch.arange(-6, 15, dtype=kind)
+    for towards in (-100.0, 100.0):
+        near = torch.nextafter(edges, torch.tensor(towards, dtype=kind))
+        places = torch.cat([places, edges, near, torch.nextafter(near, torch.tensor(towards, dtype=kind))])
+    plain = places.remainder(6)
+    assert torch.equal(C._trapezium(places), torch.minimum(plain, 4 - plain).clamp(0, 1))

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from coral_plugin.augmentations import build_augmenter
-from coral_plugin.augmentations.base import applicable
+from coral_plugin.augmentations.base import applicable, augmentation
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
 from coral_plugin.registry import AUGMENTATIONS
@@ -278,3 +278,20 @@ def test_names_by_modality():
     assert "simclr" in applicable(PHOTO)
     assert "rotate" in applicable(IMU)
     assert "rotate" not in applicable(FORCE)
+
+
+def test_what_happens_to_every_sample_is_not_chosen_and_changes_no_later_draw():
+    batch = make([PHOTO, TABLE], size=8)
+    certain = build_augmenter({"photo": "resized_crop@1+flip", "table": "none@1+noise"}, [PHOTO, TABLE])
+    chosen = build_augmenter({"photo": "resized_crop@0.9999999+flip", "table": "none@0.9999999+noise"}, [PHOTO, TABLE])
+    ours, theirs = certain(batch, gen(4)), chosen(batch, gen(4))
+    assert all(torch.equal(ours[name], theirs[name]) for name in batch)
+    assert all(ours[name].data_ptr() != batch[name].data_ptr() for name in batch)
+
+
+def test_an_augmentation_that_returns_its_input_leaves_the_batch_to_itself():
+    batch = make([TABLE])
+    same = augmentation("tabular", probability=1.0)(lambda values, _lengths, _generator: values)
+    view = build_augmenter({"table": same}, [TABLE])(batch, gen())
+    assert view["table"].data_ptr() != batch["table"].data_ptr()
+    assert torch.equal(view["table"], batch["table"])
