@@ -66,6 +66,12 @@ FAST_PATHS = (
         {"network.encoders": {"series": "gru(alongside=False)"}},
     ),
     FastPath(
+        "gradients of all steps at once (`gru(fused=True)`)",
+        "coral",
+        "mimic",
+        {"network.encoders": {"series": "gru(fused=False)"}},
+    ),
+    FastPath(
         "sequence encoder in the cache (`affect_transformer(fused=True)`)",
         "coral",
         "mosi",

@@ -173,7 +173,7 @@ def encoder_options(factory: Callable[..., nn.Module]) -> dict[str, Any] | None:
     """``{option: default}`` of a registered encoder; None where it takes any, as a family of encoders does.
 
     >>> encoder_options(ENCODERS.get("gru"))
-    {'hidden': None, 'layers': 1, 'last': False, 'alongside': True}
+    {'hidden': None, 'layers': 1, 'last': False, 'fused': True, 'alongside': True}
     """
     try:
         parameters = list(inspect.signature(factory).parameters.values())[2:]  # behind modality and width

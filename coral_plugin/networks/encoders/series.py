@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
+from coral_plugin.networks.recurrent import gated_states
 
 
 def _needs_steps(modality: Modality, name: str) -> None:
@@ -25,6 +26,8 @@ class GRU(nn.Module):
         width: Token width D, the default hidden size.
         hidden: Hidden size.
         layers: Number of layers.
+        fused: Whether a CPU may compute the gradients of all steps at once (networks/recurrent.py); the results are
+            the same.
         alongside: Whether it may run beside other encoders, each on a thread of its own (networks/alongside.py).
         last: The state after a sample's last valid step is its only token, as MultiBench's late fusions have it: for
             series whose end is what matters.
@@ -43,12 +46,13 @@ class GRU(nn.Module):
         hidden: int | None = None,
         layers: int = 1,
         last: bool = False,
+        fused: bool = True,
         alongside: bool = True,
     ) -> None:
         super().__init__()
         _needs_steps(modality, "gru")
         self.gru = nn.GRU(modality.features, hidden or width, num_layers=layers, batch_first=True)
-        self.last, self.alongside = last, alongside
+        self.last, self.fused, self.alongside = last, fused, alongside
 
     def draws(self, x: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]] | None:  # noqa: ARG002
         """Nothing is drawn in a forward pass; None where it may not run beside other encoders."""
@@ -56,7 +60,7 @@ class GRU(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T or, with last, 1, hidden)`` with padding."""
-        states: Tensor = self.gru(x)[0]
+        states = gated_states(self.gru, x, fused=self.fused)
         if not self.last:
             return states, padding
         if padding is None:
