@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -64,6 +65,28 @@ def embed_split(objective: Objective, split: Split, *, projected: bool = False) 
         for batch in split.batches(EMBED_BATCH):
             for name, part in embed_batch(objective, batch, projected=projected).items():
                 pieces.setdefault(name, []).append(part)
+    return {name: np.concatenate(arrays) for name, arrays in pieces.items()}
+
+
+def project_parts(objective: Objective, parts: Mapping[str, np.ndarray], split: Split) -> dict[str, np.ndarray]:
+    """:func:`embed_split` with ``projected``, from what it returns without: the encoders are not run again.
+
+    Args:
+        objective: Method; one without a method ``project_embedded`` embeds the samples anew.
+        parts: Parts of the representation of all samples, ``{part: (N, d)}``.
+        split: The same samples.
+    """
+    project: Any = getattr(objective, "project_embedded", None)
+    if project is None:
+        return embed_split(objective, split, projected=True)
+    pieces: dict[str, list[np.ndarray]] = {}
+    device = device_of(objective)
+    with frozen(objective):
+        for number, batch in enumerate(split.batches(EMBED_BATCH)):
+            rows = slice(number * EMBED_BATCH, (number + 1) * EMBED_BATCH)
+            of_batch = {name: torch.from_numpy(part[rows]).to(device) for name, part in parts.items()}
+            for name, part in project(of_batch, batch.to(device)).items():
+                pieces.setdefault(name, []).append(part.float().cpu().numpy())
     return {name: np.concatenate(arrays) for name, arrays in pieces.items()}
 
 

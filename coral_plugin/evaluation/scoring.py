@@ -11,7 +11,7 @@ import torch
 from coral_plugin.data import MultimodalData, Split, Task
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.disentanglement import disentanglement
-from coral_plugin.evaluation.features import ALL, concatenate, embed_split
+from coral_plugin.evaluation.features import ALL, concatenate, embed_split, project_parts
 from coral_plugin.evaluation.probe import ProbeSettings, fit_probe, probe
 from coral_plugin.evaluation.probe.inputs import LabelledFeatures, check_targets, check_widths
 from coral_plugin.evaluation.probe.probes import FittedProbe
@@ -180,7 +180,7 @@ def score_disentanglement(
         return {}
     embedded = features["test"] if features is not None and len(split) == len(test) else embed_split(objective, split)
     measured = {"probed": disentanglement(embedded)}
-    projected = embed_split(objective, split, projected=True)
+    projected = project_parts(objective, embedded, split)
     if projected:
         measured["projected"] = disentanglement(projected)
     return measured

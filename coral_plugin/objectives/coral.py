@@ -103,7 +103,7 @@ class Coral(Objective):
 
     def projected(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """The same parts behind their projection heads, each (B, head_output)."""
-        return self._project(self.embed(batch), batch)
+        return self.project_embedded(self.embed(batch), batch)
 
     def loss(self, step: Step) -> dict[str, Tensor]:
         """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8)."""
@@ -116,7 +116,7 @@ class Coral(Objective):
             for name in batch
         )
         views = [
-            self._project(
+            self.project_embedded(
                 {
                     "shared": self.shared(batch, mask, step.generator),
                     **{f"unique/{name}": self._unique(batch, name) for name in batch},
@@ -138,7 +138,8 @@ class Coral(Objective):
             return vector
         return on_present(pathway, present, tokens, padding)
 
-    def _project(self, parts: Mapping[str, Tensor], batch: MultimodalBatch) -> dict[str, Tensor]:
+    def project_embedded(self, parts: Mapping[str, Tensor], batch: MultimodalBatch) -> dict[str, Tensor]:
+        """:meth:`projected` from what :meth:`embed` returns for the same batch."""
         unique = {f"unique/{name}": (self.unique_heads[module_key(name)], batch.all_present(name)) for name in batch}
         return {
             name: project_present(head, part, present)

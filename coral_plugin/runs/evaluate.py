@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import MultimodalData
-from coral_plugin.evaluation.features import concatenate, embed_split
+from coral_plugin.evaluation.features import concatenate, embed_split, project_parts
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
 from coral_plugin.evaluation.multibench_figures import Figures, multibench_figures
 from coral_plugin.evaluation.pictures.classes import class_points
@@ -217,7 +217,8 @@ def _draw_umap(folder: Path, seed: int, data: MultimodalData) -> None:
     objective = load_objective(folder, seed)
     splits = probing_splits(data)
     train = embed_split(objective, splits["train"], projected=True)
-    test = embed_split(objective, splits["test"], projected=True)
-    classes = class_points(objective, splits["test"], data.tasks)
+    parts = embed_split(objective, splits["test"])
+    test = project_parts(objective, parts, splits["test"])
+    classes = class_points(objective, splits["test"], data.tasks, parts)
     title = f"Embeddings of seed {seed}"
     embedding_density(folder / PLOTS / "embeddings-umap", train, test, classes=classes, title=title, method="umap")

@@ -14,7 +14,7 @@ from torch import nn
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.errors import CoralError, InputError
-from coral_plugin.evaluation.features import embed_split
+from coral_plugin.evaluation.features import embed_split, project_parts
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
 from coral_plugin.evaluation.scoring import PartScores, complete_samples
 from coral_plugin.io.files import write_json, write_text
@@ -275,8 +275,9 @@ def draw_run(finished: Run) -> list[Path]:
     shown = complete_samples(finished.data.train)
     embeddings, classes = None, None
     if test is not None and shown is not None and (train := embed_split(objective, shown, projected=True)):
-        embeddings = (train, embed_split(objective, test, projected=True))
-        classes = class_points(objective, test, finished.data.tasks)
+        parts = embed_split(objective, test)
+        embeddings = (train, project_parts(objective, parts, test))
+        classes = class_points(objective, test, finished.data.tasks, parts)
     return draw_run_pictures(finished.folder / PLOTS, finished.metrics, finished.histories, embeddings, classes)
 
 

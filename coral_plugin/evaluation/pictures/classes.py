@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,13 +35,16 @@ class ClassPoints:
     task: Task
 
 
-def class_points(objective: Objective, split: Split, tasks: Iterable[Task]) -> ClassPoints | None:
+def class_points(
+    objective: Objective, split: Split, tasks: Iterable[Task], parts: Mapping[str, np.ndarray] | None = None
+) -> ClassPoints | None:
     """The representation of the samples of a split with the classes of the first classification task.
 
     Args:
         objective: Method, on the device on which it computes.
         split: Samples on any device.
         tasks: Tasks of the data.
+        parts: Parts of the representation, ``{part: (N, d)}``, where the samples are embedded already.
 
     Returns:
         None where no task has classes, or the split has no targets.
@@ -50,7 +53,7 @@ def class_points(objective: Objective, split: Split, tasks: Iterable[Task]) -> C
     if task is None or task.name not in split.targets:
         return None
     labels = split.targets[task.name].cpu().numpy()
-    return ClassPoints(concatenate(embed_split(objective, split)), labels, task)
+    return ClassPoints(concatenate(parts or embed_split(objective, split)), labels, task)
 
 
 def draw_classes(axes: Any, plane: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> None:
