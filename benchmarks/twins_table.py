@@ -13,7 +13,11 @@ REPOSITORIES = {
     "factorcl": "pliang279/FactorCL",
 }  # fmt: skip
 NAMED = {"coral": "COrAL", "comm": "CoMM", "infmasking": "InfMasking", "factorcl": "FactorCL"}
-HEADER = ("row", "class of", "preset", "parameters", "loss", "gradient", "parameter", "embedding", "what else")
+COLUMNS = {
+    "loss": "loss", "gradient": "gradient", "parameter": "parameter", "parameter_rounding": "no gradient",
+    "embedding": "embedding",
+}  # fmt: skip
+HEADER = ("row", "class of", "preset", "parameters", *COLUMNS.values(), "what else")
 INTRODUCTION = f"""# Twins: the authors' classes and ours, {STEPS} steps side by side
 
 `benchmarks/twins.py` gives the authors' class and ours the same weights, views and masks, no dropout, and takes {STEPS}
@@ -24,10 +28,10 @@ evaluation mode behind the last step. Weights, values and masks are formulas of 
 The rate, decay and settings of their side are those of their scripts, of our side those of the preset.
 """
 NOTES = f"""
-* *parameter* leaves out parameters whose gradient is zero but for rounding (below 1e-11 of the largest): biases in
-  front of a batch normalisation, and what only shifts an attention's scores. Adam divides such a gradient by itself and
-  so makes a difference of 1e-14 one of 1e-9; `parameter_rounding` in `twins.json` is the largest. Some of them shift an
-  embedding by as much.
+* *no gradient* is the parameters whose gradient is zero but for rounding (below 1e-11 of the largest): biases in front
+  of a batch normalisation, and what only shifts an attention's scores. Adam divides such a gradient by itself and so
+  makes a difference of 1e-14 one of 1e-9. Some of them shift an embedding by as much, and on images an embedding of
+  Cross+Self sums over 9,216 parameters. *parameter* is all others.
 * COrAL has `--preset released` (on Trifeature `released_trifeature`): constant mask ratio, squared cosine, the first
   view masks the first modality, copies at the start.
 * InfMasking's covariance is that of epoch {EPOCH + 1} of {EPOCHS}; within an epoch ours grows step by step. The
@@ -86,7 +90,7 @@ def _table(rows: Mapping[str, Any], wanted: Sequence[Row]) -> str:
         if (measured := rows.get(row.name)) is None:
             continue
         differences = measured["differences"]
-        numbers = [_number(differences[name]) for name in ("loss", "gradient", "parameter", "embedding")]
+        numbers = [_number(differences[name]) for name in COLUMNS]
         count = f"{differences['parameters']:,}"
         lines.append([row.name, NAMED[row.reference], measured["preset"], count, *numbers, row.reason or row.what])
     return _lines(HEADER, lines)

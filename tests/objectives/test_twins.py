@@ -10,7 +10,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from twins_names import pair_names
 from twins_ours import STEPS, Ours, gradient_norm, numbers
-from twins_rows import GOLDEN, ROWS
+from twins_rows import FULL, GOLDEN, ROWS, TINY
+from twins_table import page
 
 RECORD = Path(__file__).parents[2] / "results" / "twins"
 AUTHORS = json.loads((RECORD / "golden.json").read_text())
@@ -55,3 +56,14 @@ def test_a_parameter_without_a_pair_is_refused():
     ours = Ours("clip", "tiny")
     with pytest.raises(KeyError, match="new"):
         pair_names("clip", ours.shape.modalities, ["new"])
+
+
+def test_the_record_has_all_rows_and_all_agree():
+    measured = json.loads((RECORD / "twins.json").read_text())
+    assert set(measured["rows"]) == {row.name for row in ROWS}
+    for row in (*TINY, *FULL):
+        differences = measured["rows"][row.name]["differences"]
+        assert differences["loss"] < 1e-10, row.name
+        assert max(differences["gradient"], differences["parameter"]) < 1e-9, row.name
+        assert differences["embedding"] < 1e-8, row.name  # sums over up to 9,216 parameters
+    assert (RECORD / "README.md").read_text() == page(measured)
