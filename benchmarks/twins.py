@@ -79,6 +79,7 @@ def main() -> None:
         record = json.loads(record_file.read_text()) if record_file.is_file() else {"rows": {}}
         golden = json.loads(golden_file.read_text()) if golden_file.is_file() else {}
         references = [str(root) for root in roots.values()]
+        machine = environment()  # before the first row changes the record, and with it the state of the checkout
         for row in ROWS:
             if options.only not in row.name or not row.needs <= roots.keys():
                 continue
@@ -90,10 +91,10 @@ def main() -> None:
             measured = json.loads(ran.stdout.splitlines()[-1])
             if "golden" in measured:
                 golden[row.name] = measured.pop("golden")
-            record["rows"][row.name] = measured
+            record["rows"][row.name] = measured | {"commit": machine["commit"]}
             commits = {name: commit for name, (_, commit) in checkouts.items()}
             record["references"] = record.get("references", {}) | commits
-            record["environment"] = environment()
+            record["environment"] = machine
             write_json(record_file, record)
             write_json(golden_file, golden)
             write_text(options.output / "README.md", page(record))
