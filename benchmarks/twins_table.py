@@ -62,7 +62,7 @@ def page(record: Mapping[str, Any]) -> str:
     commits = ", ".join(
         f"{NAMED[name]} ({REPOSITORIES[name]}) {commit[:7]}" for name, commit in sorted(record["references"].items())
     )
-    own = sorted({(row.get("commit") or "unknown")[:7] for row in rows.values()})
+    commits_here = sorted({(row.get("commit") or "unknown")[:7] for row in rows.values()})
     packages = ", ".join(f"{name} {version}" for name, version in environment["packages"].items() if version)
     return "\n".join(
         [
@@ -78,7 +78,7 @@ def page(record: Mapping[str, Any]) -> str:
             ELSE,
             "## Shapes\n",
             shapes,
-            f"\nReferences: {commits}. Ours: {', '.join(own)}. {environment['processor']};",
+            f"\nReferences: {commits}. Ours: {', '.join(commits_here)}. {environment['processor']};",
             f"Python {environment['python']}, {packages}. Measured {environment['when'][:10]} by\n",
             "```\npython benchmarks/twins.py --reference COrAL CoMM InfMasking FactorCL\n```\n",
         ]
