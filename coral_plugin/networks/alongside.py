@@ -27,6 +27,9 @@ from coral_plugin.networks.rows import exporting
 Result = TypeVar("Result")
 # an encoder's share of the work from which on the others do not fill the other threads meanwhile
 _UNEVEN = 1.5
+# products of a weight and a step, of all encoders together, below which threads wait for each other more than they
+# compute: some ten milliseconds of a core, forward and backward
+_LEAST = 2**27
 _allowed = True
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
@@ -68,7 +71,7 @@ def tokenise_ahead(calls: Iterable[EncoderCall]) -> None:
     if torch.get_num_threads() < 2 or len(calls) < 2 or not all(_suits(call) for call in calls):
         return
     work = [_work(call) for call in calls]
-    if max(work) > _UNEVEN * sum(work) / min(torch.get_num_threads(), len(calls)):
+    if sum(work) < _LEAST or max(work) > _UNEVEN * sum(work) / min(torch.get_num_threads(), len(calls)):
         return
     draws = [call.encoder.draws(call.batch[call.name], call.batch.padding.get(call.name)) for call in calls]
     if any(shapes is None for shapes in draws):
@@ -113,7 +116,7 @@ def _hooked(module: nn.Module) -> bool:
 
 
 def _work(call: EncoderCall) -> float:
-    """Measure of the time that a call takes: weights by steps."""
+    """Measure of the time that a call takes: weights times steps."""
     values = call.batch[call.name]
     return (
         sum(p.numel() for p in call.encoder.parameters())

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
-from coral_plugin.networks import NetworkSettings, dropout
+from coral_plugin.networks import NetworkSettings, alongside, dropout
 from coral_plugin.networks.alongside import EncoderCall, one_after_the_other, tokenise_ahead
 from coral_plugin.networks.dropout import Drawn, kept
 from coral_plugin.networks.encoders.affect import AffectTransformer
@@ -23,7 +23,8 @@ LENGTHS = torch.tensor([9, 1, 5, 3, 8, 2])
 
 
 @pytest.fixture(autouse=True)
-def two_threads():
+def two_threads(monkeypatch):
+    monkeypatch.setattr(alongside, "_LEAST", 0)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -173,6 +174,12 @@ def test_not_where_one_encoder_has_nearly_all_the_work():
     assert not laid_by(
         [series, table], batch, [EncoderCall(series, batch, "series"), EncoderCall(table, batch, "table")]
     )
+
+
+def test_not_for_less_than_is_worth_the_threads(monkeypatch):
+    monkeypatch.undo()
+    torch.set_num_threads(2)
+    assert not laid_by(two_encoders(affect), samples())
 
 
 def test_not_with_attention_that_is_computed_twice(monkeypatch):
