@@ -30,6 +30,8 @@ _UNEVEN = 1.5
 # products of a weight and a step, of all encoders together, below which threads wait for each other more than they
 # compute: some ten milliseconds of a core, forward and backward
 _LEAST = 2**27
+# whether the gradient of the same graph may be asked for again; a torch that cannot say it keeps the graph
+_keeps_graph = getattr(torch._C._autograd, "_get_current_graph_task_keep_graph", lambda: True)
 _allowed = True
 _pools: dict[tuple[int, int], ThreadPoolExecutor] = {}
 
@@ -165,7 +167,7 @@ class _Joined(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        keep = torch._C._autograd._get_current_graph_task_keep_graph()
+        keep = _keeps_graph()
         pairs = zip(ctx.parts, grads, strict=True)
         results = _side_by_side([partial(part.backward, ctx.parameters, grad, keep) for part, grad in pairs])
         return None, None, *(_sum(result.get(key) for result in results) for key in ctx.parameters)
