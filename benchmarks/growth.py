@@ -60,8 +60,8 @@ def write(output: Path, record: dict[str, Any]) -> None:
     """Page and picture of a record."""
     speeds = HERE / "records" / "train_speed.json"
     rows = read_json(speeds)["rows"] if speeds.is_file() else []
-    found = [row["sides"]["this code"] for row in rows if row["row"] == "coral on mosi"]
-    speed = found[0]["whole_samples_per_second"]["median"] if found else None
+    sides = [row["sides"]["this code"] for row in rows if row["row"] == "coral on mosi"]
+    speed = sides[0]["whole_samples_per_second"]["median"] if sides else None
     (output / "pictures").mkdir(parents=True, exist_ok=True)
     draw(output / "pictures" / "growth", record["points"])
     write_text(output / "GROWTH.md", page(record, speed))

@@ -15,7 +15,7 @@ class ConcatCritic(nn.Module):
     The paper of FactorCL says one hidden layer, its code has two. The first layer is split,
     ``W [u; v] = W_u u + W_v v``: it is computed for 2 N rows instead of N x N, and no ``[u_i; v_j]`` is ever built.
     What remains for N x N pairs is three products with the matrix of the second layer, one forward and two backward,
-    and a byte for each hidden unit of a pair is kept in between (:class:`PairScores`).
+    and a byte for each hidden unit of a pair is kept in between, or nothing in large batches (:class:`PairScores`).
 
     Args:
         first: Size of u.

@@ -7,8 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from coral_plugin.machine import batch_share
+
 # values of a block of activations: in the second cache of a CPU; on a GPU as many as keep it busy
 _BLOCK = {"cpu": 2**19, "cuda": 2**26}
+# bytes that are kept of the units of all pairs; with more of them their layer is computed again for the gradient
+_MOST_KEPT = 2**27
 
 
 class PairScores(torch.autograd.Function):
@@ -16,7 +20,8 @@ class PairScores(torch.autograd.Function):
 
     Autograd would keep both layers of activations of every pair and pass over them once for each operation. Here a
     block of rows stays in the cache, and what is kept for the gradient is which units of the second layer were on, a
-    byte each. That is enough: with ``on`` for them and ``g`` for the gradient of s,
+    byte each; of large batches, where that would be more than 128 MiB, not even that. That is
+    enough: with ``on`` for them and ``g`` for the gradient of s,
 
     .. math::
         Q = \sum_{ij} g_{ij} \, on_{ij} \, relu(a_i + b_j)^\top, \quad r = \sum_{ij} g_{ij} \, on_{ij}
@@ -44,11 +49,13 @@ class PairScores(torch.autograd.Function):
         del own_columns
         count, units = len(columns), weight.shape[0]
         scores = rows.new_empty(len(rows), count)
-        on = torch.empty(len(rows), count, units, dtype=torch.bool, device=rows.device)
+        keep = len(rows) * count * units <= _MOST_KEPT * batch_share() ** 2
+        on = torch.empty(len(rows) if keep else 0, count, units, dtype=torch.bool, device=rows.device)
         for block in _blocks(rows, columns):
             first = _first(rows[block], columns)
             second = torch.addmm(bias, first, weight.T)
-            torch.gt(second.view(-1, count, units), 0, out=on[block])
+            if keep:
+                torch.gt(second.view(-1, count, units), 0, out=on[block])
             scores[block] = torch.mv(second.relu_(), score[0]).view(-1, count)
         scores += offset
         ctx.save_for_backward(rows, columns, weight, bias, score, on)
@@ -66,7 +73,8 @@ class PairScores(torch.autograd.Function):
         total, sums = torch.zeros_like(weight), torch.zeros_like(bias)
         for block in _blocks(rows, columns):
             first = _first(rows[block], columns)
-            active = on[block].to(weight.dtype)  # (n, M, h)
+            units = on[block] if len(on) else torch.addmm(bias, first, weight.T).view(-1, *on.shape[1:]) > 0
+            active = units.to(weight.dtype)  # (n, M, h)
             inner = active.flatten(0, 1) @ scaled
             inner = torch.ops.aten.threshold_backward(inner, first, 0).view(-1, len(columns), weight.shape[1])
             for route in routes:

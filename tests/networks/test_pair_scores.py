@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from coral_plugin.machine import as_if_whole
 from coral_plugin.networks import pair_scores
 from coral_plugin.networks.critics import ConcatCritic
 from coral_plugin.networks.pair_scores import PairScores
@@ -21,7 +22,9 @@ def definition(rows, columns, weight, bias, score, offset):
 
 @pytest.mark.parametrize("block", [1, 50, 10**6])
 @pytest.mark.parametrize(("n", "m"), [(1, 1), (5, 5), (3, 7)])
-def test_scores_and_gradients_do_not_depend_on_the_blocks(monkeypatch, n, m, block):
+@pytest.mark.parametrize("kept", [0, 10**6])
+def test_scores_and_gradients_do_not_depend_on_the_blocks(monkeypatch, n, m, block, kept):
+    monkeypatch.setattr(pair_scores, "_MOST_KEPT", kept)
     monkeypatch.setattr(pair_scores, "_BLOCK", {"cpu": block})
     rows, columns, *layers = inputs(n, m)
     expected = definition(rows, columns, *layers)
@@ -31,6 +34,23 @@ def test_scores_and_gradients_do_not_depend_on_the_blocks(monkeypatch, n, m, blo
     wanted = torch.autograd.grad((expected * upstream).sum(), [rows, columns, *layers])
     got = torch.autograd.grad((scores * upstream).sum(), [rows, columns, *layers])
     assert all(torch.allclose(a, b, atol=1e-12) and a.shape == b.shape for a, b in zip(got, wanted, strict=True))
+
+
+def test_of_a_large_batch_no_layer_of_pairs_is_kept(monkeypatch):
+    monkeypatch.setattr(pair_scores, "_MOST_KEPT", 9 * 9 * 6)
+
+    def kept(n, share):
+        sizes = []
+        with (
+            as_if_whole(share),
+            torch.autograd.graph.saved_tensors_hooks(lambda t: (sizes.append(t.numel()), t)[1], lambda t: t),
+        ):
+            PairScores.apply(*inputs(n, n)[:2], None, None, *inputs(n, n)[2:])
+        return max(sizes)
+
+    assert kept(9, 1.0) == 9 * 9 * 6
+    assert kept(10, 1.0) == 10 * 6
+    assert kept(9, 0.9) == 9 * 6  # nine tenths of a batch of ten
 
 
 def test_the_two_scores_have_ways_back_of_their_own():
