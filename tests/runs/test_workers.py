@@ -31,6 +31,14 @@ from coral_plugin.training.side_by_side import Workers
 SEEDS = (41, 42, 43)
 
 
+@pytest.fixture(autouse=True)
+def threads_of_other_tests():
+    """A probe gives back as many threads as it is told that there were, which some tests here make up."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def data(arrays):
     return from_arrays(arrays, name="tiny")
