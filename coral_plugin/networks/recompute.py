@@ -30,7 +30,8 @@ def in_pieces(
     """
     if exporting() or x.shape[dim] <= batch_share() * (size if whole is None else whole):
         return function(x)
-    pieces = x.split(size, dim)
+    # of equal size: a small last one would leave holes in the heap (networks/attention.py)
+    pieces = x.split(-(-x.shape[dim] // -(-x.shape[dim] // size)), dim)
     if not torch.is_grad_enabled():
         return torch.cat([function(piece) for piece in pieces], dim)
     return torch.cat([checkpoint(function, piece, use_reentrant=False) for piece in pieces], dim)
