@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -81,8 +81,10 @@ def tokenise_ahead(calls: Iterable[EncoderCall]) -> None:
     sources = [Drawn() for _ in calls]
 
     def draw() -> None:
-        for shapes, source in zip(draws, sources, strict=True):
-            with source.filled():
+        with ExitStack() as filling:  # whatever happens here, no thread waits for more
+            for source in sources:
+                filling.enter_context(source.filled())
+            for shapes, source in zip(draws, sources, strict=True):
                 for shape, p in shapes:
                     source.put(kept(shape, p))
 

@@ -210,6 +210,18 @@ def test_an_error_of_an_encoder_reaches_the_caller():
     assert torch.get_num_threads() == 2
 
 
+def test_an_error_while_masks_are_drawn_reaches_the_caller(monkeypatch):
+    """Threads that wait for a mask do not wait for ever."""
+
+    def fails(shape, p):
+        raise MemoryError("no memory for a mask")
+
+    monkeypatch.setattr(alongside, "kept", fails)
+    calls = [EncoderCall(encoder, samples(), "series") for encoder in two_encoders(affect)]
+    with pytest.raises(MemoryError, match="no memory for a mask"):
+        tokenise_ahead(calls)
+
+
 @pytest.mark.parametrize(("drawn", "asked"), [([], 4), ([3], 4)])
 def test_a_mask_that_was_not_drawn_is_an_error(drawn, asked):
     source = Drawn()
