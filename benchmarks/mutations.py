@@ -179,8 +179,8 @@ MUTATIONS = (
     Mutation(
         "labels shifted by a sample",
         SCORING,
-        "targets[task.name].cpu().numpy()) for",
-        "targets[task.name].roll(1).cpu().numpy()) for",
+        "return split.targets[task.name].cpu()",
+        "return split.targets[task.name].roll(1).cpu()",
         (OF_SCORING + "test_matched_width_is_the_probe_on_components_of_train",),
     ),
     Mutation(

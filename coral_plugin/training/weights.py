@@ -79,8 +79,8 @@ def _refuse_other_shapes(expected: Mapping[str, tuple[int, ...]], saved: Mapping
         raise ValueError(f"{name} has shape {saved.get(name)} there, the settings and data say {expected.get(name)}")
 
 
-class _NoRoomError(Exception):
-    """The networks have more weights than they may."""
+class _NoRoomError(BaseException):
+    """The networks have more weights than they may; nobody who catches the errors of an encoder catches it."""
 
 
 class _Room(TorchFunctionMode):

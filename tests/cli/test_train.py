@@ -230,7 +230,7 @@ def test_the_default_folder_is_a_fresh_one(tmp_path, monkeypatch):
         (["--method.mask_rati=1"], "Unknown setting 'method.mask_rati'. Did you mean 'method.mask_ratio'?"),
         (["--set", "trainin.epochs=1"], "Unknown group of settings 'trainin'. Did you mean 'training.epochs'?"),
         (["--set", "coral:mask_ratio=1"], "'coral' names a method or data set"),
-        (["--modalities", ""], "has no modality"),
+        (["--modalities", ""], "at least one"),
         (["--modalities", "table"], "at least two modalities"),
         (["--encoder", "table=nope"], "Unknown encoder 'nope'"),
         (["--network.width", "7"], "heads"),

@@ -89,7 +89,7 @@ CASES = [
     _train("std", "a view with a truth value", "--augmentations", "noise(std=True)"),
     _train("key=value", "a view with a null character", "--augmentations", "noise(std=\0)"),
     _train("MODALITY", "a view of one modality without a sign", "--augmentation", "noise"),
-    _train("no modality", "modalities that are commas", "--modalities", ",,"),
+    _train("at least one", "modalities that are commas", "--modalities", ",,"),
     _train("once", "a modality twice", "--modalities", "table,table"),
     _train("modality", "a modality of 9,000 characters", "--modalities", "x" * 9_000),
     _train("preset", "a preset that nobody knows", "--preset", "\x1b]0;x\x07"),

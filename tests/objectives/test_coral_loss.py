@@ -35,7 +35,7 @@ def with_parts(coral, monkeypatch, first, second):
     """``coral`` whose heads return the given tensors, ``(shared, unique, unique, ...)`` for each view."""
     names = ["shared", *(f"unique/{m.name}" for m in coral.modalities)]
     views = iter([dict(zip(names, view, strict=True)) for view in (first, second)])
-    monkeypatch.setattr(coral, "_project", lambda parts, batch: next(views))
+    monkeypatch.setattr(coral, "project_embedded", lambda parts, batch: next(views))
     n, size = len(coral.modalities), len(first[0])
     return coral.loss(Step(a_batch(n, size), a_batch(n, size), progress=0.0))
 
