@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from coral_plugin.cli.flags import CommandParser, add_seeds
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, counted
 
 
 def main(argv: list[str]) -> int:
@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
             raise InputError(f"{target} is a file; choose another folder.")
     scale = PAPER if arguments.paper_scale else SMALL
     runs = run_ablation(scale, variants=chosen, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
-    title = f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)"
+    title = f"Trifeature, {scale.image_size} px, {counted(len(arguments.seeds), 'seed')}"
     tables = [
         information_table(runs, title),
         leakage_table(runs, f"{title}: what the parts share"),

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from coral_plugin.cli.flags import CommandParser, add_seeds, positive
+from coral_plugin.errors import counted
 
 
 def main(argv: list[str]) -> int:
@@ -47,7 +48,8 @@ def main(argv: list[str]) -> int:
     runs = run_variants(scale, {"COrAL": {}}, {"COrAL": folder}, seeds=arguments.seeds, resume=arguments.resume)[
         "COrAL"
     ]
-    table = information_table({"COrAL": runs}, f"Trifeature, {scale.image_size} px, {len(arguments.seeds)} seed(s)")
+    title = f"Trifeature, {scale.image_size} px, {counted(len(arguments.seeds), 'seed')}"
+    table = information_table({"COrAL": runs}, title)
     write_json(folder / SUMMARY, runs.summary)
     write_text(folder / "table.md", table.markdown())
     draw_information(folder / "information", runs.summary)
