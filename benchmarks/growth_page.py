@@ -224,7 +224,9 @@ def _exponent(line: Line) -> str:
 
 def _bytes_per_sample(lines: Mapping[str, Line]) -> str:
     line = lines[MEMORY]
-    return f"{line.slope:,.0f}" + ("" if line.error is None else f" ± {line.error:,.0f}") + " bytes"
+    text = f"{line.slope:,.0f}" + ("" if line.error is None else f" ± {line.error:,.0f}") + " bytes"
+    within_noise = line.error is not None and abs(line.slope) < 2 * line.error
+    return f"none beyond noise ({text})" if within_noise else text
 
 
 def _size(amount: float) -> str:

@@ -67,6 +67,10 @@ def test_the_page_says_what_the_lines_say():
     assert "(four fifths of this machine's 16 GiB hold 551 million of them)" in text
     assert "train 1.41 times as fast" in text
     assert "| 8,192 | 8.19 |" in text
+    noisy = record()
+    for number, point in enumerate(noisy["points"]["samples, shards"].values()):
+        point["peak_bytes"] = (500 + (30, 0, 20)[number]) * MIB
+    assert "shards none beyond noise (-" in page(noisy, 100.0)
     few = {**record(), "points": {"batch": {"64": invented()["batch"]["64"]}}}
     assert meaning(numbered(few["points"]), None, None) == []
     assert "| samples in a batch | in chunks |  |  |  |" in page(few, None)
