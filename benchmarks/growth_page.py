@@ -160,8 +160,9 @@ def meaning(measured: Mapping[str, Points], memory: int | None, speed: float | N
         )
     if batch := lines.get("batch"):
         text = (
-            f"**Batch.** Memory grows with the batch to the power of {_exponent(batch[MEMORY])}: a step takes "
-            f"{_size(batch[MEMORY].at(8192))} at 8,192 samples and {_size(batch[MEMORY].at(65_536))} at 65,536"
+            f"**Batch.** Memory grows with the batch to the power of {_exponent(batch[MEMORY])}: by the line a step "
+            f"takes about {_size(batch[MEMORY].at(8192))} at 8,192 samples and "
+            f"{_size(batch[MEMORY].at(65_536))} at 65,536"
         )
         if whole := lines.get("batch, whole"):
             text += (
@@ -176,7 +177,8 @@ def meaning(measured: Mapping[str, Points], memory: int | None, speed: float | N
         text = (
             f"**Length.** Of a transformer memory grows with the steps to the power of {_exponent(length[MEMORY])} and "
             f"time to that of {_exponent(length[TIME])}: attention compares every two steps, but holds no matrix of "
-            "them all (one of up to 4 million weights, all samples and heads together, is still kept: that is faster)."
+            "them all. One of up to 4 million weights, all samples and heads together, is still kept, which is "
+            "faster: the table of points shows the jump behind it."
         )
         if convolutions := lines.get("length, convolutions"):
             text += (

@@ -77,6 +77,16 @@ FAST_PATHS = (
         "mosi",
         {"network.encoders": dict.fromkeys(("vision", "text"), "affect_transformer(fused=False)")},
     ),
+    FastPath(
+        "normalisation in the weights of the convolution (`small_conv(folded=True)`)",
+        "coral",
+        "demo",
+        {
+            "network.encoders": dict.fromkeys(
+                ("image1", "image2"), "small_conv(pool=True, orientations=6, folded=False)"
+            )
+        },
+    ),
 )
 
 

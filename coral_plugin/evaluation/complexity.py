@@ -14,6 +14,7 @@ from torch import nn
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import device_of, frozen
 from coral_plugin.machine import forget_peak, peak_memory
+from coral_plugin.networks.alongside import one_after_the_other
 
 
 def count_parameters(module: nn.Module) -> dict[str, int]:
@@ -41,11 +42,24 @@ def count_flops(function: Callable[[], Any], *, gradients: bool = False) -> int:
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    counter = FlopCounterMode(display=False)
-    # of the attention kernels only this one is counted on every device
-    with torch.set_grad_enabled(gradients), _no_fast_path(), sdpa_kernel(SDPBackend.MATH), counter:
+    # torch's counter knows the product that adds to a new matrix, not the one that adds in place
+    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _addmm_flops})
+    # of the attention kernels only this one is counted on every device; the counter sees this thread alone
+    with (
+        torch.set_grad_enabled(gradients),
+        _no_fast_path(),
+        sdpa_kernel(SDPBackend.MATH),
+        one_after_the_other(),
+        counter,
+    ):
         function()
     return int(counter.get_total_flops())
+
+
+def _addmm_flops(added: Any, first: Any, second: Any, **more: Any) -> int:
+    """Operations of a product of matrices of shapes ``first`` (M, K) and ``second`` (K, N)."""
+    del added, more
+    return 2 * int(first[0]) * int(first[1]) * int(second[1])
 
 
 def inference_cost(module: nn.Module, function: Callable[[], Any], samples: int, *, repeats: int = 5) -> dict[str, Any]:

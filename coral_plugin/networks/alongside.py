@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -81,14 +81,15 @@ def tokenise_ahead(calls: Iterable[EncoderCall]) -> None:
     sources = [Drawn() for _ in calls]
 
     def draw() -> None:
-        with ExitStack() as filling:  # whatever happens here, no thread waits for more
-            for source in sources:
-                filling.enter_context(source.filled())
-            for shapes, source in zip(draws, sources, strict=True):
-                for shape, p in shapes:
-                    source.put(kept(shape, p))
+        for shapes, source in zip(draws, sources, strict=True):
+            for shape, p in shapes:
+                source.put(kept(shape, p))
 
-    results = _side_by_side([partial(_encode, *pair) for pair in zip(calls, sources, strict=True)], draw)
+    def end() -> None:
+        for source in sources:
+            source.end()
+
+    results = _side_by_side([partial(_encode, *pair) for pair in zip(calls, sources, strict=True)], draw, end)
     parameters = {id(p): p for call in calls for p in _trained(call)}
     tokens = _Joined.apply(
         [_Part(tokens, [id(p) for p in _trained(call)]) for call, (tokens, _) in zip(calls, results, strict=True)],
@@ -116,7 +117,8 @@ def _suits(call: EncoderCall) -> bool:
 def _hooked(module: nn.Module) -> bool:
     """Whether somebody looks into the module, who expects to be called on the calling thread."""
     names = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks", "_compiled_call_impl")
-    return any(getattr(part, name, None) for part in module.modules() for name in names)
+    parts = (*module.modules(), *module.parameters())
+    return any(getattr(part, name, None) for part in parts for name in names)
 
 
 def _work(call: EncoderCall) -> float:
@@ -148,8 +150,10 @@ class _Part:
 
     def backward(self, parameters: dict[int, Tensor], grad: Tensor | None, keep: bool) -> dict[int, Tensor | None]:
         """The gradient of each parameter."""
-        if grad is None or self.tokens is None:
+        if grad is None:
             return {}
+        if self.tokens is None:
+            raise RuntimeError("The gradient of these tokens was computed already: call backward(retain_graph=True).")
         grads = torch.autograd.grad(
             self.tokens, [parameters[key] for key in self.keys], grad, retain_graph=keep, allow_unused=True
         )
@@ -183,14 +187,28 @@ def _sum(grads: Iterable[Tensor | None]) -> Tensor | None:
     return total
 
 
-def _side_by_side(tasks: Sequence[Callable[[], Result]], meanwhile: Callable[[], None] = lambda: None) -> list[Result]:
-    """Results of the tasks, which share the threads of torch; ``meanwhile`` runs on this thread."""
+def _nothing() -> None:
+    """What a step without random numbers draws."""
+
+
+def _side_by_side(
+    tasks: Sequence[Callable[[], Result]],
+    meanwhile: Callable[[], None] = _nothing,
+    end: Callable[[], None] = _nothing,
+) -> list[Result]:
+    """Results of the tasks, which share the threads of torch.
+
+    ``meanwhile`` runs on this thread, and then ``end``, whatever has failed, so that no task waits for more.
+    """
     threads = torch.get_num_threads()
     share = max(1, threads // len(tasks))
-    futures = [_pool(threads).submit(_with_threads, share, task) for task in tasks]
+    futures: list[Future[Result]] = []
     try:
+        for task in tasks:  # one by one: those that run are waited for where a later one cannot begin
+            futures.append(_pool(threads).submit(_with_threads, share, task))  # noqa: PERF401
         meanwhile()
     finally:
+        end()
         wait(futures)
         torch.set_num_threads(threads)  # threads that begin later have as many as this one
     return [future.result() for future in futures]

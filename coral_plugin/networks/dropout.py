@@ -29,8 +29,8 @@ class Drawn:
 
     Example:
         >>> drawn = Drawn()
-        >>> with drawn.filled():
-        ...     drawn.put(kept(torch.Size([4]), 0.0))
+        >>> drawn.put(kept(torch.Size([4]), 0.0))
+        >>> drawn.end()
         >>> with drawn.read():
         ...     kept(torch.Size([4]), 0.0)
         tensor([1, 1, 1, 1], dtype=torch.uint8)
@@ -43,13 +43,9 @@ class Drawn:
         """Add the next mask."""
         self._masks.put(mask)
 
-    @contextmanager
-    def filled(self) -> Iterator[None]:
-        """Inside, masks are added; afterwards nobody waits for more."""
-        try:
-            yield
-        finally:
-            self._masks.put(None)
+    def end(self) -> None:
+        """Nobody waits for more masks than there are."""
+        self._masks.put(None)
 
     @contextmanager
     def read(self) -> Iterator[None]:

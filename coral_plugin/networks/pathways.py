@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.errors import InputError
@@ -73,8 +74,12 @@ class TokenEncoder(nn.Module):
             >>> TokenEncoder(wave, nn.Linear(3, 16), width=8).draws(torch.ones(2, 50, 3), None) is None
             True
         """
+        kind = type(self.encoder)
         known = getattr(self.encoder, "draws", None)
-        return None if known is None else known(values, padding)
+        # what a class says of its forward pass says nothing of another one's, nor of weights that are computed
+        if known is None or _definer(kind, "draws") is not _definer(kind, "forward"):
+            return None
+        return None if any(map(is_parametrized, self.encoder.modules())) else known(values, padding)
 
     def fixed_stage(self, batch: MultimodalBatch) -> Any:
         """What the encoder computes of this batch without weights, kept with the batch; None for most encoders."""
@@ -120,6 +125,11 @@ class TokenEncoder(nn.Module):
                 f"Encoder {name} must return (B, m), (B, T, m) or (B, C, h, w), got {seen} for a batch of 2."
             )
         return tokenizer_for(tuple(output.shape[1:]), width)
+
+
+def _definer(kind: type, name: str) -> type | None:
+    """The class whose method of this name an object of ``kind`` has."""
+    return next((base for base in kind.__mro__ if name in vars(base)), None)
 
 
 def token_encoders(modalities: Iterable[Modality], builders: EncoderBuilders, width: int) -> nn.ModuleDict:

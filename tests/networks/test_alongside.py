@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.evaluation.complexity import count_flops
 from coral_plugin.networks import NetworkSettings, alongside, dropout
 from coral_plugin.networks.alongside import EncoderCall, one_after_the_other, tokenise_ahead
 from coral_plugin.networks.dropout import Drawn, kept
@@ -70,7 +71,7 @@ def test_equals_one_after_the_other_in_tokens_gradients_and_random_numbers(build
 
 
 @pytest.mark.parametrize("method", ["coral", "comm", "infmasking", "factorcl", "clip", "slip"])
-def test_objectives_have_the_same_loss_and_gradients(method):
+def test_objectives_have_the_same_loss_and_gradients(method, monkeypatch):
     factory = OBJECTIVES.get(method)
     settings = NetworkSettings(width=8, heads=2, head_hidden=16, head_output=8)
     torch.manual_seed(0)
@@ -92,9 +93,15 @@ def test_objectives_have_the_same_loss_and_gradients(method):
         terms["total"].backward()
         return terms["total"].detach(), [p.grad.clone() for p in objective.parameters() if p.grad is not None]
 
+    shared = []
+    together = alongside._side_by_side
+    monkeypatch.setattr(alongside, "_side_by_side", lambda tasks, *more: shared.append(tasks) or together(tasks, *more))
     apart = result()
+    assert len(shared) >= 2  # forward and backward
+    shared.clear()
     with one_after_the_other():
         plain = result()
+    assert not shared
     assert torch.allclose(apart[0], plain[0], rtol=1e-12)
     assert len(apart[1]) == len(plain[1])
     assert all(torch.allclose(a, b, rtol=1e-10, atol=1e-12) for a, b in zip(apart[1], plain[1], strict=True))
@@ -138,8 +145,9 @@ def laid_by(encoders, batch, calls=None):
     return any(batch.take((encoder, name)) for encoder in encoders for name in batch)
 
 
-def test_is_done_where_it_may():
-    assert laid_by(two_encoders(affect), samples())
+@pytest.mark.parametrize("build", [affect, GRU, Conv1d])
+def test_is_done_where_it_may(build):
+    assert laid_by(two_encoders(build), samples())
 
 
 @pytest.mark.parametrize(
@@ -200,6 +208,8 @@ def test_gradients_may_be_asked_for_twice():
 
 def test_an_error_of_an_encoder_reaches_the_caller():
     class Failing(Watched):
+        draws = Watched.draws
+
         def forward(self, x):
             if threading.current_thread().name.startswith("coral-encoder"):
                 raise ValueError("no such step")
@@ -222,12 +232,74 @@ def test_an_error_while_masks_are_drawn_reaches_the_caller(monkeypatch):
         tokenise_ahead(calls)
 
 
+def test_a_thread_that_does_not_start_leaves_nobody_waiting(monkeypatch):
+    pool = alongside._pool(2)
+    submitted = []
+
+    class Full:
+        def submit(self, *task):
+            if submitted:
+                raise RuntimeError("can't start new thread")
+            submitted.append(pool.submit(*task))
+            return submitted[0]
+
+    monkeypatch.setattr(alongside, "_pool", lambda threads: Full())
+    with pytest.raises(RuntimeError, match="can't start new thread"):
+        tokenise_ahead([EncoderCall(encoder, samples(), "series") for encoder in two_encoders(affect)])
+    assert submitted[0].done()
+
+
+def test_a_second_backward_pass_needs_the_graph():
+    encoders, batch = two_encoders(GRU), samples()
+    tokenise_ahead([EncoderCall(encoder, batch, "series") for encoder in encoders])
+    loss = sum(tokenise(encoder, batch, "series")[0].sum() for encoder in encoders)
+    loss.backward()
+    with pytest.raises(RuntimeError, match="retain_graph=True"):
+        loss.backward()
+
+
+def test_operations_on_all_threads_are_counted():
+    encoders = two_encoders(GRU)
+
+    def step():
+        batch = samples()
+        tokenise_ahead([EncoderCall(encoder, batch, "series") for encoder in encoders])
+        sum(tokenise(encoder, batch, "series")[0].sum() for encoder in encoders).backward()
+
+    together = count_flops(step, gradients=True)
+    for encoder in encoders:
+        encoder.encoder.fused = False
+    assert together == count_flops(step, gradients=True) > 0
+
+
+class Dropping(Conv1d):
+    """Draws what its base class does not know of."""
+
+    def forward(self, x, padding=None):
+        return super().forward(torch.dropout(x, 0.5, self.training), padding)
+
+
+def test_what_a_class_says_of_its_forward_pass_is_not_believed_of_another_one():
+    assert not laid_by(two_encoders(Dropping), samples())
+    parametrised = two_encoders(Conv1d)
+    for encoder in parametrised:
+        (layer,) = [part for part in encoder.encoder.modules() if isinstance(part, nn.Conv1d)][:1]
+        nn.utils.parametrizations.weight_norm(layer)
+    assert not laid_by(parametrised, samples())
+
+
+def test_hooks_of_parameters_run_once():
+    encoders = two_encoders(GRU)
+    next(encoders[0].encoder.parameters()).register_hook(lambda gradient: 2 * gradient)
+    assert not laid_by(encoders, samples())
+
+
 @pytest.mark.parametrize(("drawn", "asked"), [([], 4), ([3], 4)])
 def test_a_mask_that_was_not_drawn_is_an_error(drawn, asked):
     source = Drawn()
-    with source.filled():
-        for size in drawn:
-            source.put(kept(torch.Size([size]), 0.5))
+    for size in drawn:
+        source.put(kept(torch.Size([size]), 0.5))
+    source.end()
     with source.read(), pytest.raises(RuntimeError, match=r"asks for a mask of shape \(4,\)"):
         kept(torch.Size([asked]), 0.5)
     assert kept(torch.Size([asked]), 0.5).shape == (4,)  # afterwards masks are drawn again
@@ -235,8 +307,8 @@ def test_a_mask_that_was_not_drawn_is_an_error(drawn, asked):
 
 def test_other_threads_draw_for_themselves():
     source, seen = Drawn(), []
-    with source.filled():
-        source.put(kept(torch.Size([2]), 0.5))
+    source.put(kept(torch.Size([2]), 0.5))
+    source.end()
     with source.read():
         thread = threading.Thread(target=lambda: seen.append(dropout.kept(torch.Size([7]), 0.5)))
         thread.start()

@@ -37,6 +37,17 @@ def test_too_large():
         refuse_too_large(lambda: nn.Linear(2**40, 2**40))
 
 
+def test_memory_is_for_weights_gradients_and_two_moments(monkeypatch):
+    def build():
+        return nn.Linear(3, 5, bias=False)
+
+    monkeypatch.setattr(machine, "memory", lambda: 16 * 15)
+    assert parameters_that_fit(build) == 15
+    monkeypatch.setattr(machine, "memory", lambda: 16 * 15 - 1)
+    with pytest.raises(InputError, match="To train these networks takes"):
+        parameters_that_fit(build)
+
+
 def test_parameters_are_counted_and_random_numbers_left_alone():
     torch.manual_seed(0)
     first = torch.rand(1)
