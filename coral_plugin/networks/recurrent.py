@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from coral_plugin.errors import InputError
 from coral_plugin.networks.precision import autocasting
 from coral_plugin.networks.rows import exporting
 
@@ -85,8 +86,9 @@ class _Layer(torch.autograd.Function):
         return states[1:].transpose(0, 1)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph; once_differentiable passes where the incoming gradient is constant
+            raise InputError("The fused GRU cannot be differentiated twice: choose the encoder gru(fused=False).")
         series, w_x, w_h, states, gates, of_state = ctx.saved_tensors
         steps, size, units = of_state.shape
         grad = grads[0].transpose(0, 1)

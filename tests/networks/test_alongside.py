@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import InputError
 from coral_plugin.evaluation.complexity import count_flops
 from coral_plugin.networks import NetworkSettings, alongside, dropout
 from coral_plugin.networks.alongside import EncoderCall, one_after_the_other, tokenise_ahead
@@ -256,6 +257,16 @@ def test_a_second_backward_pass_needs_the_graph():
     loss.backward()
     with pytest.raises(RuntimeError, match="retain_graph=True"):
         loss.backward()
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(True, "one_after_the_other"), (False, "fused=False")])
+def test_a_second_derivative_is_refused(ahead, words):
+    encoders, batch = two_encoders(GRU), samples()
+    if ahead:
+        tokenise_ahead([EncoderCall(encoder, batch, "series") for encoder in encoders])
+    loss = sum(tokenise(encoder, batch, "series")[0].sum() for encoder in encoders)
+    with pytest.raises(InputError, match=words):
+        loss.backward(create_graph=True)
 
 
 def test_operations_on_all_threads_are_counted():
