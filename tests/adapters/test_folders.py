@@ -208,21 +208,21 @@ from pathlib import Path
 
 import numpy as np
 
-from coral_plugin import fit
 from coral_plugin.cli.main import main
 
-folder, output = sys.argv[1:]
-rng = np.random.default_rng(0)
-fit({"a": rng.normal(size=(20, 3)), "b": rng.normal(size=(20, 3))}, epochs=1, quiet=True, network__width=8)
+folder, warm, output = sys.argv[1:]
+train = ["train", "--dataset", "arrays", "--epochs", "1", "--seeds", "1", "--quiet"]
+train += ["--set", "network.width=8", "--set", "training.batch_size=512"]
+# the same command on little data: libraries, threads and their memory are there before the limit is
+assert main([*train, "--data", warm, "--output", output + "-warm"]) == 0
 line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmData"))
-limit = int(line.split()[1]) * 1024 + (300 << 20)
+limit = int(line.split()[1]) * 1024 + (450 << 20)
 resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 try:
     np.load(folder + "/train/a.npy").copy()
 except MemoryError:
     print("more than memory")
-train = ["train", "--dataset", "arrays", "--data", folder, "--output", output, "--epochs", "1", "--seeds", "1"]
-print(main([*train, "--set", "network.width=8", "--set", "training.batch_size=512", "--quiet"]))
+print(main([*train, "--data", folder, "--output", output]))
 """
 
 
@@ -230,17 +230,19 @@ print(main([*train, "--set", "network.width=8", "--set", "training.batch_size=51
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="memory is limited and read as on Linux")
 def test_a_set_that_is_larger_than_memory_may_be_is_trained_on(tmp_path):
     pytest.importorskip("resource", reason="no limit of memory on this system")
-    (tmp_path / "big" / "train").mkdir(parents=True)
-    for name in ("a", "b"):
-        array = np.lib.format.open_memmap(
-            tmp_path / "big" / "train" / f"{name}.npy", mode="w+", dtype=np.float32, shape=(32_000, 2560)
-        )
-        array[::100] = np.random.default_rng(0).normal(size=(320, 2560))
-        del array
-    script = [sys.executable, "-c", _TRAINING, tmp_path / "big", tmp_path / "run"]
+    values = np.random.default_rng(0).normal(size=(1024, 2560)).astype(np.float32)
+    for folder, count in (("big", 48_000), ("warm", 1024)):
+        (tmp_path / folder / "train").mkdir(parents=True)
+        for name in ("a", "b"):
+            path = tmp_path / folder / "train" / f"{name}.npy"
+            array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(count, 2560))
+            array[:: count // 1000] = values[: len(array[:: count // 1000])]
+            del array
+    script = [sys.executable, "-c", _TRAINING, tmp_path / "big", tmp_path / "warm", tmp_path / "run"]
     finished = subprocess.run(script, capture_output=True, text=True)
     lines = finished.stdout.splitlines()
-    assert (lines[0], lines[-1]) == ("more than memory", "0"), finished.stderr
+    assert "more than memory" in lines
+    assert lines[-1] == "0", finished.stderr
     assert (tmp_path / "run" / "seed-1" / "model.safetensors").is_file()
 
 
