@@ -15,7 +15,7 @@ from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.settings import RunSettings, make_settings
 
 # settings that change where and how often something is written, not what comes out
-_NOT_IN_IDENTITY = {"data", "training.device", "training.checkpoint_seconds"}
+_NOT_IN_IDENTITY = {"data", "training.device", "training.checkpoint_seconds", "training.keep_every"}
 
 
 @dataclass(frozen=True, kw_only=True)

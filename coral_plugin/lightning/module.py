@@ -37,6 +37,7 @@ TRAINER_ARGUMENTS = {
     "precision": "precision",
     "timeout_seconds": "strategy=DDPStrategy(timeout=...)",
     "checkpoint_seconds": "callbacks=ModelCheckpoint(train_time_interval=...)",
+    "keep_every": "callbacks=ModelCheckpoint(every_n_epochs=..., save_top_k=-1)",
     "deterministic": "deterministic",
     "compile": "no argument: call torch.compile",
 }

@@ -37,7 +37,7 @@ _SEED = ("seed-*", "seed-*/*.*", *map("seed-*/{}".format, LIBRARIES))
 _OURS = ("*.yaml", "*.json", "*.csv", *_SEED, PLOTS, "plots/*.*", LOCK)
 # settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
 # step that is not finite (a run that was stopped there has had none)
-_FREE_OF_TRAINING = ("device", "checkpoint_seconds", "timeout_seconds", "on_nonfinite")
+_FREE_OF_TRAINING = ("device", "checkpoint_seconds", "keep_every", "timeout_seconds", "on_nonfinite")
 _FREE = {"seeds", "data", *map("training.{}".format, _FREE_OF_TRAINING)}
 
 

@@ -70,6 +70,11 @@ class Checkpoints:
         clear_asides(self.newest.parent)
 
 
+def kept_weights(epochs: int) -> str:
+    """Name of the file with the weights after so many epochs (``training.keep_every``), in the folder of the seed."""
+    return f"epoch-{epochs}.safetensors"
+
+
 def clear_asides(folder: Path) -> None:
     """Remove the half-written files that a killed run left in ``folder``."""
     if folder.is_dir():

@@ -32,6 +32,7 @@ class Engine:
         settings: Training settings.
         log: Log of the epochs.
         save: Function that gets the whole state, in process 0; None keeps no checkpoint.
+        keep: Function that gets the number of epochs that are over, before the first one too; in process 0.
         after_epoch: Function of the objective and the epoch that is over; the training ends where it returns True.
         after_step: Function of the number of steps that are over.
         step: Number of finished steps.
@@ -43,6 +44,7 @@ class Engine:
     settings: TrainingSettings
     log: EpochLog
     save: Callable[[dict[str, Any]], None] | None = None
+    keep: Callable[[int], None] | None = None
     after_epoch: Callable[[Objective, int], bool] | None = None
     after_step: Callable[[int], None] | None = None
     step: int = 0
@@ -73,6 +75,8 @@ class Engine:
         """
         self.log.start()
         saved = time.monotonic()
+        if self.keep is not None and self.step == 0:
+            self.keep(0)
         while self.step < self.steps:
             stopped = self._take_step(self.step, request)
             self.step += 1
@@ -80,6 +84,8 @@ class Engine:
             if self.step % len(self.loader) == 0:
                 self._end_epoch()
                 epoch = self.step // len(self.loader) - 1
+                if self.keep is not None:
+                    self.keep(epoch + 1)
                 if self.after_epoch is not None and self.after_epoch(self.training.objective, epoch):
                     return
             if self.after_step is not None:

@@ -19,11 +19,12 @@ from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import Split
 from coral_plugin.distributed import rank, world_size
 from coral_plugin.errors import InputError
+from coral_plugin.io.safetensors import write_tensors
 from coral_plugin.machine import forget_peak, peak_memory
 from coral_plugin.networks.batchnorm import synchronise
 from coral_plugin.objectives import Objective
 from coral_plugin.training import processes
-from coral_plugin.training.checkpoint import Checkpoints
+from coral_plugin.training.checkpoint import Checkpoints, kept_weights
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import LOG, EpochLog
@@ -197,7 +198,9 @@ class _Job:
             stack.enter_context(compiled(objective, settings.compile))
             training = TrainingStep(objective, self.augmenter, seed, steps, rank(), double=double)
             save = None if checkpoints is None else partial(_save, checkpoints, fabric)
-            engine = Engine(fabric, training, loader, settings, log, save, self.after_epoch, self._ended_step(progress))
+            keep = None if folder is None or not settings.keep_every else partial(_keep, folder, objective, settings)
+            after = (self.after_epoch, self._ended_step(progress))
+            engine = Engine(fabric, training, loader, settings, log, save, keep, *after)
             peak = 0
             if state is not None:
                 _check_state(state, self.folder, seed=seed, steps=steps)
@@ -241,6 +244,15 @@ def _warn(label: str, line: str, *, quiet: bool) -> None:
 
 def _save(checkpoints: Checkpoints, fabric: Any, state: dict[str, Any]) -> None:
     checkpoints.save({**state, "peak_memory_bytes": peak_memory(str(fabric.device))})
+
+
+def _keep(folder: Path, objective: Objective, settings: TrainingSettings, epochs: int) -> None:
+    """Keep the weights after so many epochs where they are due; the last ones are kept in any case."""
+    if epochs % settings.keep_every == 0 and epochs < settings.epochs:
+        weights = objective.state_dict()
+        if settings.precision == "64-true":  # as the last ones are kept
+            weights = {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+        write_tensors(folder / kept_weights(epochs), weights)
 
 
 def _check_state(state: dict[str, Any], folder: Path | None, **wanted: int) -> None:

@@ -31,6 +31,8 @@ class TrainingSettings:
             or SLURM leave it at 1: they set the number of processes.
         timeout_seconds: Seconds that processes wait for each other before the training ends.
         checkpoint_seconds: Minimum time between two checkpoints, in seconds; they are written between steps.
+        keep_every: Epochs between weights that are kept beside the last ones, the untrained ones among them, for ``coral
+            evaluate --over-training``; 0 keeps none.
         on_nonfinite: Reaction to a loss or gradient that is not finite: ``stop`` the training, or ``skip`` the step.
         compile: Whether the networks are compiled with ``torch.compile``, which needs a C++ compiler.
         deterministic: Whether torch uses deterministic algorithms only, and refuses where it has none.
@@ -48,6 +50,7 @@ class TrainingSettings:
     devices: int = 1
     timeout_seconds: float = 1800.0
     checkpoint_seconds: float = 60.0
+    keep_every: int = 0
     on_nonfinite: Literal["stop", "skip"] = "stop"
     compile: bool = False
     deterministic: bool = False
@@ -61,8 +64,9 @@ class TrainingSettings:
             )
         if not self.learning_rate > 0:
             raise InputError(f"training.learning_rate must be positive, got {self.learning_rate}.")
-        if self.weight_decay < 0 or self.gradient_clip < 0 or self.checkpoint_seconds < 0:
-            raise InputError("training.weight_decay, gradient_clip and checkpoint_seconds cannot be negative.")
+        for name in ("weight_decay", "gradient_clip", "checkpoint_seconds", "keep_every"):
+            if getattr(self, name) < 0:
+                raise InputError(f"training.{name} cannot be negative, got {getattr(self, name)}.")
         if not 1 <= self.devices <= self.batch_size:
             raise InputError(
                 f"training.devices must be from 1 to training.batch_size ({self.batch_size}), got {self.devices}."

@@ -28,7 +28,9 @@ def test_every_cell_has_its_run_and_seeds_come_one_after_the_other(grid, tmp_pat
 def test_identity_is_the_hash_of_settings_data_and_code(make_job):
     job = make_job()
     relevant = json.loads(json.dumps(job.settings))
-    del relevant["data"], relevant["training"]["device"], relevant["training"]["checkpoint_seconds"]
+    del relevant["data"]
+    for key in ("device", "checkpoint_seconds", "keep_every"):
+        del relevant["training"][key]
     text = json.dumps([relevant, "f", "c"], sort_keys=True)
     assert job.identity == hashlib.sha256(text.encode()).hexdigest()
 
@@ -39,6 +41,7 @@ def test_identity_is_the_hash_of_settings_data_and_code(make_job):
         ({"data": "/elsewhere.npz"}, True),
         ({"training.device": "cpu"}, True),
         ({"training.checkpoint_seconds": 1.0}, True),
+        ({"training.keep_every": 5}, True),
         ({"training.epochs": 3}, False),
         ({"training.precision": "bf16-mixed"}, False),
         ({"method.temperature": 0.2}, False),

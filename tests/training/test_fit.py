@@ -6,9 +6,10 @@ import signal
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from coral_plugin.errors import InputError
-from coral_plugin.training.checkpoint import CHECKPOINT, PREVIOUS, Checkpoints
+from coral_plugin.training.checkpoint import CHECKPOINT, PREVIOUS, Checkpoints, kept_weights
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.fit import pick_device, train
 from coral_plugin.training.settings import TrainingSettings
@@ -172,3 +173,32 @@ def test_labels_of_progress_are_lines(split, build, capsys):
     settings = TrainingSettings(epochs=1, device="cpu", batch_size=16)
     train(build, split, build_augmenter("auto", modalities), settings, 41, label="here:")
     assert capsys.readouterr().err.startswith("here: seed 41  epoch 1/1  loss ")
+
+
+def test_weights_are_kept_now_and_then_and_a_resumed_training_keeps_the_same(run, tmp_path, killed, monkeypatch):
+    ended, seen = Engine._end_epoch, {}
+
+    def end_epoch(self):
+        ended(self)
+        seen[self.step // len(self.loader)] = {k: v.clone() for k, v in self.training.objective.state_dict().items()}
+
+    monkeypatch.setattr(Engine, "_end_epoch", end_epoch)
+    run(tmp_path / "whole", keep_every=2)
+    names = sorted(path.name for path in (tmp_path / "whole").glob("*.safetensors"))
+    assert names == [kept_weights(0), kept_weights(2)], "the last ones, after four epochs, are kept by the run"
+    kept = {epochs: load_file(tmp_path / "whole" / kept_weights(epochs)) for epochs in (0, 2)}
+    assert all(torch.equal(kept[2][name], value) for name, value in seen[2].items())
+    assert any(not torch.equal(kept[0][name], value) for name, value in kept[2].items())
+    killed(7, lambda: run(tmp_path / "killed", keep_every=2))
+    run(tmp_path / "killed", keep_every=2, resume=True)
+    for epochs in kept:
+        again = load_file(tmp_path / "killed" / kept_weights(epochs))
+        assert all(torch.equal(kept[epochs][name], value) for name, value in again.items())
+    run(tmp_path / "none")
+    assert not list((tmp_path / "none").glob("*.safetensors"))
+
+
+def test_weights_of_double_precision_are_kept_as_the_last_ones_are(run, tmp_path):
+    run(tmp_path, keep_every=1, epochs=2, precision="64-true")
+    kept = load_file(tmp_path / kept_weights(1))
+    assert {value.dtype for value in kept.values() if value.is_floating_point()} == {torch.float32}
