@@ -14,8 +14,8 @@ _SHOWN = 3  # settings that a line names
 # settings that do not decide on the result, or are compared in another way
 _IGNORED = (
     "seeds", "data", "preset", "modalities", "training.device", "training.devices", "training.timeout_seconds",
-    "training.checkpoint_seconds", "training.keep_every", "training.on_nonfinite", "training.compile", "training.deterministic",
-    "probe.matched_width",
+    "training.checkpoint_seconds", "training.keep_every", "training.on_nonfinite", "training.compile",
+    "training.deterministic", "probe.matched_width",
 )  # fmt: skip
 
 

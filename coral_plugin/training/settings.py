@@ -31,8 +31,8 @@ class TrainingSettings:
             or SLURM leave it at 1: they set the number of processes.
         timeout_seconds: Seconds that processes wait for each other before the training ends.
         checkpoint_seconds: Minimum time between two checkpoints, in seconds; they are written between steps.
-        keep_every: Epochs between weights that are kept beside the last ones, the untrained ones among them, for ``coral
-            evaluate --over-training``; 0 keeps none.
+        keep_every: Epochs between weights that are kept beside the last ones, the untrained ones among them, for
+            ``coral evaluate --over-training``; 0 keeps none.
         on_nonfinite: Reaction to a loss or gradient that is not finite: ``stop`` the training, or ``skip`` the step.
         compile: Whether the networks are compiled with ``torch.compile``, which needs a C++ compiler.
         deterministic: Whether torch uses deterministic algorithms only, and refuses where it has none.
