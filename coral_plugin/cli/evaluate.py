@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 Writes evaluation-<probe>.json into RUN_DIR; --robustness also evaluation-robustness.json and plots/robustness.png,
---missing and --umap a picture each; metrics.json stays as it is. docs/robustness.md says what noise does and what the
-figures mean."""
+--missing, --over-training and --umap a picture each; metrics.json stays as it is. docs/robustness.md says what noise
+does and what the figures mean."""
 _NOISE_FLAGS = ("levels", "noise", "noise_by", "multibench")
 
 
@@ -33,6 +33,7 @@ def main(argv: list[str]) -> int:
     extras = Extras(
         umap=arguments.umap,
         missing=arguments.missing,
+        over_training=arguments.over_training,
         performance=arguments.performance,
         training=arguments.complexity,
         robustness=_robustness(arguments) if arguments.robustness else None,
@@ -85,6 +86,11 @@ def _parser() -> CommandParser:
         "--missing",
         metavar="all|a,b+c",
         help="Subsets of the modalities that the test samples are scored from: all, or those named",
+    )
+    add(
+        "--over-training",
+        action="store_true",
+        help="Score the weights that training.keep_every kept on the way too, with a picture",
     )
     add("--umap", action="store_true", help="Draw the embeddings with UMAP beside PCA")
     _add_noise(parser)
@@ -142,6 +148,8 @@ def _tables(result: Evaluation, arguments: argparse.Namespace) -> list[Any]:
     shown = [tables.score_table(result.metrics)]
     if "missing" in result.metrics:
         shown.append(tables.missing_table(result.metrics))
+    if "over_training" in result.metrics:
+        shown.append(tables.over_training_table(result.metrics))
     if arguments.disentanglement:
         shown.append(tables.disentanglement_table(result.metrics))
     if "performance" in result.metrics:

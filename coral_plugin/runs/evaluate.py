@@ -12,11 +12,14 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import MultimodalData
-from coral_plugin.evaluation.features import concatenate, embed_split, project_parts
+from coral_plugin.errors import InputError
+from coral_plugin.evaluation.features import ALL, concatenate, embed_split, project_parts
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
 from coral_plugin.evaluation.multibench_figures import Figures, multibench_figures
 from coral_plugin.evaluation.pictures.classes import class_points
 from coral_plugin.evaluation.pictures.density import embedding_density, require_umap
+from coral_plugin.evaluation.pictures.names import run_names
+from coral_plugin.evaluation.pictures.over_training import score_curves
 from coral_plugin.evaluation.pictures.parts import missing_dots
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.probe.probes import FittedProbe
@@ -43,7 +46,8 @@ from coral_plugin.runs.robustness import (
 from coral_plugin.runs.run import open_finished
 from coral_plugin.runs.seed import score_at_matched_width
 from coral_plugin.runs.settings import RunSettings
-from coral_plugin.runs.summary import mean_and_std, summarise, summarise_missing
+from coral_plugin.runs.summary import mean_and_std, summarise, summarise_missing, summarise_over_training
+from coral_plugin.training.checkpoint import kept_weights
 
 # the number that four modalities have; more are announced before they are scored
 MANY_SUBSETS = 15
@@ -58,7 +62,8 @@ class Evaluation:
         metrics: Scores in the form of ``metrics.json``.
         complexity: Cost of embedding one sample; with ``training`` if it was requested and the method trains.
         robustness: Content of ``evaluation-robustness.json``; None if it was not requested.
-        pictures: Paths of the pictures of missing modalities and of noise, without ending.
+        pictures: Paths of the pictures of missing modalities, of the scores over the training and of noise, without
+            ending.
     """
 
     metrics: dict[str, Any]
@@ -73,6 +78,7 @@ class Extras:
 
     Attributes:
         umap: Whether UMAP draws the embeddings of the first seed.
+        over_training: Whether the weights that the training kept on its way (``training.keep_every``) are scored.
         missing: Subsets of modalities that are scored: ``all``, or names as in ``vision,audio+text``; None for none.
         performance: Whether the figures that MultiBench reports are computed.
         training: Whether the cost of the training is measured.
@@ -80,6 +86,7 @@ class Extras:
     """
 
     umap: bool = False
+    over_training: bool = False
     missing: str | None = None
     performance: bool = False
     training: bool = False
@@ -91,8 +98,8 @@ def evaluate(
 ) -> Evaluation:
     """Probe every finished seed of the run in ``folder``.
 
-    Writes ``evaluation-<probe>.json`` there, for missing modalities a picture into ``plots/``, and for robustness
-    ``evaluation-robustness.json`` and a picture for each task.
+    Writes ``evaluation-<probe>.json`` there, for missing modalities and for the scores over the training a picture into
+    ``plots/``, and for robustness ``evaluation-robustness.json`` and a picture for each task.
 
     Args:
         folder: Run directory.
@@ -101,7 +108,8 @@ def evaluate(
         data_path: New path of the data, if they were moved.
 
     Raises:
-        InputError: no run, no finished seed, other data than it was trained on, or nothing to score.
+        InputError: no run, no finished seed, other data than it was trained on, nothing to score, or no weights on the
+            way of the training where they are asked for.
         PluginError: UMAP is requested and not installed.
     """
     extras = extras or Extras()
@@ -109,6 +117,7 @@ def evaluate(
         require_umap()
     settings, data, seeds = open_finished(folder, data_path)
     subsets = _subsets(extras.missing, data)
+    kept = _kept_epochs(folder, seeds, settings.training.epochs) if extras.over_training else ()
     noises = choose_noises(extras.robustness, data) if extras.robustness is not None else {}
     baseline = fit_raw_baseline(data, probe)
     features, whole, results = _probed(folder, settings, data, probe, seeds)
@@ -122,6 +131,11 @@ def evaluate(
         test = probing_splits(data)["test"]
         missing = {subset: count_missing(test, subset) for subset in subsets}
         metrics["missing"] = summarise_missing(data, partial, missing)
+    if kept:
+        scores = {
+            epochs: {seed: _score_kept(folder, seed, epochs, data, probe) for seed in seeds} for epochs in kept
+        } | {settings.training.epochs: {seed: result["scores"][ALL] for seed, result in results.items()}}
+        metrics["over_training"] = summarise_over_training(data, scores)
     if extras.performance:
         metrics["performance"] = _performance(data, baseline, features, whole)
     cost = _cost(folder, settings, data, results, training=extras.training)
@@ -130,6 +144,9 @@ def evaluate(
     if subsets:
         pictures.append(folder / PLOTS / "missing")
         missing_dots(pictures[-1], metrics)
+    if kept:
+        pictures.append(folder / PLOTS / "over-training")
+        _draw_over_training(pictures[-1], metrics)
     if extras.robustness is not None:
         curves = curves_under_noise(folder, data, baseline, whole, noises, extras.robustness.levels)
         record = summarise_robustness(settings, data, probe, extras.robustness, noises, curves)
@@ -138,6 +155,42 @@ def evaluate(
     if extras.umap:
         _draw_umap(folder, seeds[0], data)
     return Evaluation(metrics, cost, record, tuple(pictures))
+
+
+def _kept_epochs(folder: Path, seeds: tuple[int, ...], epochs: int) -> list[int]:
+    """Numbers of epochs before the last one whose weights every seed has kept.
+
+    Raises:
+        InputError: there are none.
+    """
+    kept = [
+        number
+        for number in range(epochs)
+        if all((folder / f"seed-{seed}" / kept_weights(number)).is_file() for seed in seeds)
+    ]
+    if not kept:
+        raise InputError(
+            f"{folder} has the last weights only; train with --set training.keep_every=N for scores over the training."
+        )
+    return kept
+
+
+def _score_kept(
+    folder: Path, seed: int, epochs: int, data: MultimodalData, probe: ProbeSettings
+) -> dict[str, dict[str, Any]]:
+    """``{task: score}`` of the whole representation with the weights after so many epochs."""
+    features = embed_data(load_objective(folder, seed, weights=kept_weights(epochs)), data)
+    return score_parts(features, data, probe, parts=[ALL])[ALL]
+
+
+def _draw_over_training(path: Path, metrics: Mapping[str, Any]) -> None:
+    points = {
+        task: [{"epochs": entry["epochs"], "score": entry["tasks"][task]} for entry in metrics["over_training"]]
+        for task in metrics["tasks"]
+    }
+    name = run_names(metrics)
+    raw = {task: score["mean"] for task, score in metrics["raw_features"].get(ALL, {}).items()}
+    score_curves(path, {task: {name: line} for task, line in points.items()}, f"{name} over the training", raw=raw)
 
 
 def _probed(

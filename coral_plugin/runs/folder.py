@@ -78,6 +78,7 @@ def load_objective(
     seed: int | None = None,
     encoders: Mapping[str, EncoderLike] | None = None,
     settings: RunSettings | None = None,
+    weights: str = WEIGHTS,
 ) -> Objective:
     """The trained objective of one seed of a run (the first finished one by default), in evaluation mode.
 
@@ -86,12 +87,14 @@ def load_objective(
         seed: Seed of the run; the first finished one by default.
         encoders: Modules or functions from Python, where the run was trained with them.
         settings: Settings that replace those of the run, for other losses on the same networks.
+        weights: Name of the file of the seed, where it is not the last weights that are wanted
+            (:func:`coral_plugin.training.checkpoint.kept_weights`).
 
     Raises:
         InputError: no such run or seed, or weights that do not fit.
     """
     trained, record = open_run(folder)
-    path = folder / f"seed-{trained_seed(folder, trained, seed)}" / WEIGHTS
+    path = folder / f"seed-{trained_seed(folder, trained, seed)}" / weights
     return restore(settings or trained, modalities_of(record), tasks_of(record), path, encoders).eval()
 
 

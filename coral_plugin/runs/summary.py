@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coral_plugin.data import MultimodalData
@@ -92,6 +92,28 @@ def summarise_missing(
     ]
 
 
+def summarise_over_training(
+    data: MultimodalData, results: Mapping[int, Mapping[int, Mapping[str, Mapping[str, Any]]]]
+) -> list[dict[str, Any]]:
+    """``over_training`` of an evaluation: an entry for each number of epochs, with the seeds together.
+
+    Args:
+        data: Data set whose tasks were scored.
+        results: ``{epochs that were over: {seed: {task: score}}}``.
+    """
+    levels = chances(data)
+    return [
+        {
+            "epochs": epochs,
+            "tasks": {
+                task.name: _over_seeds(levels[task.name], [scores[task.name] for scores in by_seed.values()])
+                for task in data.tasks
+            },
+        }
+        for epochs, by_seed in sorted(results.items())
+    ]
+
+
 def mean_and_std(values: list[float]) -> dict[str, Any]:
     """Values of the seeds with mean and sample standard deviation, which is None for one seed."""
     std = statistics.stdev(values) if len(values) > 1 else None
@@ -118,7 +140,7 @@ def chances(data: MultimodalData) -> dict[str, Scores]:
     )
 
 
-def _over_seeds(levels: Scores, scores: list[dict[str, Any]]) -> dict[str, Any]:
+def _over_seeds(levels: Scores, scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Values of the seeds with mean and sample standard deviation (null for one seed), other metrics beside them.
 
     The level of chance of each metric stands beside its values, where it has one.

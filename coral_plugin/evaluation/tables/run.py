@@ -110,6 +110,22 @@ def missing_table(metrics: Mapping[str, Any]) -> Table:
     return Table(("modalities", *columns), tuple(rows), f"{run_title(metrics)}, {ALL_PARTS}", explanation)
 
 
+def over_training_table(metrics: Mapping[str, Any]) -> Table:
+    """The whole representation on the way of the training, a row for each number of epochs.
+
+    Args:
+        metrics: Content of ``metrics.json`` with ``over_training``
+            (:func:`coral_plugin.runs.summary.summarise_over_training`).
+    """
+    tasks = metrics["tasks"]
+    rows = tuple(
+        (str(entry["epochs"]), *(_score(entry["tasks"][task], tasks[task]["metric"]) for task in tasks))
+        for entry in metrics["over_training"]
+    )
+    columns = ("epochs", *(f"{task}: {metric_named(summary['metric']).heading}" for task, summary in tasks.items()))
+    return Table(columns, rows, f"{run_title(metrics)}, {ALL_PARTS}, over the training", seeds_caption(metrics))
+
+
 def complexity_table(cost: Mapping[str, Any]) -> Table:
     """The cost of embedding one sample, from :func:`coral_plugin.evaluation.complexity.inference_cost`."""
     memory, test = cost.get("peak_memory_bytes"), cost.get("test")

@@ -1,0 +1,65 @@
+"""``coral evaluate --over-training``: the scores of the weights that a training kept on its way."""
+
+import json
+import shutil
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+FLAGS = ["--epochs", "3", "--set", "network.width=8", "--set", "network.heads=2", "--seeds", "41,42", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def kept(npz, tmp_path_factory):
+    from coral_plugin.cli.main import main
+
+    folder = tmp_path_factory.mktemp("runs") / "kept"
+    command = ["train", "--dataset", "arrays", "--data", str(npz), "--output", str(folder), "--quiet", *FLAGS]
+    assert main([*command, "--set", "training.keep_every=2"]) == 0
+    return folder
+
+
+def test_the_scores_of_the_kept_weights_and_of_the_last_ones(coral, kept):
+    status, out, err = coral("evaluate", kept, "--probe", "ridge", "--over-training")
+    assert (status, err) == (0, "")
+    written = json.loads((kept / "evaluation-ridge.json").read_text())
+    assert [entry["epochs"] for entry in written["over_training"]] == [0, 2, 3]
+    assert written["over_training"][-1]["tasks"] == written["tasks"], "the last ones are those of the run"
+    for entry in written["over_training"]:
+        assert len(entry["tasks"]["label"]["values"]) == 2
+    lines = out[out.index("over the training") :].splitlines()
+    assert [line.split("  ")[0] for line in lines[3:8]] == ["epochs", "------", "0", "2", "3"]
+    assert f"{kept / 'plots' / 'over-training'}.png, .svg, .csv" in out
+    assert len((kept / "plots" / "over-training.csv").read_text().splitlines()) == 1 + 3 * 2
+
+
+def test_each_point_has_the_weights_of_its_epoch(coral, kept, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(kept, folder)
+    path = folder / "seed-42" / "epoch-2.safetensors"
+    save_file({name: torch.zeros_like(value) for name, value in load_file(path).items()}, path)
+    assert coral("evaluate", folder, "--probe", "ridge", "--over-training")[0] == 0
+    written = json.loads((folder / "evaluation-ridge.json").read_text())["over_training"]
+    values = [entry["tasks"]["label"]["values"] for entry in written]
+    assert values[1][1] == pytest.approx(1 / 3), "zeros tell no class from another"
+    assert min(values[1][0], *values[0], *values[2]) > 0.5
+
+
+def test_weights_that_a_seed_lacks_are_left_out(coral, kept):
+    (kept / "seed-42" / "epoch-2.safetensors").rename(kept / "seed-42" / "hidden")
+    try:
+        assert coral("evaluate", kept, "--probe", "knn", "--over-training")[0] == 0
+    finally:
+        (kept / "seed-42" / "hidden").rename(kept / "seed-42" / "epoch-2.safetensors")
+    written = json.loads((kept / "evaluation-knn.json").read_text())
+    assert [entry["epochs"] for entry in written["over_training"]] == [0, 3]
+
+
+def test_without_kept_weights_it_says_how_to_keep_them(coral, run_folder):
+    status, out, err = coral("evaluate", run_folder, "--probe", "ridge", "--over-training")
+    assert (status, out) == (2, "")
+    assert err == (
+        f"coral: {run_folder} has the last weights only; train with --set training.keep_every=N for scores over the "
+        "training.\n"
+    )
