@@ -241,6 +241,8 @@ def coral_objective(
     if len(encoders) < 2:
         raise InputError(f"coral needs at least two modalities, got {len(encoders)} encoders.")
     method = build(CoralSettings, settings, "method")
+    if method.alignment_weight:
+        raise InputError("coral_objective sees the fused output alone, so method.alignment_weight must be 0 there.")
     if method.positives != "instance":
         raise InputError("coral_objective has its labels in the criterion; positives must be 'instance'.")
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

@@ -2,7 +2,8 @@
 
 from coral_plugin.networks.factory import EncoderBuilders, NetworkSettings
 from coral_plugin.networks.heads import project_present, projection_head
-from coral_plugin.networks.pathways import PooledEncoders, SharedPathway, module_key, token_encoders, tokenise
+from coral_plugin.networks.pathways import SharedPathway, module_key, token_encoders, tokenise
+from coral_plugin.networks.pooled import PooledEncoders
 from coral_plugin.networks.unique import UniquePathway
 
 __all__ = [

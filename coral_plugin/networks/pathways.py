@@ -15,6 +15,7 @@ from coral_plugin.networks.alongside import EncoderCall, tokenise_ahead
 from coral_plugin.networks.batchnorm import synchronises
 from coral_plugin.networks.factory import EncoderBuilders
 from coral_plugin.networks.fusion import FusionTransformer
+from coral_plugin.networks.heads import project_present
 from coral_plugin.networks.masking import mask_tokens
 from coral_plugin.networks.precision import autocasting
 from coral_plugin.networks.rows import exporting, scatter_rows
@@ -191,46 +192,6 @@ def tokenise(encoder: Any, batch: MultimodalBatch, name: str) -> tuple[Tensor, T
     return scatter_rows(tokens, rows, batch.size), mask
 
 
-class PooledEncoder(nn.Module):
-    """One modality to one vector: its encoder and tokenizer, then the mean over valid tokens (METHODS 2.4, 2.5).
-
-    Args:
-        modality: Modality to encode.
-        encoder: Any module, as for :class:`TokenEncoder`.
-        width: Width D of tokens and vector.
-    """
-
-    def __init__(self, modality: Modality, encoder: nn.Module, width: int) -> None:
-        super().__init__()
-        self.name = modality.name
-        self.tokens = TokenEncoder(modality, encoder, width)
-
-    def forward(self, batch: MultimodalBatch) -> Tensor:
-        """``(B, D)``; zero for samples that lack the modality."""
-        tokens, padding = tokenise(self.tokens, batch, self.name)
-        if padding is None:
-            return tokens.mean(dim=1)
-        valid = (~padding).unsqueeze(-1)
-        return (tokens * valid).sum(dim=1) / valid.sum(dim=1).clamp(min=1)
-
-
-class PooledEncoders(nn.ModuleDict):
-    """A fresh :class:`PooledEncoder` for each modality, under its :func:`module_key`.
-
-    Args:
-        modalities: Modalities to encode, in order.
-        builders: ``{modality: function}``; each call makes a fresh encoder.
-        width: Width D of tokens and vectors.
-    """
-
-    def __init__(self, modalities: Iterable[Modality], builders: EncoderBuilders, width: int) -> None:
-        super().__init__({module_key(m.name): PooledEncoder(m, builders[m.name](), width) for m in modalities})
-
-    def forward(self, batch: MultimodalBatch) -> dict[str, Tensor]:
-        """``{modality: (B, D)}`` of the modalities that the batch has; zero where a sample lacks one."""
-        return {name: self[module_key(name)](batch) for name in batch}
-
-
 class SharedPathway(nn.Module):
     """Encoders, masking and fusion of all modalities: ``Z_SR`` of the paper.
 
@@ -275,12 +236,41 @@ class SharedPathway(nn.Module):
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """The fused representation ``(B, D)``; ``mask_ratios`` names the modalities whose tokens are masked."""
-        tokens, padding = self.tokenise(batch)
-        for name in tokens:
-            if mask_ratios and name in mask_ratios:
-                tokens[name] = mask_tokens(tokens[name], mask_ratios[name], generator)
-        fused: Tensor = self.fusion(tokens, padding)
+        return self.fuse(*self.tokenise(batch), mask_ratios, generator)
+
+    def fuse(
+        self,
+        tokens: Mapping[str, Tensor],
+        padding: Mapping[str, Tensor | None],
+        mask_ratios: Mapping[str, float] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """:meth:`forward` from what :meth:`tokenise` returns."""
+        ratios = mask_ratios or {}
+        masked = {
+            name: mask_tokens(values, ratios[name], generator) if name in ratios else values
+            for name, values in tokens.items()
+        }
+        fused: Tensor = self.fusion(masked, padding)
         return fused
+
+    def fuse_each(
+        self,
+        tokens: Mapping[str, Tensor],
+        padding: Mapping[str, Tensor | None],
+        batch: MultimodalBatch,
+        head: nn.Module,
+    ) -> dict[str, Tensor]:
+        """Each modality by itself through the fusion and ``head``: ``{modality: (B, d)}``, zero where it is missing.
+
+        Each by a call of its own, so that batch norm sees one modality at a time.
+        """
+        return {
+            name: project_present(
+                head, self.fusion({name: tokens[name]}, {name: padding[name]}), batch.all_present(name)
+            )
+            for name in tokens
+        }
 
     def tokenise_ahead(self, *batches: MultimodalBatch) -> None:
         """Compute the tokens of these batches, in the order in which they are needed, where that is faster."""

@@ -17,7 +17,6 @@ from coral_plugin.losses.comm import unimodal_joint, weighted_mean
 from coral_plugin.networks import (
     EncoderBuilders,
     SharedPathway,
-    project_present,
     projection_head,
 )
 from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
@@ -104,15 +103,8 @@ class Comm(Objective):
     def _project(
         self, batch: MultimodalBatch, tokens: dict[str, Tensor], padding: dict[str, Tensor | None]
     ) -> Projected:
-        """Each modality's tokens and all of them, fused and projected; each by a call, so batch norm sees it alone."""
-        single = {
-            name: project_present(
-                self.shared_head,
-                self.shared.fusion({name: tokens[name]}, {name: padding[name]}),
-                batch.all_present(name),
-            )
-            for name in tokens
-        }
+        """Each modality's tokens and all of them, fused and projected."""
+        single = self.shared.fuse_each(tokens, padding, batch, self.shared_head)
         return Projected(single, self.shared_head(self.shared.fusion(tokens, padding)))
 
     def _contrast(self, batch: MultimodalBatch, one: Projected, two: Projected) -> dict[str, Tensor]:

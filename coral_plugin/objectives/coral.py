@@ -23,7 +23,7 @@ from coral_plugin.networks import (
 from coral_plugin.networks.alongside import EncoderCall, tokenise_ahead
 from coral_plugin.networks.rows import on_present
 from coral_plugin.objectives.base import Objective, Step, training_recipe
-from coral_plugin.objectives.coral_terms import CoralSettings, coral_terms, view_masks
+from coral_plugin.objectives.coral_terms import CoralSettings, alignment, coral_terms, view_masks
 
 _TRAINING = training_recipe(1e-4, 1e-3)
 _RELEASED = {
@@ -43,6 +43,8 @@ class Coral(Objective):
     deterministic: ClassVar[Mapping[str, Any]] = {"masking": "none"}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": _TRAINING,
+        # not the paper's: CoMM's term in the shared pathway (docs/methods/coral_plus.md)
+        "plus": {**_TRAINING, "method.alignment_weight": 1.0},
         "released": _RELEASED,
         # the script of this data set has another weight (METHODS 6.1)
         "released_trifeature": {**_RELEASED, "method.orthogonality_weight": 1.0},
@@ -106,7 +108,10 @@ class Coral(Objective):
         return self.project_embedded(self.embed(batch), batch)
 
     def loss(self, step: Step) -> dict[str, Tensor]:
-        """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8)."""
+        """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8).
+
+        With ``alignment_weight``, which the paper does not have, also ``alignment``.
+        """
         masks = view_masks(self.settings, [m.name for m in self.modalities], step.progress, step.generator)
         self.used = {"mask_ratio": max(ratio for mask in masks for ratio in mask.values())}
         tokenise_ahead(
@@ -115,19 +120,24 @@ class Coral(Objective):
             for encoders in (self.shared.encoders, self.unique_encoders)
             for name in batch
         )
-        views = [
-            self.project_embedded(
-                {
-                    "shared": self.shared(batch, mask, step.generator),
-                    **{f"unique/{name}": self._unique(batch, name) for name in batch},
-                },
-                batch,
-            )
-            for batch, mask in zip((step.first, step.second), masks, strict=True)
-        ]
-        present = {"shared": None, **{f"unique/{name}": step.first.all_present(name) for name in step.first}}
+        views, single = [], []
+        for batch, mask in zip((step.first, step.second), masks, strict=True):
+            tokens, padding = self.shared.tokenise(batch)
+            shared = self.shared.fuse(tokens, padding, mask, step.generator)
+            unique = {f"unique/{name}": self._unique(batch, name) for name in batch}
+            views.append(self.project_embedded({"shared": shared, **unique}, batch))
+            if self.settings.alignment_weight:
+                single.append(self.shared.fuse_each(tokens, padding, batch, self.shared_head))
+        present = {name: step.first.all_present(name) for name in step.first}
+        of_parts = {"shared": None, **{f"unique/{name}": mask for name, mask in present.items()}}
         classes = step.first.targets[self.labels] if self.needs_labels else None
-        return coral_terms(*views, settings=self.settings, present=present, classes=classes)
+        terms = coral_terms(*views, settings=self.settings, present=of_parts, classes=classes)
+        if not single:
+            return terms
+        whole = (views[0]["shared"], views[1]["shared"])
+        aligned = alignment((single[0], single[1]), whole, settings=self.settings, present=present, classes=classes)
+        total = terms.pop("total") + self.settings.alignment_weight * aligned
+        return {**terms, "alignment": aligned, "total": total}
 
     def _unique(self, batch: MultimodalBatch, name: str) -> Tensor:
         tokens, padding = tokenise(self.unique_encoders[module_key(name)], batch, name)

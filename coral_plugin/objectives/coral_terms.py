@@ -31,6 +31,8 @@ class CoralSettings:
         temperature: Divisor of the similarities. The paper prints none; its code uses 0.1.
         shared_weight: Weight of the contrastive loss of the shared pathway.
         unique_weight: Weight of the summed contrastive losses of the unique pathways.
+        alignment_weight: Weight of the summed terms of each modality alone against all of them, in the shared pathway;
+            0 in the paper, where nothing but the masks asks for what modalities have in common.
         orthogonality: ``cosine`` = max(0, cos) (paper, equation 7) or ``squared_cosine`` (released code).
         orthogonality_weight: 1 in the paper; 10 (MultiBench) or 1 (Trifeature) in the released code.
         masking: ``increasing`` (the stages below), ``constant`` (``mask_ratio``) or ``none``.
@@ -51,6 +53,7 @@ class CoralSettings:
     temperature: float = 0.1
     shared_weight: float = 1.0
     unique_weight: float = 1.0
+    alignment_weight: float = 0.0
     orthogonality: Literal["cosine", "squared_cosine"] = "cosine"
     orthogonality_weight: float = 1.0
     masking: Literal["increasing", "constant", "none"] = "increasing"
@@ -68,7 +71,7 @@ class CoralSettings:
                 raise InputError(f"method.{name} is one of {', '.join(get_args(hint))}, got {getattr(self, name)!r}.")
         if not self.temperature > 0:
             raise InputError(f"method.temperature must be positive, got {self.temperature}.")
-        for name in ("shared_weight", "unique_weight", "orthogonality_weight"):
+        for name in ("shared_weight", "unique_weight", "alignment_weight", "orthogonality_weight"):
             if not getattr(self, name) >= 0:
                 raise InputError(f"method.{name} cannot be negative, got {getattr(self, name)}.")
         if self.positives != "instance" and self.contrast != "nt_xent":
@@ -115,6 +118,35 @@ def coral_terms(
         + settings.orthogonality_weight * orthogonality
     )
     return {"shared": shared, "unique": unique, "orthogonality": orthogonality, "total": total}
+
+
+def alignment(
+    single: tuple[Mapping[str, Tensor], Mapping[str, Tensor]],
+    shared: tuple[Tensor, Tensor],
+    *,
+    settings: CoralSettings,
+    present: Mapping[str, Tensor | None],
+    classes: Tensor | None = None,
+) -> Tensor:
+    r"""Each modality alone in one view against all of them, masked, in the other: CoMM's term in the shared pathway.
+
+    .. math:: \sum_i \tfrac12 [\mathrm{NTX}(S'_i, S'') + \mathrm{NTX}(S''_i, S')]
+
+    Args:
+        single: ``{modality: (B, d)}`` of each view, through the shared pathway and its head by itself.
+        shared: The shared part of each view behind its head, ``(B, d)``.
+        settings: Settings of COrAL.
+        present: ``(B,)`` of bool for each modality, which samples have it; None where all have.
+        classes: Class of each sample, ``(B,)``, where samples of a class are positives.
+    """
+    labels = [] if classes is None else [classes]
+    loss = partial(_contrast, settings)
+    crossed = [
+        over_batch(loss, alone[name], whole, *labels, present=present[name])
+        for alone, whole in zip(single, reversed(shared), strict=True)
+        for name in alone
+    ]
+    return torch.stack(crossed).sum() / 2
 
 
 def ratio_at(settings: CoralSettings, progress: float) -> float:

@@ -16,7 +16,7 @@ from coral_plugin.losses.factorised import club_bound, nce_bound
 from coral_plugin.networks import EncoderBuilders, module_key, tokenise
 from coral_plugin.networks.alongside import EncoderCall, tokenise_ahead
 from coral_plugin.networks.critics import ConcatCritic
-from coral_plugin.networks.pathways import PooledEncoder
+from coral_plugin.networks.pooled import PooledEncoder
 from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
 
 Pool = Literal["mean", "last"]

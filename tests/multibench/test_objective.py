@@ -197,6 +197,7 @@ def test_making_it_leaves_the_random_state_and_the_encoders_alone(opened, packed
         ({"masking": "sometimes"}, r"method\.masking"),
         ({"tempreature": 0.2}, r"Did you mean 'temperature'\?"),
         ({"positives": "class"}, r"has its labels in the criterion"),
+        ({"alignment_weight": 1.0}, r"alignment_weight must be 0 there"),
         ({"is_packed": True}, r"is_packed=True, but"),
         ({"kinds": {"table_9": "image"}}, r"table_9"),
     ],

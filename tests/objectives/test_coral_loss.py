@@ -130,13 +130,13 @@ def test_loss_is_computed_from_the_projected_parts_of_the_two_views():
 
 def spied_masks(coral, monkeypatch, steps=1, progress=0.0, n=2, seed=0):
     """``mask_ratios`` of every call of the shared pathway, two a step."""
-    seen, forward = [], coral.shared.forward
+    seen, fuse = [], coral.shared.fuse
 
-    def spy(batch, mask_ratios=None, generator=None):
+    def spy(tokens, padding, mask_ratios=None, generator=None):
         seen.append(mask_ratios)
-        return forward(batch, mask_ratios, generator)
+        return fuse(tokens, padding, mask_ratios, generator)
 
-    monkeypatch.setattr(coral.shared, "forward", spy)
+    monkeypatch.setattr(coral.shared, "fuse", spy)
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for _ in range(steps):
@@ -207,13 +207,13 @@ def test_masks_touch_the_shared_term_only():
 
 def test_embed_and_projected_are_never_masked(monkeypatch):
     coral = objective(masking="constant", mask_ratio=1.0)
-    seen, forward = [], coral.shared.forward
+    seen, fuse = [], coral.shared.fuse
 
-    def spy(batch, mask_ratios=None, generator=None):
+    def spy(tokens, padding, mask_ratios=None, generator=None):
         seen.append(mask_ratios)
-        return forward(batch, mask_ratios, generator)
+        return fuse(tokens, padding, mask_ratios, generator)
 
-    monkeypatch.setattr(coral.shared, "forward", spy)
+    monkeypatch.setattr(coral.shared, "fuse", spy)
     state = torch.get_rng_state()
     coral.train().embed(a_batch()), coral.projected(a_batch()), coral.eval().embed(a_batch())
     assert seen == [None] * 3
