@@ -117,7 +117,7 @@ def evaluate(
         require_umap()
     settings, data, seeds = open_finished(folder, data_path)
     subsets = _subsets(extras.missing, data)
-    kept = _kept_epochs(folder, seeds, settings.training.epochs) if extras.over_training else ()
+    kept = kept_epochs(folder, seeds, settings.training.epochs) if extras.over_training else ()
     noises = choose_noises(extras.robustness, data) if extras.robustness is not None else {}
     baseline = fit_raw_baseline(data, probe)
     features, whole, results = _probed(folder, settings, data, probe, seeds)
@@ -133,7 +133,7 @@ def evaluate(
         metrics["missing"] = summarise_missing(data, partial, missing)
     if kept:
         scores = {
-            epochs: {seed: _score_kept(folder, seed, epochs, data, probe) for seed in seeds} for epochs in kept
+            epochs: {seed: score_kept(folder, seed, epochs, data, probe) for seed in seeds} for epochs in kept
         } | {settings.training.epochs: {seed: result["scores"][ALL] for seed, result in results.items()}}
         metrics["over_training"] = summarise_over_training(data, scores)
     if extras.performance:
@@ -157,7 +157,7 @@ def evaluate(
     return Evaluation(metrics, cost, record, tuple(pictures))
 
 
-def _kept_epochs(folder: Path, seeds: tuple[int, ...], epochs: int) -> list[int]:
+def kept_epochs(folder: Path, seeds: tuple[int, ...], epochs: int) -> list[int]:
     """Numbers of epochs before the last one whose weights every seed has kept.
 
     Raises:
@@ -175,7 +175,7 @@ def _kept_epochs(folder: Path, seeds: tuple[int, ...], epochs: int) -> list[int]
     return kept
 
 
-def _score_kept(
+def score_kept(
     folder: Path, seed: int, epochs: int, data: MultimodalData, probe: ProbeSettings
 ) -> dict[str, dict[str, Any]]:
     """``{task: score}`` of the whole representation with the weights after so many epochs."""
