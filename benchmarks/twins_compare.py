@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from twins_authors import Authors
 from twins_names import align
-from twins_ours import STEPS, Ours, gradient_norm
+from twins_ours import STEPS, Ours, gradient_norm, weighted_sum
 
 # gradients that are smaller than this, where the largest is 1, are rounding: those of a bias in front of a
 # normalisation or of keys of the attention. Adam divides them by themselves, and a parameter wanders by as much
@@ -20,7 +20,7 @@ def take_steps(ours: Ours, theirs: Authors) -> tuple[dict[str, Any], dict[str, A
 
     Returns:
         Largest absolute differences of each step and of the embedding, and what a test holds on to: the authors' terms
-        of the loss, norms of gradients and norm of the embedding.
+        of the loss, norms of gradients, norm and weighted sum of the embedding.
     """
     places = share_positions(ours, theirs)
     mine = dict(ours.objective.named_parameters())
@@ -69,7 +69,8 @@ def take_steps(ours: Ours, theirs: Authors) -> tuple[dict[str, Any], dict[str, A
         "without_a_pair": sorted(set(theirs.parameters) - set(ours.names.values())),
         **places,
     }
-    return result, {"steps": golden, "embedding_norm": float(their_z.norm())}
+    kept = {"embedding_norm": float(their_z.norm()), "embedding_weighted_sum": weighted_sum(their_z)}
+    return result, {"steps": golden, **kept}
 
 
 def aligned(theirs: str, values: Tensor | None) -> Tensor | None:

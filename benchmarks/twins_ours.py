@@ -294,6 +294,11 @@ def flat_alexnet(modality: Modality, width: int) -> nn.Module:
     return nn.Sequential(AlexNet(modality, width), nn.Flatten(), nn.Linear(9216, width))
 
 
+def weighted_sum(embedding: Tensor) -> float:
+    """Sum of an embedding (B, D), each value with a weight of its own: a norm would not see two parts that are swapped."""
+    return float((embedding * numbers(tuple(embedding.shape), "weights of the embedding")).sum())
+
+
 def gradient_norm(gradients: Mapping[str, Tensor | None]) -> float:
     """Euclidean norm of all gradients together."""
     return math.sqrt(sum(float(g.double().square().sum()) for g in gradients.values() if g is not None))

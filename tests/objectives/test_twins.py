@@ -9,7 +9,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 from twins_names import pair_names
-from twins_ours import STEPS, Ours, gradient_norm, numbers
+from twins_ours import STEPS, Ours, gradient_norm, numbers, weighted_sum
 from twins_rows import FULL, GOLDEN, ROWS, TINY
 from twins_table import page
 
@@ -27,7 +27,9 @@ def test_our_steps_have_the_authors_numbers(name):
         norm = gradient_norm({n: p.grad for n, p in ours.objective.named_parameters()})
         assert norm == pytest.approx(theirs["steps"][step]["gradient_norm"], rel=1e-9)
         ours.update()
-    assert float(ours.embedding().norm()) == pytest.approx(theirs["embedding_norm"], rel=1e-8)
+    embedding = ours.embedding()
+    assert float(embedding.norm()) == pytest.approx(theirs["embedding_norm"], rel=1e-8)
+    assert weighted_sum(embedding) == pytest.approx(theirs["embedding_weighted_sum"], rel=1e-8, abs=1e-8)
 
 
 def test_every_method_of_the_papers_has_numbers():
