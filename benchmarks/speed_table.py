@@ -88,13 +88,13 @@ def _worse(before: Mapping[str, Any], now: Mapping[str, Any]) -> Iterator[str]:
             yield f"{now['row']}: {name} gains {path['median']:.2f} times, {known['median']:.2f} in the record"
 
 
-def page(record: Mapping[str, Any], shapes: Mapping[str, str], regressions: Sequence[str] | None) -> str:
+def page(record: Mapping[str, Any], shapes: Mapping[str, str]) -> str:
     """The text of ``RESULTS.md``.
 
     Args:
-        record: Content of the JSON record.
+        record: Content of the JSON record. Its ``regressions`` are the lines of :func:`slower`, None where there was no
+            record to compare with.
         shapes: ``{shape: its description}``.
-        regressions: Lines of :func:`slower`; None where there was no record to compare with.
     """
     rows, place = record["rows"], record["environment"]
     names = [name for name in shapes if any(row["shape"] == name for row in rows)]
@@ -141,7 +141,7 @@ def page(record: Mapping[str, Any], shapes: Mapping[str, str], regressions: Sequ
         ]
         heads = ("fast path", "method, shape", "without it, samples/s", "networks, samples/s", "peak GiB", "its gain")
         parts += ["## Fast paths against their plain twins", _table(heads, lines)]
-    parts += ["## Against the committed record", _verdict(regressions)]
+    parts += ["## Against the committed record", _verdict(record["regressions"])]
     if failures := record["failures"]:
         parts += ["## Not measured", "\n".join(f"- {line}" for line in failures)]
     return "\n\n".join(parts) + "\n"

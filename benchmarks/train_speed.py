@@ -245,10 +245,10 @@ def main() -> None:
     regressions = None if before is None else slower(before, rows)
     references = {name: commit for name, (_, commit) in options.references.items()}
     record = {"environment": environment(), "rounds": options.rounds, "references": references, "rows": rows}
-    record["failures"] = failures
+    record |= {"failures": failures, "regressions": regressions}
     (options.output / "records").mkdir(parents=True, exist_ok=True)
     write_json(options.output / RECORD, record)
-    write_text(options.output / PAGE, page(record, {name: s.words for name, s in SHAPES.items()}, regressions))
+    write_text(options.output / PAGE, page(record, {name: s.words for name, s in SHAPES.items()}))
     for line in (*failures, *(regressions or ())):
         print(line)
     sys.exit(bool(regressions))

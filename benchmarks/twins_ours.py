@@ -295,7 +295,7 @@ def flat_alexnet(modality: Modality, width: int) -> nn.Module:
 
 
 def weighted_sum(embedding: Tensor) -> float:
-    """Sum of an embedding (B, D), each value with a weight of its own: a norm would not see two parts that are swapped."""
+    """Sum of an embedding (B, D) with a weight for each value: unlike a norm it changes where two parts are swapped."""
     return float((embedding * numbers(tuple(embedding.shape), "weights of the embedding")).sum())
 
 

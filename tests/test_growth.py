@@ -141,3 +141,11 @@ def test_a_point_is_measured_in_a_process():
     assert 0 < point["step_bytes"] < point["peak_bytes"]
     with pytest.raises(SystemExit, match="none at 4: KeyError"):
         growth.measured("none", 4)
+
+
+def test_the_page_and_the_picture_are_those_of_the_record(tmp_path):
+    home = Path(growth.__file__).parent
+    growth.write(tmp_path, json.loads((home / "records" / "growth.json").read_text()))
+    assert (tmp_path / "GROWTH.md").read_text() == (home / "GROWTH.md").read_text()
+    csv = Path("pictures") / "growth.csv"
+    assert (tmp_path / csv).read_text() == (home / csv).read_text()

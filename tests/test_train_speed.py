@@ -1,6 +1,7 @@
 """The pure parts of benchmarks/train_speed.py: summaries, the rule on what became slower, the page."""
 
 import copy
+import json
 import sys
 from pathlib import Path
 
@@ -8,11 +9,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import speed_table
+from speed_shapes import SHAPES
 from speed_table import AUTHORS, OURS, PLAIN
 from train_speed import FAST_PATHS, ROWS
 
 from coral_plugin.runs.folder import build_objective
 
+BENCHMARKS = Path(speed_table.__file__).parent
 END = {"peak_memory_bytes": 2**30, "operations": 4e9, "batch_size": 64, "threads": 2, "parameters": 10}
 OURS_BLOCKS = [
     {"whole": [1.0, 9.0, 1.0], "model": [0.5], "matmul": 16e9},
@@ -78,7 +81,7 @@ def test_the_page_has_every_side_of_a_row():
     place = {"command": ["x.py"], "when": "2026-01-01T00", "processor": "a CPU", "packages": {"torch": "2"}}
     record = {"environment": {**place, "commit": None}, "rows": [row()], "failures": ["a row: no module"]}
     page = speed_table.page(
-        {**record, "references": {"coral": "0123456789abcdef"}}, {"mosi": "sentences"}, ["it is slow"]
+        {**record, "references": {"coral": "0123456789abcdef"}, "regressions": ["it is slow"]}, {"mosi": "sentences"}
     )
     assert "| coral on mosi | 48.0 (32.0 to 64.0) | 96.0 (64.0 to 128) | 12 | 50 % (50 to 50) | 1.00 |" in page
     assert "| coral on mosi | 16.0 (16.0 to 16.0) | 16.0 (16.0 to 16.0) | 1.00 | 3.00 times (2.00 to 4.00) |" in page
@@ -86,9 +89,15 @@ def test_the_page_has_every_side_of_a_row():
     assert "coral 0123456789" in page
     assert "- it is slow" in page
     assert "- a row: no module" in page
-    quiet = speed_table.page({**record, "references": {}, "failures": []}, {"mosi": "sentences"}, [])
+    quiet = speed_table.page({**record, "references": {}, "failures": [], "regressions": []}, {"mosi": "sentences"})
     assert "No row is more than 20 % worse" in quiet
     assert "Not measured" not in quiet
+
+
+def test_the_page_is_that_of_the_record():
+    record = json.loads((BENCHMARKS / "records" / "train_speed.json").read_text())
+    written = speed_table.page(record, {name: shape.words for name, shape in SHAPES.items()})
+    assert (BENCHMARKS / "RESULTS.md").read_text() == written
 
 
 def test_a_fast_path_belongs_to_a_row_and_its_switch_is_a_setting():
