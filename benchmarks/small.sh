@@ -5,13 +5,14 @@
 set -eu
 table=$1
 shift
-methods=${METHODS:-coral,comm,infmasking,factorcl,clip,cross_self,cmc,simclr,slip,mae,supervised,concat_raw}
+methods=${METHODS:-coral,coral_plus=coral,comm,infmasking,factorcl,clip,cross_self,cmc,simclr,slip,mae,supervised,concat_raw}
 heads= critics=
 for method in simclr slip; do
     case ,$methods, in *,$method,*) heads="$heads --preset $method=small_head" ;; esac # theirs are 4096 units wide
 done
 common="--workers ${WORKERS:-1} --output runs/small/$table --record results/small/$table"
 network="--set network.width=64 --set network.head_hidden=256 --set network.head_output=128"
+case ,$methods, in *,coral_plus=coral,*) heads="$heads --preset coral_plus=plus" ;; esac
 # critics as wide as the representation: 512 units cost sixty times of what any other method costs
 case ,$methods, in *,factorcl,*) critics="--set factorcl:critic_hidden=64" ;; esac
 rate="--set training.learning_rate=1e-3 --set training.schedule=cosine"

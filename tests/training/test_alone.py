@@ -33,6 +33,15 @@ def test_fabric_is_taken_where_there_is_something_to_convert(settings):
     assert isinstance(chosen, Alone) == (not settings)
 
 
+def test_a_gpu_is_fabrics(monkeypatch):
+    import lightning_fabric
+
+    asked = []
+    monkeypatch.setattr(lightning_fabric, "Fabric", lambda **settings: asked.append(settings))
+    processes.fabric(TrainingSettings(), "cuda")
+    assert [settings["accelerator"] for settings in asked] == ["cuda"]
+
+
 @pytest.mark.parametrize("limit", [0.1, float("inf")])
 def test_the_norm_is_that_before_clipping(limit):
     layer = nn.Linear(3, 1, bias=False)
