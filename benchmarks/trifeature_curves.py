@@ -11,13 +11,14 @@ goes on with what a stopped one has left; scores are those of ``coral evaluate -
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import ALL
-from coral_plugin.evaluation.pictures.names import row_title
+from coral_plugin.evaluation.pictures.names import method_title
 from coral_plugin.evaluation.pictures.over_training import score_curves
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 from coral_plugin.io.files import read_json, write_json, write_text
@@ -26,6 +27,8 @@ from coral_plugin.runs.environment import environment
 from coral_plugin.runs.evaluate import kept_epochs, score_kept
 from coral_plugin.runs.folder import RESULT, open_run, read_result
 from coral_plugin.runs.run import load_data
+from coral_plugin.runs.settings import RunSettings, make_settings
+from coral_plugin.training.checkpoint import kept_weights
 
 AUROC = "synergy, AUROC"
 CURVES = "over-training.json"  # in the folder of a seed: its scores, once they are computed
@@ -60,7 +63,9 @@ def main() -> None:
         arguments.output / "curves",
         panels,
         "Trifeature over the training",
-        marks=[last * quarter / 4 for quarter in (1, 2, 3)] if "COrAL" in panels["synergy"] else (),
+        marks=[last * quarter / 4 for quarter in (1, 2, 3)]
+        if any("COrAL" in by_name for by_name in panels.values())
+        else (),
     )
 
 
@@ -73,8 +78,10 @@ def scored(runs: Path) -> dict[str, dict[str, dict[int, dict[int, Any]]]]:
         settings, _ = open_run(folder)
         if settings.dataset != "trifeature" or not settings.training.keep_every:
             continue
-        pairing, (seed,) = settings.source.pairing, settings.seeds
-        name = row_title(folder.name.partition("-trifeature-")[0], settings.objective)
+        pairing, (seed,), name = settings.source.pairing, settings.seeds, row_name(settings)
+        if not (seed_folder / kept_weights(0)).is_file():
+            print(f"{folder.name}: has kept no weights, left out", flush=True)
+            continue
         if (seed_folder / CURVES).is_file():
             scores = {int(epochs): by_task for epochs, by_task in read_json(seed_folder / CURVES).items()}
         else:
@@ -88,8 +95,18 @@ def scored(runs: Path) -> dict[str, dict[str, dict[int, dict[int, Any]]]]:
             write_json(seed_folder / CURVES, {str(epochs): by_task for epochs, by_task in scores.items()})
             print(f"{folder.name}: scored after {len(scores)} numbers of epochs", flush=True)
         for epochs, by_task in scores.items():
-            by_row.setdefault(name, {}).setdefault(pairing, {}).setdefault(epochs, {})[seed] = by_task
+            by_seed = by_row.setdefault(name, {}).setdefault(pairing, {}).setdefault(epochs, {})
+            if seed in by_seed:
+                raise InputError(f"Two runs are {name}, {pairing} pairs, seed {seed}; {folder} is one of them.")
+            by_seed[seed] = by_task
     return by_row
+
+
+def row_name(settings: RunSettings) -> str:
+    """The method, and what its settings differ by from those of its first preset."""
+    usual = asdict(make_settings(settings.objective, settings.dataset).method)
+    changed = {key: value for key, value in asdict(settings.method).items() if value != usual[key]}
+    return ", ".join([method_title(settings.objective), *(f"{key}={value}" for key, value in changed.items())])
 
 
 def lines(by_row: dict[str, Any], kind: str) -> dict[str, list[dict[str, Any]]]:

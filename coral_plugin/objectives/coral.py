@@ -131,13 +131,12 @@ class Coral(Objective):
         present = {name: step.first.all_present(name) for name in step.first}
         of_parts = {"shared": None, **{f"unique/{name}": mask for name, mask in present.items()}}
         classes = step.first.targets[self.labels] if self.needs_labels else None
-        terms = coral_terms(*views, settings=self.settings, present=of_parts, classes=classes)
-        if not single:
-            return terms
-        whole = (views[0]["shared"], views[1]["shared"])
-        aligned = alignment((single[0], single[1]), whole, settings=self.settings, present=present, classes=classes)
-        total = terms.pop("total") + self.settings.alignment_weight * aligned
-        return {**terms, "alignment": aligned, "total": total}
+        aligned = None
+        if single:
+            whole = (views[0]["shared"], views[1]["shared"])
+            of_modalities = (single[0], single[1])
+            aligned = alignment(of_modalities, whole, settings=self.settings, present=present, classes=classes)
+        return coral_terms(*views, settings=self.settings, present=of_parts, classes=classes, aligned=aligned)
 
     def _unique(self, batch: MultimodalBatch, name: str) -> Tensor:
         tokens, padding = tokenise(self.unique_encoders[module_key(name)], batch, name)

@@ -87,8 +87,11 @@ def coral_terms(
     settings: CoralSettings,
     present: Mapping[str, Tensor | None] | None = None,
     classes: Tensor | None = None,
+    aligned: Tensor | None = None,
 ) -> dict[str, Tensor]:
     """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8).
+
+    With ``aligned``, which the paper does not have, also ``alignment``.
 
     Args:
         one: Parts of one view behind their projection heads, ``shared`` first, each ``(B, d)``.
@@ -96,6 +99,7 @@ def coral_terms(
         settings: Settings of COrAL.
         present: ``(B,)`` of bool for each part, which samples have it; None where all have.
         classes: Class of each sample, ``(B,)``, where samples of a class are positives.
+        aligned: Value of :func:`alignment`.
     """
     present = present or dict.fromkeys(one)
     labels = [] if classes is None else [classes]
@@ -112,12 +116,16 @@ def coral_terms(
             for a, b in combinations(view, 2)
         ]
     ).sum()
+    terms = {"shared": shared, "unique": unique, "orthogonality": orthogonality}
     total = (
         settings.shared_weight * shared
         + settings.unique_weight * unique
         + settings.orthogonality_weight * orthogonality
     )
-    return {"shared": shared, "unique": unique, "orthogonality": orthogonality, "total": total}
+    if aligned is not None:
+        terms["alignment"] = aligned
+        total = total + settings.alignment_weight * aligned
+    return {**terms, "total": total}
 
 
 def alignment(
@@ -128,9 +136,12 @@ def alignment(
     present: Mapping[str, Tensor | None],
     classes: Tensor | None = None,
 ) -> Tensor:
-    r"""Each modality alone in one view against all of them, masked, in the other: CoMM's term in the shared pathway.
+    r"""Each modality alone in one view against all of them in the other: CoMM's term, in the shared pathway.
 
-    .. math:: \sum_i \tfrac12 [\mathrm{NTX}(S'_i, S'') + \mathrm{NTX}(S''_i, S')]
+    .. math:: \sum_i \tfrac12 [\ell(S'_i, S'') + \ell(S''_i, S')]
+
+    S is the shared part of a view, whose masks hide tokens; S_i is modality i alone through the same fusion and head,
+    with nothing hidden. ℓ is the contrast of the settings, over the samples that have the modality.
 
     Args:
         single: ``{modality: (B, d)}`` of each view, through the shared pathway and its head by itself.

@@ -170,8 +170,12 @@ def kept_epochs(folder: Path, seeds: tuple[int, ...], epochs: int) -> list[int]:
     ]
     if not kept:
         raise InputError(
-            f"{folder} has the last weights only; train with --set training.keep_every=N for scores over the training."
+            f"{folder} has no weights on the way that every seed has kept; train into a new folder with --set "
+            "training.keep_every=N (finished seeds are not trained again)."
         )
+    sys.stderr.write(
+        f"over the training: every seed is embedded and probed with {len(kept)} more states of its weights\n"
+    )
     return kept
 
 

@@ -42,6 +42,7 @@ from coral_plugin.runs.summary import summarise
 from coral_plugin.training.fit import check_machine, pick_device, train
 
 RECORD, MARK = "finetune.json", "finetuned.json"
+_OF_A_RUN = ("training.devices", "training.keep_every")  # settings that a fine-tuning does not have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -245,7 +246,7 @@ def _tuned_settings(
     trained: RunSettings, settings: FinetuneSettings, task: Task, seeds: tuple[int, ...], chosen: Mapping[str, Any]
 ) -> RunSettings:
     groups = ("training", "probe", "method") if settings.loss == "contrastive" else ("training", "probe")
-    if fixed := [key for key in chosen if key.partition(".")[0] not in groups or key == "training.devices"]:
+    if fixed := [key for key in chosen if key.partition(".")[0] not in groups or key in _OF_A_RUN]:
         raise InputError(f"{fixed[0]} cannot be chosen here; a fine-tuning takes settings of {', '.join(groups)}.")
     training = dataclasses.replace(
         trained.training,
@@ -255,12 +256,13 @@ def _tuned_settings(
         schedule="constant",
         device="cpu" if trained.training.device == "cpu" else "auto",
         devices=1,
+        keep_every=0,
     )
     method = trained.method
     if settings.loss == "contrastive":
         if trained.objective != "coral":
             raise InputError(
-                f"The contrastive fine-tuning is COrAL's; the run is of {trained.objective}. Take --loss cross_entropy."
+                f"Contrastive fine-tuning is COrAL's, not {trained.objective}'s; take --loss cross_entropy."
             )
         method = dataclasses.replace(
             method,

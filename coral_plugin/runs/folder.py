@@ -95,7 +95,8 @@ def load_objective(
     """
     trained, record = open_run(folder)
     path = folder / f"seed-{trained_seed(folder, trained, seed)}" / weights
-    return restore(settings or trained, modalities_of(record), tasks_of(record), path, encoders).eval()
+    advice = "" if weights == WEIGHTS else f"Remove {path}; the others are scored without it"
+    return restore(settings or trained, modalities_of(record), tasks_of(record), path, encoders, advice).eval()
 
 
 def trained_seed(folder: Path, settings: RunSettings, seed: int | None) -> int:

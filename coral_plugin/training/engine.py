@@ -73,19 +73,19 @@ class Engine:
             DivergedError: a loss or gradient is not finite.
             Interrupted: ``request`` came; a checkpoint is written.
         """
-        self.log.start()
-        saved = time.monotonic()
         if self.keep is not None and self.step == 0:
             self.keep(0)
+        self.log.start()
+        saved = time.monotonic()
         while self.step < self.steps:
             stopped = self._take_step(self.step, request)
             self.step += 1
             request.patient = True
             if self.step % len(self.loader) == 0:
-                self._end_epoch()
                 epoch = self.step // len(self.loader) - 1
-                if self.keep is not None:
+                if self.keep is not None:  # within the time of its own epoch
                     self.keep(epoch + 1)
+                self._end_epoch()
                 if self.after_epoch is not None and self.after_epoch(self.training.objective, epoch):
                     return
             if self.after_step is not None:

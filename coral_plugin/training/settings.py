@@ -32,7 +32,7 @@ class TrainingSettings:
         timeout_seconds: Seconds that processes wait for each other before the training ends.
         checkpoint_seconds: Minimum time between two checkpoints, in seconds; they are written between steps.
         keep_every: Epochs between weights that are kept beside the last ones, the untrained ones among them, for
-            ``coral evaluate --over-training``; 0 keeps none.
+            ``coral evaluate --over-training``; 0 keeps none. Each is a file as large as the last ones.
         on_nonfinite: Reaction to a loss or gradient that is not finite: ``stop`` the training, or ``skip`` the step.
         compile: Whether the networks are compiled with ``torch.compile``, which needs a C++ compiler.
         deterministic: Whether torch uses deterministic algorithms only, and refuses where it has none.

@@ -7,6 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from coral_plugin.errors import InputError
+
 FLAGS = ["--epochs", "3", "--set", "network.width=8", "--set", "network.heads=2", "--seeds", "41,42", "--workers", "1"]
 
 
@@ -22,7 +24,10 @@ def kept(npz, tmp_path_factory):
 
 def test_the_scores_of_the_kept_weights_and_of_the_last_ones(coral, kept):
     status, out, err = coral("evaluate", kept, "--probe", "ridge", "--over-training")
-    assert (status, err) == (0, "")
+    assert (status, err) == (
+        0,
+        "over the training: every seed is embedded and probed with 2 more states of its weights\n",
+    )
     written = json.loads((kept / "evaluation-ridge.json").read_text())
     assert [entry["epochs"] for entry in written["over_training"]] == [0, 2, 3]
     assert written["over_training"][-1]["tasks"] == written["tasks"], "the last ones are those of the run"
@@ -60,6 +65,31 @@ def test_without_kept_weights_it_says_how_to_keep_them(coral, run_folder):
     status, out, err = coral("evaluate", run_folder, "--probe", "ridge", "--over-training")
     assert (status, out) == (2, "")
     assert err == (
-        f"coral: {run_folder} has the last weights only; train with --set training.keep_every=N for scores over the "
-        "training.\n"
+        f"coral: {run_folder} has no weights on the way that every seed has kept; train into a new folder with --set "
+        "training.keep_every=N (finished seeds are not trained again).\n"
+    )
+
+
+def test_damaged_weights_on_the_way_do_not_cost_the_last_ones(coral, kept, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(kept, folder)
+    path = folder / "seed-41" / "epoch-2.safetensors"
+    path.write_bytes(path.read_bytes()[:100])
+    status, _, err = coral("evaluate", folder, "--probe", "ridge", "--over-training")
+    assert status == 2
+    assert err.splitlines()[-1].endswith(f"Remove {path}; the others are scored without it.")
+
+
+def test_without_a_folder_nothing_could_be_kept(npz):
+    from coral_plugin import fit
+
+    with pytest.raises(InputError, match="give output=DIR"):
+        fit("arrays", data=str(npz), training__keep_every=1, epochs=1)
+
+
+def test_a_fine_tuning_keeps_none(coral, kept, tmp_path):
+    status, _, err = coral("finetune", kept, "--output", tmp_path / "tuned", "--set", "training.keep_every=1")
+    assert (status, err) == (
+        2,
+        "coral: training.keep_every cannot be chosen here; a fine-tuning takes settings of training, probe, method.\n",
     )

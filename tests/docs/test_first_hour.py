@@ -37,7 +37,7 @@ def test_it(tmp_path, monkeypatch, capsys):
     assert names["z"].shape == (120, 64)
     assert not names["alone"][:, 48:].any()
 
-    assert [command[0] for command in COMMANDS] == ["data", "evaluate", "bench"]
+    assert [command[0] for command in COMMANDS] == ["data", "evaluate", "evaluate", "bench"]
     for command in COMMANDS:
         small = [FEWER.get(before, part) for before, part in zip(["", *command], command, strict=False)]
         extra = ["--device", "cpu", "--workers", "1"] if command[0] == "bench" else []

@@ -49,8 +49,10 @@ def score_curves(
     Raises:
         InputError: there is no point.
     """
+    panels = {panel: {name: points for name, points in lines.items() if points} for panel, lines in panels.items()}
+    panels = {panel: lines for panel, lines in panels.items() if lines}
     trainings = list(dict.fromkeys(name for lines in panels.values() for name in lines))
-    if not any(points for lines in panels.values() for points in lines.values()):
+    if not panels:
         raise InputError("There is no score over the training to draw.")
     across = 2 if len(panels) == 4 else min(_COLUMNS, len(panels))
     down = math.ceil(len(panels) / across)
@@ -85,10 +87,11 @@ def _line(axes: Any, points: Points, colour: str) -> None:
     """Mean of the seeds with a band of one sample standard deviation."""
     epochs = [point["epochs"] for point in points]
     factor = 100 if metric_named(points[0]["score"]["metric"]).is_share else 1
-    values = np.array([point["score"]["values"] for point in points]).T * factor
-    axes.plot(epochs, values.mean(axis=0), color=colour, linewidth=1.8, marker="o", markersize=3.5, zorder=3)
-    if len(values) > 1:
-        mean, std = values.mean(axis=0), values.std(axis=0, ddof=1)
+    seeds = [factor * np.array(point["score"]["values"]) for point in points]
+    mean = np.array([values.mean() for values in seeds])
+    axes.plot(epochs, mean, color=colour, linewidth=1.8, marker="o", markersize=3.5, zorder=3)
+    std = np.array([values.std(ddof=1) if len(values) > 1 else 0.0 for values in seeds])
+    if std.any():
         axes.fill_between(epochs, mean - std, mean + std, color=colour, alpha=0.22, linewidth=0)
 
 

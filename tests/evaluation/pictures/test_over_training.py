@@ -39,6 +39,12 @@ def test_a_level_of_chance_far_below_is_not_drawn(tmp_path, check_picture):
     assert "<!-- chance" not in (tmp_path / "curves.svg").read_text()
 
 
+def test_what_has_no_points_is_left_out_and_seeds_may_differ(tmp_path, check_picture):
+    panels = {"empty": {}, "t": {"a": points((0.6, 0.7), (0.8,)), "no line": []}}
+    score_curves(tmp_path / "curves", panels, "Uneven")
+    assert [row["value"] for row in check_picture(tmp_path / "curves")] == ["0.6", "0.7", "0.8"]
+
+
 def test_nothing_to_draw_is_refused(tmp_path):
     with pytest.raises(InputError, match="no score over the training"):
-        score_curves(tmp_path / "curves", {"t": {"a": []}}, "None")
+        score_curves(tmp_path / "curves", {"t": {"a": []}, "u": {}}, "None")
