@@ -131,7 +131,7 @@ def weaken(parts: Mapping[str, Part], energy: float) -> tuple[dict[str, Part], i
         energy: Share in (0, 1).
 
     Returns:
-        The same with the projected images, clipped to 0 ... 255, and the number of directions.
+        The same with the projected images in whole grey values from 0 to 255, and the number of directions.
     """
     train = parts["train"]["image"].reshape(len(parts["train"]["image"]), -1).astype(np.float64)
     mean = train.mean(axis=0)
@@ -142,7 +142,8 @@ def weaken(parts: Mapping[str, Part], energy: float) -> tuple[dict[str, Part], i
 
     def project(images: np.ndarray) -> np.ndarray:
         flat = images.reshape(len(images), -1) - mean
-        return np.clip(flat @ basis @ basis.T + mean, 0, 255).astype(np.float32)
+        # whole, as in a picture file; and the last digits, hence the fingerprint, would depend on the number of threads
+        return np.rint(np.clip(flat @ basis @ basis.T + mean, 0, 255)).astype(np.float32)
 
     return {label: {**part, "image": project(part["image"])} for label, part in parts.items()}, count
 

@@ -103,7 +103,8 @@ def test_less_energy_keeps_the_leading_directions():
     basis = directions[:count]
     for label, x in zip(parts, made, strict=True):
         expected = np.clip((x - mean) @ basis.T @ basis + mean, 0, 255)
-        np.testing.assert_allclose(weak[label]["image"], expected, rtol=1e-5)
+        # whole: of floats the last digits depend on the number of threads, and a worker would see other data
+        np.testing.assert_array_equal(weak[label]["image"], np.rint(expected))
 
 
 @pytest.mark.parametrize("settings", [{"speakers": "spk"}, {"energy": 0.0}, {"energy": 1.5}, {"valid_rows": -1}])
