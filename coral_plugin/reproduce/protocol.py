@@ -7,8 +7,10 @@ from typing import Any
 
 from coral_plugin.bench.comparison import AVERAGE, ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, run_settings
+from coral_plugin.errors import InputError
 from coral_plugin.reproduce.published import PublishedTable, covering, published_tables
 from coral_plugin.reproduce.targets import backbone, grids_for, needs_files
+from coral_plugin.runs.settings import from_dict
 
 _SHOWN = 3  # settings that a line names
 # settings that do not decide on the result, or are compared in another way
@@ -125,7 +127,7 @@ class PaperNumbers:
         for condition in theirs.conditions:
             ours = trainings.get(condition)
             expected = _flat(run_settings(row, theirs, condition, 0).as_dict())
-            differing |= dict.fromkeys(_differences(_flat(ours.settings) if ours else {}, expected))
+            differing |= dict.fromkeys(_differences(_flat(_completed(ours.settings)) if ours else {}, expected))
         shown = list(differing)[:_SHOWN]
         if len(differing) > _SHOWN:
             shown.append(f"{len(differing) - _SHOWN} more settings differ")
@@ -159,6 +161,14 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         elif name not in _IGNORED:
             flat[name] = value
     return flat
+
+
+def _completed(settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Recorded settings, with the defaults of those that are younger than the record; as they are if unknown today."""
+    try:
+        return from_dict(settings).as_dict()
+    except InputError:
+        return settings
 
 
 def _differences(ours: Mapping[str, Any], expected: Mapping[str, Any]) -> Iterator[str]:

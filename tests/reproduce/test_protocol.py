@@ -71,6 +71,18 @@ def test_declared_data_and_the_papers_settings_have_their_numbers_beside_them(ma
     assert head[1:3] == ("balanced accuracy, % ↑ (published probe)", "published")
 
 
+def test_settings_that_are_younger_than_a_record_had_their_defaults(made):
+    comparison = made(wanted())
+    for row in comparison.rows:
+        for trainings in row.trainings.values():
+            for training in trainings.values():
+                training.settings.get("method", {}).pop("alignment_weight", None)
+                del training.settings["training"]["keep_every"]
+    texts, notes = everything(comparison, ["coral-table2"])
+    assert all("67.9" in text for text in texts)
+    assert not any(note.startswith("No published number") for note in notes)
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
