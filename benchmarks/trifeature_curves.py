@@ -63,9 +63,9 @@ def main() -> None:
         arguments.output / "curves",
         panels,
         "Trifeature over the training",
-        marks=[last * quarter / 4 for quarter in (1, 2, 3)]
+        marks=("COrAL's mask ratio rises", [last * quarter / 4 for quarter in (1, 2, 3)])
         if any("COrAL" in by_name for by_name in panels.values())
-        else (),
+        else ("", ()),
     )
 
 

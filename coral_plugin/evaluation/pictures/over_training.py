@@ -26,6 +26,7 @@ from coral_plugin.evaluation.pictures.names import seed_count
 
 Points = Sequence[Mapping[str, Any]]
 _COLUMNS = 3
+_MARK: dict[str, Any] = {"color": "#777777", "linestyle": "-.", "linewidth": 1.0, "zorder": 1}
 
 
 def score_curves(
@@ -34,7 +35,7 @@ def score_curves(
     title: str,
     *,
     raw: Mapping[str, float] | None = None,
-    marks: Sequence[float] = (),
+    marks: tuple[str, Sequence[float]] = ("", ()),
 ) -> None:
     """Draw the scores over the epochs, a panel for each task and a line for each training.
 
@@ -44,7 +45,7 @@ def score_curves(
             ``metrics.json`` (``metric``, ``values``, perhaps ``chance``).
         title: Title of the picture; the number of seeds is added.
         raw: ``{panel: score of the raw features}``.
-        marks: Epochs at which a vertical line stands, as where a schedule of the masks goes up.
+        marks: What happens at some epochs, as a step of a schedule, and these epochs; each gets a vertical line.
 
     Raises:
         InputError: there is no point.
@@ -71,15 +72,17 @@ def score_curves(
                 for number, value in enumerate(point["score"]["values"])
             ]
         chance |= _references(axes, lines, (raw or {}).get(panel))
-        for mark in marks:
-            axes.axvline(mark, color="#BBBBBB", linewidth=0.8, zorder=0)
+        for mark in marks[1]:
+            axes.axvline(mark, **_MARK)
         axes.set_title(short_label(panel, 30), fontsize=10.5)
         axes.set_xlabel("epochs", fontsize=10)
         axes.set_ylabel(metric_named(next(iter(lines.values()))[0]["score"]["metric"]).heading, fontsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
         style_axes(axes)
     figure.suptitle(f"{short_label(title, 60)}, {seed_count(sorted(counts))}", fontsize=13, x=0.012, ha="left")
-    figure.legend(handles=_handles(trainings, raw, chance=chance), loc="outside lower center", ncols=5, frameon=False)
+    figure.legend(
+        handles=_handles(trainings, raw, marks[0], chance=chance), loc="outside lower center", ncols=5, frameon=False
+    )
     save_figure(figure, path, ["panel", "training", "epochs", "number of the seed", "value"], rows)
 
 
@@ -110,13 +113,15 @@ def _references(axes: Any, lines: Mapping[str, Points], raw: float | None) -> bo
     return near
 
 
-def _handles(trainings: Sequence[str], raw: Mapping[str, float] | None, *, chance: bool) -> list[Any]:
+def _handles(trainings: Sequence[str], raw: Mapping[str, float] | None, mark: str, *, chance: bool) -> list[Any]:
     handles: list[Any] = [
         Line2D([], [], color=colour_of(number), marker="o", markersize=3.5, label=short_label(name))
         for number, name in enumerate(trainings)
     ]
     if raw:
         handles.append(Line2D([], [], color=RAW_COLOUR, linestyle=(0, (5, 2)), label="raw features"))
+    if mark:
+        handles.append(Line2D([], [], label=mark, **_MARK))
     if chance:
         handles.append(Line2D([], [], color="black", linestyle=":", label="chance"))
     return handles

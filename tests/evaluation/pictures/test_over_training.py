@@ -18,7 +18,7 @@ def test_panels_lines_and_seeds(tmp_path, check_picture):
         "redundancy": {"COrAL": points((0.5, 0.6), (0.8, 0.9), chance=0.4), "CoMM": points((0.5,), (0.7,), chance=0.4)},
         "synergy": {"COrAL": points((0.5, 0.5), (0.6, 0.7), chance=0.01)},
     }
-    score_curves(tmp_path / "curves", panels, "Two methods", raw={"redundancy": 0.4}, marks=(2.5,))
+    score_curves(tmp_path / "curves", panels, "Two methods", raw={"redundancy": 0.4}, marks=("a step", (2.5,)))
     rows = check_picture(tmp_path / "curves")
     assert [list(row.values()) for row in rows[:5]] == [
         ["redundancy", "COrAL", "0", "0", "0.5"],
@@ -29,7 +29,7 @@ def test_panels_lines_and_seeds(tmp_path, check_picture):
     ]
     assert len(rows) == 10
     text = (tmp_path / "curves.svg").read_text()
-    for words in ("Two methods, 1 to 2 seeds", "raw features", "chance", "balanced accuracy"):
+    for words in ("Two methods, 1 to 2 seeds", "raw features", "a step", "chance", "balanced accuracy"):
         assert f"<!-- {words}" in text
 
 
