@@ -15,6 +15,7 @@ RECORDS = {
     ("wearables", ""): "four sensors",
     ("small/wearables", "wearables"): "four sensors",
     ("small/rivals_wearables", "wearables"): "four sensors, second record",
+    ("long/trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/rivals_trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/avmnist", "avmnist"): "AV-MNIST mini",

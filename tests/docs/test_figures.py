@@ -92,3 +92,47 @@ def test_the_trial_of_stacked_seeds():
     share = [call["stacked"] / call["one by one"] for call in calls]
     assert f"still calls {100 * min(share):.0f} to {100 * max(share):.0f} % of the operations" in text
     assert max(row["relative_difference"] for row in rows) < 1e-5
+
+
+def test_trifeature_at_the_papers_length():
+    text = " ".join((ROOT / "results/README.md").read_text().split())
+    record = ROOT / "results/long/trifeature"
+    panels = json.loads((record / "curves.json").read_text())["panels"]
+
+    def at(method, epochs, kind):
+        (value,) = (p["score"]["values"][0] for p in panels[kind][method] if p["epochs"] == epochs)
+        return 100 * value
+
+    auroc = "synergy, AUROC"
+    rows, readme = [], " ".join((ROOT / "README.md").read_text().split())
+    for row, title in (("coral", "COrAL"), ("comm", "CoMM"), ("infmasking", "InfMasking")):
+        scores = [cell("results/long/trifeature", row, score=kind) for kind in KINDS]
+        assert scores == [f"{at(title, 50, kind):.1f}" for kind in KINDS], "the curve ends at the table"
+        assert "{}, {} and {}".format(*scores) in readme or "{}, uniqueness {} and synergy {}".format(*scores) in readme
+        rows.append(f"{title} {', '.join(scores)} ({at(title, 50, auroc):.1f})")
+    assert ", ".join([rows[0].replace("(", "(AUROC "), *rows[1:]]) in text
+    assert (
+        "ROC curve ({:.1f}, {:.1f}, {:.1f})".format(*(at(m, 50, auroc) for m in ("COrAL", "CoMM", "InfMasking")))
+        in text
+    )
+    early = f"{at('COrAL', 10, 'synergy'):.1f} (AUROC {at('COrAL', 10, auroc):.1f}) after ten epochs"
+    assert early in text
+    assert f"has {at('CoMM', 10, 'synergy'):.1f} ({at('CoMM', 10, auroc):.1f}). With 35 %" in text
+    for epochs, words in ((15, "fifteen"), (20, "twenty")):
+        assert f"{at('COrAL', epochs, 'synergy'):.1f} ({at('COrAL', epochs, auroc):.1f}) after {words}" in text
+
+    def gained(method):
+        synergy, area = (at(method, 50, kind) - at(method, 20, kind) for kind in ("synergy", auroc))
+        return f"{synergy:.1f} ({area:.1f})"
+
+    assert f"add {gained('COrAL')} in thirty epochs, in which CoMM gains {gained('CoMM')}" in text
+    metrics = {
+        method: json.loads((record / "metrics" / f"{method}-trifeature-biased-s41.json").read_text())
+        for method in ("coral", "comm", "infmasking")
+    }
+    tasks = ("redundancy", "uniqueness1", "synergy")
+    one = {m: [f"{100 * found['tasks'][task]['mean']:.1f}" for task in tasks] for m, found in metrics.items()}
+    assert "redundancy {}, uniqueness {}, synergy {} with COrAL".format(*one["coral"]) in text
+    assert f"(CoMM {', '.join(one['comm'])}; InfMasking {', '.join(one['infmasking'])})" in text
+    parts = [f"{100 * part['synergy']['mean']:.1f}" for part in metrics["coral"]["parts"].values()]
+    assert "the shared one alone has synergy {}, the unique ones {} and {}".format(*parts) in text
