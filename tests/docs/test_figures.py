@@ -121,6 +121,9 @@ def test_trifeature_at_the_papers_length():
     for epochs, words in ((15, "fifteen"), (20, "twenty")):
         assert f"{at('COrAL', epochs, 'synergy'):.1f} ({at('COrAL', epochs, auroc):.1f}) after {words}" in text
 
+    short = [cell(f"{SMALL}/trifeature", "coral", score=kind) for kind in KINDS]
+    assert "after four epochs COrAL had {}, {} and {}".format(*short) in text
+
     def gained(method):
         synergy, area = (at(method, 50, kind) - at(method, 20, kind) for kind in ("synergy", auroc))
         return f"{synergy:.1f} ({area:.1f})"
