@@ -1,11 +1,12 @@
 #!/bin/sh
 # The tables of results/small: every method with the same encoders, views, batches and rate. From the checkout's root:
 #     sh benchmarks/small.sh wearables|avmnist|trifeature|mosi|finetune [more flags of coral bench]
-# The same command goes on where it was stopped. METHODS=coral,comm,... takes fewer methods.
+# The same command goes on where it was stopped. METHODS=coral,comm,... takes other methods; coral_plus=coral is COrAL's
+# preset plus.
 set -eu
 table=$1
 shift
-methods=${METHODS:-coral,coral_plus=coral,comm,infmasking,factorcl,clip,cross_self,cmc,simclr,slip,mae,supervised,concat_raw}
+methods=${METHODS:-coral,comm,infmasking,factorcl,clip,cross_self,cmc,simclr,slip,mae,supervised,concat_raw}
 heads= critics=
 for method in simclr slip; do
     case ,$methods, in *,$method,*) heads="$heads --preset $method=small_head" ;; esac # theirs are 4096 units wide

@@ -19,6 +19,8 @@ RECORDS = {
     ("small/trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/rivals_trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/avmnist", "avmnist"): "AV-MNIST mini",
+    ("small/plus_wearables", "wearables"): "four sensors, third record",
+    ("small/plus_avmnist", "avmnist"): "AV-MNIST mini, second record",
     ("small/mosi", "all"): "MOSI, three modalities",
     ("small/mosi", "vision_text"): "MOSI, vision and text",
     ("small/mosi", "audio_text"): "MOSI, audio and text",
