@@ -18,6 +18,7 @@ RECORDS = {
     ("long/trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/rivals_trifeature", "trifeature"): "Trifeature, 32\u00a0px",
+    ("small/plus_trifeature", "trifeature"): "Trifeature, 32\u00a0px, second record",
     ("small/avmnist", "avmnist"): "AV-MNIST mini",
     ("small/plus_wearables", "wearables"): "four sensors, third record",
     ("small/plus_avmnist", "avmnist"): "AV-MNIST mini, second record",

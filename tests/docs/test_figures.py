@@ -157,3 +157,32 @@ def test_the_page_of_coral_plus():
     ):
         both = " | ".join(parts(f"{SMALL}/{folder}", row, part) for row in ("coral", "coral_plus"))
         assert f"| {title} | {both} |" in text
+    metrics = {
+        (row, pairing): json.loads((ROOT / SMALL / f"plus_trifeature/metrics/{row}-{pairing}-s41.json").read_text())[
+            "tasks"
+        ]
+        for row in ("coral", "coral_plus", "comm")
+        for pairing in ("unbiased", "biased")
+    }
+    for row, title in (("coral", "COrAL"), ("coral_plus", "COrAL plus"), ("comm", "CoMM")):
+        biased = metrics[row, "biased"]
+        readings = {title: metrics[row, "unbiased"], f"{title}, biased training alone": biased}
+        for label, first in list(readings.items())[: 1 if row == "comm" else 2]:
+            values = [first["redundancy"], first["uniqueness1"], biased["synergy"], biased["synergy"]["also"]["auroc"]]
+            shown = " | ".join(f"{100 * value['mean']:.1f}" for value in values)
+            assert f"| {label} | {shown} |" in text
+    rows = json.loads((ROOT / SMALL / "plus_trifeature/table.json").read_text())["rows"]
+    assert [row["name"] for row in rows] == ["coral", "coral_plus", "comm"]
+    costs = {}
+    for folder, column in (
+        ("plus_trifeature", "trifeature"),
+        ("plus_avmnist", "avmnist"),
+        ("plus_wearables", "wearables"),
+    ):
+        rows = json.loads((ROOT / SMALL / folder / "table.json").read_text())["rows"]
+        seconds = {
+            row["name"]: fmean(row["cost"][column]["seconds"]) for row in rows if row["name"].startswith("coral")
+        }
+        costs[folder] = f"{seconds['coral_plus'] / seconds['coral']:.2f}"
+    assert costs["plus_avmnist"] == costs["plus_wearables"]
+    assert "takes {} times as long there, {} on AV-MNIST and on the sensors".format(*list(costs.values())[:2]) in text
