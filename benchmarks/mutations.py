@@ -220,7 +220,7 @@ MUTATIONS = (
     ),
     Mutation(
         "padding counted in the mean",
-        "coral_plugin/networks/pathways.py",
+        "coral_plugin/networks/pooled.py",
         "(tokens * valid).sum(dim=1) / valid.sum(dim=1).clamp(min=1)",
         "(tokens * valid).sum(dim=1) / tokens.shape[1]",
         ("tests/objectives/test_pooled.py",),

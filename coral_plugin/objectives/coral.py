@@ -43,11 +43,11 @@ class Coral(Objective):
     deterministic: ClassVar[Mapping[str, Any]] = {"masking": "none"}
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": _TRAINING,
-        # not the paper's: CoMM's term in the shared pathway (docs/coral_plus.md)
-        "plus": {**_TRAINING, "method.alignment_weight": 1.0},
         "released": _RELEASED,
         # the script of this data set has another weight (METHODS 6.1)
         "released_trifeature": {**_RELEASED, "method.orthogonality_weight": 1.0},
+        # not the paper's: CoMM's term in the shared pathway (docs/coral_plus.md)
+        "plus": {**_TRAINING, "method.alignment_weight": 1.0},
     }
 
     @classmethod

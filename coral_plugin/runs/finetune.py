@@ -261,9 +261,7 @@ def _tuned_settings(
     method = trained.method
     if settings.loss == "contrastive":
         if trained.objective != "coral":
-            raise InputError(
-                f"Contrastive fine-tuning is COrAL's, not {trained.objective}'s; take --loss cross_entropy."
-            )
+            raise InputError(f"Contrastive fine-tuning is COrAL's, not {trained.objective}'s: --loss cross_entropy.")
         method = dataclasses.replace(
             method,
             positives=settings.positives,

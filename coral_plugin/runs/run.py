@@ -156,9 +156,7 @@ def run(
     outside = processes.launcher()
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
     if folder is None and settings.training.keep_every:
-        raise InputError(
-            "training.keep_every keeps weights in the folder of a run, and there is none; give output=DIR."
-        )
+        raise InputError("training.keep_every keeps weights in the folder of a run; give output=DIR.")
     title = f"{settings.objective} on {settings.dataset}"
     opened = Loggers(loggers, title, {key: value for key, value in flat(settings.as_dict()).items() if key != "seeds"})
     data = data if data is not None else load_data(settings)

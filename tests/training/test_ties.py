@@ -61,13 +61,18 @@ def shared_calls(monkeypatch):
     """``(view, {modality: mask ratio})`` of every call of the shared pathway, two a step."""
     from coral_plugin.networks import SharedPathway
 
-    seen, forward = [], SharedPathway.forward
+    batches, seen, tokenise, fuse = [], [], SharedPathway.tokenise, SharedPathway.fuse
 
-    def spy(self, batch, mask_ratios=None, generator=None):
-        seen.append((batch, mask_ratios))
-        return forward(self, batch, mask_ratios, generator)
+    def tokenised(self, batch):
+        batches.append(batch)
+        return tokenise(self, batch)
 
-    monkeypatch.setattr(SharedPathway, "forward", spy)
+    def fused(self, tokens, padding, mask_ratios=None, generator=None):
+        seen.append((batches[-1], mask_ratios))
+        return fuse(self, tokens, padding, mask_ratios, generator)
+
+    monkeypatch.setattr(SharedPathway, "tokenise", tokenised)
+    monkeypatch.setattr(SharedPathway, "fuse", fused)
     return seen
 
 

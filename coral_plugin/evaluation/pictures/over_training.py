@@ -45,7 +45,7 @@ def score_curves(
             ``metrics.json`` (``metric``, ``values``, perhaps ``chance``).
         title: Title of the picture; the number of seeds is added.
         raw: ``{panel: score of the raw features}``.
-        marks: What happens at some epochs, as a step of a schedule, and these epochs; each gets a vertical line.
+        marks: Name of what happens at some epochs, as a step of a schedule, and the epochs; each gets a vertical line.
 
     Raises:
         InputError: there is no point.
