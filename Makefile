@@ -9,7 +9,7 @@ STAMP  := $(VENV)/.installed
 
 demo: $(STAMP)
 	$(BIN)/coral demo --output runs/demo
-	@echo 'Trained twelve times as long, beside CoMM and InfMasking: results/long/trifeature/curves.png'
+	@echo 'Trained 12.5 times as long, beside CoMM and InfMasking: results/long/trifeature/curves.png'
 
 test: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2

@@ -186,3 +186,21 @@ def test_the_page_of_coral_plus():
         costs[folder] = f"{seconds['coral_plus'] / seconds['coral']:.2f}"
     assert costs["plus_avmnist"] == costs["plus_wearables"]
     assert "takes {} times as long there, {} on AV-MNIST and on the sensors".format(*list(costs.values())[:2]) in text
+
+
+def test_the_rows_of_coral_plus_in_the_records_readme():
+    text = (ROOT / "results/README.md").read_text()
+    titles = {"coral": "COrAL", "coral_plus": "plus", "comm": "CoMM", "cross_self": "Cross+Self"}
+    for folder in ("plus_avmnist", "plus_wearables"):
+        (line,) = (line for line in text.splitlines() if line.startswith(f"| `small/{folder}/` |"))
+        for row, title in titles.items():
+            assert f"{title} {cell(f'{SMALL}/{folder}', row)}" in line
+        assert f"raw features {cell(f'{SMALL}/{folder}', 'concat_raw')}" in line
+        assert f"with labels {cell(f'{SMALL}/{folder}', 'supervised').split()[0]}" in line
+    (line,) = (line for line in text.splitlines() if line.startswith("| `small/plus_trifeature/` |"))
+    for row in ("coral", "coral_plus", "comm"):
+        kinds = ", ".join(cell(f"{SMALL}/plus_trifeature", row, score=kind) for kind in KINDS)
+        assert f"{titles[row]} {kinds}" in line
+    runs = (ROOT / "results/long/trifeature/metrics").glob("*.json")
+    hours = sum(json.loads(path.read_text())["train"]["seconds"] for path in runs) / 3600
+    assert f"the six trainings took {hours:.1f} hours together" in text
