@@ -39,7 +39,7 @@ HELD_IMAGES = 100  # of each digit
 DEV_FOLDS = (0, 1)
 MODALITIES = ("vision", "audio", "text")
 
-_AUGMENTATIONS = avmnist.RECIPE["augmentations"]
+_AUGMENTATIONS = avmnist.Avmnist.recipe["augmentations"]
 _LAST = {"augmentations": "noise", "network__encoders": dict.fromkeys(MODALITIES, "gru(last=True)")}
 _RATE = {"training__learning_rate": 1e-3, "training__schedule": "cosine"}
 _HARD = {"method__mask_stages": (0.5, 0.75, 0.75, 0.9)}
@@ -84,8 +84,15 @@ GRIDS: dict[str, Any] = {
 }
 
 
-def without_speaker(held: str, seed: int = 0) -> MultimodalData:
+def without_speaker(held: str) -> MultimodalData:
     """AV-MNIST of which one training speaker is test, with images that are no longer in train."""
+    with tempfile.TemporaryDirectory(prefix="choices-") as folder:
+        write_without_speaker(path := Path(folder) / "avmnist_mini.npz", held)
+        return avmnist.Avmnist.load(str(path), avmnist.AvmnistSettings(speakers="separate", energy=0.25))
+
+
+def write_without_speaker(path: Path, held: str, seed: int = 0) -> None:
+    """Write the file of :func:`without_speaker`."""
     with np.load(SHARED / "avmnist_mini" / "avmnist_mini.npz") as file:
         bank = {key: file[key] for key in file.files}
     draw = np.random.default_rng(seed)
@@ -106,14 +113,12 @@ def without_speaker(held: str, seed: int = 0) -> MultimodalData:
             chosen = draw.permutation(recordings[part][digit[recordings[part]] == label])
             index[wanted == label] = np.resize(chosen, (wanted == label).sum())
         arrays[f"{part}_labels"], arrays[f"{part}_audio_index_spk"] = wanted, index
-    with tempfile.TemporaryDirectory(prefix="choices-") as folder:
-        np.savez(path := Path(folder) / "avmnist_mini.npz", **arrays)
-        return avmnist.Avmnist.load(str(path), avmnist.AvmnistSettings(speakers="separate", energy=0.25))
+    np.savez(path, **arrays)
 
 
 def first_folds() -> MultimodalData:
     """MOSI of which the first folds of the test part are the whole of it."""
-    data = affect.read(str(SHARED / "mosi" / "mosi_sequence.pkl"), affect.AffectSettings(), "mosi")
+    data = affect.Mosi.load(str(SHARED / "mosi" / "mosi_sequence.pkl"), affect.AffectSettings())
     with np.load(SHARED / "mosi" / "mosi_utterance.npz") as file:
         rows = np.flatnonzero(np.isin(file["meta/test_clean_fold"], DEV_FOLDS))
     return dataclasses.replace(data, test=data.test.subset(torch.from_numpy(rows)))

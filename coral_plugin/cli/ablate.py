@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from coral_plugin.cli.flags import CommandParser, add_seeds
+from coral_plugin.cli.grid import record_folder
 from coral_plugin.errors import InputError, counted
 
 
@@ -40,9 +41,9 @@ def main(argv: list[str]) -> int:
     from coral_plugin.runs.environment import environment
 
     folder = Path(arguments.output)
-    for target in [folder, *([Path(arguments.record)] if arguments.record else [])]:
-        if target.exists() and not target.is_dir():
-            raise InputError(f"{target} is a file; choose another folder.")
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"{folder} is a file; choose another --output.")
+    record_in = record_folder(arguments.record, folder)
     scale = PAPER if arguments.paper_scale else SMALL
     runs = run_ablation(scale, variants=chosen, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
     title = f"Trifeature, {scale.image_size} px, {counted(len(arguments.seeds), 'seed')}"
@@ -62,7 +63,7 @@ def main(argv: list[str]) -> int:
             for name, both in runs.items()
         },
     }
-    for target in [folder, *([Path(arguments.record)] if arguments.record else [])]:
+    for target in filter(None, (folder, record_in)):
         write_json(target / ABLATION, record)
         write_text(target / "ablation.md", "\n".join(table.markdown() for table in tables))
         draw_ablation(target / "ablation", {name: both.summary for name, both in runs.items()})

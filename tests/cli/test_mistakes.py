@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
+BENCH = ("bench", "--objectives", "concat_raw", "--datasets", "digits")
 DIGITS = ("train", "--dataset", "digits", "--epochs", "1")
 
 # {what somebody does: (words of the command, what the answer holds)}
@@ -53,6 +54,17 @@ MISTAKES = {
     "a typo in a method, and no data": (("bench", "--objectives", "corall"), "Did you mean 'coral'?"),
     "a table in a bench": (
         ("bench", "--objectives", "coral", "--data", "{folder}/table.csv"), "numpy.savez('mine.npz'",
+    ),
+    "a record in the folder of the runs": (
+        (*BENCH, "--output", "{folder}/out", "--record", "{folder}/out/r"),
+        "has the tables already; leave it out",
+    ),
+    "a file as a record": (
+        (*BENCH, "--output", "{folder}/out", "--record", "{folder}/tiny.npz"),
+        "tiny.npz is a file; name a folder",
+    ),
+    "an ablation's record without rights": (
+        ("ablate", "--output", "{folder}/out", "--record", "/proc/none/record"), "cannot be written",
     ),
     "a flag of another command": (("bench", "--objective", "coral"), "Did you mean '--objectives'?"),
 }  # fmt: skip
