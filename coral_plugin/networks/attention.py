@@ -7,7 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.errors import InputError
+from coral_plugin.machine import batch_share
 from coral_plugin.networks.dropout import dropout
+from coral_plugin.networks.long_attention import LongAttention
+from coral_plugin.networks.precision import plain_on_cpu
 from coral_plugin.networks.recompute import in_pieces
 from coral_plugin.networks.rows import exporting
 
@@ -19,12 +22,21 @@ MOST_WEIGHTS = 2**22
 PIECE_WEIGHTS = 2**24
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tensor | None, p: float = 0.0) -> Tensor:
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    heads: int,
+    padding: Tensor | None,
+    p: float = 0.0,
+    *,
+    cached: bool = True,
+) -> Tensor:
     """Scaled dot-product attention of several heads.
 
     Memory does not grow with Q times T: torch's fused kernels hold no weights, and where they do not apply (dropout on
     the weights; on a GPU, heads whose width is no multiple of 8) many weights are computed for a few queries at a time
-    and once more in the backward pass (:func:`in_pieces`).
+    and once more in the backward pass, on a CPU in its cache (:class:`LongAttention`).
 
     Args:
         query: ``(B, Q, D)``.
@@ -33,6 +45,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tenso
         heads: Number of heads, a divisor of D.
         padding: ``(B, T)``, True for keys that nobody may attend to; each sample needs one key that is not.
         p: Probability of dropping an attention weight.
+        cached: Whether a CPU may keep the weights of long series in its cache; otherwise they go through torch's
+            operations in larger pieces (same result, other random numbers).
 
     Returns:
         ``(B, Q, D)``.
@@ -48,6 +62,10 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, padding: Tenso
     if p == 0 and (fused or q.shape[2] <= most):
         mask = None if padding is None else ~padding[:, None, None, :]  # True: may be attended to
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    elif p > 0 and cached and not exporting() and q.shape[2] > batch_share() * most and plain_on_cpu(q):
+        hidden = None if padding is None else padding.repeat_interleave(heads, dim=0)
+        parts = (x.flatten(0, 1).contiguous() for x in (q, k, v))
+        out = LongAttention.apply(*parts, hidden, p).unflatten(0, (-1, heads))
     else:
         if q.shape[2] > most:  # as matrices once, not again for each piece
             q, k, v = q.contiguous(), k.contiguous(), v.contiguous()

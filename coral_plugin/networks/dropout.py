@@ -96,15 +96,21 @@ def relu_dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
     return result
 
 
-def kept(shape: torch.Size, p: float) -> Tensor:
-    """What dropout with probability ``p`` keeps of a tensor of this shape on the CPU: 1 or 0, uint8."""
+def kept(shape: torch.Size, p: float, generator: torch.Generator | None = None) -> Tensor:
+    """What dropout with probability ``p`` keeps of a tensor of this shape on the CPU: 1 or 0, uint8.
+
+    Args:
+        shape: Any shape.
+        p: Probability of dropping, in [0, 1).
+        generator: Source of random numbers; torch's own by default, or what another thread has drawn (:class:`Drawn`).
+    """
     drawn: Drawn | None = getattr(_thread, "drawn", None)
-    if drawn is not None:
+    if drawn is not None and generator is None:
         return drawn.next(shape)
     count = shape.numel()
     rows = -(-count // _ROW)
-    words = torch.empty(rows * _ROW // 8, dtype=torch.int64).random_(-(2**63), None)
-    levels = torch.rand(rows, 1).add_(p * _LEVELS)
+    words = torch.empty(rows * _ROW // 8, dtype=torch.int64).random_(-(2**63), None, generator=generator)
+    levels = torch.rand(rows, 1, generator=generator).add_(p * _LEVELS)
     dropped = levels.clamp(max=_LEVELS - 1).to(torch.uint8)
     # NumPy compares bytes ten times as fast
     mask = np.greater_equal(words.view(torch.uint8).view(rows, _ROW).numpy(), dropped.numpy())

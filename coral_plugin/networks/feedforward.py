@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.networks.dropout import kept, relu_dropout
-from coral_plugin.networks.precision import autocasting
+from coral_plugin.networks.precision import plain_on_cpu
 from coral_plugin.networks.recompute import in_pieces
 
 # hidden values that are held at once on a CPU: 2 MiB in float32, which a core's cache holds
@@ -40,7 +40,7 @@ def feed_forward(steps: Tensor, first: nn.Linear, second: nn.Linear, p: float = 
     Returns:
         ``(P, D)``.
     """
-    if fused and _fits(steps):
+    if fused and plain_on_cpu(steps):
         result: Tensor = _FeedForward.apply(steps, first.weight, first.bias, second.weight, second.bias, p)
         return result
 
@@ -54,16 +54,6 @@ def pieces_of(steps: int, first: nn.Linear) -> list[torch.Size]:
     """Shapes of the hidden layers that are computed one after the other for so many steps."""
     size = _rows(first.weight)
     return [torch.Size((min(size, steps - start), first.out_features)) for start in range(0, steps, size)]
-
-
-def _fits(steps: Tensor) -> bool:
-    return (
-        steps.device.type == "cpu"
-        and steps.dtype in (torch.float32, torch.float64)
-        and not autocasting(steps.device)
-        and not torch.compiler.is_compiling()
-        and type(steps) is Tensor
-    )
 
 
 class _FeedForward(torch.autograd.Function):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from coral_plugin.errors import InputError
-from coral_plugin.networks import attention
+from coral_plugin.networks import attention, long_attention
 from coral_plugin.networks.attention import FusionBlock, QuickGELU, attend
 from coral_plugin.networks.dropout import dropout
 
@@ -156,51 +156,70 @@ def test_heads_that_do_not_divide_the_width():
         FusionBlock(10, 4, depth=1)
 
 
+def limit(monkeypatch, weights):
+    """Hold no more attention weights than these at once."""
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", weights)
+    monkeypatch.setattr(attention, "PIECE_WEIGHTS", weights)
+    monkeypatch.setattr(long_attention, "CACHED_WEIGHTS", weights)
+
+
 def long_case(steps=48, batch=3, dtype=torch.float64):
     x = torch.randn(3, batch, steps, WIDTH, dtype=dtype)
     lengths = torch.tensor([[steps], [steps // 2], [1]])[:batch]
     return [part.requires_grad_() for part in x], torch.arange(steps) >= lengths
 
 
+@pytest.mark.parametrize("cached", [True, False])
 @pytest.mark.parametrize("padded", [True, False])
-@pytest.mark.parametrize("most", [1, 500, 2000, 10**9])
-def test_a_few_queries_at_a_time_are_all_of_them(monkeypatch, most, padded):
+@pytest.mark.parametrize("most", [1, 500, 2000, 3000, 20_000, 10**9])
+def test_a_few_queries_at_a_time_are_all_of_them(monkeypatch, most, padded, cached):
     """A dropout that drops nothing; values and gradients against torch's fused kernel."""
     parts, padding = long_case()
     mask = padding if padded else None
     expected = attend(*parts, HEADS, mask)
-    monkeypatch.setattr(attention, "MOST_WEIGHTS", most)
-    monkeypatch.setattr(attention, "PIECE_WEIGHTS", most)
-    out = attend(*parts, HEADS, mask, p=1e-12)
+    limit(monkeypatch, most)
+    out = attend(*parts, HEADS, mask, p=1e-12, cached=cached)
     weight = torch.randn_like(out)
     assert torch.allclose(out, expected, atol=1e-9)
     for one, two in zip(*(torch.autograd.grad((o * weight).sum(), parts) for o in (out, expected)), strict=True):
         assert torch.allclose(one, two, atol=1e-9)
 
 
-def test_a_few_queries_at_a_time_with_dropout(monkeypatch):
+def test_long_series_stay_in_the_cache_unless_that_is_turned_off(monkeypatch):
+    """The switch, half precision and attention that drops nothing take torch's operations."""
+    limit(monkeypatch, 500)
+    (q, k, v), padding = long_case(dtype=torch.float32)
+    monkeypatch.setattr(attention.LongAttention, "apply", None)
+    attend(q, k, v, HEADS, padding, p=0.1, cached=False)
+    attend(q, k, v, HEADS, padding, p=0.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        attend(q, k, v, HEADS, padding, p=0.1)
+    with pytest.raises(TypeError, match="not callable"):
+        attend(q, k, v, HEADS, padding, p=0.1)
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_few_queries_at_a_time_with_dropout(monkeypatch, cached):
     """Mean and deviation are those of all at once; the backward pass drops what the forward pass dropped."""
     torch.manual_seed(8)
     q, k, v = torch.randn(3, 1, 6, WIDTH, dtype=torch.float64)
     many = 20_000
     inputs = [x.expand(many, -1, -1) for x in (q, k, v)]
     whole = attend(*inputs, HEADS, None, p=0.25)
-    monkeypatch.setattr(attention, "MOST_WEIGHTS", 2 * many * HEADS * 6)
-    monkeypatch.setattr(attention, "PIECE_WEIGHTS", 2 * many * HEADS * 6)
-    pieces = attend(*inputs, HEADS, None, p=0.25)
+    limit(monkeypatch, 2 * many * HEADS * 6)
+    pieces = attend(*inputs, HEADS, None, p=0.25, cached=cached)
     error = (whole.std(dim=0) ** 2 + pieces.std(dim=0) ** 2).sqrt() / many**0.5
     assert ((whole.mean(dim=0) - pieces.mean(dim=0)).abs() <= 5 * error).all()
     assert torch.allclose(whole.std(dim=0), pieces.std(dim=0), rtol=0.05)
     # no two pieces drop the same
-    same = attend(q[:, :1].expand(many, 6, -1), *inputs[1:], HEADS, None, p=0.25)
+    same = attend(q[:, :1].expand(many, 6, -1), *inputs[1:], HEADS, None, p=0.25, cached=cached)
     assert (same[:, 0] - same[:, 2]).abs().max() > 0
 
     def seeded(*parts):
         torch.manual_seed(9)
-        return attend(*parts, HEADS, None, p=0.4)
+        return attend(*parts, HEADS, None, p=0.4, cached=cached)
 
-    monkeypatch.setattr(attention, "MOST_WEIGHTS", 1)
-    monkeypatch.setattr(attention, "PIECE_WEIGHTS", 1)
+    limit(monkeypatch, 1)
     assert torch.autograd.gradcheck(seeded, [x.clone().requires_grad_() for x in (q, k, v)], fast_mode=True)
 
 
@@ -219,8 +238,7 @@ def test_short_series_are_computed_at_once_as_ever(monkeypatch):
 @pytest.mark.parametrize("padded", [True, False])
 @pytest.mark.parametrize("p", [0.0, 0.1])
 def test_memory_does_not_grow_with_the_square_of_the_steps(monkeypatch, p, padded):
-    monkeypatch.setattr(attention, "MOST_WEIGHTS", 2**13)
-    monkeypatch.setattr(attention, "PIECE_WEIGHTS", 2**13)
+    limit(monkeypatch, 2**13)
     found = {}
     for steps in (256, 512, 1024):
         parts, padding = long_case(steps, dtype=torch.float32)

@@ -45,7 +45,8 @@ def test_what_eight_bits_cannot_say_is_made_up_by_rounding_at_random(p):
     torch.manual_seed(6)
     row = torch.arange(128, dtype=torch.uint8)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(torch.Tensor, "random_", lambda self, *_: self.copy_(row.repeat(10_000).view(torch.int64)))
+        words = row.repeat(10_000).view(torch.int64)
+        patch.setattr(torch.Tensor, "random_", lambda self, *_, **_options: self.copy_(words))
         counts = 128 - kept(torch.Size([10_000, 128]), p).sum(dim=1)
     whole = int(p * 256)
     assert set(counts.tolist()) <= {whole, whole + 1}

@@ -137,7 +137,8 @@ class _Layer(nn.Module):
 
     def _attend(self, projected: Tensor, padding: Tensor | None) -> Tensor:
         query, key, value = projected.chunk(3, dim=-1)
-        return attend(query, key, value, self.heads, padding, self.dropout if self.training else 0.0)
+        p = self.dropout if self.training else 0.0
+        return attend(query, key, value, self.heads, padding, p, cached=self.fused)
 
     def _drop(self, x: Tensor) -> Tensor:
         return dropout(x, self.dropout, training=self.training)

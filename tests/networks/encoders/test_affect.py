@@ -8,7 +8,7 @@ from torch import nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError
-from coral_plugin.networks import attention, feedforward
+from coral_plugin.networks import attention, feedforward, long_attention
 from coral_plugin.networks.encoders.affect import AffectTransformer
 from coral_plugin.networks.tokenizers import step_position
 
@@ -198,6 +198,7 @@ def test_long_series_in_pieces_equal_the_whole(monkeypatch):
         monkeypatch.setattr(feedforward, "_CACHED", most)
         monkeypatch.setattr(attention, "MOST_WEIGHTS", most)
         monkeypatch.setattr(attention, "PIECE_WEIGHTS", most)
+        monkeypatch.setattr(long_attention, "CACHED_WEIGHTS", most)
         ours.zero_grad()
         out = ours(x, padding)
         out.square().sum().backward()
@@ -209,6 +210,7 @@ def test_gradient_in_pieces_with_dropout_against_finite_differences(monkeypatch)
     monkeypatch.setattr(feedforward, "_CACHED", 10)
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 10)
     monkeypatch.setattr(attention, "PIECE_WEIGHTS", 10)
+    monkeypatch.setattr(long_attention, "CACHED_WEIGHTS", 10)
     test_gradient_with_dropout_against_finite_differences()
 
 
@@ -218,6 +220,7 @@ def test_memory_of_a_training_step_does_not_grow_with_the_square_of_the_steps(mo
     monkeypatch.setattr(feedforward, "_CACHED", 2**13)
     monkeypatch.setattr(attention, "MOST_WEIGHTS", 2**13)
     monkeypatch.setattr(attention, "PIECE_WEIGHTS", 2**13)
+    monkeypatch.setattr(long_attention, "CACHED_WEIGHTS", 2**13)
     found = {}
     for steps in (256, 512, 1024):
         modality = Modality(name="long", kind="sequence", shape=(steps, 3))
