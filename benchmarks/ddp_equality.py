@@ -17,6 +17,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -49,8 +50,8 @@ SETTINGS = TrainingSettings(batch_size=BATCH, epochs=2, device="cpu", precision=
 
 
 def objectives() -> list[str]:
-    """Every registered objective that trains."""
-    return [name for name in sorted(OBJECTIVES.names()) if OBJECTIVES.get(name).trains]
+    """Every registered objective that trains, and COrAL with the term that its first preset leaves out."""
+    return [*(name for name in sorted(OBJECTIVES.names()) if OBJECTIVES.get(name).trains), "coral:plus"]
 
 
 def split() -> Split:
@@ -67,8 +68,11 @@ def split() -> Split:
 def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
     """The objects of a training, with views that change nothing and without dropout."""
     torch.manual_seed(0)
-    kind = OBJECTIVES.get(name)
-    objective = kind(MODALITIES, NETWORK, kind.Settings(**kind.deterministic))
+    method, _, preset = name.partition(":")
+    kind = OBJECTIVES.get(method)
+    of_preset = {key.removeprefix("method."): value for key, value in kind.presets.get(preset, {}).items()}
+    of_method = {field.name: of_preset[field.name] for field in fields(kind.Settings) if field.name in of_preset}
+    objective = kind(MODALITIES, NETWORK, kind.Settings(**of_method | kind.deterministic))
     objective.prepare((TASK,))
     without_dropout(objective)
     if world > 1:
@@ -132,7 +136,7 @@ def measure(names: Sequence[str], world: int) -> dict[str, dict[str, float]]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--objectives", nargs="*", default=None)
+    parser.add_argument("--objectives", nargs="*", default=None, help="names, or NAME:PRESET")
     parser.add_argument("--worlds", nargs="*", type=int, default=[2, 3])
     parser.add_argument("--tolerance", type=float, default=1e-6, help="terms are logged in float32")
     parser.add_argument("--output", type=Path, help="JSON record")

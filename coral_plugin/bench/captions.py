@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
-from coral_plugin.bench.grid import preset_of
+from coral_plugin.bench.grid import WRITING, preset_of
 from coral_plugin.bench.ranking import all_below, raw_line
 from coral_plugin.errors import counted
 from coral_plugin.evaluation.metrics import metric_named
@@ -166,7 +166,9 @@ def _overrides(comparison: Comparison, rows: Sequence[ComparedRow], column: str)
     known = all(row.trainings.get(column) for row in rows)
     chosen = {
         row.method.name: {
-            key: value for key, value in _chosen(row, comparison, column).items() if not (known and key in _PHRASES)
+            key: value
+            for key, value in _chosen(row, comparison, column).items()
+            if key not in WRITING and not (known and key in _PHRASES)
         }
         for row in rows
     }

@@ -14,8 +14,9 @@ from coral_plugin.evaluation.pictures.names import data_title, row_title
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.settings import RunSettings, make_settings
 
-# settings that change where and how often something is written, not what comes out
-_NOT_IN_IDENTITY = {"data", "training.device", "training.checkpoint_seconds", "training.keep_every"}
+# settings that change how often something is written, not what comes out
+WRITING = {"training.checkpoint_seconds", "training.keep_every"}
+_NOT_IN_IDENTITY = {"data", "training.device", *WRITING}
 
 
 @dataclass(frozen=True, kw_only=True)

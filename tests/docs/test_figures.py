@@ -204,3 +204,17 @@ def test_the_rows_of_coral_plus_in_the_records_readme():
     runs = (ROOT / "results/long/trifeature/metrics").glob("*.json")
     hours = sum(json.loads(path.read_text())["train"]["seconds"] for path in runs) / 3600
     assert f"the six trainings took {hours:.1f} hours together" in text
+
+
+def test_numbers_made_again():
+    (line,) = (
+        line for line in (ROOT / "results/README.md").read_text().splitlines() if line.startswith("| `again/` |")
+    )
+    rows = json.loads((ROOT / "results/again/again.json").read_text())["rows"]
+    same = [row["place"] for row in rows if row["again"] == row["recorded"]]
+    others = {
+        f"{100 * abs(row['again'] - row['recorded']):.2f}": row["place"][0] for row in rows if row["place"] not in same
+    }
+    assert len(same) == 4, "four, of records of 2026-11-30, are the same to the last digit"
+    assert set(others.values()) == {"results/small/trifeature"}
+    assert f"differ by {' and '.join(others)} points" in line

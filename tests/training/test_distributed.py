@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from coral_plugin import CoralEncoder, fit
 from coral_plugin.errors import InputError, MachineError
 from coral_plugin.runs.folder import build_objective
 from coral_plugin.runs.settings import make_settings
 from coral_plugin.training import processes
-from coral_plugin.training.checkpoint import Checkpoints
+from coral_plugin.training.checkpoint import Checkpoints, kept_weights
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.training.signals import Interrupted
 
@@ -29,15 +31,17 @@ ALONE = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "TORC
 @pytest.mark.slow
 def test_loss_gradient_and_statistics_are_those_of_one_process(tmp_path):
     record = tmp_path / "record.json"
-    command = [sys.executable, ROOT / "benchmarks" / "ddp_equality.py", "--objectives", "coral", "--output", record]
+    script, names = ROOT / "benchmarks" / "ddp_equality.py", ("coral", "coral:plus")
+    command = [sys.executable, script, "--objectives", *names, "--output", record]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, env=ALONE, check=False)
     assert done.returncode == 0, done.stderr
     worlds = json.loads(record.read_text())["worlds"]
     assert set(worlds) == {"2", "3"}
     for world in worlds.values():
-        assert world["coral"]["loss"] < 1e-6
-        assert world["coral"]["gradient"] < 1e-10
-        assert world["coral"]["buffers"] < 1e-12
+        for name in names:
+            assert world[name]["loss"] < 1e-6
+            assert world[name]["gradient"] < 1e-10
+            assert world[name]["buffers"] < 1e-12
 
 
 @pytest.fixture
@@ -46,7 +50,9 @@ def pair(run, build):
     small = {"width": 8, "heads": 2, "head_hidden": 8, "head_output": 8}
     small["encoders"] = {"b": "affect_transformer(layers=1, feedforward=16)"}
     settings = make_settings("coral", "arrays", **{f"network__{key}": value for key, value in small.items()})
-    return partial(run, build=partial(build_objective, settings, build().modalities), devices=2, epochs=40)
+    return partial(
+        run, build=partial(build_objective, settings, build().modalities), devices=2, epochs=40, keep_every=20
+    )
 
 
 @pytest.fixture
@@ -109,6 +115,10 @@ def test_a_process_that_dies_ends_the_others_and_the_rest_can_be_done(pair, same
     with pytest.raises(InputError, match="processes: saved 2, now 1"):
         pair(folder, resume=True, devices=1)
     same(whole, pair(folder, resume=True))
+    for epochs in (0, 20):  # what the first process keeps on the way
+        kept, again = (load_file(path / kept_weights(epochs)) for path in (tmp_path / "whole", folder))
+        assert kept.keys() == again.keys()
+        assert all(torch.equal(value, again[name]) for name, value in kept.items())
 
 
 @pytest.mark.slow
