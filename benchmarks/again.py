@@ -4,14 +4,15 @@
     python benchmarks/again.py --record results/small/plus_wearables --row coral_plus --seed 45
 
 ``--draw`` draws numbers at random, from all records or from those that the other flags leave; its text is the seed, so
-that anyone draws the same ones from the same records. A number is the score of one training: a row, a data set, a
-score and a seed. Records that do not hold the settings of their trainings (those of before 2026-10) are left out. The
-same call with ``--output`` goes on where it was stopped. Data: ``../shared/data`` (or ``CORAL_TEST_DATA``).
+that anyone draws the same ones from the same records. A number is the balanced accuracy of one training: a row, a data
+set, a score and a seed. Left out are fine-tuned rows, and records that do not hold the settings of their trainings.
+The same call with ``--output`` goes on where it was stopped. Data: ``../shared/data`` (or ``CORAL_TEST_DATA``).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import statistics
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ from typing import Any
 
 from choices import ROOT, SHARED
 
+from coral_plugin.cli.flags import positive
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table
 from coral_plugin.io.files import read_json, write_json, write_text
 from coral_plugin.reproduce.trifeature import PAIRINGS, TASK_OF
@@ -28,6 +30,7 @@ from coral_plugin.runs.environment import environment
 from coral_plugin.runs.run import run
 from coral_plugin.runs.settings import from_dict
 
+METRIC = "balanced_accuracy"
 COLUMNS = ("record", "method", "score", "seed", "recorded", "again", "difference", "standard deviation of its seeds")
 
 
@@ -65,7 +68,9 @@ def numbers(results: Path) -> Iterator[Number]:
     """Every number of the records under ``results`` that hold the settings of their trainings."""
     for file in sorted(results.rglob("table.json")):
         for row in read_json(file)["rows"]:
-            for score in row["scores"] if row.get("trainings") else []:
+            for score in row["scores"] if row.get("trainings") and not row["finetune"] else []:
+                if score["metric"] != METRIC:
+                    continue
                 settings = row["trainings"][score["column"]][_condition(score)]["settings"]
                 std = statistics.stdev(score["values"].values()) if len(score["values"]) > 1 else None
                 record = file.parent.relative_to(results.parent).as_posix()
@@ -81,9 +86,9 @@ def _condition(score: dict[str, Any]) -> str:
 def made_again(number: Number) -> float:
     """The score of the same training today."""
     settings = replace(from_dict(number.settings), seeds=(number.seed,))
-    if settings.data is not None and not Path(settings.data).exists():
-        *_, below = settings.data.partition("shared/data/")
-        settings = replace(settings, data=str(SHARED / below))
+    if settings.data is not None:
+        _, shared, below = settings.data.partition("shared/data/")
+        settings = replace(settings, data=str(SHARED / below) if shared else settings.data)
     tasks = run(settings, raw_baseline=False).metrics["tasks"]
     return tasks[TASK_OF.get(number.score, number.score)]["values"][0]
 
@@ -113,21 +118,21 @@ def table(rows: list[dict[str, Any]]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draw", help="text that the draw begins from; without it all that the other flags leave")
-    parser.add_argument("--number", type=int, default=1, help="how many are drawn")
+    parser.add_argument("--number", type=positive, default=1, help="how many are drawn")
     parser.add_argument("--record", help="folder of a record")
     parser.add_argument("--row", help="name of a row")
     parser.add_argument("--score", help="name of a score")
     parser.add_argument("--seed", type=int, help="seed of the training")
     parser.add_argument("--output", type=Path, help="folder for the table and its numbers")
     arguments = parser.parse_args()
-    record = arguments.record and Path(arguments.record).resolve().relative_to(ROOT).as_posix()
+    record = arguments.record and Path(os.path.relpath(arguments.record, ROOT)).as_posix()
     wanted = {"record": record, "row": arguments.row, "score": arguments.score, "seed": arguments.seed}
     left = [
         number
         for number in numbers(ROOT / "results")
         if all(value is None or getattr(number, name) == value for name, value in wanted.items())
     ]
-    if not left or (arguments.draw is None and not any(wanted.values())):
+    if not left or (arguments.draw is None and set(wanted.values()) == {None}):
         parser.error("no such number" if not left else "name a number, or --draw one")
     if arguments.draw is not None:
         left = random.Random(arguments.draw).sample(left, min(arguments.number, len(left)))  # noqa: S311 - no secret

@@ -91,11 +91,11 @@ def without_speaker(held: str) -> MultimodalData:
         return avmnist.Avmnist.load(str(path), avmnist.AvmnistSettings(speakers="separate", energy=0.25))
 
 
-def write_without_speaker(path: Path, held: str, seed: int = 0) -> None:
+def write_without_speaker(path: Path, held: str) -> None:
     """Write the file of :func:`without_speaker`."""
     with np.load(SHARED / "avmnist_mini" / "avmnist_mini.npz") as file:
         bank = {key: file[key] for key in file.files}
-    draw = np.random.default_rng(seed)
+    draw = np.random.default_rng(0)
     digit, speaker = bank["bank_label"], bank["bank_speaker"]
     order = draw.permutation(len(bank["train_labels"]))
     labels = bank["train_labels"][order]

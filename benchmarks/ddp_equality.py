@@ -17,7 +17,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -28,6 +28,7 @@ from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.environment import environment
+from coral_plugin.runs.settings import make_settings
 from coral_plugin.testing.processes import StepOutcome
 from coral_plugin.testing.subject import without_dropout
 from coral_plugin.training import processes
@@ -70,9 +71,8 @@ def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
     torch.manual_seed(0)
     method, _, preset = name.partition(":")
     kind = OBJECTIVES.get(method)
-    of_preset = {key.removeprefix("method."): value for key, value in kind.presets.get(preset, {}).items()}
-    of_method = {field.name: of_preset[field.name] for field in fields(kind.Settings) if field.name in of_preset}
-    objective = kind(MODALITIES, NETWORK, kind.Settings(**of_method | kind.deterministic))
+    settings = replace(make_settings(method, "arrays", preset=preset).method, **kind.deterministic)
+    objective = kind(MODALITIES, NETWORK, settings)
     objective.prepare((TASK,))
     without_dropout(objective)
     if world > 1:

@@ -72,7 +72,13 @@ def test_the_draw_is_that_of_its_text(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    ("words", "message"), [((), "name a number, or --draw one"), (("--row", "none"), "no such number")]
+    ("words", "message"),
+    [
+        ((), "name a number, or --draw one"),
+        (("--row", "none"), "no such number"),
+        (("--record", "/elsewhere"), "no such number"),
+        (("--draw", "one", "--number", "-1"), "no whole number from 1"),
+    ],
 )
 def test_what_cannot_be_made_again(monkeypatch, capsys, words, message):
     with pytest.raises(SystemExit):
@@ -84,3 +90,11 @@ def test_scores_of_trifeature_are_those_of_its_own_training():
     assert again._condition({"score": "synergy"}) == "biased"
     assert again._condition({"score": "uniqueness"}) == "unbiased"
     assert again._condition({"score": "label"}) == ""
+
+
+def test_what_is_no_training_of_its_own_is_left_out(root, tmp_path):
+    table = read_json(root / "results" / "digits" / "table.json")
+    old, tuned = table["rows"]
+    old["trainings"], tuned["finetune"] = {}, {"loss": "cross_entropy"}
+    write_json(tmp_path / "results" / "old" / "table.json", table)
+    assert list(again.numbers(tmp_path / "results")) == []

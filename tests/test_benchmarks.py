@@ -1,4 +1,4 @@
-"""Every script of benchmarks/ can be loaded: the names that it takes from the package are names of today."""
+"""Every script of benchmarks/ can be loaded: what it imports and reads at its top is there today."""
 
 import importlib
 import sys

@@ -1,5 +1,6 @@
 """benchmarks/lengths.py and benchmarks/choices.py: what they score is no sample of a test split; what they choose."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import choices
 import lengths
 
+from coral_plugin.cli.flags import CommandParser
+from coral_plugin.cli.grid import add_grid_flags
+from coral_plugin.cli.settings import settings_by_name
 from coral_plugin.runs.settings import make_settings
 
 
@@ -22,6 +26,41 @@ def test_the_best_mean_is_chosen_and_the_shorter_of_equals():
     table = lengths.table("wearables", scores, {"coral": 10, "clip": 5})
     assert [column for column in table.columns if column.endswith("epochs")] == ["5 epochs", "10 epochs", "20 epochs"]
     assert [(row[0], row[-1]) for row in table.rows] == [("coral", "10"), ("clip", "5")]
+
+
+def test_every_length_is_run_and_the_chosen_ones_are_flags_of_coral_bench(tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def run_small(command, *, cwd, env):
+        assert (cwd, Path(env["CORAL_TEST_DATA"]).name) == (tmp_path, "data")
+        epochs, folder = (command[command.index(flag) + 1] for flag in ("--epochs", "--output"))
+        calls.append(epochs)
+        Path(folder).mkdir(parents=True)
+        values = {"5": (0.5, 0.75), "10": (0.75, 0.5)}[epochs]
+        lines = [f"{row},{value}" for row, value in zip(("coral", "clip"), values, strict=True)]
+        (Path(folder) / "scores.csv").write_text("\n".join(("method,value", *lines, "concat_raw,1.0")))
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(lengths, "ROOT", tmp_path)
+    monkeypatch.setattr(lengths, "write_data", lambda name, folder: folder.mkdir(parents=True))
+    monkeypatch.setattr(lengths, "environment", dict)
+    monkeypatch.setattr(subprocess, "run", run_small)
+    monkeypatch.setattr(
+        sys, "argv", ["lengths.py", "wearables", "--lengths", "5,10", "--output", str(tmp_path / "out")]
+    )
+    lengths.main()
+    assert calls == ["5", "10"]
+    assert "75.0" in capsys.readouterr().out
+    parser = CommandParser()
+    add_grid_flags(parser, "runs")
+    flags = parser.parse_args((tmp_path / "out" / "lengths.txt").read_text().split())
+    assert settings_by_name(flags) == {"": {}, "coral": {"training.epochs": 10}, "clip": {"training.epochs": 5}}
+
+
+def test_a_grid_that_fails_ends_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 3))
+    with pytest.raises(SystemExit, match="3"):
+        lengths.run_grid("wearables", 5, tmp_path, tmp_path / "5", 1)
 
 
 def test_the_sensors_of_valid_take_the_place_of_test(tmp_path, monkeypatch):

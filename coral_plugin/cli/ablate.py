@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from coral_plugin.cli.flags import CommandParser, add_seeds
-from coral_plugin.cli.grid import record_folder
+from coral_plugin.cli.flags import CommandParser, add_seeds, check_record
 from coral_plugin.errors import InputError, counted
 
 
@@ -43,7 +42,7 @@ def main(argv: list[str]) -> int:
     folder = Path(arguments.output)
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; choose another --output.")
-    record_in = record_folder(arguments.record, folder)
+    copies = check_record(arguments.record)
     scale = PAPER if arguments.paper_scale else SMALL
     runs = run_ablation(scale, variants=chosen, seeds=arguments.seeds, folder=folder, resume=arguments.resume)
     title = f"Trifeature, {scale.image_size} px, {counted(len(arguments.seeds), 'seed')}"
@@ -63,7 +62,7 @@ def main(argv: list[str]) -> int:
             for name, both in runs.items()
         },
     }
-    for target in filter(None, (folder, record_in)):
+    for target in filter(None, (folder, copies)):
         write_json(target / ABLATION, record)
         write_text(target / "ablation.md", "\n".join(table.markdown() for table in tables))
         draw_ablation(target / "ablation", {name: both.summary for name, both in runs.items()})

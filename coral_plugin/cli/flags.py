@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
-from coral_plugin.errors import InputError, short
+from coral_plugin.errors import InputError, MachineError, short
 from coral_plugin.registry import hint
 
 _LONGEST_ARGUMENT = 10_000  # characters
@@ -235,3 +237,27 @@ def split_pair(flag: str, form: str, text: str) -> tuple[str, str]:
     if not sign or not name or not value:
         raise InputError(f"{flag} needs {form}, got {short(text)}.")
     return name, value
+
+
+def check_record(text: str | None, tables: Path | None = None) -> Path | None:
+    """The folder of ``--record``, checked before anything is trained; it is not made yet.
+
+    Args:
+        text: Value of the flag; None or nothing without it.
+        tables: Folder whose content will be copied.
+
+    Raises:
+        InputError: a file, or ``tables`` or a folder inside it.
+        MachineError: no rights.
+    """
+    if not text:
+        return None
+    record, target = Path(text), Path(os.path.realpath(text))
+    if tables is not None and target.is_relative_to(os.path.realpath(tables)):
+        raise InputError(f"--record {text} is in {tables}, which has the tables already; leave it out or name another.")
+    nearest = next(path for path in (target, *target.parents) if path.exists())
+    if not nearest.is_dir():
+        raise InputError(f"--record {text} cannot be made: {nearest} is a file; name a folder.")
+    if not os.access(nearest, os.W_OK):
+        raise MachineError(f"--record {text} cannot be written: permission denied; give another place.")
+    return record

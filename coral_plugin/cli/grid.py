@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from coral_plugin.cli.flags import CommandParser, name_list, positive
+from coral_plugin.cli.flags import CommandParser, check_record, name_list, positive
 from coral_plugin.cli.settings import add_setting, add_settings
 from coral_plugin.errors import InputError
 
@@ -81,7 +81,7 @@ def run_and_report(
     )
     if arguments.address is not None and arguments.engine != "ray":
         raise InputError("--address is that of a Ray cluster; add --engine ray.")
-    record = record_folder(arguments.record, folder)
+    record = check_record(arguments.record, tables)
     finished = run_grid(grid, folder, engine)
     finished = _with_costs(finished, folder, measure=arguments.cost, quiet=arguments.quiet)
     pictures = {TRAINING: draw_training(tables, finished.jobs)}
@@ -94,36 +94,6 @@ def run_and_report(
     print("\n".join(map(text, written)))
     sys.stdout.flush()
     return _report(finished, tables, quiet=arguments.quiet)
-
-
-def record_folder(text: str | None, output: Path) -> Path | None:
-    """The folder of ``--record``, made before anything is trained; None without the flag.
-
-    Args:
-        text: Value of the flag.
-        output: Folder of the runs.
-
-    Raises:
-        InputError: a file, or the folder of the runs or one inside it.
-        MachineError: a folder that cannot be made.
-    """
-    if text is None:
-        return None
-    from coral_plugin.io.files import cannot_write
-
-    record = Path(text)
-    if output.resolve() in (record.resolve(), *record.resolve().parents):
-        raise InputError(
-            f"--record {record} is in the folder of the runs, {output}, which has the tables already; leave it out, or "
-            "name another folder."
-        )
-    if record.exists() and not record.is_dir():
-        raise InputError(f"--record {record} is a file; name a folder.")
-    try:
-        record.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(error, record) from error
-    return record
 
 
 def _with_costs(finished: FinishedGrid, folder: Path, *, measure: bool, quiet: bool) -> FinishedGrid:

@@ -42,8 +42,9 @@ def count_flops(function: Callable[[], Any], *, gradients: bool = False) -> int:
     from torch.nn.attention import SDPBackend, sdpa_kernel
     from torch.utils.flop_counter import FlopCounterMode
 
-    # torch's counter knows the product that adds to a new matrix, not the one that adds in place
-    counter = FlopCounterMode(display=False, custom_mapping={torch.ops.aten.addmm_: _addmm_flops})
+    # torch's counter knows products that add to a new matrix, not those that add in place
+    in_place = {torch.ops.aten.addmm_: _addmm_flops, torch.ops.aten.baddbmm_: _baddbmm_flops}
+    counter = FlopCounterMode(display=False, custom_mapping=in_place)
     # of the attention kernels only this one is counted on every device; the counter sees this thread alone
     with (
         torch.set_grad_enabled(gradients),
@@ -60,6 +61,11 @@ def _addmm_flops(added: Any, first: Any, second: Any, **more: Any) -> int:
     """Operations of a product of matrices of shapes ``first`` (M, K) and ``second`` (K, N)."""
     del added, more
     return 2 * int(first[0]) * int(first[1]) * int(second[1])
+
+
+def _baddbmm_flops(added: Any, first: Any, second: Any, **more: Any) -> int:
+    """Operations of a product of batches of matrices of shapes ``first`` (B, M, K) and ``second`` (B, K, N)."""
+    return int(first[0]) * _addmm_flops(added, first[1:], second[1:], **more)
 
 
 def inference_cost(module: nn.Module, function: Callable[[], Any], samples: int, *, repeats: int = 5) -> dict[str, Any]:

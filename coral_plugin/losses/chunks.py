@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coral_plugin.errors import InputError
+from coral_plugin.derivatives import refuse_second_derivative
 from coral_plugin.machine import batch_share
 
 # entries of a chunk, and of the largest matrix that is computed at once: on a CPU 8 MiB in float32, the fastest size
@@ -109,12 +109,10 @@ class _Chunks(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        """The gradients; torch's ``once_differentiable`` would pass where the incoming gradient is a constant."""
-        if torch.is_grad_enabled():  # create_graph
-            raise InputError(
-                "The loss of a batch this large is computed in chunks and cannot be differentiated twice: take a "
-                "smaller batch, or compute it inside of coral_plugin.losses.chunked(False)."
-            )
+        refuse_second_derivative(
+            "The loss of a batch this large, which is computed in chunks,",
+            "take a smaller batch, or compute it inside of coral_plugin.losses.chunked(False)",
+        )
         saved = iter(ctx.saved_tensors)
         return (None, None, None, None, *(next(saved) * grads[0] if want else None for want in ctx.wanted))
 

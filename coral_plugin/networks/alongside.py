@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from coral_plugin.data import MultimodalBatch
-from coral_plugin.errors import InputError
+from coral_plugin.derivatives import refuse_second_derivative
 from coral_plugin.networks.dropout import Drawn, kept
 from coral_plugin.networks.precision import autocasting
 from coral_plugin.networks.rows import exporting
@@ -173,12 +173,10 @@ class _Joined(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
-        # torch's once_differentiable passes silently where the incoming gradient is a constant
-        if torch.is_grad_enabled():  # create_graph
-            raise InputError(
-                "Encoders that run side by side cannot be differentiated twice: compute the loss inside of "
-                "coral_plugin.networks.alongside.one_after_the_other()."
-            )
+        refuse_second_derivative(
+            "Encoders that run side by side",
+            "compute the loss inside of coral_plugin.networks.alongside.one_after_the_other()",
+        )
         keep = _keeps_graph()
         pairs = zip(ctx.parts, grads, strict=True)
         results = _side_by_side([partial(part.backward, ctx.parameters, grad, keep) for part, grad in pairs])

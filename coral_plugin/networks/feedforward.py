@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from coral_plugin.derivatives import refuse_second_derivative
 from coral_plugin.networks.dropout import kept, relu_dropout
 from coral_plugin.networks.precision import plain_on_cpu
 from coral_plugin.networks.recompute import in_pieces
@@ -75,8 +76,8 @@ class _FeedForward(torch.autograd.Function):
         return out
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        refuse_second_derivative("A feed-forward in the cache", "choose the encoder affect_transformer(fused=False)")
         x, w1, b1, w2 = ctx.saved_tensors
         grad = grads[0] / (1 - ctx.p)
         pieces = _pieces(x, w1)

@@ -8,14 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from coral_plugin.derivatives import refuse_second_derivative
 from coral_plugin.networks.dropout import kept
 
-# weights that are held at once: 1 MiB in float32, which a core's second cache holds
+# weights of one piece, 1 MiB in float32; the forward pass holds them twice, the backward pass three times
 CACHED_WEIGHTS = 2**18
 
 
 class LongAttention(torch.autograd.Function):
-    r"""Softmax attention of many heads whose weights are dropped with probability p, none of them kept.
+    r"""Softmax attention whose weights are dropped with probability p, none of them kept.
 
     Autograd would keep weights, masks and products, three matrices of Q times T, and where that is too much would
     compute pieces that leave the cache. Here the backward pass computes each weight anew from the logarithm L of its
@@ -30,57 +31,76 @@ class LongAttention(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, padding: Tensor | None, p: float) -> Tensor:
-        """From query (N, Q, d), key and value (N, T, d), padding (N, T) or None and p in (0, 1) to (N, Q, d)."""
-        ctx.p, ctx.seed = p, int(torch.randint(2**62, ()))
+        """Attend in every head of every sample, N of them together.
+
+        Args:
+            ctx: What the backward pass gets.
+            query: ``(N, Q, d)``, contiguous.
+            key: ``(N, T, d)``, contiguous.
+            value: ``(N, T, d)``, contiguous.
+            padding: ``(N, T)``, True for keys that nobody may attend to; None for none.
+            p: Probability of dropping a weight, in (0, 1).
+
+        Returns:
+            ``(N, Q, d)``.
+        """
+        ctx.p, ctx.seed = p, int(torch.randint(2**32, ()))
         out, logarithms = torch.empty_like(query), query.new_empty(*query.shape[:2], 1)
         generator = torch.Generator().manual_seed(ctx.seed)
         weights, mask = _buffers(query, key, 2)
-        for some, rows in _pieces(query, key):
-            part = _scores(query[some, rows], key[some], padding, some, weights)
+        for heads, queries in _pieces(query, key):
+            part = _scores(query[heads, queries], key[heads], padding, heads, weights)
             highest = part.amax(-1, keepdim=True)
             total = part.sub_(highest).exp_().sum(-1, keepdim=True)
-            logarithms[some, rows] = highest + total.log()
+            logarithms[heads, queries] = highest + total.log()
             part.mul_(_drawn(part.shape, p, generator, mask))
-            out[some, rows] = torch.bmm(part, value[some]).div_(total.mul_(1 - p))
+            out[heads, queries] = torch.bmm(part, value[heads]).div_(total.mul_(1 - p))
         ctx.save_for_backward(query, key, value, padding, out, logarithms)
         return out
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of query, key and value from that of the output, (N, Q, d)."""
+        refuse_second_derivative(
+            "Attention in the cache", "choose the encoder affect_transformer(fused=False), or attend(cached=False)"
+        )
         query, key, value, padding, out, logarithms = ctx.saved_tensors
-        along = (grads[0] * out).sum(-1, keepdim=True)  # of each row's output
-        gradient = grads[0] / (1 - ctx.p)
+        along = (grads[0] * out).sum(-1, keepdim=True)  # sum of g O in each row
+        upstream = grads[0] / (1 - ctx.p)
         of_query, of_key, of_value = torch.empty_like(query), torch.zeros_like(key), torch.zeros_like(value)
         generator = torch.Generator().manual_seed(ctx.seed)
         scale = query.shape[-1] ** -0.5
         weights, mask, of_weights = _buffers(query, key, 3)
-        for some, rows in _pieces(query, key):
-            part = _scores(query[some, rows], key[some], padding, some, weights).sub_(logarithms[some, rows]).exp_()
-            drawn, above = _drawn(part.shape, ctx.p, generator, mask), gradient[some, rows]
-            of_part = torch.bmm(above, value[some].mT, out=_shaped(of_weights, part.shape))
-            of_part.mul_(drawn).sub_(along[some, rows]).mul_(part)
-            of_value[some].baddbmm_(part.mul_(drawn).mT, above)
-            of_query[some, rows] = torch.bmm(of_part, key[some]).mul_(scale)
-            of_key[some].baddbmm_(of_part.mT, query[some, rows], alpha=scale)
+        for heads, queries in _pieces(query, key):
+            part = _scores(query[heads, queries], key[heads], padding, heads, weights)
+            part.sub_(logarithms[heads, queries]).exp_()
+            drawn, gradient = _drawn(part.shape, ctx.p, generator, mask), upstream[heads, queries]
+            of_part = torch.bmm(gradient, value[heads].mT, out=_shaped(of_weights, part.shape))
+            of_part.mul_(drawn).sub_(along[heads, queries]).mul_(part)
+            of_value[heads].baddbmm_(part.mul_(drawn).mT, gradient)
+            of_query[heads, queries] = torch.bmm(of_part, key[heads]).mul_(scale)
+            of_key[heads].baddbmm_(of_part.mT, query[heads, queries], alpha=scale)
         return of_query, of_key, of_value, None, None
 
 
+def _piece(query: Tensor, key: Tensor) -> tuple[int, int]:
+    """Number of heads and of queries in the largest piece: several heads whole, or a few queries of one."""
+    heads = max(1, CACHED_WEIGHTS // max(1, query.shape[1] * key.shape[1]))
+    return heads, query.shape[1] if heads > 1 else max(1, CACHED_WEIGHTS // max(1, key.shape[1]))
+
+
 def _pieces(query: Tensor, key: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Heads and queries of one piece after the other: several heads whole, or a few queries of one."""
-    count, rows = query.shape[:2]
-    heads = max(1, CACHED_WEIGHTS // max(1, rows * key.shape[1]))
-    queries = rows if heads > 1 else max(1, CACHED_WEIGHTS // max(1, key.shape[1]))
-    for first in range(0, count, heads):
-        for start in range(0, rows, queries):
-            yield slice(first, first + heads), slice(start, start + queries)
+    """Heads and queries of one piece after the other."""
+    heads, queries = _piece(query, key)
+    for head in range(0, query.shape[0], heads):
+        for first in range(0, query.shape[1], queries):
+            yield slice(head, head + heads), slice(first, first + queries)
 
 
 def _buffers(query: Tensor, key: Tensor, number: int) -> list[Tensor]:
     """Flat memory for the weights of the largest piece, several times."""
-    some, rows = next(_pieces(query, key))
-    most = min(some.stop, query.shape[0]) * min(rows.stop, query.shape[1]) * key.shape[1]
+    heads, queries = _piece(query, key)
+    most = min(heads, query.shape[0]) * min(queries, query.shape[1]) * key.shape[1]
     return [query.new_empty(most) for _ in range(number)]
 
 
@@ -88,12 +108,12 @@ def _shaped(buffer: Tensor, shape: torch.Size) -> Tensor:
     return buffer[: shape.numel()].view(shape)
 
 
-def _scores(query: Tensor, key: Tensor, padding: Tensor | None, some: slice, buffer: Tensor) -> Tensor:
+def _scores(query: Tensor, key: Tensor, padding: Tensor | None, heads: slice, buffer: Tensor) -> Tensor:
     """Scaled products (n, q, T) of queries (n, q, d) and keys (n, T, d), in ``buffer``."""
     shape = torch.Size((*query.shape[:2], key.shape[1]))
     scores = torch.bmm(query, key.mT, out=_shaped(buffer, shape)).mul_(query.shape[-1] ** -0.5)
     if padding is not None:
-        scores.masked_fill_(padding[some].unsqueeze(1), float("-inf"))
+        scores.masked_fill_(padding[heads].unsqueeze(1), float("-inf"))
     return scores
 
 

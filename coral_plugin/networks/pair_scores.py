@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from coral_plugin.derivatives import refuse_second_derivative
 from coral_plugin.machine import batch_share
 
 # values of a block of activations: in the second cache of a CPU; on a GPU as many as keep it busy
@@ -63,9 +64,9 @@ class PairScores(torch.autograd.Function):
         return scores, scores.clone()
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor, second_gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of everything in ``forward``, from those of the scores and of the second scores, ``(N, M)``."""
+        refuse_second_derivative("The scores of a critic")
         rows, columns, weight, bias, score, on = ctx.saved_tensors
         routes = [_Route(gradient, rows, columns), *([_Route(second_gradient, rows, columns)] if ctx.two else [])]
         outer = routes[-1].gradient

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.errors import InputError
-from coral_plugin.networks.precision import autocasting
+from coral_plugin.derivatives import refuse_second_derivative
+from coral_plugin.networks.precision import plain_on_cpu
 from coral_plugin.networks.rows import exporting
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
@@ -46,13 +46,9 @@ def gated_states(gru: nn.GRU, x: Tensor, *, fused: bool = True) -> Tensor:
 
 def _fits(gru: nn.GRU, x: Tensor) -> bool:
     return (
-        x.device.type == "cpu"
-        and x.dtype in (torch.float32, torch.float64)
+        plain_on_cpu(x)
         and torch.is_grad_enabled()
-        and not autocasting(x.device)
         and not exporting()
-        and not torch.compiler.is_compiling()
-        and type(x) is Tensor
         and x.numel() > 0
         and type(gru) is nn.GRU
         and not gru._forward_hooks
@@ -87,8 +83,7 @@ class _Layer(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # create_graph; once_differentiable passes where the incoming gradient is constant
-            raise InputError("The fused GRU cannot be differentiated twice: choose the encoder gru(fused=False).")
+        refuse_second_derivative("The fused GRU", "choose the encoder gru(fused=False)")
         series, w_x, w_h, states, gates, of_state = ctx.saved_tensors
         steps, size, units = of_state.shape
         grad = grads[0].transpose(0, 1)

@@ -55,7 +55,7 @@ MISTAKES = {
     "a table in a bench": (
         ("bench", "--objectives", "coral", "--data", "{folder}/table.csv"), "numpy.savez('mine.npz'",
     ),
-    "a record in the folder of the runs": (
+    "a record in the folder of the tables": (
         (*BENCH, "--output", "{folder}/out", "--record", "{folder}/out/r"),
         "has the tables already; leave it out",
     ),
@@ -63,8 +63,9 @@ MISTAKES = {
         (*BENCH, "--output", "{folder}/out", "--record", "{folder}/tiny.npz"),
         "tiny.npz is a file; name a folder",
     ),
-    "an ablation's record without rights": (
-        ("ablate", "--output", "{folder}/out", "--record", "/proc/none/record"), "cannot be written",
+    "a record below a file": (
+        ("ablate", "--output", "{folder}/out", "--record", "{folder}/tiny.npz/record"),
+        "tiny.npz is a file; name a folder",
     ),
     "a flag of another command": (("bench", "--objective", "coral"), "Did you mean '--objectives'?"),
 }  # fmt: skip
@@ -114,3 +115,11 @@ def test_a_folder_without_rights_is_answered_too(coral, tmp_path, monkeypatch):
     status, _, err = coral(*DIGITS, "--output", tmp_path / "run")
     assert (status, err.count("\n")) == (1, 1)
     assert err.endswith("cannot be written: permission denied; give another place.\n")
+
+
+def test_a_record_without_rights_is_refused_before_the_first_training(coral, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.access", lambda path, mode: False)
+    status, _, err = coral(*BENCH, "--output", tmp_path / "runs", "--record", tmp_path / "record")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.endswith(f"--record {tmp_path / 'record'} cannot be written: permission denied; give another place.\n")
+    assert not any(tmp_path.iterdir())

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.complexity import count_flops
 from coral_plugin.networks import attention, long_attention
 from coral_plugin.networks.attention import FusionBlock, QuickGELU, attend
 from coral_plugin.networks.dropout import dropout
@@ -196,6 +197,52 @@ def test_long_series_stay_in_the_cache_unless_that_is_turned_off(monkeypatch):
         attend(q, k, v, HEADS, padding, p=0.1)
     with pytest.raises(TypeError, match="not callable"):
         attend(q, k, v, HEADS, padding, p=0.1)
+
+
+@pytest.mark.parametrize("most", [1, 30, 200, 10**6])
+def test_gradient_of_few_queries_and_many_keys_with_dropout(monkeypatch, most):
+    """Against finite differences, and an incoming gradient that is one number in memory."""
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", 1)
+    monkeypatch.setattr(long_attention, "CACHED_WEIGHTS", most)
+    parts = [torch.randn(3, steps, WIDTH, dtype=torch.float64, requires_grad=True) for steps in (5, 7, 7)]
+    padding = torch.arange(7) >= torch.tensor([[7], [4], [1]])
+
+    def seeded(*parts):
+        torch.manual_seed(9)
+        return attend(*parts, HEADS, padding, p=0.4)
+
+    assert torch.autograd.gradcheck(seeded, parts, fast_mode=True)
+    ones = torch.ones(3, 5, WIDTH, dtype=torch.float64)
+    expanded = torch.autograd.grad(seeded(*parts).sum(), parts)
+    for one, two in zip(expanded, torch.autograd.grad(seeded(*parts), parts, ones), strict=True):
+        assert torch.allclose(one, two, atol=1e-12)
+
+
+@pytest.mark.parametrize("samples", [0, 2])
+def test_no_samples_in_the_cache(monkeypatch, samples):
+    monkeypatch.setattr(attention, "MOST_WEIGHTS", 1)
+    x = torch.zeros(samples, 5, WIDTH)
+    assert attend(x, x, x, HEADS, None, p=0.1).shape == x.shape
+
+
+def test_products_in_the_cache_are_counted_as_torch_s_are(monkeypatch):
+    limit(monkeypatch, 50)
+    x = torch.randn(4, 16, WIDTH, requires_grad=True)
+    counts = [
+        count_flops(
+            lambda cached=cached: attend(x, x, x, HEADS, None, 0.1, cached=cached).sum().backward(), gradients=True
+        )
+        for cached in (True, False)
+    ]
+    assert counts[0] == counts[1] > 0
+
+
+def test_no_second_derivative_in_the_cache(monkeypatch):
+    limit(monkeypatch, 1)
+    x = torch.randn(1, 3, WIDTH, requires_grad=True)
+    with pytest.raises(InputError, match=r"differentiated twice: .* attend\(cached=False\)"):
+        torch.autograd.grad(attend(x, x, x, HEADS, None, 0.1).sum(), x, create_graph=True)
+    torch.autograd.grad(attend(x, x, x, HEADS, None, 0.1, cached=False).sum(), x, create_graph=True)
 
 
 @pytest.mark.parametrize("cached", [True, False])

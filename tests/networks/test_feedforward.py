@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from coral_plugin.errors import InputError
 from coral_plugin.networks import feedforward
 from coral_plugin.networks.feedforward import feed_forward
 
@@ -80,3 +81,11 @@ def test_half_precision_takes_the_plain_path():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = feed_forward(torch.randn(3, 4), first, second, 0.5)
     assert out.dtype == torch.bfloat16
+
+
+def test_no_second_derivative_in_the_cache():
+    first, second = nn.Linear(3, 8), nn.Linear(8, 3)
+    x = torch.randn(4, 3, requires_grad=True)
+    with pytest.raises(InputError, match=r"differentiated twice: .*affect_transformer\(fused=False\)"):
+        torch.autograd.grad(feed_forward(x, first, second).sum(), x, create_graph=True)
+    torch.autograd.grad(feed_forward(x, first, second, fused=False).sum(), x, create_graph=True)

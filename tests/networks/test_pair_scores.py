@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from coral_plugin.errors import InputError
 from coral_plugin.machine import as_if_whole
 from coral_plugin.networks import pair_scores
 from coral_plugin.networks.critics import ConcatCritic
@@ -103,3 +104,10 @@ def test_autocast_leaves_the_scores_in_single_precision():
         assert got.dtype == torch.float32
         assert torch.equal(got, expected)
         assert critic(u.bfloat16(), v.bfloat16()).dtype == torch.float32
+
+
+def test_no_second_derivative():
+    rows, columns, *layers = inputs(2, 3)
+    scores, _ = PairScores.apply(rows, columns, None, None, *layers)
+    with pytest.raises(InputError, match="scores of a critic cannot be differentiated twice"):
+        torch.autograd.grad(scores.sum(), rows, create_graph=True)

@@ -32,9 +32,9 @@ class AffectTransformer(nn.Module):
         feedforward: Hidden width of a layer's feed-forward.
         dropout: Probability, in the three places where ``nn.TransformerEncoderLayer`` has it.
         positions: Whether each step has a code of its place (:func:`step_position`).
-        fused: Whether a CPU keeps a feed-forward's hidden layer in its cache and attends within groups of samples of
-            similar length; otherwise one operation follows the other over the whole batch. The results are the same,
-            the numbers that dropout draws are not.
+        fused: Whether a CPU keeps a feed-forward's hidden layer and the attention weights of long series in its cache
+            and attends within groups of samples of similar length; otherwise one operation follows the other over the
+            whole batch. The results are the same, the numbers that dropout draws are not.
         alongside: Whether it may run beside other encoders, each on a thread of its own (networks/alongside.py); with
             ``fused`` only.
 

@@ -1,0 +1,32 @@
+"""What every hand-written backward pass has to say first."""
+
+from __future__ import annotations
+
+import torch
+
+from coral_plugin.errors import InputError
+
+
+def refuse_second_derivative(what: str, instead: str = "") -> None:
+    """Refuse, in a backward pass, that it is recorded to be differentiated once more.
+
+    torch's ``once_differentiable`` passes silently where the incoming gradient is a constant, and the second derivative
+    then lacks this part.
+
+    Args:
+        what: What is being differentiated, as the subject of a sentence.
+        instead: What to do to get the second derivative.
+
+    Raises:
+        InputError: the backward pass runs with ``create_graph``.
+
+    Example:
+        >>> refuse_second_derivative("The network", "choose network(fused=False)")
+        Traceback (most recent call last):
+            ...
+        coral_plugin.errors.InputError: The network cannot be differentiated twice: choose network(fused=False).
+        >>> with torch.no_grad():  # as in every backward pass without create_graph
+        ...     refuse_second_derivative("The network")
+    """
+    if torch.is_grad_enabled():
+        raise InputError(f"{what} cannot be differentiated twice{f': {instead}' if instead else ''}.")
