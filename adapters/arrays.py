@@ -71,6 +71,7 @@ class NpzArrays(DatasetAdapter):
         if sniff(path) != "folder":
             return from_arrays(read_npz(path), **options)
         shards = _shards(Path(path))
+        _refuse_other_shards(Path(path), shards)
         if shards and "train" not in shards:
             raise InputError(f"{path} has shards of {', '.join(shards)}, but none of train (train/*.tar).")
         if not shards:
@@ -100,6 +101,16 @@ def _shards(folder: Path) -> dict[str, Shards]:
     """``{split: shards}`` of the tar files of a folder, in ``train/`` or called ``train*.tar``."""
     files = {split: sorted([*(folder / split).glob("*.tar"), *folder.glob(f"{split}*.tar")]) for split in SPLITS}
     return {split: Shards(paths) for split, paths in files.items() if paths}
+
+
+def _refuse_other_shards(folder: Path, shards: dict[str, Shards]) -> None:
+    """Refuse tar files that belong to no split: those of ``val`` would be left out unseen."""
+    read = {file for of_split in shards.values() for file in of_split.paths}
+    if others := sorted({*folder.glob("*.tar"), *folder.glob("*/*.tar")} - read):
+        raise InputError(
+            f"{others[0]} belongs to no split; name it {', '.join(f'{split}*.tar' for split in SPLITS)}, or move it to "
+            "a folder of that name."
+        )
 
 
 def _read_folder(folder: Path, *, empty: bool = False) -> dict[str, np.ndarray]:

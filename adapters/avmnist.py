@@ -16,6 +16,8 @@ from coral_plugin.errors import InputError
 from coral_plugin.io.npy import read_npy
 from coral_plugin.io.npz import read_npz
 
+from .shared import refuse_fractions
+
 # {split: {"image", "audio", "labels"}}, and "rows" where samples share the rows of audio
 Part = dict[str, np.ndarray]
 
@@ -95,6 +97,9 @@ class Avmnist(DatasetAdapter):
             notes.append(f"valid is the last {count} rows of train")
         else:
             parts = _read_bank(Path(path), settings.speakers)
+        for label, part in parts.items():
+            for name in _SIDES:
+                refuse_fractions(part[name], f"{path}: {label}, {name}")
         if settings.energy < 1:
             parts, kept = weaken(parts, settings.energy)
             notes.append(

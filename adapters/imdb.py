@@ -17,7 +17,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.io.hdf5 import dataset_of, open_hdf5, read_array
 from coral_plugin.machine import require_memory
 
-from .shared import resize_pixels, with_progress
+from .shared import refuse_fractions, resize_pixels, with_progress
 
 if TYPE_CHECKING:
     import h5py
@@ -161,10 +161,11 @@ def _poster_chunks(dataset: h5py.Dataset, rows: slice, place: str) -> Iterator[T
     means = torch.tensor(_MEANS).view(1, 3, 1, 1)
     whole = dataset.dtype.kind in "iu"
     for start in range(rows.start, rows.stop, _CHUNK):
-        chunk = torch.from_numpy(np.ascontiguousarray(dataset[start : min(start + _CHUNK, rows.stop)])).float()
+        chunk = torch.from_numpy(dataset[start : min(start + _CHUNK, rows.stop)].astype(np.float32))
         if centred:
             # v - 103.939 is cut to v - 104 above zero, and to v - 103 below
             chunk = (chunk + means.ceil() - (chunk < 0).float() if whole else chunk + means).flip(1)
+        refuse_fractions(chunk, f"{place}: images")
         if not -1 <= float(chunk.min()) <= float(chunk.max()) <= 256:
             raise InputError(
                 f"{place}: images from row {start} on hold {float(chunk.min()):.4g} to {float(chunk.max()):.4g}; "

@@ -16,7 +16,7 @@ from coral_plugin.data import SPLITS
 from coral_plugin.errors import InputError
 from coral_plugin.io.hdf5 import dataset_of, open_hdf5
 
-from .shared import resize_pixels, with_progress
+from .shared import refuse_fractions, resize_pixels, with_progress
 
 if TYPE_CHECKING:
     import h5py
@@ -134,7 +134,8 @@ def _read(file: h5py.File, name: str, place: str) -> np.ndarray:
 
 def _pictures(dataset: h5py.Dataset, side: int, place: str) -> Tensor:
     """``(T - 1, 3, side, side)`` of bytes, from (T, H, W, 3) or (T, 3, W, H)."""
-    pixels = torch.from_numpy(dataset[:-1])
+    values = dataset[:-1]
+    pixels = torch.from_numpy(values.astype(values.dtype.newbyteorder("="), copy=False))
     if pixels.shape[-1] == 3:
         pixels = pixels.permute(0, 3, 1, 2)
     elif pixels.shape[1] == 3:
@@ -143,4 +144,5 @@ def _pictures(dataset: h5py.Dataset, side: int, place: str) -> Tensor:
         raise InputError(f"{place}: image has shape {tuple(dataset.shape)}, expected (T, H, W, 3).")
     if not 0 <= float(pixels.min()) <= float(pixels.max()) <= 255:
         raise InputError(f"{place}: image holds {float(pixels.min())} to {float(pixels.max())}; pixels are 0 to 255.")
+    refuse_fractions(pixels, f"{place}: image")
     return resize_pixels(pixels, (side, side))

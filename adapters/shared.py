@@ -49,6 +49,19 @@ def _bar(items: Sequence[Item], label: str) -> Iterable[Item]:
     return track(items, description=label, console=Console(stderr=True), transient=True)
 
 
+def refuse_fractions(values: np.ndarray | Tensor, source: str) -> None:
+    """Refuse pictures of 0 to 1 where 0 to 255 are expected: they would come out black.
+
+    Raises:
+        InputError: the values are fractions of one.
+    """
+    pixels = torch.as_tensor(values)
+    if pixels.is_floating_point() and 0 < pixels.max() <= 1 and (pixels != pixels.round()).any():
+        raise InputError(
+            f"{source} holds fractions up to {float(pixels.max()):.4g}; pixels are 0 to 255: multiply by 255."
+        )
+
+
 def resize_pixels(pixels: Tensor, size: tuple[int, int]) -> Tensor:
     """Pictures of another size.
 
@@ -83,6 +96,10 @@ def open_picture(path: Path, expected: str) -> Image:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=("JPEG", "PNG")) as opened:
+                if opened.mode.startswith(("I", "F")):
+                    raise InputError(
+                        f"{path} has more than 8 bits per value, which would be cut off; convert it to 8 bits."
+                    )
                 return opened.convert("RGB")
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError, Warning) as error:
         reason = " ".join(str(error).replace(str(path), "it").split())[:120]

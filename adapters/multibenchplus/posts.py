@@ -135,7 +135,7 @@ def _json_lines(folder: Path, *, valid: str) -> Posts:
     posts = Posts()
     for split, stem in (("train", "train"), ("valid", valid), ("test", "test")):
         path = folder / f"{stem}.jsonl"
-        for number, line in enumerate(text_of(path).splitlines(), start=1):
+        for number, line in enumerate(text_of(path).rstrip("\n").split("\n"), start=1):
             try:
                 entry = json.loads(line)
                 name, text, label = entry["img"], entry["text"], entry["label"]

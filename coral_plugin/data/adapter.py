@@ -14,6 +14,7 @@ from torch import Tensor
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.inspection import Candidate, Inspection
 from coral_plugin.data.modality import Modality
+from coral_plugin.data.scale import image_notes
 from coral_plugin.data.split import Split
 from coral_plugin.data.statistics import with_statistics
 from coral_plugin.data.task import Task
@@ -122,11 +123,13 @@ class DatasetAdapter(ABC):
         _check_parts(cls.name, modalities, tasks, splits)
         train = splits["train"].columns
         parts: dict[str, Any] = dict(splits)
+        if fit_statistics:
+            modalities = tuple(with_statistics(modality, train[modality.name]) for modality in modalities)
         return MultimodalData(
             name=cls.name,
-            modalities=tuple(with_statistics(m, train[m.name]) if fit_statistics else m for m in modalities),
+            modalities=modalities,
             tasks=tasks,
-            notes=tuple(notes),
+            notes=(*notes, *image_notes(modalities)),
             fingerprint=fingerprint(splits),
             **parts,
         )

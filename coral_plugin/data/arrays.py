@@ -19,7 +19,7 @@ from coral_plugin.data.mapped import mapped_column
 from coral_plugin.data.modality import Kind, Modality
 from coral_plugin.data.parts import two_parts
 from coral_plugin.data.rows import require_same_rows
-from coral_plugin.data.scale import extremes, far_values, refuse_other_scale
+from coral_plugin.data.scale import far_values, image_notes, refuse_lost_digits, refuse_other_scale
 from coral_plugin.data.split import Split
 from coral_plugin.data.split_arrays import (
     LENGTH,
@@ -119,6 +119,9 @@ def from_arrays(
             if m.offset is not None
         ]
         modalities = [replace(m, offset=None, unit=None) for m in modalities]
+    for table in (table for label, table in tables.items() if label != "train"):
+        for modality in modalities:
+            refuse_lost_digits(table[modality.name].dtype.name, modality)
     labels = {label: table["labels"] for label, table in tables.items() if "labels" in table}
     # the columns of pandas.get_dummies are called like the classes
     columns = column_names(arrays.get("train/labels"))
@@ -131,7 +134,7 @@ def from_arrays(
         )
         for label, table in tables.items()
     }
-    decisions += [*layout_notes, *length_notes, *notes_on_values(splits, modalities), *label_notes]
+    decisions += [*layout_notes, *length_notes, *missing_notes(splits), *label_notes]
     if target is not None and "valid" not in splits:
         splits["train"], splits["valid"] = split_off(splits["train"], target, valid_share, seed)
         how = "stratified, " if target.kind == "classification" else ""
@@ -182,6 +185,7 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
         source = f"{name}: {modality.name}"
         if modality.name in table:
             refuse_other_scale(present_rows(table, modality.name), modality, source)
+            refuse_lost_digits(table[modality.name].dtype.name, modality)
             columns[modality.name] = _column(table, modality, lengths_of(table, modality, source), source)
         else:
             columns[modality.name] = missing_column(modality, len(table[included[0].name]))
@@ -253,20 +257,9 @@ def _column(table: SplitArrays, modality: Modality, lengths: np.ndarray | None, 
     return ModalityColumn(values, ends, present=flags)
 
 
-def notes_on_values(splits: Mapping[str, Split], modalities: Sequence[Modality]) -> list[str]:
-    """Notes on images that are no shares of one, and on missing modalities."""
+def missing_notes(splits: Mapping[str, Split]) -> list[str]:
+    """Notes on missing modalities, one line for each split with any."""
     notes = []
-    train = splits["train"]
-    for modality in modalities:
-        column = train.columns[modality.name]
-        if modality.kind != "image" or column.values.dtype == torch.uint8 or not column.presence().any():
-            continue
-        low, high = extremes(modality, column)
-        if not 0 <= low <= high <= 1:
-            notes.append(
-                f"image {modality.name} holds floats from {low:.3g} to {high:.3g}: "
-                "colour augmentations expect [0, 1] (or bytes)"
-            )
     for label, split in splits.items():
         if presence := split.presence():
             counts = ", ".join(f"{name} in {int((~flags).sum())}" for name, flags in presence.items())
@@ -293,7 +286,7 @@ def data_of_splits(
         name=name,
         modalities=modalities,
         tasks=(task,) if task else (),
-        notes=(*notes, *far),
+        notes=(*notes, *image_notes(modalities), *far),
         fingerprint=fingerprint(ordered),
         **ordered,
     )

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coral_plugin.data.arrays import VALID_SHARE, from_arrays, notes_on_values, split_off
+from coral_plugin.data.arrays import VALID_SHARE, from_arrays, missing_notes, split_off
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.items import ItemReader, Items, items_of
@@ -113,7 +113,7 @@ def from_datasets(
     known = tuple(_longest(m, summary, part) for m in known)
     columns = {m.name: summary.column(m, partial(reader.values, m.name), len(items), m.name in pixels) for m in known}
     splits = {"train": Split(columns, {}), **splits}
-    notes += notes_on_values({"train": splits["train"]}, [])
+    notes += missing_notes({"train": splits["train"]})
     if target is not None:
         splits = {key: replace(split, targets={target.name: targets[key]}) for key, split in splits.items()}
     if target is not None and "valid" not in splits:

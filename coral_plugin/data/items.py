@@ -12,7 +12,7 @@ from torch import Tensor
 from coral_plugin.data.arrays import as_split
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
-from coral_plugin.data.split_arrays import LENGTH, PRESENT
+from coral_plugin.data.split_arrays import LENGTH, PRESENT, names_labels
 from coral_plugin.data.values import as_array, as_values
 from coral_plugin.errors import CoralError, InputError, one_line, short
 
@@ -58,9 +58,12 @@ class Items:
         values, label = self._named(content, place)
         arrays: dict[str, np.ndarray | None] = {}
         for name, value in values.items():
-            array = arrays[name] = None if value is None else as_array(np.atleast_1d(value), name, place)
-            if array is None:
+            if value is None:
+                arrays[name] = None
                 continue
+            if getattr(value, "mode", None) == "P":  # a picture of numbers of colours
+                value = value.convert("RGB")
+            array = arrays[name] = as_array(value if np.ndim(value) else [value], name, place)
             first = self.first.get(name, array)
             steps = slice(1 if array.ndim == 2 else 0, None)  # lengths may vary
             if array.ndim != first.ndim or array.shape[steps] != first.shape[steps]:
@@ -187,6 +190,13 @@ def items_of(dataset: Any, names: Sequence[str] | None, label: str | None, sourc
     if isinstance(content, Mapping):
         keys = [str(key) for key in content]
         label = next((key for key in LABEL_KEYS if key in keys), "") if label is None else label
+        if names is None and not label:
+            for key in keys:
+                if names_labels(key, getattr(content[key], "shape", ())):
+                    raise InputError(
+                        f"{source}: {key} would be read as a modality; where it is the label, say label={key!r}, else "
+                        "name the modalities that are used."
+                    )
         known = tuple(names) if names is not None else tuple(key for key in keys if key != label)
     else:
         size = len(content) if isinstance(content, tuple | list) else 0

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -202,6 +202,8 @@ def _require_same_count(values: list[Tensor], others: list[Tensor], source: str)
 
 def _plain(values: Tensor, single: bool, source: str) -> Tensor:
     """Floats that 32 bits can hold; pictures of whole grey values as bytes, a quarter of it."""
+    if values.dtype in (torch.uint16, torch.uint32, torch.uint64):  # torch computes with none of them
+        values = values.to(torch.int64)
     if values.ndim == 4 and values.dtype != torch.uint8 and values.numel():
         low, high = values.min(), values.max()
         if 0 <= low <= high <= 255 and (not values.is_floating_point() or bool((values == values.round()).all())):
@@ -261,7 +263,7 @@ def in_order(loader: Any, label: str) -> tuple[Any, list[str]]:
         or type(loader.batch_sampler) is not BatchSampler
     ):
         return loader, []
-    rows = _rows(loader.sampler, len(cast(Sized, loader.dataset)))
+    rows = _rows(loader.sampler)
     if rows is None:
         return loader, []
     ordered = DataLoader(
@@ -274,14 +276,22 @@ def in_order(loader: Any, label: str) -> tuple[Any, list[str]]:
         multiprocessing_context=loader.multiprocessing_context,
         generator=torch.Generator(),
     )
-    weighs = isinstance(loader.sampler, WeightedRandomSampler)
-    return ordered, [f"the loader of {label} draws samples by weight; here each is taken once"] if weighs else []
+    drawn = getattr(loader.sampler, "num_samples", len(rows))
+    if isinstance(loader.sampler, WeightedRandomSampler):
+        return ordered, [f"the loader of {label} draws samples by weight; here each is taken once"]
+    if drawn < len(rows):
+        return ordered, [
+            f"the loader of {label} draws {drawn:,} of {len(rows):,} samples at a time; here all are taken"
+        ]
+    return ordered, []
 
 
-def _rows(sampler: Iterable[int], count: int) -> Sequence[int] | None:
-    """Samples that ``sampler`` draws, in order; None where its kind does not say so."""
+def _rows(sampler: Iterable[int]) -> Sequence[int] | None:
+    """Samples that ``sampler`` may draw, in order; None where its kind does not say so."""
     if type(sampler) is SubsetRandomSampler:
         return sorted(set(map(int, sampler.indices)))
-    if type(sampler) in (SequentialSampler, RandomSampler, WeightedRandomSampler):
-        return range(count)
+    if type(sampler) is WeightedRandomSampler:
+        return torch.as_tensor(sampler.weights).nonzero().flatten().tolist()
+    if type(sampler) in (SequentialSampler, RandomSampler):
+        return range(len(sampler.data_source))  # type: ignore[attr-defined]  # perhaps a range of the data set
     return None

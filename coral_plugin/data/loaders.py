@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from coral_plugin.data.arrays import VALID_SHARE, data_of_splits, notes_on_values, split_off
+from coral_plugin.data.arrays import VALID_SHARE, data_of_splits, missing_notes, split_off
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.dataset import MultimodalData
 from coral_plugin.data.labels import read_labels
@@ -132,7 +132,7 @@ def read_loaders(
     if known is not None and valid is None:
         splits["train"], splits["valid"] = split_off(splits["train"], known, VALID_SHARE, 0)
         notes.append(f"no valid loader: {len(splits['valid'])} of train's samples were set aside (seed 0)")
-    notes += notes_on_values(splits, read)
+    notes += missing_notes(splits)
     data = data_of_splits(name, splits, read, known, notes, standardise=standardise)
     return Loaded(data, layouts, truths, timed)
 

@@ -113,17 +113,15 @@ class Modality:
             InputError: there is an offset, and the values are of a type that has lost what it is there for.
         """
         whole = not values.is_floating_point()
+        pixels = whole and values.dtype != torch.bool and self.kind == "image"
         if self.offset is not None and self.unit is not None:
             if not whole and values.dtype != torch.float64:
-                raise InputError(
-                    f"{self.name} holds values whose differences a 32-bit float cannot tell; give it as float64, got "
-                    f"{str(values.dtype).removeprefix('torch.')}."
-                )
+                raise lost_digits(self.name, str(values.dtype).removeprefix("torch."))
             shape = (-1, 1, 1) if self.kind == "image" else (-1,)
             pair = torch.tensor([self.offset, self.unit], dtype=torch.float64, device=values.device)
             values = (values.double() - pair[0].view(shape)) / pair[1].view(shape)
         values = values.float()
-        return values / 255 if whole and self.kind == "image" else values
+        return values / 255 if pixels else values
 
     def standardise(self, values: Tensor) -> Tensor:
         """``(values - mean) / std`` per feature, for ``(N, ..., d)`` or images ``(N, C, H, W)`` of a column."""
@@ -151,3 +149,15 @@ class Modality:
             mean, std = (mean - offset) / unit, std / unit
         shape = (-1, 1, 1) if self.kind == "image" else (-1,)
         return mean.to(target.device, target.dtype).view(shape), std.to(target.device, target.dtype).view(shape)
+
+
+def lost_digits(name: str, kind: str) -> InputError:
+    """The error for values of a type that has lost what an offset is there for.
+
+    Args:
+        name: Name of the modality.
+        kind: Name of the type, as ``float32``.
+    """
+    return InputError(
+        f"{name} holds values whose differences a 32-bit float cannot tell; give it as float64, got {kind}."
+    )

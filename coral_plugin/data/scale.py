@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data.columns import ModalityColumn
-from coral_plugin.data.modality import Modality
+from coral_plugin.data.modality import Modality, lost_digits
 from coral_plugin.data.split import Split
 from coral_plugin.data.stored import StoredValues
 from coral_plugin.errors import InputError
@@ -27,7 +27,7 @@ def with_bounds(modality: Modality, bounds: tuple[float, float]) -> Modality:
     return replace(modality, bounds=(low, high))
 
 
-def refuse_other_scale(array: np.ndarray, modality: Modality, source: str) -> None:
+def refuse_other_scale(array: np.ndarray | Tensor, modality: Modality, source: str) -> None:
     """Refuse images (N, C, H, W) of another scale than those of the training: floats to 255 for a run on [0, 1].
 
     Whole numbers are pixels from 0 to 255, which are read as [0, 1].
@@ -40,7 +40,7 @@ def refuse_other_scale(array: np.ndarray, modality: Modality, source: str) -> No
         return
     low, high = modality.bounds
     trained = f"the run was trained on images of values from {low:.4g} to {high:.4g}"
-    if array.dtype.kind != "f":
+    if not (array.is_floating_point() if isinstance(array, Tensor) else array.dtype.kind == "f"):
         if not 0 <= low <= high <= 1:
             raise InputError(f"{source} holds whole numbers, which are read as pixels in [0, 1], but {trained}.")
         return
@@ -48,6 +48,30 @@ def refuse_other_scale(array: np.ndarray, modality: Modality, source: str) -> No
     if array.min() < low - room or array.max() > high + room:
         how = "give bytes (uint8), or divide by 255" if (low, high) == (0.0, 1.0) else "give them in that scale"
         raise InputError(f"{source} holds floats from {array.min():.4g} to {array.max():.4g}, but {trained}; {how}.")
+
+
+def refuse_lost_digits(kind: str, modality: Modality) -> None:
+    """Refuse floats of fewer than 64 bits for a modality whose features are held relative to their mean in train.
+
+    Args:
+        kind: Name of the values' type, as ``float32``.
+        modality: Modality of the run.
+
+    Raises:
+        InputError: the values have lost the digits that the mean is there for.
+    """
+    if any(modality.offset or ()) and kind in ("float32", "float16", "bfloat16"):
+        raise lost_digits(modality.name, kind)
+
+
+def image_notes(modalities: Iterable[Modality]) -> list[str]:
+    """Notes on images of floats whose bounds leave [0, 1], one line each."""
+    return [
+        f"image {modality.name} holds floats from {modality.bounds[0]:.3g} to {modality.bounds[1]:.3g}: augmentations "
+        "see them as shares of that range, 0 to 1"
+        for modality in modalities
+        if modality.kind == "image" and modality.bounds and not 0 <= modality.bounds[0] <= modality.bounds[1] <= 1
+    ]
 
 
 def far_values(split: Split, modalities: Sequence[Modality]) -> list[str]:

@@ -156,4 +156,12 @@ def _picture(kind: str) -> Callable[[bytes], Any]:
         raise PluginError(
             "The shards hold pictures: pip install 'coral-multibench[stream]' (webdataset, pillow) to decode them."
         ) from error
-    return partial(imagehandler("rgb8"), kind)
+    return partial(_pixels, partial(imagehandler("rgb8"), kind))
+
+
+def _pixels(decode: Callable[[bytes], Any], content: bytes) -> Any:
+    """The decoded picture; values of more than 8 bits (depth in millimetres) as they are, (H, W, 1)."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(content)) as picture:
+        return np.asarray(picture)[..., None] if picture.mode.startswith(("I", "F")) else decode(content)

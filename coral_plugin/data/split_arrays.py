@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from coral_plugin.io.mapped import mapping_of, pieces
 
 SPLITS = ("train", "valid", "test")
 LENGTH, PRESENT = "length", "present"
+_LABEL_NAMES = ("label", "target", "targets", "class")
 _FIRST = 1024  # samples of a file that are looked at where some lack the modality
 
 # "<modality>", "<modality>/length", "<modality>/present" and "labels" of one split
@@ -62,12 +63,22 @@ def _refuse_mistyped_labels(raw: Mapping[str, Mapping[str, Any]], name: str) -> 
     if any("labels" in inputs for inputs in raw.values()):
         return
     for split, inputs in raw.items():
-        for key in inputs:
-            if key.lower() in ("label", "target", "targets", "class"):
+        for key, value in inputs.items():
+            if names_labels(key, getattr(value, "shape", (0, 0))[1:]):  # lists are no single numbers
                 raise InputError(
                     f"{name}: {split}/{key} would be read as a modality; labels are called {split}/labels. If it is a "
                     f"modality, give it another name."
                 )
+
+
+def names_labels(key: str, shape: Sequence[int]) -> bool:
+    """Whether a key is what labels are called, and not what a modality of samples of this ``shape`` would be.
+
+    >>> names_labels("target", (3, 8, 8)), names_labels("fine_label", ()), names_labels("y", (50, 2))
+    (True, True, False)
+    """
+    name, single = key.lower(), int(np.prod(shape)) == 1
+    return name in _LABEL_NAMES or (single and (name in ("y", "y_true") or name.endswith(("label", "labels"))))
 
 
 def read_split(raw: Mapping[str, Any], prefix: str, name: str) -> SplitArrays:
@@ -129,7 +140,7 @@ def validate_split(
         missing = None
         if (flags := presence_of(table, modality)) is not None:
             missing = ~_flags(flags, f"{name}: {prefix}{modality}/{PRESENT}")
-            if missing.any() and mapping_of(array) is None:
+            if missing.any() and (last == LENGTH or mapping_of(array) is None):
                 array = array.copy()
                 array[missing] = 1 if last == LENGTH else 0
         remedy = "" if last or key == "labels" else f"{prefix}{key}/{PRESENT}"
@@ -188,11 +199,12 @@ def _pad_lists(by_split: dict[str, SplitArrays], raw: Mapping[str, Mapping[str, 
         if not lists or any(key not in table or table[key].ndim != 3 for table in by_split.values()):
             continue
         steps = max(table[key].shape[1] for table in by_split.values())
-        for table in by_split.values():
-            # lists of one length in a split have no other
-            table.setdefault(lengths, np.full(len(table[key]), table[key].shape[1]))
+        for label, table in by_split.items():
+            if getattr(raw[label][key], "ndim", 1) != 3:  # lists of one length; an array may have padding of its own
+                table.setdefault(lengths, np.full(len(table[key]), table[key].shape[1]))
             table[key] = pad_steps(table[key], steps)
-        shortest = min(int(table[lengths].min()) for table in by_split.values())
+        filled = [table[lengths] for label, table in by_split.items() if lengths in table and lengths not in raw[label]]
+        shortest = min(int(of_split.min()) for of_split in filled)
         notes.append(f"series {key} came as lists of {shortest} to {steps} steps: filled up with zeros, lengths kept")
     return notes
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from coral_plugin.data.batch import MultimodalBatch
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.padding import valid_steps
+from coral_plugin.data.scale import refuse_other_scale
 from coral_plugin.data.split_arrays import LENGTH, PRESENT, first_keys
 from coral_plugin.errors import InputError, short
 
@@ -43,6 +44,8 @@ def as_batch(tensors: Mapping[str, Tensor], modalities: tuple[Modality, ...]) ->
         if (flags := tensors.get(f"{name}/{PRESENT}")) is not None:
             _check_flags(flags, f"{name}/{PRESENT}", size)
             present[name] = flags
+        if modality.kind == "image" and not torch.compiler.is_compiling():
+            refuse_other_scale(series.detach() if flags is None else series.detach()[flags], modality, name)
         held = modality.held(series)
         if modality.kind == "sequence":
             padding[name] = ~valid_steps(series, _lengths(tensors, name, flags))

@@ -179,3 +179,11 @@ def test_the_real_samples_are_multibenchs(shared_data, tmp_path, multibench):
     for ours, theirs in zip(data.splits().values(), bank.splits().values(), strict=True):
         first = torch.arange(8)
         assert all(torch.equal(ours.batch(first)[name], theirs.batch(first)[name]) for name in ("image", "audio"))
+
+
+@pytest.mark.parametrize("energy", [1.0, 0.5])
+def test_grey_values_of_0_to_1_are_refused(folder, energy):
+    (file,) = folder.glob("image/train_data.npy")
+    np.save(file, np.load(file).astype(np.float32) / 255)
+    with pytest.raises(InputError, match=r"train, image holds fractions up to .*: multiply by 255"):
+        Avmnist.load(str(folder), AvmnistSettings(energy=energy))

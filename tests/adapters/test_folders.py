@@ -265,3 +265,11 @@ def test_an_npz_is_held_in_memory(tmp_path, tiny_arrays):
     write_npz(tmp_path / "a.npz", tiny_arrays)
     values = NpzArrays.load(str(tmp_path / "a.npz")).train.columns["table"].values
     assert isinstance(values, torch.Tensor)
+
+
+@pytest.mark.parametrize("name", ["val-0.tar", "dev/0.tar"])
+def test_shards_of_no_split_are_named(shards, name):
+    (shards / name).parent.mkdir(exist_ok=True)
+    shutil.copy(next((shards / "train").glob("*.tar")), shards / name)
+    with pytest.raises(InputError, match=rf"{name} belongs to no split; name it train\*.tar, valid\*.tar, test\*.tar"):
+        NpzArrays.load(str(shards))

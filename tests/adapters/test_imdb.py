@@ -151,3 +151,15 @@ def test_the_batches_are_multibenchs(tmp_path, multibench, monkeypatch, vgg):
         image = ours["image"] if vgg else ((ours["image"] * 255).round().flip(1) - torch.from_numpy(MEANS)).trunc()
         assert torch.equal(image.float(), theirs[1].float())
         assert torch.equal(ours.targets["genres"], theirs[2].long())
+
+
+def test_posters_of_0_to_1_are_refused(path):
+    fractions = np.random.default_rng(0).random((40, 3, 32, 20)).astype(np.float32)
+    with pytest.raises(InputError, match=r"images holds fractions up to 1; .*: multiply by 255"):
+        Imdb.load(change(path, images=fractions), ImdbSettings(images="pixels", height=32))
+
+
+def test_posters_of_the_other_byte_order(path):
+    plain = np.random.default_rng(0).integers(0, 256, (40, 3, 32, 20)).astype(">i2")
+    data = Imdb.load(change(path, images=plain), ImdbSettings(images="pixels", height=32))
+    assert np.array_equal(data.train.columns["image"].values[0], plain[0])

@@ -141,3 +141,13 @@ def test_the_samples_are_multibenchs(folder, multibench, output):
         torch.testing.assert_close(batch["action"][row], sample["action"])
         target = batch.targets["ee_next" if output == "ee_yaw_next" else "contact_next"][row]
         torch.testing.assert_close(target.float().view(-1), sample[output])
+
+
+def test_pictures_of_0_to_1_are_refused(folder):
+    for path in folder.glob("*.h5"):
+        with h5py.File(path, "r+") as file:
+            fractions = file["image"][()].astype(np.float32) / 255
+            del file["image"]
+            file["image"] = fractions
+    with pytest.raises(InputError, match=r"image holds fractions up to .*: multiply by 255"):
+        held(folder)

@@ -295,3 +295,27 @@ def test_an_augmentation_that_returns_its_input_leaves_the_batch_to_itself():
     view = build_augmenter({"table": same}, [TABLE])(batch, gen())
     assert view["table"].data_ptr() != batch["table"].data_ptr()
     assert torch.equal(view["table"], batch["table"])
+
+
+@pytest.mark.parametrize("spec", ["simclr", "noise", "resized_crop", "pose", "flip"])
+def test_images_of_any_scale_are_seen_as_shares_of_their_range(spec):
+    """The view of 16-bit values is that of the same picture in [0, 1], in their unit."""
+    picture = torch.rand(6, 3, 12, 12)
+    picture[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
+    views = {}
+    for low, high in ((0.0, 1.0), (-200.0, 5000.0)):
+        modality = Modality(name="a", kind="image", shape=(3, 12, 12), bounds=(low, high))
+        batch = MultimodalBatch({"a": picture * (high - low) + low})
+        view = build_augmenter(f"{spec}@1", [modality])(batch, torch.Generator().manual_seed(0))["a"]
+        views[low] = (view - low) / (high - low)
+    assert views[0.0].std() > 0.05
+    assert torch.allclose(views[0.0], views[-200.0], atol=1e-3)
+
+
+def test_an_image_of_any_scale_that_nothing_happens_to_keeps_its_bits():
+    modality = Modality(name="a", kind="image", shape=(1, 4, 4), bounds=(-2.5, 3.1))
+    values = torch.randn(5, 1, 4, 4)
+    assert torch.equal(build_augmenter("none", [modality])(MultimodalBatch({"a": values}))["a"], values)
+    constant = Modality(name="a", kind="image", shape=(1, 4, 4), bounds=(7.0, 7.0))
+    same = torch.full((2, 1, 4, 4), 7.0)
+    assert torch.allclose(build_augmenter("flip@1", [constant])(MultimodalBatch({"a": same}))["a"], same)

@@ -123,7 +123,7 @@ def test_whole_numbers_of_images_are_pixels(dtype):
 def test_floats_of_images_stay_and_odd_ranges_are_said():
     values = np.random.default_rng(0).random((3, 1, 4, 4))
     assert from_arrays({"train/a": values}).notes == ()
-    assert "expect [0, 1]" in from_arrays({"train/a": values * 255}).notes[0]
+    assert "shares of that range, 0 to 1" in from_arrays({"train/a": values * 255}).notes[0]
 
 
 def test_inputs_may_be_tensors_lists_and_other_byte_orders(tiny_arrays):

@@ -239,3 +239,27 @@ def test_an_item_that_cannot_be_read_is_named():
 
     with pytest.raises(InputError, match="arrays: train, item 3 cannot be read: disk failed"):
         fit(Broken({"train/a": np.random.default_rng(0).normal(size=(9, 2))}))
+
+
+@pytest.mark.parametrize("key", ["fine_label", "y", "target"])
+def test_a_label_under_another_name_is_no_modality(key):
+    items = [{"a": np.ones(3) * number, key: number % 2} for number in range(8)]
+    with pytest.raises(
+        InputError, match=f"{key} would be read as a modality; where it is the label, say label='{key}'"
+    ):
+        from_datasets({"train": items})
+    data = from_datasets({"train": items * 3}, label=key)
+    assert [m.name for m in data.modalities] == ["a"]
+    assert data.tasks[0].classes == ("0", "1")
+
+
+def test_items_may_be_tensors_of_any_type_and_palette_pictures():
+    image = pytest.importorskip("PIL.Image")
+    colours = np.random.default_rng(0).integers(0, 255, (6, 8, 8, 3), dtype=np.uint8)
+    items = [
+        {"a": torch.ones(3, requires_grad=True), "b": torch.ones(2, dtype=torch.bfloat16), "c": torch.tensor(1.5),
+         "picture": image.fromarray(values).convert("P")}
+        for values in colours
+    ]  # fmt: skip
+    data = from_datasets({"train": items})
+    assert {m.name: m.shape for m in data.modalities} == {"a": (3,), "b": (2,), "c": (1,), "picture": (3, 8, 8)}

@@ -5,7 +5,14 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, SubsetRandomSampler, TensorDataset, WeightedRandomSampler
+from torch.utils.data import (
+    DataLoader,
+    RandomSampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 
 from coral_plugin.data import from_loaders, loader_batches
 from coral_plugin.data.loaders import read_loaders
@@ -75,7 +82,9 @@ def test_zeros_at_the_end_are_padding_without_lengths():
 def test_images_outside_0_to_1_are_told():
     loader = [(torch.linspace(-2, 2, 6 * 300).view(6, 3, 10, 10), torch.arange(6) % 2)]
     (note,) = from_loaders(loader, loader, loader, modalities=["picture"]).notes
-    assert note.startswith("image picture holds floats from -2 to 2: colour augmentations expect [0, 1]")
+    assert note.startswith(
+        "image picture holds floats from -2 to 2: augmentations see them as shares of that range, 0 to 1"
+    )
 
 
 def test_images_frames_and_tables():
@@ -166,6 +175,21 @@ def test_samplers():
     read = [whole(split)["modality0"].flatten().tolist() for split in data.splits().values()]
     assert read == [list(range(10)), [1, 2, 4, 7], [3, 3, 0, 1]]
     assert plain.sampler is not None
+
+
+def test_samplers_of_a_part_of_the_data_set():
+    """What they cannot draw, which may be the test samples, is not read."""
+    values = torch.arange(10.0)[:, None]
+    train = rows(values, labels(10), sampler=RandomSampler(range(6)))
+    valid = rows(values, labels(10), sampler=SequentialSampler(range(2)))
+    test = rows(values, labels(10), sampler=WeightedRandomSampler([0, 0, 0, 0, 0, 0, 1, 0.5, 0, 2], 5))
+    data = from_loaders(train, valid, test)
+    read = [whole(split)["modality0"].flatten().tolist() for split in data.splits().values()]
+    assert read == [[0, 1, 2, 3, 4, 5], [0, 1], [6, 7, 9]]
+    few = rows(values, labels(10), sampler=RandomSampler(range(6), num_samples=4))
+    data = from_loaders(few, valid, test)
+    assert data.notes[0] == "the loader of train draws 4 of 6 samples at a time; here all are taken"
+    assert whole(data.train)["modality0"].flatten().tolist() == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize(
@@ -289,3 +313,9 @@ def test_a_name_is_not_given_twice():
     loader = [(torch.randn(4, 3), torch.randn(4, 2), torch.tensor([0, 1, 0, 1]))]
     with pytest.raises(InputError, match="modalities names 'a' twice"):
         from_loaders(loader, loader, loader, modalities=["a", "a"])
+
+
+def test_pictures_of_16_bits_without_sign():
+    pictures = (torch.arange(4 * 300) % 200).view(4, 3, 10, 10).to(torch.uint16)
+    loader = [(pictures, torch.arange(4) % 2)]
+    assert from_loaders(loader, loader, loader).train.columns["modality0"].values.dtype == torch.uint8

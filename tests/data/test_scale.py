@@ -11,6 +11,7 @@ from coral_plugin import CoralEncoder
 from coral_plugin.data import from_arrays, from_loaders
 from coral_plugin.data.arrays import as_split
 from coral_plugin.data.scale import far_values
+from coral_plugin.data.tensors import as_batch
 from coral_plugin.errors import InputError
 
 RNG = np.random.default_rng(0)
@@ -199,3 +200,39 @@ def test_the_estimator_warns():
         encoder.transform(values)
     with pytest.warns(UserWarning, match="second: 30 of 30 samples hold values more than 100 standard"):
         encoder.transform(values * np.array([1, 1, 1, 1, 1, 1e5]))
+
+
+def test_digits_that_are_lost_are_refused_in_every_form():
+    """UNIX time in 32 bits moves in steps of 128 s."""
+    train = 1.7e9 + np.arange(40.0)[:, None] * 10
+    with pytest.raises(InputError, match=r"a holds values whose differences .* give it as float64, got float32"):
+        from_arrays({"train/a": train, "test/a": train.astype(np.float32)})
+    modalities = from_arrays({"train/a": train, "test/a": train[:5]}).modalities
+    with pytest.raises(InputError, match="give it as float64, got float32"):
+        as_split({"a": train.astype(np.float32)}, modalities)
+    assert as_split({"a": train.astype(np.int64)}, modalities).columns["a"].values.unique().numel() == 40
+
+
+@pytest.mark.parametrize(
+    ("train", "given", "message"),
+    [
+        ("floats to 255", torch.uint8, "holds whole numbers, which are read as pixels"),
+        ("bytes", torch.float32, "holds floats from"),
+    ],
+)
+def test_tensors_of_another_scale_are_refused_as_arrays_are(train, given, message):
+    pixels = np.random.default_rng(0).integers(0, 256, (8, 1, 4, 4), dtype=np.uint8)
+    data = from_arrays({"train/a": pixels if train == "bytes" else pixels.astype(np.float32) + 0.5})
+    tensor = torch.from_numpy(pixels).to(given)
+    with pytest.raises(InputError, match=message):
+        as_batch({"a": tensor}, data.modalities)
+    with pytest.raises(InputError, match=message):
+        as_split({"a": tensor.numpy()}, data.modalities)
+
+
+def test_masks_of_true_and_false_are_ones_and_zeros_in_tensors_too():
+    mask = np.random.default_rng(0).random((8, 1, 4, 4)) < 0.5
+    data = from_arrays({"train/a": mask})
+    held = as_batch({"a": torch.from_numpy(mask)}, data.modalities)["a"]
+    assert torch.equal(held, as_split({"a": mask}, data.modalities).columns["a"].values)
+    assert held.max() == 1

@@ -8,7 +8,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from coral_plugin.data import from_arrays, from_datasets
+from coral_plugin.data import from_arrays, from_datasets, shards
 from coral_plugin.data.shards import Shards
 from coral_plugin.errors import InputError, PluginError
 from coral_plugin.training.loader import BatchLoader
@@ -165,3 +165,13 @@ def test_another_kind_of_file_is_no_shard(tmp_path):
     (tmp_path / "a.tar").write_bytes(b"\x1f\x8b" + bytes(600))
     with pytest.raises(InputError, match="compressed with gzip; unpack it first; shards are uncompressed"):
         Shards(tmp_path)
+
+
+def test_values_of_more_than_8_bits_are_not_cut_off():
+    image = pytest.importorskip("PIL.Image")
+    file = io.BytesIO()
+    depth = np.arange(500, 5500, 100, dtype=np.uint16).reshape(5, 10)
+    image.fromarray(depth).save(file, "PNG")
+    assert np.array_equal(shards._pixels(None, file.getvalue()), depth[..., None])
+    with pytest.raises(InputError, match="whole numbers from 500 to 5400, but pixels are 0 to 255"):
+        from_arrays({"train/depth": np.stack([shards._pixels(None, file.getvalue())] * 3)})

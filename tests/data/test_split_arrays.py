@@ -74,3 +74,19 @@ def test_beside_labels_a_modality_may_be_called_target():
     values = np.random.default_rng(0).normal(size=(20, 2))
     data = from_arrays({"train/a": values, "train/target": values, "train/labels": np.arange(20) % 2})
     assert [modality.name for modality in data.modalities] == ["a", "target"]
+
+
+@pytest.mark.parametrize("key", ["y", "fine_label", "Y_true"])
+def test_one_number_a_sample_called_like_labels_is_no_modality(key):
+    with pytest.raises(InputError, match=rf"train/{key} would be read as a modality; labels are called train/labels"):
+        from_arrays({"train/a": np.ones((4, 3)), f"train/{key}": np.arange(4)})
+    table = np.arange(8.0).reshape(4, 2)
+    assert len(from_arrays({"train/a": np.ones((4, 3)), f"train/{key}": table}).modalities) == 2
+
+
+def test_lengths_in_a_file_of_missing_samples_are_not_looked_at(tmp_path):
+    lengths = np.array([3, 0, 2, 4, 6, 5])
+    arrays = {"train/a": np.ones((6, 6, 2)), "train/b": np.ones((6, 1)), "train/a/present": lengths > 0}
+    np.save(tmp_path / "lengths.npy", lengths)
+    given = [from_arrays({**arrays, "train/a/length": of}) for of in (lengths, np.load(tmp_path / "lengths.npy", "r"))]
+    assert given[0].fingerprint == given[1].fingerprint

@@ -201,6 +201,20 @@ def test_a_list_of_equal_lengths_beside_one_of_several():
     assert data.test.columns["a"].lengths.tolist() == [2, 2]
 
 
+@pytest.mark.parametrize("listed", ["train", "test"])
+def test_a_list_in_one_split_and_a_padded_array_in_the_other(listed):
+    """The zeros behind the steps of the array are padding, as in any other array."""
+    padded = np.zeros((len(SERIES), 5, 2), np.float32)
+    for row, part in enumerate(SERIES):
+        padded[row, : len(part)] = part
+    (other,) = {"train", "test"} - {listed}
+    data = from_arrays({f"{listed}/a": SERIES, f"{other}/a": padded})
+    assert data.modalities[0].kind == "sequence"
+    for split in (data.train, data.test):
+        assert split.columns["a"].lengths.tolist() == LENGTHS
+    assert as_split({"a": padded}, data.modalities).columns["a"].lengths.tolist() == LENGTHS
+
+
 def test_ragged_series_from_fit_to_embedding():
     data = {"a": SERIES * 4, "b": np.tile(TABLE[:6], (4, 1))}
     fitted = coral_plugin.fit(data, epochs=1, quiet=True, **TINY)
