@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -22,6 +23,7 @@ from coral_plugin.objectives import Objective
 from coral_plugin.runs.columns import Columns, group_columns, pack, unpack
 from coral_plugin.runs.fit import fit
 from coral_plugin.runs.folder import build_objective
+from coral_plugin.runs.settings import dotted
 
 __all__ = ["EXPECTED_FAILED_CHECKS", "CoralEncoder", "pack"]
 
@@ -219,6 +221,14 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
             "training.device": self.device,
             "network.width": self.width,
         }
-        chosen = {**(self.settings or {}), **{key: value for key, value in arguments.items() if value is not None}}
+        settings = {dotted(key): value for key, value in (self.settings or {}).items()}
+        defaults = inspect.signature(type(self)).parameters
+        for key in settings.keys() & arguments.keys():
+            own = key.partition(".")[2]
+            if arguments[key] != defaults[own].default:
+                raise InputError(
+                    f"{key} in settings and {own}={arguments[key]!r} are the same setting; give one of them."
+                )
+        chosen = {**{key: value for key, value in arguments.items() if value is not None}, **settings}
         # a search over np.arange(...) brings NumPy's numbers
         return {key: value.item() if isinstance(value, np.generic) else value for key, value in chosen.items()}

@@ -210,3 +210,10 @@ def test_pickles_hold_the_weights_and_nothing_of_the_data(table, encoders):
     assert x.astype(np.float32).tobytes() not in text
     assert isinstance(pickle.loads(pickle.dumps(CoralEncoder(**TINY))), CoralEncoder)
     assert isinstance(encoder.objective_, nn.Module), "pickling leaves it as it is"
+
+
+def test_settings_that_have_an_argument_are_taken_or_refused():
+    chosen = CoralEncoder(settings={"training.epochs": 2, "training__device": "cpu"})._chosen()
+    assert (chosen["training.epochs"], chosen["training.device"]) == (2, "cpu")
+    with pytest.raises(InputError, match=r"training\.epochs in settings and epochs=5 are the same setting"):
+        CoralEncoder(epochs=5, settings={"training.epochs": 2})._chosen()

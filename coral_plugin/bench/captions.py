@@ -75,7 +75,7 @@ def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> lis
     ]
     scores = [s for row in comparison.rows for m, s in row.scores.items() if m in measures]
     if any(s.rank for s in scores):
-        notes.append("Best method in bold, second underlined; a method below the raw features is neither.")
+        notes.append("Best method in bold, second underlined; a method worse than the raw features is neither.")
     for measure in measures:
         line = raw_line(comparison.rows, measure)
         if line is not None and all_below(comparison.rows, measure):

@@ -10,6 +10,7 @@ from coral_plugin.bench.comparison import ROW_KINDS, ComparedRow, Comparison, Co
 from coral_plugin.bench.grid import DatasetColumn, Grid, Job, MethodRow, Reading
 from coral_plugin.bench.ranking import ranked
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.settings import from_dict
 
 Records = Mapping[str, Mapping[str, Any]]
 # (row, column, condition, seed): content of metrics.json
@@ -53,7 +54,9 @@ def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[s
             for (name, column), matched in _all("matched_width", metrics_of).items()
             if name == row.name
         }
-        rows.append(ComparedRow(row, kind_of(row), scores, costs, trainings.get(row.name, {}), widths, matched_widths))
+        rows.append(
+            ComparedRow(row, kind_of(row, jobs), scores, costs, trainings.get(row.name, {}), widths, matched_widths)
+        )
     rows.sort(key=lambda row: ROW_KINDS.index(row.kind))
     known = tuple(measures.values())
     return Comparison(
@@ -66,12 +69,14 @@ def compare(grid: Grid, jobs: Sequence[Job], records: Records, failed: Mapping[s
     )
 
 
-def kind_of(row: MethodRow) -> RowKind:
-    """Whether a row is a method, raw features, or trained with labels."""
+def kind_of(row: MethodRow, jobs: Sequence[Job]) -> RowKind:
+    """Whether a row is a method, raw features, or trained with labels: always, by a setting, or fine-tuned."""
     objective = OBJECTIVES.get(row.objective)
     if not objective.trains:
         return "raw features"
-    return "with labels" if objective.needs_labels else "method"
+    settings = [from_dict(job.settings).method for job in jobs if job.row == row.name]
+    labelled = objective.needs_labels or any(map(objective.trains_on_labels, settings))
+    return "with labels" if labelled or row.finetune is not None else "method"
 
 
 def _all(key: str, metrics_of: _Metrics) -> dict[tuple[str, str], Any]:

@@ -18,8 +18,8 @@ TABLE_SCHEMA = 2
 
 _LATEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
 _ON_A_TERMINAL = {
-    "in bold, second underlined; a method below the raw features is neither.": (
-        "marked with *, unless it is below the raw features."
+    "in bold, second underlined; a method worse than the raw features is neither.": (
+        "marked with *, unless it is worse than the raw features."
     ),
     "none is in bold": "none is marked",
     "bold does not mean": "the mark does not mean",

@@ -139,7 +139,7 @@ def _compared(stored: Mapping[str, Any]) -> ComparedRow:
     keys = ("name", "objective", "preset", "presets", "chosen", "by_column", "finetune")
     return ComparedRow(
         MethodRow(**{key: stored[key] for key in keys}),
-        _KINDS[stored["kind"]],
+        _KINDS[stored["kind"]] if stored["finetune"] is None else "with labels",  # earlier versions: a method
         dict(map(_score, stored["scores"])),
         {name: Cost(**cost) for name, cost in stored["cost"].items()},
         {

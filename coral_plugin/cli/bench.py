@@ -149,6 +149,11 @@ def _column(label: str, name: str, files: str | None, modalities: str | None, sc
     from coral_plugin.reproduce.trifeature import trifeature_column
 
     if name == "trifeature":
+        if files or modalities:
+            flag = "--data" if files else "--modalities"
+            raise InputError(
+                f"{flag} {label}=...: the pairs of trifeature are generated, both images of them; leave it out."
+            )
         return trifeature_column(TRIFEATURE[scale], label)
     names = tuple(part.strip() for part in modalities.split("+")) if modalities else None
     return DatasetColumn(name=label, dataset=name, data=files, modalities=names)

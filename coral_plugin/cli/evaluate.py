@@ -38,7 +38,10 @@ def main(argv: list[str]) -> int:
         training=arguments.complexity,
         robustness=_robustness(arguments) if arguments.robustness else None,
     )
-    probe = ProbeSettings(kind=arguments.probe, neighbours=arguments.neighbours)
+    if arguments.neighbours is not None and arguments.probe != "knn":
+        raise InputError("--neighbours goes with --probe knn, which is not given.")
+    neighbours = {} if arguments.neighbours is None else {"neighbours": arguments.neighbours}
+    probe = ProbeSettings(kind=arguments.probe, **neighbours)
     result = evaluate(Path(arguments.run), probe, extras, data_path=arguments.data)
     print("\n".join(table.text() for table in _tables(result, arguments)))
     for path in result.pictures:
@@ -67,8 +70,7 @@ def _parser() -> CommandParser:
     add(
         "--neighbours",
         type=int,
-        default=ProbeSettings().neighbours,
-        help="Number of neighbours of the kNN probe, %(default)s by default; 0 chooses it",
+        help=f"Number of neighbours of the kNN probe, {ProbeSettings().neighbours} by default; 0 chooses it",
     )
     add("--data", metavar="PATH", help="New path of the data, if they were moved")
     add("--disentanglement", action="store_true", help="Print how much the parts share: |cos|, CKA, R2, ...")

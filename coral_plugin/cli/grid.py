@@ -117,11 +117,14 @@ def _silent(line: str) -> None:
 
 
 def _report(finished: FinishedGrid, tables: Path, *, quiet: bool) -> int:
+    from coral_plugin.bench.grid import distinct
+
     for label, reason in finished.failed.items():
         sys.stderr.write(f"coral: {label} failed: {reason}\n")
     if not quiet:
+        runs = len(distinct(finished.jobs))
         sys.stderr.write(
             f"{tables}: table.md, .tex, .csv, .json, scores.csv, report.html; "
-            f"{finished.ran} run(s) now, {len(finished.jobs) - finished.ran} before\n"
+            f"{finished.ran} run(s) now, {runs - finished.ran} before\n"
         )
     return 1 if finished.failed else 0

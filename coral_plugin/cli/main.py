@@ -54,8 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if argv is None:
         _let_threads_sleep()
-    debug = "--debug" in arguments
-    arguments = [home_expanded(a) for a in arguments if a != "--debug"]
+    ours = arguments.index("--") if "--" in arguments else len(arguments)  # what follows is a script's
+    debug = "--debug" in arguments[:ours]
+    arguments = [home_expanded(a) for at, a in enumerate(arguments) if a != "--debug" or at > ours]
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal without arrows still shows the numbers
     advice = _advice(arguments)

@@ -35,6 +35,10 @@ def main(argv: list[str]) -> int:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
     output = arguments.output
     folder = Path(output) if output else fresh_folder(settings.objective, settings.dataset, settings.data)
+    if arguments.resume:
+        from coral_plugin.runs.start import with_saved_seeds
+
+        settings = with_saved_seeds(settings, folder, more=arguments.new_seeds)
     command = ["coral", "train", *argv, *([] if output else ["--output", str(folder)])]
     command += [] if arguments.resume else ["--resume"]
     advise(f"Go on with: {shlex.join(command)}")

@@ -64,6 +64,7 @@ def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
     for name in ("data", "modalities", "seeds"):
         if (value := getattr(arguments, name)) is not None:
             chosen[name] = value
+    arguments.new_seeds = "seeds" in {**saved, **chosen}
     return make_settings(names.objective, names.dataset, preset=names.preset, saved=saved, **chosen), arguments
 
 

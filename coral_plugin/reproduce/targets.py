@@ -195,6 +195,8 @@ def _column(
         if name not in DATASETS.names():
             raise suggest(name, sorted({*DATASETS.names(), *_declared()["columns"]}), "data set")
     if declared["dataset"] == "trifeature":
+        if name in data:
+            raise InputError(f"--data {name}=...: the pairs of trifeature are generated; leave it out.")
         column = trifeature_column(TRIFEATURE[scale], name)
         return replace(column, chosen={**column.chosen, **scaled}) if scale == "paper" else column
     modalities = declared.get("modalities")

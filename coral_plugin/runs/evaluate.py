@@ -23,7 +23,7 @@ from coral_plugin.evaluation.pictures.over_training import score_curves
 from coral_plugin.evaluation.pictures.parts import missing_dots
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.probe.probes import FittedProbe
-from coral_plugin.evaluation.raw_baseline import RawBaseline, fit_raw_baseline, score_raw_baseline
+from coral_plugin.evaluation.raw_baseline import RawBaseline, fit_raw_baseline, score_raw_baseline, too_large_note
 from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
 from coral_plugin.evaluation.scoring import (
     Features,
@@ -116,12 +116,17 @@ def evaluate(
     if extras.umap:
         require_umap()
     settings, data, seeds = open_finished(folder, data_path)
+    too_large = too_large_note(data)
+    if too_large and (extras.performance or extras.robustness is not None):
+        raise InputError(f"{too_large}; leave out --performance and --robustness, which compare with it.")
+    if too_large:
+        sys.stderr.write(f"{too_large}\n")
     subsets = _subsets(extras.missing, data)
     kept = kept_epochs(folder, seeds, settings.training.epochs) if extras.over_training else ()
     noises = choose_noises(extras.robustness, data) if extras.robustness is not None else {}
-    baseline = fit_raw_baseline(data, probe)
+    baseline = None if too_large else fit_raw_baseline(data, probe)
     features, whole, results = _probed(folder, settings, data, probe, seeds)
-    metrics = summarise(settings, data, results, score_raw_baseline(data, probe, baseline))
+    metrics = summarise(settings, data, results, {} if baseline is None else score_raw_baseline(data, probe, baseline))
     metrics["probe"] = dataclasses.asdict(probe)
     if subsets:
         partial = {
@@ -136,7 +141,7 @@ def evaluate(
             epochs: {seed: score_kept(folder, seed, epochs, data, probe) for seed in seeds} for epochs in kept
         } | {settings.training.epochs: {seed: result["scores"][ALL] for seed, result in results.items()}}
         metrics["over_training"] = summarise_over_training(data, scores)
-    if extras.performance:
+    if extras.performance and baseline is not None:
         metrics["performance"] = _performance(data, baseline, features, whole)
     cost = _cost(folder, settings, data, results, training=extras.training)
     write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
@@ -147,7 +152,7 @@ def evaluate(
     if kept:
         pictures.append(folder / PLOTS / "over-training")
         _draw_over_training(pictures[-1], metrics)
-    if extras.robustness is not None:
+    if extras.robustness is not None and baseline is not None:
         curves = curves_under_noise(folder, data, baseline, whole, noises, extras.robustness.levels)
         record = summarise_robustness(settings, data, probe, extras.robustness, noises, curves)
         write_json(folder / ROBUSTNESS, record)
@@ -170,8 +175,8 @@ def kept_epochs(folder: Path, seeds: tuple[int, ...], epochs: int) -> list[int]:
     ]
     if not kept:
         raise InputError(
-            f"{folder} has no weights on the way that every seed has kept; train into a new folder with --set "
-            "training.keep_every=N (finished seeds are not trained again)."
+            f"{folder} has no weights on the way that every seed has kept. coral train into a new folder keeps them "
+            "with --set training.keep_every=N; a fine-tuning and a method that does not train have none."
         )
     sys.stderr.write(
         f"over the training: every seed is embedded and probed with {len(kept)} more states of its weights\n"

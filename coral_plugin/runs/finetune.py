@@ -245,7 +245,7 @@ def _task(data: MultimodalData, settings: FinetuneSettings) -> Task:
 def _tuned_settings(
     trained: RunSettings, settings: FinetuneSettings, task: Task, seeds: tuple[int, ...], chosen: Mapping[str, Any]
 ) -> RunSettings:
-    groups = ("training", "probe", "method") if settings.loss == "contrastive" else ("training", "probe")
+    groups = ("training", "method") if settings.loss == "contrastive" else ("training",)
     if fixed := [key for key in chosen if key.partition(".")[0] not in groups or key in _OF_A_RUN]:
         raise InputError(f"{fixed[0]} cannot be chosen here; a fine-tuning takes settings of {', '.join(groups)}.")
     training = dataclasses.replace(

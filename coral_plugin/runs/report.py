@@ -45,7 +45,7 @@ _BETTER_NOTE = (
     "A part can score better than all parts together{}: the probe of all parts is fitted on more columns, and on few "
     "samples more columns can make it fit noise."
 )
-_RAW_NOTE = "Raw: the values as they are, without any training; what scores below them has lost information."
+_RAW_NOTE = "Raw: the values as they are, without any training; what scores worse has lost information."
 _SPACES_NOTE = (
     "Probed: the parts as they are scored. Projected: behind the projection heads, where the loss compares them. "
     "A dash: not defined, as between parts of different width."

@@ -38,7 +38,7 @@ from coral_plugin.runs.folder import (
 from coral_plugin.runs.recipe import make_augmenter, preset_note
 from coral_plugin.runs.seed import can_score, score_seed, untrained
 from coral_plugin.runs.settings import RunSettings
-from coral_plugin.runs.start import check_run, data_lines, training_line
+from coral_plugin.runs.start import check_run, data_lines, training_line, with_saved_seeds
 from coral_plugin.runs.summary import summarise
 from coral_plugin.runs.workers import (
     begun,
@@ -135,7 +135,7 @@ def run(
     Args:
         settings: Run settings.
         folder: Run directory; None writes nothing.
-        resume: Whether the run in ``folder`` is continued: finished seeds are read, an unfinished one continues.
+        resume: Whether the run in ``folder`` goes on: finished seeds are read, unfinished and new ones are trained.
         quiet: Whether nothing is written to standard error.
         label: Text in front of every line on standard error, where several runs share it.
         workers: Seeds that are trained at a time, each in a process of its own; None measures what is faster, and a run
@@ -153,6 +153,7 @@ def run(
         Interrupted: SIGTERM or Ctrl-C came; ``resume`` goes on.
         SystemExit: under torchrun or SLURM, in every process but the first, once all is trained.
     """
+    settings = with_saved_seeds(settings, folder) if resume else settings
     outside = processes.launcher()
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
     if folder is None and settings.training.keep_every:

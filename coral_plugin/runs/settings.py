@@ -172,6 +172,8 @@ def make_settings(
         if whole is not None:
             key, value = whole, {key.removeprefix(f"{whole}."): value}
         before = values.get(key)
+        if whole is not None and isinstance(before, str):
+            raise InputError(f"{key} is {before!r} for all modalities; beside {', '.join(value)}, name the others too.")
         if key in BY_MODALITY and isinstance(value, Mapping) and isinstance(before, Mapping):
             value = {**before, **value}
         values[key] = value

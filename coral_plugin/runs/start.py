@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -13,12 +16,26 @@ from coral_plugin.errors import InputError, counted
 from coral_plugin.evaluation.scoring import check_scoring
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.registry import OBJECTIVES
-from coral_plugin.runs.folder import build_objective
+from coral_plugin.runs.folder import CONFIG, build_objective, open_run
 from coral_plugin.runs.seed import can_score
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import check_machine, pick_device
 from coral_plugin.training.memory import StepMemory
 from coral_plugin.training.weights import parameters_that_fit
+
+
+def with_saved_seeds(settings: RunSettings, folder: Path | None, *, more: bool = True) -> RunSettings:
+    """Settings for going on with the run in ``folder``: its seeds first, which stay in its records.
+
+    Args:
+        settings: Settings of the call.
+        folder: Run directory; nothing changes where it holds no run yet.
+        more: Whether the seeds of the call are added to those of the run.
+    """
+    if folder is None or not os.path.isfile(folder / CONFIG):  # noqa: PTH113 - False for a name that is too long
+        return settings
+    saved = open_run(folder)[0].seeds
+    return replace(settings, seeds=(*saved, *(seed for seed in settings.seeds if more and seed not in saved)))
 
 
 def check_run(settings: RunSettings, data: MultimodalData, encoders: Mapping[str, EncoderLike] | None) -> int:

@@ -9,7 +9,6 @@ from typing import Any
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import ALL
 from coral_plugin.evaluation.metrics import Scores, chance_levels
-from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.settings import RunSettings
 
 METRICS_SCHEMA = 2
@@ -50,7 +49,7 @@ def summarise(
         },
         "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
         "train": {
-            "epochs": settings.training.epochs if OBJECTIVES.get(settings.objective).trains else 0,
+            "epochs": max(len(result["history"]) for result in results.values()),  # fewer where one stopped early
             "samples_per_second": statistics.mean(t["samples_per_second"] for t in training),
             "seconds": sum(t["seconds"] for t in training),
             "peak_memory_bytes": max(t["peak_memory_bytes"] for t in training),

@@ -3,7 +3,8 @@
 import pytest
 from scipy import stats
 
-from coral_plugin.bench.grid import Reading
+from coral_plugin.bench.compare import kind_of
+from coral_plugin.bench.grid import MethodRow, Reading
 
 SEEDS = (1, 2, 3, 4)
 VALUES = {"coral": (0.8, 0.7, 0.9, 0.82), "b": (0.7, 0.65, 0.7, 0.71), "c": (0.5, 0.4, 0.6, 0.5)}
@@ -49,3 +50,14 @@ def test_steps_settings_and_the_matched_width_come_from_the_records(comparison_o
     assert coral.scores[measure].matched == dict.fromkeys(SEEDS, 0.6)
     assert b.scores[measure].matched == {}
     assert measure.probe == "linear"
+
+
+def test_rows_that_train_on_labels_are_no_methods_without(comparison_of):
+    found = comparison_of({**VALUES, "raw": (0.6,) * 4}, by_row={"b": {"method.positives": "class"}})
+    assert {row.method.name: row.kind for row in found.rows} == {
+        "coral": "method", "b": "with labels", "c": "method", "raw": "raw features",
+    }  # fmt: skip
+    (measure,) = found.measures
+    assert {row.method.name: row.scores[measure].rank for row in found.rows if row.scores[measure].rank} == {"coral": 1}
+    tuned = MethodRow(name="tuned", objective="coral", finetune={"loss": "cross_entropy"})
+    assert kind_of(tuned, ()) == "with labels"

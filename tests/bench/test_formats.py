@@ -65,7 +65,7 @@ def test_formats_show_best_and_second(comparison):
     assert "| coral | **68.0 ± 1.4** | 61.0 ± 1.4 | 64.5 |" in markdown(overview)
     assert "| clip | <u>51.5 ± 0.7 †</u> | 62.5 ± 0.7 | 57.0 |" in markdown(overview)
     assert "*68.0 ± 1.4" in text(overview)
-    assert "Best method marked with *, unless it is below the raw features." in text(overview)
+    assert "Best method marked with *, unless it is worse than the raw features." in text(overview)
     tex = latex(overview)
     assert r"\textbf{68.0 $\pm$ 1.4} & 61.0 $\pm$ 1.4 " in tex
     assert r"\underline{51.5 $\pm$ 0.7 $^\dagger$} & 62.5 $\pm$ 0.7 " in tex

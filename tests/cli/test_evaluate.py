@@ -1,6 +1,7 @@
 """``coral evaluate --robustness --performance --complexity``: what is printed, what is written, what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -148,3 +149,19 @@ def test_a_method_that_does_not_train(coral, npz, tmp_path):
         assert own["representation"]["values"] == own["raw"]["values"]
         assert own["effective"]["values"] == [0.0]
     assert "training" not in json.loads((run / "evaluation-ridge.json").read_text())["complexity"]
+
+
+def test_raw_features_that_memory_should_not_hold_are_left_out(coral, run_folder, tmp_path, monkeypatch):
+    """As in the training; what compares with them is refused."""
+    shutil.copytree(run_folder, run := tmp_path / "run")
+    note = "no raw-feature baseline: its features take 9.0 GiB of memory"
+    monkeypatch.setattr("coral_plugin.runs.evaluate.too_large_note", lambda data: note)
+    monkeypatch.setattr("coral_plugin.runs.evaluate.fit_raw_baseline", None)
+    status, out, err = coral("evaluate", run, "--probe", "knn")
+    assert (status, err) == (0, f"{note}\n")
+    assert "raw:" not in out.replace("raw_features", "")
+    assert json.loads((run / "evaluation-knn.json").read_text())["raw_features"] == {}
+    for flag in ("--performance", "--robustness"):
+        status, _, err = coral("evaluate", run, flag)
+        assert (status, err.count("\n")) == (2, 1)
+        assert f"{note}; leave out --performance and --robustness" in err

@@ -10,8 +10,7 @@ def test_settings_reach_the_fine_tuning_and_its_run(coral, run_folder, tmp_path)
     output = tmp_path / "tuned"
     status, out, err = coral(
         "finetune", run_folder, "--output", output, "--epochs", 9, "--set", "training.epochs=1", "--mask-ratio", "1e-1",
-        "--set", "positives=class_neutral", "--training.gradient_clip", "0.5", "--set", "probe.kind=knn",
-        "--set", "temperature=0.3",
+        "--set", "positives=class_neutral", "--training.gradient_clip", "0.5", "--set", "temperature=0.3",
     )  # fmt: skip
     assert status == 0, err
     assert "contrastive, probe" in out
@@ -19,7 +18,7 @@ def test_settings_reach_the_fine_tuning_and_its_run(coral, run_folder, tmp_path)
     assert (settings["epochs"], settings["mask_ratio"], settings["positives"]) == (1, 0.1, "class_neutral")
     config = yaml.safe_load((output / "config.yaml").read_text())
     assert (config["training"]["epochs"], config["training"]["gradient_clip"]) == (1, 0.5)
-    assert (config["probe"]["kind"], config["method"]["temperature"]) == ("knn", 0.3)
+    assert config["method"]["temperature"] == 0.3
 
 
 @pytest.mark.parametrize(

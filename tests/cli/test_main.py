@@ -70,6 +70,14 @@ def test_debug_shows_where(coral):
     assert "Traceback" in err
 
 
+def test_what_follows_two_hyphens_is_a_scripts(monkeypatch):
+    seen = []
+    monkeypatch.setattr(module, "_answer", lambda arguments, *, debug: seen.append((arguments, debug)) or 0)
+    assert module.main(["run", "x.py", "--debug", "--", "--debug", "--lr", "1"]) == 0
+    assert module.main(["run", "x.py", "--", "--debug"]) == 0
+    assert seen == [(["run", "x.py", "--", "--debug", "--lr", "1"], True), (["run", "x.py", "--", "--debug"], False)]
+
+
 def test_a_reader_that_goes_away_is_no_error():
     done = subprocess.run(
         f"{sys.executable} -m coral_plugin.cli.main list | head -1", shell=True, capture_output=True, text=True

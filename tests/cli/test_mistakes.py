@@ -55,6 +55,22 @@ MISTAKES = {
     "a table in a bench": (
         ("bench", "--objectives", "coral", "--data", "{folder}/table.csv"), "numpy.savez('mine.npz'",
     ),
+    "a file of generated pairs": (
+        ("bench", "--objectives", "coral", "--datasets", "trifeature", "--data", "trifeature={folder}/tiny.npz"),
+        "the pairs of trifeature are generated",
+    ),
+    "modalities of generated pairs": (
+        ("bench", "--objectives", "coral", "--datasets", "trifeature", "--modalities", "trifeature=left+right"),
+        "--modalities trifeature=...: the pairs of trifeature are generated",
+    ),
+    "neighbours of a linear probe": (("evaluate", "{run}", "--neighbours", "3"), "--neighbours goes with --probe knn"),
+    "another probe in a fine-tuning": (
+        ("finetune", "{run}", "--set", "probe.kind=knn"), "probe.kind cannot be chosen here",
+    ),
+    "masks for a cross-entropy head": (
+        ("finetune", "{run}", "--loss", "cross_entropy", "--mask-ratio", "0.5"),
+        "method.mask_ratio is a setting of COrAL's losses",
+    ),
     "a record in the folder of the tables": (
         (*BENCH, "--output", "{folder}/out", "--record", "{folder}/out/r"),
         "has the tables already; leave it out",

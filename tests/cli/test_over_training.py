@@ -65,8 +65,8 @@ def test_without_kept_weights_it_says_how_to_keep_them(coral, run_folder):
     status, out, err = coral("evaluate", run_folder, "--probe", "ridge", "--over-training")
     assert (status, out) == (2, "")
     assert err == (
-        f"coral: {run_folder} has no weights on the way that every seed has kept; train into a new folder with --set "
-        "training.keep_every=N (finished seeds are not trained again).\n"
+        f"coral: {run_folder} has no weights on the way that every seed has kept. coral train into a new folder keeps "
+        "them with --set training.keep_every=N; a fine-tuning and a method that does not train have none.\n"
     )
 
 
@@ -91,5 +91,5 @@ def test_a_fine_tuning_keeps_none(coral, kept, tmp_path):
     status, _, err = coral("finetune", kept, "--output", tmp_path / "tuned", "--set", "training.keep_every=1")
     assert (status, err) == (
         2,
-        "coral: training.keep_every cannot be chosen here; a fine-tuning takes settings of training, probe, method.\n",
+        "coral: training.keep_every cannot be chosen here; a fine-tuning takes settings of training, method.\n",
     )

@@ -16,7 +16,7 @@ from coral_plugin.runs import folder as module
 from coral_plugin.runs.folder import prepare_folder
 from coral_plugin.runs.run import run
 from coral_plugin.runs.settings import make_settings
-from coral_plugin.training.log import TIMES
+from coral_plugin.training.log import TIMES, read_log
 
 MEASURED = {*TIMES, "peak_memory_bytes"}
 
@@ -183,3 +183,21 @@ def test_asides_of_a_killed_run_are_removed(settings, data, tmp_path):
     (tmp_path / ".metrics.77-01234567.json").write_bytes(b"half")
     prepare_folder(tmp_path, settings(), data, resume=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["config.yaml", "data.json", "environment.json"]
+
+
+def test_seeds_that_are_finished_stay_in_the_record(coral_digits, tmp_path):
+    """Without --seeds the run goes on with its own, with others it gets these too."""
+    assert coral_digits("--seeds", "42,43") == [42, 43]
+    assert coral_digits("--resume") == [42, 43]
+    assert coral_digits("--resume", "--seeds", "44") == [42, 43, 44]
+    assert [row["seed"] for row in read_log(tmp_path / "run" / "metrics.csv")] == [42, 43, 44]
+
+
+@pytest.fixture
+def coral_digits(tmp_path, capsys):
+    def call(*more):
+        words = ["train", "--dataset", "digits", "--epochs", "1", "--batch-size", "512", "--set", "network.width=8"]
+        assert main([*words, "--output", str(tmp_path / "run"), "--workers", "1", "--quiet", *more]) == 0
+        return json.loads((tmp_path / "run" / "metrics.json").read_text())["seeds"]
+
+    return call

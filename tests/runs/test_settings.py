@@ -153,3 +153,12 @@ def test_the_small_scales_unaugmented_branches_lose_no_more_than_its_views():
         chosen = {**SMALL.chosen, **condition}
         assert "crop(scale=(0.6,1.0))" in chosen["augmentations"]
         assert chosen["plain_augmentations"] == "plain_crop(scale=(0.6,1.0))"
+
+
+def test_one_augmentation_for_all_and_another_for_one_are_not_both_taken():
+    with pytest.raises(InputError, match=r"augmentations is 'none' for all modalities; beside wave, name the others"):
+        make_settings("coral", "arrays", **{"augmentations": "none", "augmentations.wave": "jitter"})
+    with pytest.raises(InputError, match=r"augmentations is 'drop\+noise' for all modalities; beside AAPL"):
+        make_settings("coral", "stocks", **{"augmentations.AAPL": "none"})
+    chosen = make_settings("coral", "arrays", **{"augmentations.wave": "jitter", "augmentations.body": "none"})
+    assert chosen.augmentations == {"wave": "jitter", "body": "none"}
