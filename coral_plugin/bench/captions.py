@@ -124,9 +124,9 @@ def width_note(comparison: Comparison, column: str) -> str:
     """A note on whether representations of different width are compared at one width."""
     widths = {row.matched_widths[column] for row in comparison.rows if column in row.matched_widths}
     if widths:
-        narrower = "; a narrower representation has its own width, in brackets" if len(widths) > 1 else ""
+        others = "; a row that is narrower, or whose networks have another width, was scored at that in brackets"
         components = f"the first {max(widths)} principal components, fitted on train"
-        return f"At width {max(widths)}: the same probe on {components}{narrower}."
+        return f"At width {max(widths)}: the same probe on {components}{others if len(widths) > 1 else ''}."
     return "Representations differ in width by method, and no column compares them at one width."
 
 

@@ -64,8 +64,8 @@ def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):
     assert (cells["coral"], cells["other"], cells["chance"]) == ("55.0 ± 0.0", NO_VALUE, "")
     assert cells["labelled (with labels)"] == "80.0 ± 0.0 (4)"
     assert (
-        "At width 8: the same probe on the first 8 principal components, fitted on train; a narrower representation "
-        "has its own width, in brackets."
+        "At width 8: the same probe on the first 8 principal components, fitted on train; a row that is narrower, "
+        "or whose networks have another width, was scored at that in brackets."
     ) in table.notes
 
 
