@@ -177,8 +177,8 @@ def meaning(measured: Mapping[str, Points], memory: int | None, speed: float | N
         text = (
             f"**Length.** Of a transformer memory grows with the steps to the power of {_exponent(length[MEMORY])} and "
             f"time to that of {_exponent(length[TIME])}: attention compares every two steps, but holds no matrix of "
-            "them all. One of up to 4 million weights, all samples and heads together, is still kept, which is "
-            "faster: the table of points shows the jump behind it."
+            "them all. One of up to 4 million weights, all samples and heads together, is still kept; more are "
+            "computed in a CPU's cache, and once more for the gradient."
         )
         if convolutions := lines.get("length, convolutions"):
             text += (

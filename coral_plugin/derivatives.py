@@ -14,8 +14,8 @@ def refuse_second_derivative(what: str, instead: str = "") -> None:
     then lacks this part.
 
     Args:
-        what: What is being differentiated, as the subject of a sentence.
-        instead: What to do to get the second derivative.
+        what: Subject of the sentence: the thing that is being differentiated.
+        instead: Advice for whoever wants the second derivative.
 
     Raises:
         InputError: the backward pass runs with ``create_graph``.

@@ -224,10 +224,10 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         settings = {dotted(key): value for key, value in (self.settings or {}).items()}
         defaults = inspect.signature(type(self)).parameters
         for key in settings.keys() & arguments.keys():
-            own = key.partition(".")[2]
-            if arguments[key] != defaults[own].default:
+            name = key.partition(".")[2]
+            if arguments[key] != defaults[name].default:
                 raise InputError(
-                    f"{key} in settings and {own}={arguments[key]!r} are the same setting; give one of them."
+                    f"{key} in settings and {name}={arguments[key]!r} are the same setting; give one of them."
                 )
         chosen = {**{key: value for key, value in arguments.items() if value is not None}, **settings}
         # a search over np.arange(...) brings NumPy's numbers

@@ -34,7 +34,7 @@ class LongAttention(torch.autograd.Function):
         """Attend in every head of every sample, N of them together.
 
         Args:
-            ctx: What the backward pass gets.
+            ctx: Context of the backward pass.
             query: ``(N, Q, d)``, contiguous.
             key: ``(N, T, d)``, contiguous.
             value: ``(N, T, d)``, contiguous.
