@@ -14,7 +14,7 @@ def refuse_second_derivative(what: str, instead: str = "") -> None:
     then lacks this part.
 
     Args:
-        what: Subject of the sentence: the thing that is being differentiated.
+        what: Subject of the sentence, as "The fused GRU".
         instead: Advice for whoever wants the second derivative.
 
     Raises:
