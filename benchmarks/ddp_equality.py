@@ -23,6 +23,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
+from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import Modality, ModalityColumn, Split, Task
 from coral_plugin.io.files import write_json
 from coral_plugin.networks import NetworkSettings
@@ -78,7 +79,7 @@ def engine(name: str, samples: Split, rank: int, world: int) -> Engine:
     if world > 1:
         synchronise(objective)
     loader = BatchLoader(samples, BATCH, 0, rank, world)
-    step = TrainingStep(objective, lambda batch, _: batch, 0, 2 * len(loader), rank, double=True)
+    step = TrainingStep(objective, build_augmenter("none", MODALITIES, "none"), 0, 2 * len(loader), rank, double=True)
     return Engine(processes.fabric(SETTINGS, "cpu"), step, loader, SETTINGS, EpochLog(None))
 
 
