@@ -239,3 +239,15 @@ def test_numbers_made_again():
     assert len(same) == 4, "four, of records of 2026-11-30, are the same to the last digit"
     assert set(others.values()) == {"results/small/trifeature"}
     assert f"differ by {' and '.join(others)} points" in line
+
+
+def test_counts_of_modalities():
+    (line,) = (
+        line for line in (ROOT / "results/README.md").read_text().splitlines() if line.startswith("| `modalities/` |")
+    )
+    rows = (ROOT / "results/modalities/modalities.md").read_text().splitlines()
+    found = {cells[1].strip(): (cells[5].strip(), cells[6].strip()) for row in rows if len(cells := row.split("|")) > 6}
+    assert f"digits {found['digits, halves'][0]} in halves and {found['digits, quarters'][0]} in quarters" in line
+    for name, title in (("MOSI, utterances", "MOSI utterances"), ("wearables", "sensors"),
+                        ("wearables and spectra", "sensors and spectra")):  # fmt: skip
+        assert "{} {} ({})".format(title, *found[name]) in line
