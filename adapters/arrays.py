@@ -71,11 +71,11 @@ class NpzArrays(DatasetAdapter):
         if sniff(path) != "folder":
             return from_arrays(read_npz(path), **options)
         shards = _shards(Path(path))
-        _refuse_other_shards(Path(path), shards)
         if shards and "train" not in shards:
             raise InputError(f"{path} has shards of {', '.join(shards)}, but none of train (train/*.tar).")
         if not shards:
             return from_arrays(_read_folder(Path(path)), **options)
+        _refuse_other_shards(Path(path), shards)
         data = from_datasets(shards | _read_folder(Path(path), empty=True), **options)
         unused = shards["train"].unused
         notes = [f"members of train that are not read: {', '.join(unused)}"] if unused else []

@@ -52,11 +52,15 @@ def _bar(items: Sequence[Item], label: str) -> Iterable[Item]:
 def refuse_fractions(values: np.ndarray | Tensor, source: str) -> None:
     """Refuse pictures of 0 to 1 where 0 to 255 are expected: they would come out black.
 
+    Args:
+        values: Pixels of any shape, type and byte order.
+        source: Name of the array, for the message.
+
     Raises:
         InputError: the values are fractions of one.
     """
-    pixels = torch.as_tensor(values)
-    if pixels.is_floating_point() and 0 < pixels.max() <= 1 and (pixels != pixels.round()).any():
+    pixels = np.asarray(values)
+    if pixels.dtype.kind == "f" and 0 < pixels.max() <= 1 and (pixels != np.round(pixels)).any():
         raise InputError(
             f"{source} holds fractions up to {float(pixels.max()):.4g}; pixels are 0 to 255: multiply by 255."
         )

@@ -41,8 +41,8 @@ class _Step:
             low, high = modality.bounds or (0.0, 1.0)
             if 0 <= low <= high <= 1 or self.augmentation is sequences.none:
                 return self.augmentation(values, None, generator, **self.settings)
-            shares = (values - low) / ((high - low) or 1.0)
-            return self.augmentation(shares, None, generator, **self.settings) * ((high - low) or 1.0) + low
+            unit = (high - low) or 1.0
+            return self.augmentation((values - low) / unit, None, generator, **self.settings) * unit + low
         scaled = self.augmentation.scaled and modality.mean is not None and modality.std is not None
         steps = modality.standardise(values) if scaled else values
         steps = steps.unsqueeze(-1) if steps.ndim == 2 else steps  # (B, T, d); entries of a vector are steps

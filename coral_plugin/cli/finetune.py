@@ -27,7 +27,7 @@ def main(argv: list[str]) -> int:
     arguments = _parser(FinetuneSettings()).parse_args(argv)
     chosen = settings_of_all(arguments, "a fine-tuning has one run")
     values = {name: getattr(arguments, name) for name in ("loss", "positives", "labels", "patience")}
-    for key in _FINETUNE_KEYS.keys() & chosen.keys():
+    for key in sorted(_FINETUNE_KEYS.keys() & chosen.keys()):
         if arguments.loss == "cross_entropy" and key.startswith("method."):
             raise InputError(f"{key} is a setting of COrAL's losses; with --loss cross_entropy leave it out.")
     values |= {name: chosen.pop(key) for key, name in _FINETUNE_KEYS.items() if key in chosen}

@@ -72,7 +72,7 @@ def test_rows_of_valid_can_be_chosen(folder):
         Avmnist.load(str(folder), AvmnistSettings(valid_rows=40))
 
 
-@pytest.mark.parametrize("kind", [np.float16, np.float32, np.uint8])
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.uint8, ">f4"])
 def test_audio_of_any_type(tmp_path, folder, kind):
     other = formats.avmnist(tmp_path / "other", audio=kind)
     assert Avmnist.load(str(other)).fingerprint == Avmnist.load(str(folder)).fingerprint

@@ -273,3 +273,9 @@ def test_shards_of_no_split_are_named(shards, name):
     shutil.copy(next((shards / "train").glob("*.tar")), shards / name)
     with pytest.raises(InputError, match=rf"{name} belongs to no split; name it train\*.tar, valid\*.tar, test\*.tar"):
         NpzArrays.load(str(shards))
+
+
+def test_an_archive_beside_npy_files_is_no_shard(folder):
+    with tarfile.open(folder / "download.tar", "w"):
+        pass
+    assert len(NpzArrays.load(str(folder)).train) == 24
