@@ -222,7 +222,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
             "network.width": self.width,
         }
         settings = {dotted(key): value for key, value in (self.settings or {}).items()}
-        defaults = inspect.signature(type(self)).parameters
+        defaults = inspect.signature(CoralEncoder).parameters
         for key in settings.keys() & arguments.keys():
             name = key.partition(".")[2]
             if arguments[key] != defaults[name].default:
