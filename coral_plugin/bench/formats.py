@@ -17,6 +17,7 @@ from coral_plugin.io.files import csv_text
 TABLE_SCHEMA = 2
 
 _LATEX = {"\\": r"\textbackslash{}", "^": r"\textasciicircum{}", "~": r"\textasciitilde{}"}
+_LATEX |= {"<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}"}  # OT1 prints other signs
 _ON_A_TERMINAL = {
     "in bold, second underlined; a method worse than the raw features is neither.": (
         "marked with *, unless it is worse than the raw features."

@@ -9,12 +9,12 @@ from coral_plugin.bench.report import TABLE_FILE
 from coral_plugin.bench.stored import redraw
 from coral_plugin.errors import CoralError, InputError
 from coral_plugin.evaluation.pages.model import REPORT_FILE
-from coral_plugin.evaluation.pictures.parts import missing_dots, part_dots
+from coral_plugin.evaluation.pictures.parts import part_dots
 from coral_plugin.evaluation.pictures.run import draw_run_pictures
 from coral_plugin.io.files import read_json
 from coral_plugin.reproduce.figures import ABLATION, SUMMARY, draw_ablation, draw_information
 from coral_plugin.reproduce.protocol import PaperNumbers
-from coral_plugin.runs.evaluate import ROBUSTNESS
+from coral_plugin.runs.evaluate import ROBUSTNESS, draw_evaluation
 from coral_plugin.runs.finetune import RECORD
 from coral_plugin.runs.folder import CONFIG, METRICS, PLOTS
 from coral_plugin.runs.report import write_run_report
@@ -70,13 +70,10 @@ def _redraw(folder: Path) -> Iterator[Path]:
         name = f"parts-{training}"
         part_dots(folder / name, read_json(path), training)
         yield folder / f"{name}.png"
-    for path in sorted(folder.glob("evaluation-*.json")):
-        record = read_json(path)
-        if path.name == ROBUSTNESS:
-            yield from (picture.with_name(f"{picture.name}.png") for picture in draw_robustness(folder, record))
-        elif "missing" in record:
-            missing_dots(folder / PLOTS / "missing", record)
-            yield folder / PLOTS / "missing.png"
+    # the newest evaluation last: evaluations with several probes draw pictures of the same names
+    for path in sorted(folder.glob("evaluation-*.json"), key=lambda path: path.stat().st_mtime_ns):
+        draw = draw_robustness if path.name == ROBUSTNESS else draw_evaluation
+        yield from (picture.with_name(f"{picture.name}.png") for picture in draw(folder, read_json(path)))
     if (folder / CONFIG).is_file():  # last: it shows the pictures
         yield write_run_report(folder)
 

@@ -145,13 +145,7 @@ def evaluate(
         metrics["performance"] = _performance(data, baseline, features, whole)
     cost = _cost(folder, settings, data, results, training=extras.training)
     write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
-    record, pictures = None, []
-    if subsets:
-        pictures.append(folder / PLOTS / "missing")
-        missing_dots(pictures[-1], metrics)
-    if kept:
-        pictures.append(folder / PLOTS / "over-training")
-        _draw_over_training(pictures[-1], metrics)
+    record, pictures = None, draw_evaluation(folder, metrics)
     if extras.robustness is not None and baseline is not None:
         curves = curves_under_noise(folder, data, baseline, whole, noises, extras.robustness.levels)
         record = summarise_robustness(settings, data, probe, extras.robustness, noises, curves)
@@ -190,6 +184,26 @@ def score_kept(
     """``{task: score}`` of the whole representation with the weights after so many epochs."""
     features = embed_data(load_objective(folder, seed, weights=kept_weights(epochs)), data)
     return score_parts(features, data, probe, parts=[ALL])[ALL]
+
+
+def draw_evaluation(folder: Path, metrics: Mapping[str, Any]) -> list[Path]:
+    """Draw an evaluation's scores of missing modalities and over the training into ``plots/`` of the run's ``folder``.
+
+    Args:
+        folder: Run directory.
+        metrics: Content of ``evaluation-<probe>.json``, with ``missing`` or ``over_training`` where they were scored.
+
+    Returns:
+        Paths of the pictures, without ending.
+    """
+    pictures = []
+    if "missing" in metrics:
+        pictures.append(folder / PLOTS / "missing")
+        missing_dots(pictures[-1], metrics)
+    if "over_training" in metrics:
+        pictures.append(folder / PLOTS / "over-training")
+        _draw_over_training(pictures[-1], metrics)
+    return pictures
 
 
 def _draw_over_training(path: Path, metrics: Mapping[str, Any]) -> None:

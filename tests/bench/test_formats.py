@@ -71,6 +71,8 @@ def test_formats_show_best_and_second(comparison):
     assert r"\underline{51.5 $\pm$ 0.7 $^\dagger$} & 62.5 $\pm$ 0.7 " in tex
     assert r"No method reaches the raw features (90.0) on humor, label: none is in bold." in tex
     assert r"\caption{A \& B}" in tex
+    assert "p \\textless{} 0.05" in tex
+    assert "<" not in tex
     assert tex.count(r"\midrule") == len(overview.blocks)
     assert not re.search(r"(?<!\\)[%&_#](?! )", tex.replace(" & ", ""))
 

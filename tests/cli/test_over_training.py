@@ -36,7 +36,12 @@ def test_the_scores_of_the_kept_weights_and_of_the_last_ones(coral, kept):
     lines = out[out.index("over the training") :].splitlines()
     assert [line.split("  ")[0] for line in lines[3:8]] == ["epochs", "------", "0", "2", "3"]
     assert f"{kept / 'plots' / 'over-training'}.png, .svg, .csv" in out
-    assert len((kept / "plots" / "over-training.csv").read_text().splitlines()) == 1 + 3 * 2
+    drawn = kept / "plots" / "over-training.csv"
+    assert len((first := drawn.read_text()).splitlines()) == 1 + 3 * 2
+    drawn.unlink()
+    status, out, _ = coral("redraw", kept)
+    assert (status, drawn.read_text()) == (0, first)
+    assert str(drawn.with_suffix(".png")) in out
 
 
 def test_each_point_has_the_weights_of_its_epoch(coral, kept, tmp_path):

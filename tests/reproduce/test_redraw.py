@@ -1,6 +1,7 @@
 """Every record that a folder holds is drawn anew, and a folder without one says what it lacks."""
 
 import json
+import os
 
 import pytest
 
@@ -34,6 +35,18 @@ def test_a_run(tmp_path):
     assert [path.name for path in redraw_folder(tmp_path)] == ["parts.png", "training.png"]
     rows = (tmp_path / "plots" / "training.csv").read_text().splitlines()
     assert rows == ["seed,epoch,loss/total", "41,0.0,2.5", "41,1.0,2.0", "42,0.0,3.0"]
+
+
+def test_the_newest_evaluation_is_drawn_last(tmp_path, monkeypatch):
+    order = []
+    monkeypatch.setattr(
+        redraw, "draw_evaluation", lambda folder, record: [order.append(record["probe"]), folder / "x"][1:]
+    )
+    for probe, when in (("knn", 300), ("linear", 100), ("ridge", 200)):
+        write(path := tmp_path / f"evaluation-{probe}.json", {"probe": probe})
+        os.utime(path, (when, when))
+    redraw_folder(tmp_path)
+    assert order == ["linear", "ridge", "knn"]
 
 
 def test_pictures_of_a_fine_tuned_run_say_so(tmp_path, monkeypatch):
