@@ -54,13 +54,14 @@ def one_line(error: BaseException, most: int = 200, *, with_type: bool = False) 
 
     Args:
         error: Exception of any library.
-        most: Number of characters of the text at most.
+        most: Number of characters of the text at most; a text of this package, which ends with the remedy, is whole.
         with_type: Whether the type stands in front of the text, unless it is one of this package.
 
     >>> one_line(ValueError("no such   column.")), one_line(KeyError()), one_line(KeyError(1), with_type=True)
     ('no such column', 'KeyError', 'KeyError: 1')
     """
-    text, name = " ".join(str(error).split())[:most].rstrip("."), type(error).__name__
+    text, name = " ".join(str(error).split()), type(error).__name__
+    text = (text if isinstance(error, CoralError) else text[:most]).rstrip(".")
     if with_type and text and not isinstance(error, CoralError):
         return f"{name}: {text}"
     return text or name

@@ -20,10 +20,11 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.runs.columns import Columns, group_columns, pack, unpack
+from coral_plugin.runs.columns import Columns, different_names, group_columns, pack, unpack
 from coral_plugin.runs.fit import fit
 from coral_plugin.runs.folder import build_objective
 from coral_plugin.runs.settings import dotted
+from coral_plugin.training.randomness import own_random_state
 
 __all__ = ["EXPECTED_FAILED_CHECKS", "CoralEncoder", "pack"]
 
@@ -36,6 +37,7 @@ EXPECTED_FAILED_CHECKS: dict[str, str] = {
 }
 
 _FLOATS = [np.float64, np.float32]
+_WITHOUT_GROUP = ("modalities", "plain_augmentations")  # settings of a run that stand in no group
 
 
 class CoralEncoder(TransformerMixin, BaseEstimator):
@@ -122,11 +124,17 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         arrays = unpack(X)
         self.columns_ = None
         if arrays is None:
+            different_names(X)
             table = validate_data(self, X, dtype=_FLOATS, ensure_min_samples=2, ensure_min_features=2)
             self.columns_ = group_columns(self.columns, table.shape[1], getattr(self, "feature_names_in_", ()))
             arrays = {name: table[:, index] for name, index in self.columns_.items()}
         elif self.columns is not None:
             raise InputError("columns group the columns of a 2-D array; here X has named modalities, leave them out.")
+        elif label_keys := [key for key in arrays if key.rpartition("/")[2] == "labels"]:
+            raise InputError(f"X has {label_keys[0]}, and CoralEncoder looks at no labels: leave them out.")
+        else:
+            for of_a_table in {"n_features_in_", "feature_names_in_"} & vars(self).keys():
+                delattr(self, of_a_table)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         fitted = fit(
             arrays,
@@ -143,8 +151,9 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
             warnings.warn(line, stacklevel=2)
         self.objective_ = fitted.objective.eval()
         self.history_ = fitted.run.histories[seed]
-        # what rebuilds the module when it is unpickled
-        self._recipe = fitted.run.settings, fitted.run.data.modalities
+        # what rebuilds the module when it is unpickled; a parameter may be set anew until then
+        modules = {name: encoder for name, encoder in (self.encoders or {}).items() if not isinstance(encoder, str)}
+        self._recipe = fitted.run.settings, fitted.run.data.modalities, modules
         sample = embed_split(self.objective_, fitted.run.data.train.subset(torch.arange(1)))
         self.parts_ = {name: part.shape[1] for name, part in sample.items()}
         return self
@@ -205,9 +214,8 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
             self.objective_ = self._rebuilt(weights)
 
     def _rebuilt(self, weights: Mapping[str, np.ndarray]) -> Objective:
-        settings, modalities = self._recipe
-        modules = {name: encoder for name, encoder in (self.encoders or {}).items() if not isinstance(encoder, str)}
-        with torch.random.fork_rng(devices=[]):
+        settings, modalities, modules = self._recipe
+        with own_random_state():
             objective = build_objective(settings, modalities, (), modules)
         objective.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
         return objective.eval()
@@ -223,6 +231,9 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         }
         settings = {dotted(key): value for key, value in (self.settings or {}).items()}
         defaults = inspect.signature(CoralEncoder).parameters
+        if odd := [key for key in settings if "." not in key and key not in _WITHOUT_GROUP]:
+            advice = f"; {odd[0]}= of CoralEncoder sets it" if odd[0] in defaults else ""
+            raise InputError(f"{odd[0]} in settings is no setting <group>.<key>{advice}.")
         for key in settings.keys() & arguments.keys():
             name = key.partition(".")[2]
             if arguments[key] != defaults[name].default:

@@ -120,6 +120,10 @@ class Registry:
         with self._lock:
             self._local.pop(name, None)
 
+    def added(self) -> dict[str, Any]:
+        """What :meth:`add` has registered, by name."""
+        return dict(self._local)
+
     def names(self) -> list[str]:
         """Every registered name, sorted."""
         return sorted({*self._points(), *self._local})

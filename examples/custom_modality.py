@@ -22,8 +22,9 @@ class SpectrumEncoder(nn.Module):
 
 def shift(spectrum: torch.Tensor, lengths: None, generator: torch.Generator) -> torch.Tensor:
     """Every spectrum of the batch, moved by up to 5 channels."""
-    offsets = torch.randint(-5, 6, (len(spectrum), 1), generator=generator)
-    return spectrum.gather(1, (torch.arange(spectrum.shape[1]) + offsets) % spectrum.shape[1])
+    offsets = torch.randint(-5, 6, (len(spectrum), 1), generator=generator, device=spectrum.device)
+    channels = torch.arange(spectrum.shape[1], device=spectrum.device)
+    return spectrum.gather(1, (channels + offsets) % spectrum.shape[1])
 
 
 generator = torch.Generator().manual_seed(0)

@@ -3,8 +3,10 @@
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.base import clone
@@ -164,6 +166,13 @@ def test_other_mistakes(table, modalities):
         CoralEncoder(**TINY | {"settings": {"method.temprature": 1}}).fit(x)
     with pytest.raises(InputError, match="same number of samples"):
         pack({"a": np.zeros(3), "b": np.zeros(4)})
+    with pytest.raises(InputError, match="X has labels, and CoralEncoder looks at no labels"):
+        CoralEncoder(**TINY).fit({**arrays, "labels": np.arange(36) % 2})
+    frame = pd.DataFrame(x, columns=["a", "b", "c", "a", "b", "c"])
+    with pytest.raises(InputError, match="need different names"):
+        CoralEncoder(**TINY, columns={"left": ["a", "b"], "right": ["a", "c"]}).fit(frame)
+    with pytest.raises(InputError, match="in another order than left"):
+        pack({"left": frame, "right": frame[::-1]})
 
 
 def test_in_a_pipeline_under_a_search(table):
@@ -210,6 +219,9 @@ def test_pickles_hold_the_weights_and_nothing_of_the_data(table, encoders):
     assert x.astype(np.float32).tobytes() not in text
     assert isinstance(pickle.loads(pickle.dumps(CoralEncoder(**TINY))), CoralEncoder)
     assert isinstance(encoder.objective_, nn.Module), "pickling leaves it as it is"
+    # a parameter that is set after fit counts from the next fit on
+    later = pickle.loads(pickle.dumps(encoder.set_params(encoders=None)))
+    np.testing.assert_array_equal(later.transform(x), again.transform(x))
 
 
 def test_settings_that_have_an_argument_are_taken_or_refused():
@@ -217,3 +229,36 @@ def test_settings_that_have_an_argument_are_taken_or_refused():
     assert (chosen["training.epochs"], chosen["training.device"]) == (2, "cpu")
     with pytest.raises(InputError, match=r"training\.epochs in settings and epochs=5 are the same setting"):
         CoralEncoder(epochs=5, settings={"training.epochs": 2})._chosen()
+
+
+@pytest.mark.parametrize(
+    ("key", "advice"),
+    [
+        ("preset", "; preset= of CoralEncoder sets it"),
+        ("epochs", "; epochs= of CoralEncoder sets it"),
+        ("seeds", ""),
+        ("output", ""),
+        ("labels", ""),
+    ],
+)
+def test_settings_are_no_arguments_of_fit(table, key, advice):
+    with pytest.raises(InputError, match=rf"^{key} in settings is no setting <group>\.<key>{advice}\.$"):
+        CoralEncoder(settings={key: 2}).fit(table[0])
+
+
+def test_a_mapping_after_a_table_leaves_no_columns(table, modalities):
+    encoder = CoralEncoder(**TINY).fit(pd.DataFrame(table[0], columns=list("abcdef")))
+    assert (encoder.n_features_in_, list(encoder.feature_names_in_)) == (6, list("abcdef"))
+    encoder.fit(modalities[0])
+    assert not {"n_features_in_", "feature_names_in_"} & vars(encoder).keys()
+
+
+def test_trainings_in_threads_are_those_of_one_thread(table):
+    x, _ = table
+    wanted = CoralEncoder(**TINY).fit_transform(x)
+    random = torch.random.get_rng_state()
+    with ThreadPoolExecutor(3) as threads:
+        found = list(threads.map(lambda _: CoralEncoder(**TINY).fit_transform(x), range(6)))
+    for each in found:
+        np.testing.assert_array_equal(each, wanted)
+    assert torch.equal(torch.random.get_rng_state(), random)

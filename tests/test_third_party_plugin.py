@@ -193,6 +193,7 @@ def test_two_that_claim_one_name_are_reported_with_both(install, capsys):
     assert "BROKEN" not in ours
     assert "BROKEN: dataset 'arrays' from two-data (strange_two:Data) has a name of coral-multibench" in theirs
     assert len(lines) + 1 == len(begun), "a line a name"
+    assert "  arrays               BROKEN: dataset 'arrays' from two-data" in call(capsys, "list")[1]
     assert "broken: dataset 'arrays' from two-data" in call(capsys, "doctor")[1]
     status, out, err = call(capsys, "train", "--dataset", "same")
     assert (status, out, err.count("\n")) == (2, "", 1)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from coral_plugin.data import Modality
 from coral_plugin.data.modality import KINDS, Kind
-from coral_plugin.errors import PluginError
+from coral_plugin.errors import InputError, PluginError
 from coral_plugin.registry import AUGMENTATIONS
 
 Range = tuple[float, float]
@@ -159,3 +159,19 @@ def applicable(modality: Modality) -> list[str]:
             if AUGMENTATIONS.get(name).applies_to(modality):
                 names.append(name)
     return names
+
+
+def kept_form(changed: Any, values: Tensor, what: str, modality: str) -> Tensor:
+    """``changed``, where it has the shape and the type of ``values``, which ``what`` was given.
+
+    Raises:
+        InputError: it has not.
+    """
+    old, new = (
+        f"{part.dtype} {tuple(part.shape)}".removeprefix("torch.") if isinstance(part, Tensor) else type(part).__name__
+        for part in (values, changed)
+    )
+    if new != old:
+        raise InputError(f"{what} of modality {modality!r} made {new} of {old}; it must keep shape and type.")
+    result: Tensor = changed
+    return result

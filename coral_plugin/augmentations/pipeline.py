@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from coral_plugin.augmentations import sequences
-from coral_plugin.augmentations.base import Augmentation
+from coral_plugin.augmentations.base import Augmentation, kept_form
 from coral_plugin.augmentations.grammar import Element, parse
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.data.padding import valid_steps
@@ -38,11 +38,10 @@ class _Step:
         draw: tuple[Tensor, Tensor] | None,
     ) -> Tensor:
         if modality.kind == "image":
-            low, high = modality.bounds or (0.0, 1.0)
-            if 0 <= low <= high <= 1 or self.augmentation is sequences.none:
-                return self.augmentation(values, None, generator, **self.settings)
-            unit = (high - low) or 1.0
-            return self.augmentation((values - low) / unit, None, generator, **self.settings) * unit + low
+            if (wide := modality.wide_range) is None or self.augmentation is sequences.none:
+                return self._changed(modality, values, None, generator)
+            low, width = wide
+            return self._changed(modality, (values - low) / width, None, generator) * width + low
         scaled = self.augmentation.scaled and modality.mean is not None and modality.std is not None
         steps = modality.standardise(values) if scaled else values
         steps = steps.unsqueeze(-1) if steps.ndim == 2 else steps  # (B, T, d); entries of a vector are steps
@@ -51,11 +50,17 @@ class _Step:
         if draw is not None:
             steps = sequences.drop_lowest(steps, lengths, *draw)
         else:
-            steps = self.augmentation(steps, lengths, generator, **self.settings)
+            steps = self._changed(modality, steps, lengths, generator)
         if scaled:
             result = modality.restore(steps.view(values.shape))
             return result if values.ndim == 2 else sequences.blank(result, ~valid_steps(result, lengths))
         return steps.view(values.shape)
+
+    def _changed(
+        self, modality: Modality, values: Tensor, lengths: Tensor | None, generator: torch.Generator | None
+    ) -> Tensor:
+        changed = self.augmentation(values, lengths, generator, **self.settings)
+        return kept_form(changed, values, f"Augmentation {self.augmentation.function.__name__}", modality.name)
 
 
 @dataclass(frozen=True)
@@ -156,12 +161,8 @@ class Augmenter:
             result |= group.apply(batch.tensors, lengths, generator)
         for name, function in self.custom.items():
             # a function from outside may write into its argument
-            result[name] = function(batch[name].clone(), lengths.get(name), generator)
-            if result[name].shape != batch[name].shape:
-                raise InputError(
-                    f"The augmentation of modality {name!r} made {tuple(result[name].shape)} of "
-                    f"{tuple(batch[name].shape)}; it must keep the shape."
-                )
+            changed = function(batch[name].clone(), lengths.get(name), generator)
+            result[name] = kept_form(changed, batch[name], "The augmentation", name)
         return batch.with_values({name: result[name] for name in batch.tensors})
 
     def describe(self) -> dict[str, str]:

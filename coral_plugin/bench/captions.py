@@ -11,12 +11,10 @@ from coral_plugin.bench.grid import WRITING, preset_of
 from coral_plugin.bench.ranking import all_below, raw_line
 from coral_plugin.errors import counted
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.probe.settings import PROBES
 from coral_plugin.evaluation.tables.model import cell
 
 SIGNIFICANT = 0.05
-PROBES = {
-    "linear": "linear probe", "reference": "published probe", "knn": "nearest neighbours", "ridge": "ridge probe",
-}  # fmt: skip
 # settings whose value every table shows, as a phrase
 _PHRASES: dict[str, Callable[[Any], str]] = {
     "training.learning_rate": lambda value: f"learning rate {value:g}",
@@ -100,8 +98,8 @@ def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> lis
             f"{outcome} from the best method at p < {SIGNIFICANT} (paired t-test over the seeds, two-sided, "
             f"Holm-corrected over the {family} comparison{'s' if tests[-1] > 1 else ''} of its column)."
         )
-    if comparison.failed:
-        notes.append(f"{len(comparison.failed)} run(s) failed and are missing.")
+    if failed := comparison.failed_on({m.column for m in measures}):
+        notes.append(f"{counted(failed, 'run')} failed and {'is' if failed == 1 else 'are'} missing.")
     return notes
 
 
@@ -188,7 +186,10 @@ def _overrides(comparison: Comparison, rows: Sequence[ComparedRow], column: str)
         yield f"Set for one row: {'; '.join(f'{name}: {listed}' for name, listed in alone.items())}."
     presets = {row.method.name: preset_of(row.method, column) for row in rows}
     if others := {name: preset for name, preset in presets.items() if preset not in ("paper", "")}:
-        yield f"Presets: {', '.join(f'{name} {preset}' for name, preset in others.items())}; paper for the others."
+        without = [f"{name} has none" for name, preset in presets.items() if not preset]
+        named = [f"{name} {preset}" for name, preset in others.items()]
+        rest = "; paper for the others" if "paper" in presets.values() else ""
+        yield f"Presets: {', '.join([*named, *without])}{rest}."
 
 
 def _chosen(row: ComparedRow, comparison: Comparison, column: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -143,6 +143,13 @@ class Comparison:
     fingerprints: Mapping[str, list[str]] = field(default_factory=dict)
     modalities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     facts: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+
+    def failed_on(self, columns: Collection[str]) -> int:
+        """Number of runs on these columns that failed."""
+        places = tuple(
+            f"{row.name} on {column}{end}" for row in self.grid.rows for column in columns for end in (",", " (")
+        )
+        return sum(label.startswith(places) for label in self.failed)
 
 
 class PublishedNumbers(Protocol):

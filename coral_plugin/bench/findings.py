@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-from coral_plugin.bench.captions import PROBES, SIGNIFICANT
+from coral_plugin.bench.captions import SIGNIFICANT
 from coral_plugin.bench.comparison import Comparison, Measure
 from coral_plugin.bench.grid import DatasetColumn
 from coral_plugin.bench.ranking import all_below
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.probe.settings import PROBES
 from coral_plugin.evaluation.tables.model import cell
 
 _MOST_NAMED = 4  # names in a title or sentence; more are counted
@@ -89,7 +90,7 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
         yield f"The corrected test separates it from {_listed(apart)} (p < {SIGNIFICANT}){rest}."
     if untested := len(methods) - 1 - len(p_values):
         count = "1 method has" if untested == 1 else f"{untested} methods have"
-        yield f"{count} too few seeds in common with it for a test."
+        yield f"{count} too few seeds in common with it for a test, or the same difference in every seed."
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from coral_plugin.bench.captions import PROBES, shown_name, training_notes
+from coral_plugin.bench.captions import shown_name, training_notes
 from coral_plugin.bench.cells import COST_HEADS, COUNT, Cell, CellTable, cost_note, sizes_note
 from coral_plugin.bench.comparison import ComparedRow, Comparison
 from coral_plugin.bench.findings import findings, joined, title_of
@@ -35,6 +35,7 @@ from coral_plugin.evaluation.pages.sections import (
     shared_settings,
     value_text,
 )
+from coral_plugin.evaluation.probe.settings import PROBES
 from coral_plugin.evaluation.tables.model import NO_VALUE
 from coral_plugin.runs.folder import flat
 

@@ -8,15 +8,13 @@ from pathlib import Path
 from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import Job
 from coral_plugin.bench.worker import read_record
-from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.classes import class_points
 from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.evaluation.pictures.dots import ReferenceLine, ScorePanel, score_dots
 from coral_plugin.evaluation.pictures.names import method_title, sentence_case
-from coral_plugin.evaluation.scoring import complete_samples
 from coral_plugin.io.paths import slug
 from coral_plugin.runs.folder import WEIGHTS, load_objective, open_run
+from coral_plugin.runs.pictures import embedded_parts
 from coral_plugin.runs.run import load_data
 
 PICTURES = "pictures"
@@ -129,16 +127,10 @@ def draw_embeddings(folder: Path, jobs: Sequence[Job]) -> dict[str, Path]:
 
 
 def _draw_parts(path: Path, job: Job, title: str) -> bool:
-    """Draw the embeddings of a run, whose parts have to be of one width; returns whether they are."""
+    """Draw the embeddings of a run; returns whether there are any in one plane."""
     data = load_data(open_run(job.folder)[0])
-    train, test = complete_samples(data.train), data.test and complete_samples(data.test)
-    if train is None or test is None:
+    if (embedded := embedded_parts(load_objective(job.folder, job.seed), data)) is None:
         return False
-    objective = load_objective(job.folder, job.seed)
-    for projected in (True, False):
-        parts = embed_split(objective, train, projected=projected)
-        if len({part.shape[1] for part in parts.values()}) == 1:
-            of_test = embed_split(objective, test, projected=projected)
-            embedding_density(path, parts, of_test, classes=class_points(objective, test, data.tasks), title=title)
-            return True
-    return False
+    (train, test), classes = embedded
+    embedding_density(path, train, test, classes=classes, title=title)
+    return True

@@ -61,8 +61,9 @@ def all_below(rows: Sequence[ComparedRow], measure: Measure) -> bool:
 def p_value(values: Mapping[int, float], best: Mapping[int, float]) -> float | None:
     """Two-sided paired t-test over the seeds that both have; None with fewer than two of them.
 
-    The seeds share initialisation, order and probe, hence paired. Equal differences have no standard deviation and no
-    t: they count as certain, or as no difference if they are zero.
+    The seeds share initialisation, order and probe, hence paired. Differences that are all equal have no standard
+    deviation, and there is no test: scores are counts over a few test samples, where two seeds differ by the same
+    number now and then. Where they are zero there is no difference, and the value is 1.
     """
     seeds = sorted(values.keys() & best.keys())
     if len(seeds) < 2:
@@ -70,7 +71,7 @@ def p_value(values: Mapping[int, float], best: Mapping[int, float]) -> float | N
     differences = [values[seed] - best[seed] for seed in seeds]
     rounding = _ROUNDING * max(abs(by_seed[seed]) for by_seed in (values, best) for seed in seeds)
     if max(differences) - min(differences) <= rounding:
-        return 1.0 if abs(differences[0]) <= rounding else 0.0
+        return 1.0 if abs(differences[0]) <= rounding else None
     from scipy.stats import ttest_rel
 
     return float(ttest_rel([values[seed] for seed in seeds], [best[seed] for seed in seeds]).pvalue)

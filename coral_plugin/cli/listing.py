@@ -76,10 +76,12 @@ def main(argv: list[str]) -> int:
 def overview() -> Iterator[str]:
     """The names of each group; those of other distributions, and broken ones, on lines of their own."""
     for title, registry in REGISTRIES.items():
-        ours = [r["name"] for r in records(registry) if r["distribution"] == OURS and not r["fault"]]
+        sound = [record["distribution"] == OURS and not record["fault"] for record in records(registry)]
+        ours = ", ".join(record["name"] for record, whole in zip(records(registry), sound, strict=True) if whole)
         yield f"{title} (coral list {title} describes them):"
-        yield textwrap.fill(", ".join(ours), _MOST_WIDTH, initial_indent="  ", subsequent_indent="  ")
-        yield from (textwrap.indent(line, "  ") for line in lines(registry) if line.split()[0] not in ours)
+        yield textwrap.fill(ours, _MOST_WIDTH, initial_indent="  ", subsequent_indent="  ")
+        others = (line for line, whole in zip(lines(registry), sound, strict=True) if not whole)
+        yield from (textwrap.indent(line, "  ") for line in others)
 
 
 def records(registry: Registry) -> Iterator[dict[str, Any]]:

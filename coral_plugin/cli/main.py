@@ -46,6 +46,10 @@ COMMANDS = {
 
 _LONGEST = 1200  # characters of a line of error
 _GRIDS = ("bench", "reproduce")
+_OURS = ("coral_plugin", "adapters")
+_LIBRARIES = (
+    "torch", "numpy", "scipy", "sklearn", "lightning_fabric", "pytorch_lightning", "pandas", "matplotlib",
+)  # fmt: skip
 _RESUMABLE = ("finetune", "demo", "ablate")  # whatever their flags are; train, with an --output
 
 
@@ -109,8 +113,17 @@ def _answer(arguments: list[str], *, debug: bool) -> int:
     except Exception as error:  # the last resort: what should have been answered where it went wrong
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"coral: {type(error).__name__}: {_printable(error)} (--debug shows where)\n")
+        sys.stderr.write(f"coral: {type(error).__name__}: {_printable(error)} ({_place(error)}--debug shows where)\n")
         return 1
+
+
+def _place(error: Exception) -> str:
+    """File and line of the code of somebody else, as a plugin, that raised an error or led to it; else empty."""
+    for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in {*sys.stdlib_module_names, *_LIBRARIES, "__main__"}:
+            return "" if package in _OURS else f"in {frame.f_code.co_filename}, line {line}; "
+    return ""
 
 
 def _advice(arguments: list[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import typing
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -154,8 +155,13 @@ def _fields(cls: type) -> list[str]:
     return [field.name for field in dataclasses.fields(cls)]
 
 
-def setting_value(text: str, key: str) -> Any:
-    """The YAML value of a setting; ``1e-3`` is a number too.
+def setting_value(text: str, key: str, classes: Mapping[str, type] | None = None) -> Any:
+    """The YAML value of a setting; of one that is a text, or a list of texts, the text: ``ON`` and ``7203`` are names.
+
+    Args:
+        text: Value as it was given.
+        key: ``"group.key"``.
+        classes: Dataclass of each group, where one method and one data set are chosen.
 
     Raises:
         InputError: the text is no YAML.
@@ -163,10 +169,16 @@ def setting_value(text: str, key: str) -> Any:
     from coral_plugin.io.yamlfile import parse_yaml
 
     value = parse_yaml(text, f"The value of {short(key)}")
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+    return value if isinstance(value, str) or not _is_text(key, classes) else text.strip()
+
+
+def _is_text(key: str, classes: Mapping[str, type] | None) -> bool:
+    """Whether a setting is a text or a list of texts."""
+    from coral_plugin.runs.settings import SHARED_CLASSES
+
+    group, _, name = key.partition(".")
+    hint = typing.get_type_hints((classes or SHARED_CLASSES).get(group, object)).get(name)
+    return hint is str or (typing.get_origin(hint) is tuple and str in typing.get_args(hint))
 
 
 class _Collect(argparse.Action):
@@ -192,7 +204,7 @@ def _assignment(text: str, classes: Mapping[str, type] | None) -> Setting:
     if (colon and not name) or not key:
         raise InputError(f"--set needs [NAME:]KEY=VALUE, got {short(text)}.")
     key = setting_key(key, classes)
-    return name, key, setting_value(value, key)
+    return name, key, setting_value(value, key, classes)
 
 
 def _fixed(key: str, value: Any, _classes: Any) -> Setting:

@@ -12,9 +12,15 @@ from typing import TYPE_CHECKING, Any
 from coral_plugin.cli.details import defaults_of, list_presets, meanings, option_lines
 from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds, name_list, positive
 from coral_plugin.cli.own_data import OWN_DATA, check_own_data, refuse_file
-from coral_plugin.cli.settings import add_setting, add_setting_by_modality, add_settings, settings_of_all
+from coral_plugin.cli.settings import (
+    add_setting,
+    add_setting_by_modality,
+    add_settings,
+    keys_by_name,
+    settings_of_all,
+)
 from coral_plugin.errors import InputError, short
-from coral_plugin.registry import DATASETS, OBJECTIVES, closest, suggest
+from coral_plugin.registry import ALIASES, DATASETS, OBJECTIVES, closest, suggest
 
 if TYPE_CHECKING:
     from coral_plugin.runs.settings import RunSettings
@@ -117,13 +123,18 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
 
 
 def _flat(file: Mapping[str, Any], path: str) -> dict[str, Any]:
-    """``{"group.key": value}`` of a file in the form of ``config.yaml``."""
+    """``{"group.key": value}`` of a file in the form of ``config.yaml``, where ``group.key`` may be one key too."""
     from coral_plugin.runs.settings import GROUPS, RunSettings
 
     known = RunSettings.__dataclass_fields__
     settings: dict[str, Any] = {}
     for key, value in file.items():
+        if key.partition(".")[0] in GROUPS and "." in key:
+            settings[key] = value
+            continue
         if key not in known:
+            if full := keys_by_name().get(ALIASES.get(key, key)):
+                raise InputError(f"Unknown setting in {path} {short(key)}. Did you mean {full!r}?")
             raise suggest(key, sorted(known), f"setting in {path}")
         if key not in GROUPS:
             settings[key] = value
@@ -172,7 +183,8 @@ def _parser(names: argparse.Namespace, classes: Mapping[str, type] | None) -> Co
         help="Augmentation of un-augmented branches: for images plain_crop by default, the whole image with none",
     )  # fmt: skip
     add_settings(parser)
-    add_setting(parser, "--temperature", key="method.temperature", metavar="X", help="Divisor of the similarities")
+    if classes is None or "temperature" in {field.name for field in dataclasses.fields(classes["method"])}:
+        add_setting(parser, "--temperature", key="method.temperature", metavar="X", help="Divisor of the similarities")
     add_setting(parser, "--probe", key="probe.kind", metavar="KIND", help="linear, knn, ridge or reference")
     add_seeds(parser, None, "Seeds, one training for each; 41 by default")
     add("--workers", type=positive, metavar="N", help="Seeds trained at a time; by default the faster way is measured")

@@ -94,7 +94,10 @@ class DatasetAdapter(ABC):
             )
         check_choices(settings)
         with blaming(cls):
-            return cls.read(path or "", settings)
+            data = cls.read(path or "", settings)
+            if not isinstance(data, MultimodalData):
+                raise TypeError(f"read returned {short(type(data))}, not MultimodalData")
+            return data
 
     @classmethod
     def assemble(

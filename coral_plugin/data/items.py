@@ -13,7 +13,7 @@ from coral_plugin.data.arrays import as_split
 from coral_plugin.data.modality import Modality
 from coral_plugin.data.split import Split
 from coral_plugin.data.split_arrays import LENGTH, PRESENT, names_labels
-from coral_plugin.data.values import as_array, as_values
+from coral_plugin.data.values import as_array, as_values, is_frame
 from coral_plugin.errors import CoralError, InputError, one_line, short
 
 LABEL_KEYS = ("labels", "label")
@@ -223,6 +223,11 @@ def items_of(dataset: Any, names: Sequence[str] | None, label: str | None, sourc
 
 
 def is_dataset(value: Any) -> bool:
-    """Whether a value gives items by number: a map-style data set, or columns that are read row by row."""
-    held = isinstance(value, Mapping | np.ndarray | Tensor | str | bytes)
-    return not held and hasattr(value, "__len__") and hasattr(value, "__getitem__")
+    """Whether a value gives items by number: a map-style data set, or columns that are read row by row.
+
+    Neither a data frame nor a list of arrays does: they are inputs whose names are missing.
+    """
+    arrays = np.ndarray | Tensor
+    held = isinstance(value, Mapping | arrays | str | bytes) or is_frame(value)
+    named = isinstance(value, list | tuple) and len(value) > 0 and (isinstance(value[0], arrays) or is_frame(value[0]))
+    return not held and not named and hasattr(value, "__len__") and hasattr(value, "__getitem__")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from coral_plugin.data.columns import ModalityColumn, held_values
 from coral_plugin.data.modality import Modality
+from coral_plugin.data.padding import blank_padding, valid_steps
 from coral_plugin.data.stored import StoredValues
 from coral_plugin.io.mapped import give_back, mapping_of
 
@@ -47,7 +48,10 @@ class MappedRows:
         missing = None if self.present is None else ~self.present[rows].numpy()
         if missing is not None:
             values[missing] = 0
-        held = held_values(values, self.modality, None if self.lengths is None else self.lengths[rows], self.source)
+        lengths = None if self.lengths is None else self.lengths[rows]
+        if lengths is not None:
+            values = blank_padding(values, ~valid_steps(values, lengths).numpy())
+        held = held_values(values, self.modality, lengths, self.source)
         if missing is not None:
             held[torch.from_numpy(missing)] = 0
         return held

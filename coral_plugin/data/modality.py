@@ -104,6 +104,15 @@ class Modality:
         """Whether a sample has time steps."""
         return self.kind in ("sequence", "timeseries")
 
+    @property
+    def wide_range(self) -> tuple[float, float] | None:
+        """Least value of an image in train and width of the range, where it leaves [0, 1]; None for all else.
+
+        ``(values - least) / width`` are then what augmentations and noise for images work on.
+        """
+        low, high = self.bounds or (0.0, 1.0)
+        return None if self.kind != "image" or 0 <= low <= high <= 1 else (low, (high - low) or 1.0)
+
     def held(self, values: Tensor) -> Tensor:
         """Measured values ``(N, ...)`` as columns hold them: 32-bit floats, whole numbers of images divided by 255.
 

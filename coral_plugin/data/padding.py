@@ -26,6 +26,32 @@ def valid_steps(values: Tensor | np.ndarray, lengths: Tensor) -> Tensor:
     return torch.arange(values.shape[1], device=lengths.device) < lengths.unsqueeze(1)
 
 
+def padding_of(values: np.ndarray, lengths: np.ndarray | None) -> np.ndarray | None:
+    """``(N, T)`` of bool, True for the steps of ``values`` (N, T, ...) behind ``lengths`` (N,).
+
+    None without lengths, and where they are none of these values: :func:`~coral_plugin.data.columns.checked_lengths`
+    says why.
+    """
+    if lengths is None or values.ndim < 2 or lengths.shape != values.shape[:1] or lengths.dtype.kind not in "iu":
+        return None
+    return np.arange(values.shape[1]) >= lengths[:, None]
+
+
+def blank_padding(values: np.ndarray, padding: np.ndarray) -> np.ndarray:
+    """``values`` with zeros in their ``padding`` (N, T); as they are where nothing there is masked, NaN or infinite.
+
+    >>> series = np.array([[[1.0], [np.nan]], [[2.0], [3.0]]])
+    >>> blank_padding(series, np.array([[False, True], [False, False]])).squeeze(2).tolist()
+    [[1.0, 0.0], [2.0, 3.0]]
+    """
+    held = values[padding]
+    if not np.ma.is_masked(held) and (values.dtype.kind != "f" or np.isfinite(held).all()):
+        return values
+    values = values.copy()
+    values[padding] = 0
+    return values
+
+
 @dataclass(frozen=True)
 class Series:
     """One modality of one split, of which no lengths are given.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from coral_plugin.data.padding import blank_padding, padding_of
 from coral_plugin.data.rows import require_same_rows
 from coral_plugin.data.values import as_array, as_labels, as_values, column_names, pad_steps
 from coral_plugin.errors import InputError, short
@@ -111,7 +112,8 @@ def validate_split(
     """The arrays with flags that are checked and values that are finite.
 
     Whatever rows flagged as missing hold (NaN, the row of another sample) is replaced: values by
-    0, lengths by 1. Flags of a modality that no sample lacks are left out.
+    0, lengths by 1. So are masked values, NaN and infinity behind the length of a series. Flags of a modality that no
+    sample lacks are left out.
 
     Args:
         table: Arrays of one split.
@@ -143,8 +145,12 @@ def validate_split(
             if missing.any() and (last == LENGTH or mapping_of(array) is None):
                 array = array.copy()
                 array[missing] = 1 if last == LENGTH else 0
+        ignored = missing
+        if not last and (padding := padding_of(array, table.get(f"{key}/{LENGTH}"))) is not None:
+            ignored = padding if missing is None else padding | missing[:, None]
+            array = array if mapping_of(array) is not None else blank_padding(array, ignored)
         remedy = "" if last or key == "labels" else f"{prefix}{key}/{PRESENT}"
-        _require_finite(array, f"{name}: {prefix}{key}", missing, remedy, (columns or {}).get(key, ()))
+        _require_finite(array, f"{name}: {prefix}{key}", ignored, remedy, (columns or {}).get(key, ()))
         checked[key] = np.asarray(array)
     _require_some_modality(checked, prefix, name)
     return checked
@@ -219,14 +225,14 @@ def _flags(array: np.ndarray, source: str) -> np.ndarray:
 
 
 def _require_finite(
-    array: np.ndarray, source: str, missing: np.ndarray | None, flags: str, columns: tuple[str, ...]
+    array: np.ndarray, source: str, ignored: np.ndarray | None, flags: str, columns: tuple[str, ...]
 ) -> None:
-    """Refuse masked values, NaN and infinity in samples that are not ``missing``.
+    """Refuse masked values, NaN and infinity, but in what is ``ignored``.
 
     Args:
         array: ``(N, ...)``.
         source: Key of the array, for messages.
-        missing: ``(N,)``, samples that lack the modality.
+        ignored: ``(N,)``, samples that lack the modality, or ``(N, T)``, steps that are padding.
         flags: Key under which these are flagged; empty for what is no modality.
         columns: Names of the columns of a table.
     """
@@ -241,8 +247,8 @@ def _require_finite(
     wild, whole, first = 0, 0, ""
     for start, piece in pieces(array):
         finite = np.isfinite(piece)
-        if missing is not None:
-            finite[missing[start : start + len(piece)]] = True
+        if ignored is not None:
+            finite[ignored[start : start + len(piece)]] = True
         if not finite.all():
             row, *rest = (int(i) for i in np.argwhere(~finite)[0])
             column = f", column {short(columns[rest[0]])}" if len(rest) == 1 and rest[0] < len(columns) else ""

@@ -39,7 +39,7 @@ def as_values(value: Any, key: str, name: str) -> tuple[np.ndarray, np.ndarray |
     """The values of a modality, and the lengths (N,) of samples that came as a list of series of several lengths.
 
     Such a list, or an array of objects, of (T_i, d) arrays becomes (N, T, d), filled up with zeros behind. A data frame
-    becomes a table of its columns, a pandas series of numbers a table of one column.
+    becomes a table of its columns, a series of numbers of pandas or polars a table of one column.
 
     Raises:
         InputError: as of :func:`as_array`; samples of several widths; a column that holds no numbers, by name.
@@ -47,7 +47,8 @@ def as_values(value: Any, key: str, name: str) -> tuple[np.ndarray, np.ndarray |
     if (samples := _samples(value)) is not None:
         return _padded(samples, key, name)
     array = as_array(value, key, name)
-    return (array[:, None] if is_pandas(value, "Series") and array.ndim == 1 else array), None
+    column = is_pandas(value, "Series") or _is_polars(value, "Series")
+    return (array[:, None] if column and array.ndim == 1 else array), None
 
 
 def as_labels(value: Any, key: str, name: str) -> np.ndarray:
@@ -86,6 +87,8 @@ def _numpy(value: Any, key: str, name: str) -> np.ndarray:
     """``value`` as whatever array NumPy makes of it; masked where an entry is."""
     if is_pandas(value, "DataFrame"):
         return _table_of(value, key, name)
+    if hasattr(value, "toarray"):  # one of SciPy's sparse formats
+        raise InputError(f"{name}: {key} is a sparse matrix; give its toarray().")
     try:
         if isinstance(value, Tensor):
             value = _of_tensor(value)
@@ -143,6 +146,16 @@ def is_pandas(value: Any, what: str) -> bool:
     return pandas is not None and isinstance(value, getattr(pandas, what))
 
 
+def is_frame(value: Any) -> bool:
+    """Whether ``value`` is a data frame of pandas or polars, without an import of either."""
+    return is_pandas(value, "DataFrame") or _is_polars(value, "DataFrame")
+
+
+def _is_polars(value: Any, what: str) -> bool:
+    polars = sys.modules.get("polars")
+    return polars is not None and isinstance(value, getattr(polars, what))
+
+
 def _table_of(frame: Any, key: str, name: str) -> np.ndarray:
     """``(N, columns)`` of a data frame of numbers; missing values of pandas become NaN."""
     columns: list[np.ndarray] = []
@@ -160,7 +173,7 @@ def _table_of(frame: Any, key: str, name: str) -> np.ndarray:
 
 def column_names(value: Any) -> tuple[str, ...]:
     """Names of the columns of a data frame, in printable characters; empty for anything else, and for mere numbers."""
-    if not is_pandas(value, "DataFrame") or list(value.columns) == list(range(len(value.columns))):
+    if not is_frame(value) or list(value.columns) == list(range(len(value.columns))):
         return ()
     return tuple("".join(sign if sign.isprintable() else "?" for sign in str(label)) for label in value.columns)
 

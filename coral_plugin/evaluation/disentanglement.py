@@ -100,7 +100,7 @@ def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTION
         directions: Greatest number of directions that are compared.
 
     Returns:
-        In [0, 1]; None where a part does not vary.
+        In [0, 1]; None where a part does not vary, and where k = d: all of R^d is one space.
 
     Raises:
         InputError: parts of different width.
@@ -129,7 +129,7 @@ def canonical_angle(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) 
         directions: Greatest number of directions that are compared.
 
     Returns:
-        In [0, 1]; None where a part does not vary.
+        In [0, 1]; None where a part does not vary, and where k = N.
     """
     return _distance(_leading(a)[0], _leading(b)[0], directions)
 
@@ -184,7 +184,7 @@ def _measure(first: _Basis, second: _Basis) -> dict[str, float]:
 
 def _distance(first: np.ndarray, second: np.ndarray, directions: int = DIRECTIONS) -> float | None:
     k = min(first.shape[1], second.shape[1], directions)
-    if not k:
+    if k in (0, len(first)):  # all directions there are: any two such spaces are the same one
         return None
     first, second = first[:, :k], second[:, :k]
     cosines = np.linalg.svd(first.T @ second, compute_uv=False).clip(0, 1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch, Split
 from coral_plugin.objectives import Objective
@@ -95,10 +95,19 @@ def concatenate(parts: Mapping[str, np.ndarray]) -> np.ndarray:
     return np.concatenate(list(parts.values()), axis=1)
 
 
-def raw_features(split: Split, modalities: tuple[Modality, ...]) -> dict[str, np.ndarray]:
-    """:func:`raw_values` of each modality, ``{modality: (N, d)}``, with which every representation is compared."""
+def raw_features(
+    split: Split, modalities: tuple[Modality, ...], fill: Mapping[str, Tensor] | None = None
+) -> dict[str, np.ndarray]:
+    """:func:`raw_values` of each modality, ``{modality: (N, d)}``, with which every representation is compared.
+
+    Args:
+        split: Samples.
+        modalities: Modalities of the features.
+        fill: Values ``(d,)`` of samples without a modality (:func:`raw_means`); zeros by default.
+    """
     pieces: dict[str, list[np.ndarray]] = {modality.name: [] for modality in modalities}
     for batch in split.batches(EMBED_BATCH):
         for modality in modalities:
-            pieces[modality.name].append(raw_values(modality, batch).cpu().numpy())
+            values = raw_values(modality, batch, None if fill is None else fill[modality.name])
+            pieces[modality.name].append(values.cpu().numpy())
     return {name: np.concatenate(arrays) for name, arrays in pieces.items()}

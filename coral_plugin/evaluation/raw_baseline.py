@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
+from torch import Tensor
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.stored import StoredValues
@@ -14,6 +14,7 @@ from coral_plugin.evaluation.features import raw_features
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.scoring import Features, PartScores, fit_whole, probing_splits, score_parts
+from coral_plugin.objectives.concat_raw import raw_means
 
 _MOST = 1 << 30  # bytes of raw features of data that are on disk
 
@@ -25,12 +26,12 @@ class RawBaseline:
     Attributes:
         features: ``{split: {modality: (N, d)}}``.
         fill: Raw values of samples without a modality, ``{modality: (d,)}``: the mean of the training samples that
-            have it, which is zero once the probe has standardised.
+            have it, near zero once the probe has standardised; as those of the method ``concat_raw``.
         fitted: ``{task: probe}``, fitted on clean train and valid.
     """
 
     features: Features
-    fill: Mapping[str, np.ndarray]
+    fill: Mapping[str, Tensor]
     fitted: Mapping[str, FittedProbe]
 
 
@@ -47,15 +48,8 @@ def too_large_note(data: MultimodalData) -> str:
 def fit_raw_baseline(data: MultimodalData, settings: ProbeSettings) -> RawBaseline:
     """Take the raw values of the labelled splits and fit the probe of all modalities."""
     splits = probing_splits(data)
-    features = {label: raw_features(split, data.modalities) for label, split in splits.items()}
-    present = {
-        label: {name: column.presence().cpu().numpy() for name, column in split.columns.items()}
-        for label, split in splits.items()
-    }
-    fill = {name: part[present["train"][name]].mean(axis=0) for name, part in features["train"].items()}
-    for label, parts in features.items():
-        for name, part in parts.items():
-            part[~present[label][name]] = fill[name]
+    fill = raw_means(data.train, data.modalities)
+    features = {label: raw_features(split, data.modalities, fill) for label, split in splits.items()}
     return RawBaseline(features, fill, fit_whole(features, data, settings))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,26 @@ from coral_plugin.io.files import read_text
 _MOST_CHARACTERS = 1 << 18
 _MOST_VALUES = 10_000
 _MOST_DEPTH = 30
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.1 with the numbers of YAML 1.2: ``1e-3`` is one, and needs no point."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """The same, so that a text such as ``'1e5'`` is written in quotes."""
+
+
+for _class in (_Loader, _Dumper):
+    _class.add_implicit_resolver(
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+\Z"), [*"-+0123456789"]
+    )
+
+
+def yaml_text(values: Mapping[str, Any]) -> str:
+    """``values`` as YAML, in their order, which :func:`read_yaml` reads."""
+    text: str = yaml.dump(dict(values), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    return text
 
 
 def read_yaml(path: Path | str) -> dict[str, Any]:
@@ -35,9 +57,9 @@ def parse_yaml(text: str, source: str) -> Any:
     """
     if len(text) > _MOST_CHARACTERS:
         raise InputError(f"{source} is not read: it has {len(text)} characters, {_MOST_CHARACTERS} are the most.")
-    loader = yaml.SafeLoader("")
+    loader = _Loader("")
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None

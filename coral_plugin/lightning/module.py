@@ -26,7 +26,7 @@ from coral_plugin.runs.recipe import make_augmenter
 from coral_plugin.runs.settings import DEFAULT_SEEDS, dotted
 from coral_plugin.training.finite import are_finite, diverged
 from coral_plugin.training.loader import BatchLoader
-from coral_plugin.training.randomness import fold
+from coral_plugin.training.randomness import fold, own_random_state
 from coral_plugin.training.step import TrainingStep, learning_rate, make_optimiser, set_learning_rate
 
 # settings of our engine that are the Trainer's here
@@ -101,7 +101,7 @@ class ObjectiveModule(LightningModule):
         if not OBJECTIVES.get(objective).trains:
             raise InputError(f"{objective} has nothing to train; score it with coral train or coral_plugin.fit.")
         self.augmenter = make_augmenter(self.settings, data.data, functions)
-        with torch.random.fork_rng(devices=[]):
+        with own_random_state():
             torch.manual_seed(fold(self.seed, "weights"))
             self.objective = build_objective(self.settings, data.data.modalities, data.data.tasks, modules)
         self.skipped = 0

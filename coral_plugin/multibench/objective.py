@@ -27,7 +27,7 @@ from coral_plugin.networks.factory import default_width
 from coral_plugin.networks.pathways import TokenEncoder
 from coral_plugin.objectives.coral_terms import CoralSettings, coral_terms, view_masks
 from coral_plugin.runs.settings import build
-from coral_plugin.training.randomness import fold, generator
+from coral_plugin.training.randomness import fold, generator, own_random_state
 
 _MOST_BATCHES = 64  # from which kinds, scales and shapes are found out
 
@@ -245,7 +245,7 @@ def coral_objective(
         raise InputError("coral_objective sees the fused output alone, so method.alignment_weight must be 0 there.")
     if method.positives != "instance":
         raise InputError("coral_objective has its labels in the criterion; positives must be 'instance'.")
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with own_random_state(gpus=True):
         torch.manual_seed(fold(seed, "loop-weights"))
         batches = list(islice(loader, _MOST_BATCHES))
         values, lengths, _ = first_batch(batches, is_packed)

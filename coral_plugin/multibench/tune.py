@@ -15,7 +15,7 @@ from coral_plugin.data import Split
 from coral_plugin.evaluation.features import EMBED_BATCH, frozen
 from coral_plugin.multibench.model import RepresentationModel
 from coral_plugin.multibench.task import ScriptTask
-from coral_plugin.training.randomness import fold, generator
+from coral_plugin.training.randomness import fold, generator, own_random_state
 
 ENCODER_SHARE = 0.1
 _PATIENCE = 7
@@ -78,7 +78,7 @@ def tune(
     ]
     optimiser = settings.optimiser(groups, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     best, best_epoch, state = score, 0, copy.deepcopy(model.state_dict())
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+    with own_random_state(gpus=True):
         for epoch in range(1, settings.epochs + 1):
             torch.manual_seed(fold(settings.seed, "tune-dropout", epoch))
             _epoch(model, splits["train"], truths["train"], task, settings, optimiser, epoch)

@@ -130,13 +130,22 @@ def refuse_recorded(encoders: Mapping[str, EncoderLike]) -> None:
     Raises:
         InputError: there is one among ``{modality: encoder}``.
     """
-    texts = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, str)}
-    if recorded := {name: text for name, text in texts.items() if text.startswith(_FROM_PYTHON)}:
-        listed = ", ".join(f"{text.removeprefix(_FROM_PYTHON)} for {name}" for name, text in recorded.items())
+    if listed := recorded_encoders(encoders):
         raise InputError(
             f"The run was trained with an encoder from Python ({listed}); load it from Python with encoders=..., or "
             "register the encoder by entry point and write its name under network.encoders in config.yaml."
         )
+
+
+def recorded_encoders(encoders: Mapping[str, EncoderLike]) -> str:
+    """Classes and modalities of the records of :func:`python_encoders` among ``{modality: encoder}``, in words.
+
+    >>> recorded_encoders({"wave": "python:bands.Bands", "body": "mlp"})
+    'bands.Bands for wave'
+    """
+    texts = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, str)}
+    recorded = {name: text for name, text in texts.items() if text.startswith(_FROM_PYTHON)}
+    return ", ".join(f"{text.removeprefix(_FROM_PYTHON)} for {name}" for name, text in recorded.items())
 
 
 def _builder(encoder: EncoderLike, modality: Modality, width: int) -> Callable[[], nn.Module]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from coral_plugin.data import Modality, MultimodalBatch, Task
+from coral_plugin.data import Modality, MultimodalBatch, Split, Task
 from coral_plugin.distributed import gather
 from coral_plugin.errors import InputError
 from coral_plugin.networks import EncoderBuilders, NetworkSettings
@@ -148,6 +148,13 @@ class Objective(nn.Module, ABC):
         """
         if self.needs_labels and not tasks:
             raise InputError("This objective trains on labels, but the data have none; give <split>/labels.")
+
+    def observe(self, train: Split) -> None:
+        """Take statistics of the training split into buffers, for a method that does not train. Nothing by default.
+
+        Args:
+            train: Samples of train, without labels.
+        """
 
     @abstractmethod
     def loss(self, step: Step) -> dict[str, Tensor]:

@@ -7,14 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.data import Modality, MultimodalBatch, Split
 from coral_plugin.errors import InputError
+from coral_plugin.networks import EncoderBuilders, module_key
 from coral_plugin.objectives.base import Objective, Step
 
 MOST = 2048
+_BATCH = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +38,27 @@ class ConcatRawSettings:
 class ConcatRaw(Objective):
     """Raw features are the values as they are; a method that scores below them has lost information.
 
-    Nothing is trained and there are no parameters, so every seed gives the same.
+    Nothing is trained and there are no parameters, so every seed gives the same. What a sample lacks is filled with the
+    mean of train.
     """
 
     Settings = ConcatRawSettings
     min_modalities = 1
     trains = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": {}}
+
+    def build(self, builders: EncoderBuilders) -> None:
+        """Zeros in place of the means, until :meth:`observe` takes them."""
+        del builders
+        for modality in self.modalities:
+            empty = MultimodalBatch({modality.name: torch.zeros(1, *modality.shape)})
+            fill = torch.zeros_like(raw_values(modality, empty, most=self.settings.most)[0])
+            self.register_buffer(module_key(modality.name), fill)
+
+    def observe(self, train: Split) -> None:
+        """Take the means of train, with which missing values are filled."""
+        for name, mean in raw_means(train, self.modalities, most=self.settings.most).items():
+            self.get_buffer(module_key(name)).copy_(mean)
 
     def loss(self, step: Step) -> dict[str, Tensor]:
         """There is none.
@@ -55,14 +72,32 @@ class ConcatRaw(Objective):
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
         """``{modality: (B, d)}``, :func:`raw_values` of each."""
         modalities = {modality.name: modality for modality in self.modalities}
-        return {name: raw_values(modalities[name], batch, most=self.settings.most) for name in batch}
+        return {
+            name: raw_values(modalities[name], batch, self.get_buffer(module_key(name)), most=self.settings.most)
+            for name in batch
+        }
 
 
-def raw_values(modality: Modality, batch: MultimodalBatch, *, most: int = MOST) -> Tensor:
-    """Flattened values of one modality, ``(B, d)`` of float32; padding and missing samples are zero.
+def raw_means(train: Split, modalities: tuple[Modality, ...], *, most: int = MOST) -> dict[str, Tensor]:
+    """Mean ``(d,)`` of :func:`raw_values` of each modality over the samples of train that have it."""
+    sums: dict[str, Tensor] = {}
+    counts = dict.fromkeys((modality.name for modality in modalities), 0)
+    for batch in train.batches(_BATCH):
+        for modality in modalities:
+            name = modality.name
+            total = raw_values(modality, batch, most=most).double().sum(dim=0)
+            sums[name] = sums[name] + total if name in sums else total
+            present = batch.all_present(name)
+            counts[name] += batch.size if present is None else int(present.sum())
+    return {name: (total / max(1, counts[name])).float() for name, total in sums.items()}
 
-    Images with more than ``most`` values are averaged over blocks of 2 x 2 until they have no more (or one row or
-    column is left); series are filled up to the modality's length, so d is the same for every batch.
+
+def raw_values(modality: Modality, batch: MultimodalBatch, fill: Tensor | None = None, *, most: int = MOST) -> Tensor:
+    """Flattened values of one modality, ``(B, d)`` of float32; padding is zero.
+
+    Samples that lack the modality have ``fill`` (d,), or zeros. Images with more than ``most`` values are averaged over
+    blocks of 2 x 2 until they have no more (or one row or column is left); series are filled up to the modality's
+    length, so d is the same for every batch.
     """
     values = batch[modality.name].float()
     if modality.kind == "image":
@@ -75,4 +110,6 @@ def raw_values(modality: Modality, batch: MultimodalBatch, *, most: int = MOST) 
     values = values.flatten(1)
     present = batch.all_present(modality.name)
     # not a product: a missing value may be stored as not a number
-    return values if present is None else values.masked_fill(~present.unsqueeze(1), 0.0)
+    if present is None:
+        return values
+    return torch.where(present.unsqueeze(1), values, 0.0 if fill is None else fill.to(values.device))

@@ -111,8 +111,8 @@ class PaperNumbers:
         self, name: str, compared: ComparedRow, measure: Measure, row: MethodRow, theirs: DatasetColumn
     ) -> tuple[str, ...]:
         """Reasons not to show the number of the paper's ``row`` and column ``theirs``; empty if it may be shown."""
-        if origin := published_tables()[name].copied.get((row.name, theirs.name)):
-            return (f"the paper copies it from {origin}",)
+        if reason := published_tables()[name].apart.get((row.name, theirs.name)):
+            return (reason,)
         column, reasons = self._columns[measure.column], []
         if needs_files(theirs.name) and not column.papers_data:
             reasons.append(f"its files are not known to be the papers' (--papers-data {column.name} declares them)")

@@ -23,14 +23,14 @@ class PublishedTable:
         cite: Paper and number of the table.
         protocol: Protocol of its numbers, in words.
         values: ``{(row, column of targets.yaml, score): text as printed}``; the average has no score.
-        copied: ``{(row, column): origin}`` of numbers that its authors copied from another paper; they are shown beside
-            none of ours.
+        apart: ``{(row, column): reason}`` of numbers of another method, metric or protocol than the rest of the table;
+            they are shown beside none of ours.
     """
 
     cite: str
     protocol: str
     values: Mapping[tuple[str, str, str], str]
-    copied: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    apart: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
 
 @cache
@@ -88,6 +88,6 @@ def parse_table(name: str, entry: Mapping[str, Any], readings: Mapping[str, tupl
                 )
         keys.append((column, score))
     values = {(row, *key): text for row, cells in entry["rows"].items() for key, text in zip(keys, cells, strict=True)}
-    copies = entry.get("copied", {"rows": (), "columns": ()})
-    copied = {(row, column): copies["from"] for row in copies["rows"] for column in copies["columns"]}
-    return PublishedTable(entry["cite"], entry["protocol"], values, copied)
+    named = entry.get("apart", {"rows": (), "columns": ()})
+    apart = {(row, column): named["because"] for row in named["rows"] for column in named["columns"]}
+    return PublishedTable(entry["cite"], entry["protocol"], values, apart)

@@ -14,9 +14,10 @@ from coral_plugin.evaluation.pictures.run import draw_run_pictures
 from coral_plugin.io.files import read_json
 from coral_plugin.reproduce.figures import ABLATION, SUMMARY, draw_ablation, draw_information
 from coral_plugin.reproduce.protocol import PaperNumbers
-from coral_plugin.runs.evaluate import ROBUSTNESS, draw_evaluation
-from coral_plugin.runs.finetune import RECORD
+from coral_plugin.runs.evaluate import ROBUSTNESS
+from coral_plugin.runs.finetune import is_finetuned
 from coral_plugin.runs.folder import CONFIG, METRICS, PLOTS
+from coral_plugin.runs.pictures import draw_evaluation
 from coral_plugin.runs.report import write_run_report
 from coral_plugin.runs.robustness import draw_robustness
 from coral_plugin.training.log import LOG, read_log
@@ -62,7 +63,7 @@ def _redraw(folder: Path) -> Iterator[Path]:
         draw_ablation(folder / "ablation", {name: variant["summary"] for name, variant in variants.items()})
         yield folder / "ablation.png"
     if (folder / METRICS).is_file():
-        metrics = {**read_json(folder / METRICS), "finetuned": (folder / RECORD).is_file()}
+        metrics = {**read_json(folder / METRICS), "finetuned": is_finetuned(folder)}
         written = draw_run_pictures(folder / PLOTS, metrics, _histories(folder / LOG), None)
         yield from (path for path in written if path.suffix == ".png")
     for path in sorted(folder.glob("metrics-*.json")):  # the runs of the demo, in the record of its figures

@@ -47,20 +47,12 @@ def _as_tuple(value: Any, hint: Any, key: str) -> Any:
     if isinstance(value, str):
         text = value.strip()
         bare = text[1:-1] if text[:1] + text[-1:] in ("()", "[]") else text
+        if str in typing.get_args(hint):  # names, whatever they look like
+            return tuple(part.strip().strip("'\"") for part in bare.split(",")) if bare.strip() else ()
         value = parse_yaml(f"[{bare}]", f"The value of {short(key)}")
     if isinstance(value, int | float):
         value = (value,)
-    if not isinstance(value, list | tuple):
-        return value
-    return tuple(_number_of(item) if float in typing.get_args(hint) else item for item in value)
-
-
-def _number_of(item: Any) -> Any:
-    """The number that a text such as ``1e-3`` stands for, which YAML reads as a text; anything else as it is."""
-    try:
-        return float(item) if isinstance(item, str) else item
-    except ValueError:
-        return item
+    return tuple(value) if isinstance(value, list) else value
 
 
 def written(value: Any) -> str:

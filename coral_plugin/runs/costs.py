@@ -17,20 +17,30 @@ from coral_plugin.evaluation.features import embed_split
 from coral_plugin.evaluation.scoring import probing_splits
 from coral_plugin.io.files import read_json
 from coral_plugin.objectives import Objective
+from coral_plugin.objectives.coral import Coral
+from coral_plugin.runs.finetune import RECORD, freeze_heads, is_finetuned
 from coral_plugin.runs.folder import ENVIRONMENT, load_objective
 from coral_plugin.runs.settings import RunSettings
+from coral_plugin.training.randomness import own_random_state
 from coral_plugin.training.step import TrainingStep
 
 
 def embedding_cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, Any]:
     """Inference cost of a trained seed (:mod:`coral_plugin.evaluation.complexity`), and the time of the test split."""
-    objective = load_objective(folder, seed)
+    objective = networks_as_trained(folder, seed)
     split = probing_splits(data)["test"]
     batch = split.batch(torch.arange(min(64, len(split))))
     cost = inference_cost(objective, lambda: objective.embed(batch), batch.size)
     begin = time.perf_counter()
     embed_split(objective, split)
     return {**cost, "test": {"samples": len(split), "seconds": time.perf_counter() - begin}}
+
+
+def networks_as_trained(folder: Path, seed: int) -> Objective:
+    """A trained seed with the parameters that its last training left alone marked as such."""
+    objective = load_objective(folder, seed)
+    tuned = is_finetuned(folder) and read_json(folder / RECORD)["settings"]["loss"] == "contrastive"
+    return freeze_heads(objective) if tuned and isinstance(objective, Coral) else objective
 
 
 def training_cost(
@@ -63,7 +73,7 @@ def training_cost(
     training_step = TrainingStep(copy.deepcopy(objective).train(), augmenter, 0, 1)
     device = next((p.device for p in objective.parameters()), torch.device("cpu"))
     batch = split.batch(torch.arange(size)).to(device)
-    with torch.random.fork_rng():  # the step seeds torch's generator for dropout
+    with own_random_state(gpus=True):  # the step seeds torch's generator for dropout
         step = training_step.prepare(batch, 0)
         flops = count_flops(lambda: training_step(step)[0].backward(), gradients=True)
     training = [result["train"] for result in results.values()]
@@ -72,7 +82,7 @@ def training_cost(
         "flops_per_sample": flops / size,
         **{key: [record[key] for record in training] for key in ("seconds", "samples_per_second", "peak_memory_bytes")},
         "memory_of": "device" if _on_gpu(folder, settings) else "process",
-        "epochs": settings.training.epochs,
+        "epochs": max(len(result["history"]) for result in results.values()),  # fewer where one stopped early
         "samples": len(data.unlabelled),
         "batch_size": settings.training.batch_size,
     }

@@ -13,14 +13,10 @@ import numpy as np
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.features import ALL, concatenate, embed_split, project_parts
+from coral_plugin.evaluation.features import ALL, concatenate
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
 from coral_plugin.evaluation.multibench_figures import Figures, multibench_figures
-from coral_plugin.evaluation.pictures.classes import class_points
-from coral_plugin.evaluation.pictures.density import embedding_density, require_umap
-from coral_plugin.evaluation.pictures.names import run_names
-from coral_plugin.evaluation.pictures.over_training import score_curves
-from coral_plugin.evaluation.pictures.parts import missing_dots
+from coral_plugin.evaluation.pictures.density import require_umap
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.raw_baseline import RawBaseline, fit_raw_baseline, score_raw_baseline, too_large_note
@@ -34,8 +30,10 @@ from coral_plugin.evaluation.scoring import (
     score_parts,
 )
 from coral_plugin.io.files import write_json
-from coral_plugin.runs.costs import embedding_cost, training_cost
-from coral_plugin.runs.folder import PLOTS, load_objective, read_result
+from coral_plugin.runs.costs import embedding_cost, networks_as_trained, training_cost
+from coral_plugin.runs.finetune import is_finetuned
+from coral_plugin.runs.folder import load_objective, read_result
+from coral_plugin.runs.pictures import NO_PLANE, draw_evaluation, draw_umap
 from coral_plugin.runs.robustness import (
     RobustnessSettings,
     choose_noises,
@@ -62,8 +60,8 @@ class Evaluation:
         metrics: Scores in the form of ``metrics.json``.
         complexity: Cost of embedding one sample; with ``training`` if it was requested and the method trains.
         robustness: Content of ``evaluation-robustness.json``; None if it was not requested.
-        pictures: Paths of the pictures of missing modalities, of the scores over the training and of noise, without
-            ending.
+        pictures: Paths of the pictures of missing modalities, of the scores over the training, of noise and of UMAP,
+            without ending.
     """
 
     metrics: dict[str, Any]
@@ -126,7 +124,8 @@ def evaluate(
     noises = choose_noises(extras.robustness, data) if extras.robustness is not None else {}
     baseline = None if too_large else fit_raw_baseline(data, probe)
     features, whole, results = _probed(folder, settings, data, probe, seeds)
-    metrics = summarise(settings, data, results, {} if baseline is None else score_raw_baseline(data, probe, baseline))
+    raw = {} if baseline is None else score_raw_baseline(data, probe, baseline)
+    metrics = summarise(settings, data, results, raw, finetuned=is_finetuned(folder))
     metrics["probe"] = dataclasses.asdict(probe)
     if subsets:
         partial = {
@@ -149,10 +148,13 @@ def evaluate(
     if extras.robustness is not None and baseline is not None:
         curves = curves_under_noise(folder, data, baseline, whole, noises, extras.robustness.levels)
         record = summarise_robustness(settings, data, probe, extras.robustness, noises, curves)
+        record |= {"finetuned": True} if is_finetuned(folder) else {}
         write_json(folder / ROBUSTNESS, record)
         pictures += draw_robustness(folder, record)
     if extras.umap:
-        _draw_umap(folder, seeds[0], data)
+        pictures += (drawn := draw_umap(folder, seeds[0], data))
+        if not drawn:
+            sys.stderr.write(f"no UMAP picture: {NO_PLANE}\n")
     return Evaluation(metrics, cost, record, tuple(pictures))
 
 
@@ -186,36 +188,6 @@ def score_kept(
     return score_parts(features, data, probe, parts=[ALL])[ALL]
 
 
-def draw_evaluation(folder: Path, metrics: Mapping[str, Any]) -> list[Path]:
-    """Draw an evaluation's scores of missing modalities and over the training into ``plots/`` of the run's ``folder``.
-
-    Args:
-        folder: Run directory.
-        metrics: Content of ``evaluation-<probe>.json``, with ``missing`` or ``over_training`` where they were scored.
-
-    Returns:
-        Paths of the pictures, without ending.
-    """
-    pictures = []
-    if "missing" in metrics:
-        pictures.append(folder / PLOTS / "missing")
-        missing_dots(pictures[-1], metrics)
-    if "over_training" in metrics:
-        pictures.append(folder / PLOTS / "over-training")
-        _draw_over_training(pictures[-1], metrics)
-    return pictures
-
-
-def _draw_over_training(path: Path, metrics: Mapping[str, Any]) -> None:
-    points = {
-        task: [{"epochs": entry["epochs"], "score": entry["tasks"][task]} for entry in metrics["over_training"]]
-        for task in metrics["tasks"]
-    }
-    name = run_names(metrics)
-    raw = {task: score["mean"] for task, score in metrics["raw_features"].get(ALL, {}).items()}
-    score_curves(path, {task: {name: line} for task, line in points.items()}, f"{name} over the training", raw=raw)
-
-
 def _probed(
     folder: Path, settings: RunSettings, data: MultimodalData, probe: ProbeSettings, seeds: tuple[int, ...]
 ) -> tuple[dict[int, Features], dict[int, dict[str, FittedProbe]], dict[int, dict[str, Any]]]:
@@ -241,7 +213,7 @@ def _cost(
     """Cost of embedding with the first seed and, if requested and there was one, of the training."""
     seed = next(iter(results))
     cost = embedding_cost(folder, seed, data)
-    trained = training_cost(folder, settings, data, load_objective(folder, seed), results) if training else None
+    trained = training_cost(folder, settings, data, networks_as_trained(folder, seed), results) if training else None
     return cost if trained is None else {**cost, "training": trained}
 
 
@@ -287,14 +259,3 @@ def _subsets(missing: str | None, data: MultimodalData) -> tuple[Subset, ...]:
             f"{len(subsets)} subsets of {len(names)} modalities: each is embedded and probed twice per seed\n"
         )
     return subsets
-
-
-def _draw_umap(folder: Path, seed: int, data: MultimodalData) -> None:
-    objective = load_objective(folder, seed)
-    splits = probing_splits(data)
-    train = embed_split(objective, splits["train"], projected=True)
-    parts = embed_split(objective, splits["test"])
-    test = project_parts(objective, parts, splits["test"])
-    classes = class_points(objective, splits["test"], data.tasks, parts)
-    title = f"Embeddings of seed {seed}"
-    embedding_density(folder / PLOTS / "embeddings-umap", train, test, classes=classes, title=title, method="umap")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import sys
@@ -13,18 +12,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
 
 from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import MultimodalData, Task
 from coral_plugin.errors import InputError, short
-from coral_plugin.evaluation.features import concatenate, embed_split, frozen
+from coral_plugin.evaluation.features import frozen
 from coral_plugin.evaluation.metrics import classification_scores
-from coral_plugin.evaluation.probe import ProbeSettings, probe
 from coral_plugin.io.files import read_json, write_json
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.classifier import Classifier
 from coral_plugin.objectives.coral import Coral
+from coral_plugin.runs.early_stopping import EarlyStopping
 from coral_plugin.runs.folder import (
     METRICS,
     RESULT,
@@ -137,7 +135,7 @@ def finetune(
         results, marks = {}, {}
         for seed in seeds:
             results[seed], marks[seed] = _tuned_seed(folder, output, seed, settings, tuned, data, task, quiet=quiet)
-        metrics = summarise(tuned, data, results, {})
+        metrics = summarise(tuned, data, results, {}, finetuned=True)
         record = {
             "task": task.name,
             "settings": dataclasses.asdict(settings),
@@ -150,6 +148,11 @@ def finetune(
         write_json(output / METRICS, metrics)
         write_json(output / RECORD, record)
     return Finetuned(output, metrics, record)
+
+
+def is_finetuned(folder: Path) -> bool:
+    """Whether ``folder`` is what :func:`finetune` wrote: the networks of its run have seen labels."""
+    return (folder / RECORD).is_file()
 
 
 def _tuned_seed(
@@ -191,31 +194,6 @@ def _tuned_seed(
     return result, mark
 
 
-class EarlyStopping:
-    """Keeps the weights with the best balanced accuracy of a nearest-neighbour probe on valid; it has no setting."""
-
-    def __init__(self, data: MultimodalData, task: Task, patience: int) -> None:
-        assert data.valid is not None  # noqa: S101 - checked by the caller
-        self.splits, self.task, self.patience = (data.train, data.valid), task, patience
-        self.best_epoch, self.best = -1, -1.0
-        self._weights: Mapping[str, Tensor] = {}
-
-    def __call__(self, objective: Objective, epoch: int) -> bool:
-        """Score the objective after ``epoch``; True to stop."""
-        fitted_on, scored_on = (
-            (concatenate(embed_split(objective, s)), s.targets[self.task.name].cpu().numpy()) for s in self.splits
-        )
-        value = probe(fitted_on, None, scored_on, self.task, ProbeSettings(kind="knn")).value
-        if value > self.best:
-            self.best, self.best_epoch = value, epoch
-            self._weights = copy.deepcopy(objective.state_dict())
-        return epoch - self.best_epoch >= self.patience
-
-    def restore(self, objective: Objective) -> None:
-        """Load the best weights into ``objective``."""
-        objective.load_state_dict(self._weights)
-
-
 def _read_mark(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
     """The saved mark of a fine-tuned seed; an InputError where it is damaged, or of other settings."""
     mark = read_json(folder / MARK)
@@ -231,12 +209,9 @@ def _read_mark(folder: Path, wanted: Mapping[str, Any]) -> dict[str, Any]:
 
 def _task(data: MultimodalData, settings: FinetuneSettings) -> Task:
     classes = {task.name: task for task in data.tasks if task.kind == "classification"}
-    name = settings.labels or next(iter(classes), "")
-    if name not in classes:
-        raise InputError(
-            f"Fine-tuning needs a classification task{f' {name!r}' if name else ''}; "
-            f"{data.name} has {', '.join(classes) or 'none'}."
-        )
+    if (name := settings.labels or next(iter(classes), "")) not in classes:
+        wanted = f"a classification task{f' {name!r}' if name else ''}"
+        raise InputError(f"Fine-tuning needs {wanted}; {data.name} has {', '.join(classes) or 'none'}.")
     if data.valid is None or data.test is None:
         raise InputError(f"Fine-tuning stops early on valid and is scored on test; {data.name} lacks one of them.")
     return classes[name]
@@ -278,13 +253,18 @@ def _pretrained(folder: Path, seed: int, tuned: RunSettings, data: MultimodalDat
     if loss == "contrastive":
         objective = load_objective(folder, seed, settings=tuned)
         assert isinstance(objective, Coral)  # noqa: S101 - the settings were checked
-        for head in (objective.shared_head, objective.unique_heads):
-            head.requires_grad_(False)
-        return objective.train()
+        return freeze_heads(objective).train()
     objective = load_objective(folder, seed)
     with frozen(objective):
         width = sum(part.shape[1] for part in objective.embed(data.train.batch(torch.arange(1))).values())
     return Classifier(objective, task, width).train()
+
+
+def freeze_heads(objective: Coral) -> Coral:
+    """Keep the projection heads from training, as fine-tuning with the contrastive losses does."""
+    for head in (objective.shared_head, objective.unique_heads):
+        head.requires_grad_(False)
+    return objective
 
 
 def _accuracy(classifier: Classifier, data: MultimodalData) -> float:

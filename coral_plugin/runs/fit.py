@@ -116,8 +116,8 @@ def fit(
     """Train an objective on arrays or a data set, and score it where there are labels and a test split.
 
     Args:
-        samples: ``{modality: (N, ...)}`` (all of it is trained on; ``<modality>/present`` (N,) says which samples have
-            it), or the keys of the ``.npz`` layout
+        samples: ``{modality: (N, ...)}``, of which with ``labels`` 15 % are set aside as valid and the rest is trained
+            on, all without (``<modality>/present`` (N,) says which samples have it), or the keys of the ``.npz`` layout
             (``train/<modality>``, ``test/labels``, ...; :func:`coral_plugin.data.from_arrays`), or a data set: loaded,
             or its registered name; what does not fit into memory is a map-style data set of PyTorch, alone or under
             ``train`` (:func:`coral_plugin.data.from_datasets`).
@@ -197,7 +197,7 @@ def as_data(
     if is_dataset(data):
         data = {"train": data}
     if not isinstance(data, Mapping | MultimodalData):
-        known = "a mapping of names to arrays, a map-style data set, MultimodalData or the name of a data set"
+        known = "{name: array or data frame, ...}, a map-style data set, MultimodalData or the name of a data set"
         raise InputError(f"fit takes {known}, got {short(type(data))}.")
     if kinds is not None and not isinstance(kinds, Mapping):
         raise InputError(f"kinds must be a mapping by modality, got {short(kinds)}.")

@@ -17,7 +17,7 @@ from coral_plugin.errors import CoralError, InputError, one_line, short
 from coral_plugin.io.files import read_json, write_json, write_text
 from coral_plugin.io.safetensors import saved_shapes, write_tensors
 from coral_plugin.io.yamlfile import read_yaml
-from coral_plugin.networks.factory import EncoderLike, refuse_recorded
+from coral_plugin.networks.factory import EncoderLike, recorded_encoders, refuse_recorded
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.checks import incomplete, misfit
@@ -182,6 +182,8 @@ def restore(
         raise
     except Exception as error:  # safetensors and torch raise types of their own
         reason = one_line(error)
+        if encoders and (recorded := recorded_encoders(settings.network.encoders)):
+            advice = f"The run was trained with {recorded}: give the same in encoders="
         advice = advice or f"Remove {path.parent} and go on with coral train --resume"
         raise InputError(f"The weights {path} cannot be loaded: {reason}. {advice}.") from error
     return objective

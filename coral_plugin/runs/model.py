@@ -20,7 +20,6 @@ from coral_plugin.data import Modality, MultimodalBatch, Task
 from coral_plugin.data.arrays import as_split
 from coral_plugin.data.scale import far_values
 from coral_plugin.data.tensors import as_batch
-from coral_plugin.data.values import column_names
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import ALL, concatenate, embed_batch, embed_split, frozen
 from coral_plugin.evaluation.missing import presence_note
@@ -31,7 +30,7 @@ from coral_plugin.io.safetensors import write_tensors
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.checks import is_path, scores_misfit
-from coral_plugin.runs.columns import Columns, group_columns, unpack
+from coral_plugin.runs.columns import Columns, by_modality
 from coral_plugin.runs.export import write_onnx
 from coral_plugin.runs.folder import (
     CONFIG,
@@ -145,7 +144,7 @@ class Model(nn.Module):
             with frozen(self.objective):
                 embedded = embed_batch(self.objective, samples)
         else:
-            split = as_split(self._arrays(samples, columns), self.modalities, "samples")
+            split = as_split(by_modality(samples, columns, self.modalities), self.modalities, "samples")
             missing = frozenset(split.presence())
             if not self.quiet and missing not in self._noted and (line := presence_note(split)):
                 sys.stderr.write(f"{line}\n")
@@ -196,27 +195,6 @@ class Model(nn.Module):
             InputError: an encoder that cannot be exported.
         """
         write_onnx(self, self.modalities, Path(home_expanded(str(path))), presence=presence)
-
-    def _arrays(self, samples: Any, columns: Mapping[str, Columns] | None) -> Mapping[str, Any]:
-        """``{modality: (N, ...)}`` of what :meth:`embed` takes."""
-        arrays = unpack(samples)
-        if arrays is not None:
-            if columns is not None:
-                raise InputError("columns group the columns of a table; here samples have named modalities.")
-            return arrays
-        if getattr(samples, "ndim", 0) != 2:
-            raise InputError(
-                f"samples must be a mapping of modalities to arrays, a table or a batch, got {short(type(samples))}."
-            )
-        names = column_names(samples)
-        if columns is None:
-            columns = {m.name: list(m.feature_names) for m in self.modalities if set(m.feature_names) & set(names)}
-            if not columns:
-                raise InputError("Say which columns belong to which modality: embed(table, columns={modality: ...}).")
-        if len(set(names)) < len(names):
-            raise InputError(f"The columns of samples need different names, got {short(list(names))}.")
-        table = getattr(samples, "iloc", samples)  # a frame by position: names may be anything
-        return {name: table[:, index] for name, index in group_columns(columns, samples.shape[1], names).items()}
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{m.name} {m.shape}" for m in self.modalities)

@@ -36,7 +36,7 @@ from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 from coral_plugin.evaluation.tables.run import also_table, disentanglement_table, score_table, seeds_caption
 from coral_plugin.io.files import read_json, write_text
 from coral_plugin.registry import OBJECTIVES
-from coral_plugin.runs.finetune import RECORD
+from coral_plugin.runs.finetune import is_finetuned
 from coral_plugin.runs.folder import ENVIRONMENT, METRICS, PLOTS, flat, open_run
 from coral_plugin.runs.settings import RunSettings, make_settings
 
@@ -111,7 +111,7 @@ def run_page(
         environment: Content of ``environment.json``.
     """
     facts = data_facts(data)
-    tuned = (folder / RECORD).is_file()
+    tuned = is_finetuned(folder)
     title = run_names({**metrics, "finetuned": tuned})
     pictures = _pictures(folder)
     scores, parts = pictures.pop("Scores"), pictures.pop(_PARTS)

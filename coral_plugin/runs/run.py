@@ -14,9 +14,8 @@ from torch import nn
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.errors import CoralError, InputError
-from coral_plugin.evaluation.features import embed_split, project_parts
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
-from coral_plugin.evaluation.scoring import PartScores, complete_samples
+from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.networks.factory import EncoderLike, python_encoders
 from coral_plugin.objectives import Objective
@@ -244,7 +243,7 @@ def run(
             trained = (
                 train_seed(seed, folder=base / f"seed-{seed}" if base is not None else None, resume=resume)
                 if method.trains
-                else untrained(build, seed, pick_device(settings.training.device))
+                else untrained(build, seed, pick_device(settings.training.device), data.train)
             )
             say(f"seed {seed}: trained" + ("; now its probes" if can_score(data) else ""))
             results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
@@ -268,20 +267,13 @@ def draw_run(finished: Run) -> list[Path]:
     The pictures go into ``plots/`` of the run's folder. The embeddings are of the samples that have every modality.
     """
     # matplotlib, which fit() does not need
-    from coral_plugin.evaluation.pictures.classes import class_points
     from coral_plugin.evaluation.pictures.run import draw_run_pictures
+    from coral_plugin.runs.pictures import embedded_parts
 
     if finished.folder is None:
         return []
-    objective = finished.objectives[finished.settings.seeds[0]]
-    test = None if finished.data.test is None else complete_samples(finished.data.test)
-    shown = complete_samples(finished.data.train)
-    embeddings, classes = None, None
-    if test is not None and shown is not None and (train := embed_split(objective, shown, projected=True)):
-        parts = embed_split(objective, test)
-        embeddings = (train, project_parts(objective, parts, test))
-        classes = class_points(objective, test, finished.data.tasks, parts)
-    return draw_run_pictures(finished.folder / PLOTS, finished.metrics, finished.histories, embeddings, classes)
+    embedded = embedded_parts(finished.objectives[finished.settings.seeds[0]], finished.data) or (None, None)
+    return draw_run_pictures(finished.folder / PLOTS, finished.metrics, finished.histories, *embedded)
 
 
 def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], *, logged: bool) -> None:

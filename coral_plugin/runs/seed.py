@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from coral_plugin.data import MultimodalData
+from coral_plugin.data import MultimodalData, Split
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.evaluation.scoring import (
     Features,
@@ -21,14 +21,22 @@ from coral_plugin.networks.factory import default_width
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.fit import Trained
-from coral_plugin.training.randomness import fold
+from coral_plugin.training.randomness import fold, own_random_state
 
 
-def untrained(build: Callable[[], Objective], seed: int, device: torch.device) -> Trained:
-    """A method that does not train, as if it were trained: no epochs, no time, and no ``metrics.csv``."""
-    with torch.random.fork_rng(devices=[]):
+def untrained(build: Callable[[], Objective], seed: int, device: torch.device, train: Split) -> Trained:
+    """A method that does not train, as if it were trained: no epochs, no time, and no ``metrics.csv``.
+
+    Args:
+        build: Function that makes the objective; called under the seed.
+        seed: Seed of the run.
+        device: Device of the objective.
+        train: Training split, from which the objective may take statistics.
+    """
+    with own_random_state():
         torch.manual_seed(fold(seed, "weights"))
         objective = build().to(device)
+        objective.observe(train)
     return Trained(objective=objective, history=[], seconds=0.0, samples_per_second=0.0, peak_memory_bytes=0)
 
 

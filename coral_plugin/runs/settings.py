@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import yaml
 
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.io.paths import home_expanded
+from coral_plugin.io.yamlfile import yaml_text
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
 from coral_plugin.runs.checks import check_fields, is_path, is_text, seeds_of, with_tuples
@@ -89,7 +89,7 @@ class RunSettings:
 
     def to_yaml(self) -> str:
         """The text of ``config.yaml``, which ``coral train --config`` reads."""
-        return yaml.safe_dump(self.as_dict(), sort_keys=False, allow_unicode=True)
+        return yaml_text(self.as_dict())
 
 
 def settings_classes(objective: str, dataset: str) -> dict[str, type]:
@@ -201,7 +201,7 @@ def check_recipe(dataset: Any, classes: Mapping[str, type]) -> None:
     """
     try:
         _, grouped = grouped_settings(dataset.recipe)
-        for group in classes:
+        for group in (group for group in classes if grouped[group]):
             build(classes[group], grouped[group], group)
     except InputError as error:
         raise InputError(f"recipe of {dataset.name}: {error}") from error

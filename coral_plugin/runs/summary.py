@@ -15,9 +15,22 @@ METRICS_SCHEMA = 2
 
 
 def summarise(
-    settings: RunSettings, data: MultimodalData, results: Mapping[int, Mapping[str, Any]], raw: Mapping[str, Any]
+    settings: RunSettings,
+    data: MultimodalData,
+    results: Mapping[int, Mapping[str, Any]],
+    raw: Mapping[str, Any],
+    *,
+    finetuned: bool = False,
 ) -> dict[str, Any]:
-    """The content of ``metrics.json`` (docs/design.md; schema 2) from the results of the seeds."""
+    """The content of ``metrics.json`` (docs/design.md; schema 2) from the results of the seeds.
+
+    Args:
+        settings: Run settings.
+        data: Data set of the run.
+        results: ``{seed: content of its result.json}``.
+        raw: Scores of the raw features.
+        finetuned: Whether the networks were trained further with labels.
+    """
     seeds, levels = list(results), chances(data)
     parts = {
         part: {
@@ -34,6 +47,7 @@ def summarise(
         "data": data.name,
         "fingerprint": data.fingerprint,
         "preset": settings.preset,
+        **({"finetuned": True} if finetuned else {}),
         "modalities": [modality.name for modality in data.modalities],
         "samples": {label: len(split) for label, split in data.splits().items()},
         "seeds": seeds,
@@ -54,8 +68,12 @@ def summarise(
             "seconds": sum(t["seconds"] for t in training),
             "peak_memory_bytes": max(t["peak_memory_bytes"] for t in training),
             "parameters": training[0]["parameters"],
-            # of a seed, the same for all; records of earlier versions lack them
-            **{key: training[0][key] for key in ("steps", "samples") if key in training[0]},
+            # of a seed, where all have the same; records of earlier versions lack them
+            **{
+                key: training[0][key]
+                for key in ("steps", "samples")
+                if key in training[0] and len({of_seed.get(key) for of_seed in training}) == 1
+            },
         },
     }
 
@@ -142,17 +160,16 @@ def chances(data: MultimodalData) -> dict[str, Scores]:
 def _over_seeds(levels: Scores, scores: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Values of the seeds with mean and sample standard deviation (null for one seed), other metrics beside them.
 
-    The level of chance of each metric stands beside its values, where it has one.
+    The level of chance of each metric stands beside its values, where it has one. A metric that is not defined for a
+    seed is left out: its mean would be one of other seeds.
     """
 
     def entry(metric: str, values: list[float]) -> dict[str, Any]:
         chance = {"chance": levels[metric]} if metric in levels else {}
         return {**chance, **mean_and_std(values)}
 
-    also = {
-        name: entry(name, [score["also"][name] for score in scores if name in score["also"]])
-        for name in scores[0]["also"]
-    }
+    common = [name for name in scores[0]["also"] if all(name in score["also"] for score in scores)]
+    also = {name: entry(name, [score["also"][name] for score in scores]) for name in common}
     metric = scores[0]["metric"]
     return {"metric": metric, **entry(metric, [score["value"] for score in scores]), "also": also}
 

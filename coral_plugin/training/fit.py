@@ -32,7 +32,7 @@ from coral_plugin.training.loggers import Loggers
 from coral_plugin.training.memory import check_step, memory_errors
 from coral_plugin.training.numerics import compiled, deterministic
 from coral_plugin.training.progress import Progress
-from coral_plugin.training.randomness import fold
+from coral_plugin.training.randomness import fold, own_random_state
 from coral_plugin.training.settings import TrainingSettings
 from coral_plugin.training.signals import Interrupted, StopRequest
 from coral_plugin.training.step import TrainingStep
@@ -173,7 +173,7 @@ class _Job:
     def __call__(self) -> Trained:
         settings, seed = self.settings, self.seed
         with contextlib.ExitStack() as stack:
-            stack.enter_context(torch.random.fork_rng(devices=range(torch.cuda.device_count())))
+            stack.enter_context(own_random_state(gpus=True))
             stack.enter_context(_quiet_lightning())
             stack.enter_context(deterministic(settings.deterministic))
             fabric = processes.fabric(settings, pick_device(settings.device).type)

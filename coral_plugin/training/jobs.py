@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import pickle
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FunctionType
 from typing import Any
 
 from coral_plugin import errors
 from coral_plugin.errors import CoralError, MachineError, one_line
+from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES
 from coral_plugin.training.settings import TrainingSettings
 
 JOB = "job.pickle"
+_REGISTRIES = (OBJECTIVES, DATASETS, AUGMENTATIONS, ENCODERS)
 
 
 class UnsendableError(Exception):
@@ -46,6 +48,7 @@ def write_job(folder: Path, job: Any, threads: int, settings: TrainingSettings |
     try:
         with (folder / JOB).open("wb") as file:
             pickle.dump((sys.path, threads, settings), file)
+            _Pickler(file).dump([registry.added() for registry in _REGISTRIES])
             _Pickler(file).dump(job)
     except OSError as error:
         raise MachineError(
@@ -54,6 +57,13 @@ def write_job(folder: Path, job: Any, threads: int, settings: TrainingSettings |
         ) from error
     except Exception as error:  # the objects are the user's, and may raise anything while they are pickled
         raise UnsendableError(one_line(error, 120)) from error
+
+
+def register(added: Sequence[Mapping[str, Any]]) -> None:
+    """Register here what the process that wrote the job has registered for itself, ``{name: value}`` by registry."""
+    for registry, values in zip(_REGISTRIES, added, strict=True):
+        for name, value in values.items():
+            registry.add(name, value)
 
 
 def task_path(folder: Path, rank: int) -> Path:

@@ -15,6 +15,7 @@ from coral_plugin.data import MultimodalBatch, Split
 from coral_plugin.errors import InputError
 from coral_plugin.networks.alongside import one_after_the_other
 from coral_plugin.objectives import Objective, Step
+from coral_plugin.training.randomness import own_random_state
 from coral_plugin.training.settings import TrainingSettings
 
 # an encoder that keeps fewer numbers than this for each number of a batch, and for each pair of steps, is not measured
@@ -115,7 +116,7 @@ def step_memory(
     steps = max((value.shape[1] for value in few.values() if value.ndim == 3), default=0)
     before = _before(split, device)
     try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        with own_random_state(gpus=True):
             objective = build().to(device).train()
             sample = _Measure(objective, few, settings.precision, batch).sample(steps)
     except Exception as error:

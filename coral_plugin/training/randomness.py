@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import zlib
+from collections.abc import Iterator
 
 import numpy as np
 import torch
+
+_TURN = threading.RLock()
 
 
 def fold(seed: int, stream: str, step: int = 0, rank: int = 0) -> int:
@@ -18,6 +23,20 @@ def fold(seed: int, stream: str, step: int = 0, rank: int = 0) -> int:
     """
     words = np.random.SeedSequence((seed, zlib.crc32(stream.encode()), step), spawn_key=(rank,) if rank else ())
     return int(words.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+@contextlib.contextmanager
+def own_random_state(*, gpus: bool = False) -> Iterator[None]:
+    """Inside, torch's global generators may be seeded and drawn from; afterwards they are as they were before.
+
+    All threads share these generators, so one thread is inside at a time, and the others wait: what is drawn depends on
+    seeds alone, also where a search trains in threads.
+
+    Args:
+        gpus: Whether generators of GPUs are used beside that of the CPU.
+    """
+    with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count()) if gpus else []):
+        yield
 
 
 def generator(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import MultimodalBatch
+from coral_plugin.errors import DefectError
 from coral_plugin.objectives import Objective, Step
 from coral_plugin.objectives.base import parameter_groups
 from coral_plugin.training.randomness import fold, generator
@@ -68,6 +69,9 @@ class TrainingStep(nn.Module):
     def forward(self, step: Step) -> tuple[Tensor, Tensor]:
         """The total loss, and all terms ``(K,)`` in float32 without gradient."""
         terms = self.objective.loss(step)
+        if "total" not in terms:
+            of = type(self.objective)
+            raise DefectError(f"loss of {of.__module__}.{of.__qualname__} has no 'total' among {', '.join(terms)}.")
         self.names = list(terms)
         return terms["total"], torch.stack([term.detach().float() for term in terms.values()])
 

@@ -12,6 +12,7 @@ from torch.overrides import TorchFunctionMode
 
 from coral_plugin import machine
 from coral_plugin.errors import InputError, one_line
+from coral_plugin.training.randomness import own_random_state
 
 Network = TypeVar("Network", bound=nn.Module)
 _COPIES = 4  # weights, gradients and two moments of AdamW
@@ -29,7 +30,7 @@ def parameters_that_fit(build: Callable[[], nn.Module]) -> int:
     20
     """
     available = machine.memory()
-    with torch.random.fork_rng(devices=[]):
+    with own_random_state():
         networks = None if available is None else built_within(build, available // (_BYTES * _COPIES))
         if networks is None:
             refuse_too_large(build)
@@ -76,7 +77,9 @@ def built_with(build: Callable[[], Network], shapes: Mapping[str, tuple[int, ...
 def _refuse_other_shapes(expected: Mapping[str, tuple[int, ...]], saved: Mapping[str, tuple[int, ...]]) -> None:
     if expected != saved:
         name = next(name for name in {**expected, **saved} if expected.get(name) != saved.get(name))
-        raise ValueError(f"{name} has shape {saved.get(name)} there, the settings and data say {expected.get(name)}")
+        place = f"has shape {saved[name]}" if name in saved else "is missing"
+        wanted = expected.get(name, "nothing of it")
+        raise ValueError(f"{name} {place} there, the settings and data say {wanted}")
 
 
 class _NoRoomError(BaseException):
@@ -114,7 +117,7 @@ def shapes_of(build: Callable[[], nn.Module]) -> dict[str, tuple[int, ...]] | No
         InputError: sizes that no tensor can have.
     """
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        with own_random_state(), torch.device("meta"):
             state = build().state_dict()
     except (RuntimeError, InputError) as error:
         if "overflow" in str(error).lower():

@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from coral_plugin.training.jobs import JOB, failure_path, task_path
+from coral_plugin.training.jobs import JOB, failure_path, register, task_path
 from coral_plugin.training.processes import join
 from coral_plugin.training.signals import Interrupted, stoppable
 
@@ -33,6 +33,7 @@ def main() -> int:
             with stoppable(None):
                 if settings is not None:
                     join(folder, rank, count, settings)
+                register(pickle.load(file))  # noqa: S301
                 job = pickle.load(file)  # noqa: S301
                 if settings is not None:
                     job()

@@ -250,8 +250,28 @@ def test_own_function_gets_values_lengths_and_generator():
     assert "double" in augmenter.describe()["vision"]
     assert build_augmenter({"table": lambda v, lengths, g: v}, [TABLE])(make([TABLE]), None)["table"].shape == (6, 7)
     cut = build_augmenter({"vision": lambda v, lengths, g: v[:, 1:]}, [VISION])
-    with pytest.raises(InputError, match="must keep the shape"):
+    with pytest.raises(InputError, match="must keep shape and type"):
         cut(make([VISION]), gen())
+
+
+@pytest.mark.parametrize(
+    ("change", "made"),
+    [
+        (lambda values: values.transpose(1, 2).contiguous(), r"float32 \(6, \d+, \d+\)"),
+        (lambda values: values[:, 1:], r"float32 \(6, \d+, \d+\)"),
+        (lambda values: values.double(), r"float64 \(6, \d+, \d+\)"),
+        (lambda values: None, "NoneType"),
+    ],
+)
+@pytest.mark.parametrize("registered", [True, False])
+def test_what_an_augmentation_makes_has_the_shape_and_type_of_what_it_was_given(change, made, registered):
+    def broken(values, lengths, generator):
+        return change(values)
+
+    form = augmentation("sequence")(broken) if registered else broken
+    what = "Augmentation broken" if registered else "The augmentation"
+    with pytest.raises(InputError, match=f"^{what} of modality 'vision' made {made} of float32 .* must keep shape and"):
+        build_augmenter({"vision": form}, [VISION])(make([VISION]), gen())
 
 
 def test_colour_on_gray_images_is_refused_by_name():

@@ -61,6 +61,15 @@ CLEAR, CLOSE = (0.8, 0.81, 0.82), (0.8, 0.7, 0.9)
             ],
         ),
         (
+            {"coral": CLEAR, "b": tuple(value - 0.3 for value in CLEAR), "c": (0.4, 0.42, 0.41)},
+            [
+                BEST.format("81.0 ± 1.0"),
+                "The corrected test separates it from c (p < 0.05).",
+                "1 method has too few seeds in common with it for a test, or the same difference in every seed.",
+                "Chance 10.0 %.",
+            ],
+        ),
+        (
             {"coral": CLEAR, "raw": (0.2, 0.2, 0.2), "labelled": (0.9, 0.9, 0.9)},
             [
                 "COrAL reaches 81.0 ± 1.0 % balanced accuracy (linear probe).",

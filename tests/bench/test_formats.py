@@ -57,7 +57,8 @@ def test_an_overview_and_a_table_for_each_data_set(comparison):
     )  # fmt: skip
     row = next(row for block in mosi.blocks for row in block if row[0].text == "coral")
     assert [c.text for c in row[2:]] == ["2", "10.0", "1024", "1,234"]
-    assert any("1 run(s) failed" in note for note in humor.notes)
+    for table, failed in ((overview, True), (mosi, True), (humor, False)):
+        assert ("1 run failed and is missing." in table.notes) == failed
 
 
 def test_formats_show_best_and_second(comparison):

@@ -13,7 +13,7 @@ from coral_plugin.evaluation.pages.model import Definitions, Folded, PageTable, 
 from coral_plugin.evaluation.tables.model import NO_VALUE
 from coral_plugin.reproduce.protocol import PaperNumbers
 
-VALUES = {"coral": (0.8, 0.7), "other": (0.7, 0.6), "raw": (0.6, 0.6), "labelled": (0.9, 0.9)}
+VALUES = {"coral": (0.8, 0.7), "other": (0.71, 0.6), "raw": (0.6, 0.6), "labelled": (0.9, 0.9)}
 STEPS = {name: {"steps": 20, "samples": 640} for name in ("coral", "other", "labelled")}
 ENVIRONMENT = {"command": ["coral", "bench"], "when": "2026-11-25T17:38:56+00:00", "packages": {}}
 EVIL = "<script>alert(1)</script>"

@@ -29,10 +29,12 @@ def test_the_table_over_all_subsets(coral, run_folder):
 
 
 def test_named_subsets_only(coral, run_folder):
-    status, _, _ = coral("evaluate", run_folder, "--probe", "knn", "--missing", "wave,wave+table")
+    status, out, _ = coral("evaluate", run_folder, "--probe", "knn", "--missing", "wave,wave+table")
     assert status == 0
     written = json.loads((run_folder / "evaluation-knn.json").read_text())
     assert [entry["modalities"] for entry in written["missing"]] == [["wave"], ["table", "wave"]]
+    assert "coral (paper) on arrays, nearest neighbours, all parts" in out
+    assert "nearest neighbours" in (run_folder / "plots" / "missing.svg").read_text()
     assert coral("evaluate", run_folder, "--probe", "knn")[0] == 0
     assert "missing" not in json.loads((run_folder / "evaluation-knn.json").read_text())
 

@@ -18,7 +18,7 @@ from coral_plugin.runs import finetune as finetuning
 from coral_plugin.runs import run as running
 
 from ..adapters import formats
-from ..reproduce.printed import AVERAGES, COPIED, PRINTED
+from ..reproduce.printed import APART, AVERAGES, PRINTED
 
 SIZES = {
     name: {"vision": vision, "audio": audio, "text": 300}
@@ -160,8 +160,8 @@ def test_ours_stands_beside_the_number_that_the_paper_prints(coral, files, outpu
             assert value in recorded_values(output, row, datasets[column], task, found["metric"])
             shown = cell([value / (1e-4 if unit == "MSE x 1e-4" else 1)], percent=unit == "%")
             told = cells[row["name"]][at : at + 1 + bool(numbers)]
-            copied = (row["name"], column) in COPIED.get(name, ())
-            beside = None if copied else numbers.get(row["name"])
+            apart = (row["name"], column) in APART.get(name, ())
+            beside = None if apart else numbers.get(row["name"])
             assert told[0].replace("<u>", "").replace("</u>", "") == shown
             assert told[1:] == ([f"{beside} [1]" if beside else NO_VALUE] if numbers else [])
             assert row["published"].get(f"{column}/{score}") == (f"{beside} [1]" if beside else None)

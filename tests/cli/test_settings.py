@@ -1,6 +1,5 @@
 """The grammar of settings, the same for every command."""
 
-import math
 from dataclasses import make_dataclass
 
 import pytest
@@ -15,6 +14,7 @@ from coral_plugin.cli.settings import (
     settings_of_all,
 )
 from coral_plugin.errors import InputError
+from coral_plugin.runs.checks import with_tuples
 
 
 @pytest.fixture
@@ -84,9 +84,21 @@ def test_settings_may_belong_to_one_method(parser):
         settings_of_all(arguments, "do that")
 
 
-def test_what_is_no_number_for_python_stays_a_text(parser):
+def test_what_is_no_number_for_yaml_stays_a_text(parser):
     value = settings_of_all(parser.parse_args(["--set", "temperature=nan"]), "")["method.temperature"]
-    assert math.isnan(value)
+    assert value == "nan"
+
+
+@pytest.mark.parametrize("text", ["ON", "7203", "true", "007", "2020-01-01", "nan", "1e5"])
+def test_a_text_setting_is_the_text_and_quotes_are_yamls(parser, text):
+    parser.classes = {"source": make_dataclass("Source", [("target", str), ("inputs", tuple[str, ...])])}
+    words = ["--set", f"source.target={text}", "--set", f"source.inputs={text},6758"]
+    values = settings_of_all(parser.parse_args(words), "")
+    assert values == {"source.target": text, "source.inputs": f"{text},6758"}
+    found = with_tuples(parser.classes["source"], {"inputs": values["source.inputs"]}, "source")
+    assert found == {"inputs": (text, "6758")}
+    (quoted,) = settings_of_all(parser.parse_args(["--set", f"source.target='{text}'"]), "").values()
+    assert quoted == text
 
 
 def test_a_settings_name_alone_stands_for_one_setting():

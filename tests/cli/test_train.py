@@ -145,6 +145,24 @@ def test_a_saved_config_gives_the_same_settings_and_flags_win(run_folder, npz):
     assert changed.network == same.network
 
 
+def test_a_config_may_write_settings_as_flags_do(tmp_path):
+    nested, flat = tmp_path / "nested.yaml", tmp_path / "flat.yaml"
+    nested.write_text("dataset: digits\ntraining: {learning_rate: 1e-3, epochs: 3}\n")
+    flat.write_text("dataset: digits\ntraining.learning_rate: 0.001\ntraining.epochs: 3\n")
+    wanted = settings_of("--dataset", "digits", "--lr", "1e-3", "--epochs", "3")
+    assert settings_of("--config", str(nested)) == settings_of("--config", str(flat)) == wanted
+    flat.write_text("dataset: digits\nepochs: 3\n")
+    with pytest.raises(InputError, match=r"Unknown setting in .*flat.yaml 'epochs'. Did you mean 'training.epochs'\?$"):
+        settings_of("--config", str(flat))
+
+
+def test_the_flag_of_a_setting_is_there_where_the_method_has_it(capsys):
+    for objective, known in (("coral", True), ("clip", False)):
+        with pytest.raises(SystemExit):
+            parse_run(["--objective", objective, "--dataset", "digits", "--help-all"])
+        assert ("--temperature X" in capsys.readouterr().out) == known
+
+
 def test_presets_change_the_defaults_and_flags_win():
     released = settings_of("--dataset", "digits", "--preset", "released", "--set", "mask_ratio=0.5")
     assert (released.method.orthogonality_weight, released.method.mask_ratio) == (10.0, 0.5)

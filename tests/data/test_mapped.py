@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from coral_plugin.data import ModalityColumn, from_arrays
+from coral_plugin.data.arrays import as_split
 from coral_plugin.data.split import Split
 from coral_plugin.data.stored import StoredValues
 from coral_plugin.errors import InputError
 from coral_plugin.io.mapped import map_npy, mapping_of, pieces
+from coral_plugin.runs.columns import pack
 
 
 @pytest.fixture
@@ -76,6 +78,30 @@ def test_missing_modalities_are_zero_and_their_rows_are_never_looked_at(mapped):
     arrays["train/a"] = np.nan_to_num(arrays["train/a"], nan=7.0)
     arrays["train/a"][~arrays["train/a/present"]] = np.nan
     assert_same(from_arrays(mapped(arrays)), from_arrays(arrays))
+
+
+@pytest.mark.parametrize("precision", [np.float32, np.float64])
+def test_padding_may_hold_anything(mapped, precision):
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(1, 6, 30)
+    zeros = {"train/a": rng.normal(size=(30, 6, 2)).astype(precision), "train/a/length": lengths}
+    padding = np.arange(6) >= lengths[:, None]
+    zeros["train/a"][padding] = 0
+    for fill in (np.nan, np.inf, -999):
+        filled = {**zeros, "train/a": zeros["train/a"].copy()}
+        filled["train/a"][padding] = fill
+        before = filled["train/a"].copy()
+        assert_same(from_arrays(mapped(filled)), from_arrays(zeros))
+        held = from_arrays(filled)
+        assert torch.equal(held.train.columns["a"].values, from_arrays(zeros).train.columns["a"].values)
+        assert held.modalities == from_arrays(zeros).modalities
+        np.testing.assert_array_equal(filled["train/a"], before, err_msg="the user's array is left as it is")
+        packed = pack({"a": filled["train/a"], "a/length": lengths})
+        assert len(as_split({key: packed[key] for key in packed.dtype.names}, held.modalities)) == 30
+    filled["train/a"][0, 0, 0] = np.nan
+    for version in (filled, mapped(filled)):
+        with pytest.raises(InputError, match=r"train/a holds 1 value .* \(nan\) at \[0, 0, 0\]"):
+            from_arrays(version)
 
 
 def test_values_that_are_not_finite_are_named_as_in_memory(mapped, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 import coral_plugin
 from coral_plugin import CoralEncoder
@@ -162,6 +163,18 @@ def test_masked_values_of_absent_samples_are_not_looked_at():
     assert float(split.columns["a"].values.abs().max()) < 100
 
 
+def test_masked_padding_is_padding():
+    lengths = np.arange(12) % 5 + 2
+    plain = np.random.default_rng(0).normal(size=(12, 6, 2))
+    behind = np.broadcast_to((np.arange(6) >= lengths[:, None])[..., None], plain.shape)
+    series = np.ma.masked_array(plain, mask=behind)
+    data = from_arrays({"train/a": series, "train/a/length": lengths})
+    wanted = from_arrays({"train/a": np.where(behind, 0, plain), "train/a/length": lengths})
+    assert torch.equal(data.train.columns["a"].values, wanted.train.columns["a"].values)
+    np.testing.assert_array_equal(pack({"a": series, "a/length": lengths})["a"], np.where(behind, 0, plain))
+    assert np.ma.is_masked(series)
+
+
 @pytest.mark.parametrize("last", ["length", "present"])
 def test_masked_lengths_and_flags(last):
     values = np.ma.masked_array(np.ones(12, dtype=int), mask=np.arange(12) == 3)
@@ -242,6 +255,7 @@ def test_ragged_series_from_fit_to_embedding():
         (pd.DataFrame({"x": [1.0, 2], "day": pd.to_datetime(["2020", "2021"])}), "column 'day' of train/a is of type"),
         (pd.DataFrame({"x": pd.array([1, None], dtype="Int64")}), "train/a holds 1 value that is not finite"),
         (torch.eye(3).to_sparse(), "train/a is no array of numbers"),
+        (csr_array(np.eye(3)), r"train/a is a sparse matrix; give its toarray\(\)"),
         (torch.ones(3, 2, device="meta"), "train/a is no array of numbers"),
     ],
 )

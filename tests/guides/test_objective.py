@@ -1,5 +1,6 @@
 """The guide to a method of one's own: its code runs as it stands there, installed as its ``pyproject.toml`` says."""
 
+import dataclasses
 import importlib
 import re
 import sys
@@ -11,9 +12,13 @@ import torch
 
 import coral_plugin
 from coral_plugin.cli.main import main
-from coral_plugin.errors import InputError
+from coral_plugin.data import Modality, MultimodalBatch
+from coral_plugin.errors import DefectError, InputError
+from coral_plugin.networks import NetworkSettings
+from coral_plugin.objectives import Step
 from coral_plugin.runs.settings import make_settings
 from coral_plugin.testing import check_objective, list_checks
+from coral_plugin.training.step import TrainingStep
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "guides" / "objective.md").read_text()
 MODULE, PAIRS, BY_HAND, TEST, MORE = re.findall(r"```python\n(.*?)```", GUIDE, re.DOTALL)
@@ -96,6 +101,44 @@ def test_its_first_preset_is_the_default_and_its_settings_are_checked(site):
     assert make_settings("weighted", "digits", preset="heavy").method.weight == 2.0
     with pytest.raises(InputError, match=r"^method\.weight must be positive, got 0\.0\.$"):
         make_settings("weighted", "digits", method__weight=0.0)
+
+
+def test_what_a_notebook_registers_reaches_other_processes(site):
+    from align_uniform import AlignUniform
+
+    from coral_plugin.registry import OBJECTIVES
+
+    OBJECTIVES.add("registered_here", AlignUniform)
+    try:
+        fitted = coral_plugin.fit(arrays(), "registered_here", seeds=(1, 2), epochs=1, workers=2, quiet=True, **TINY)
+    finally:
+        OBJECTIVES.remove("registered_here")
+    assert len(fitted.metrics["tasks"]["label"]["values"]) == 2
+
+
+def test_settings_that_lack_a_default_are_no_fault_of_the_data_set(site):
+    from align_uniform import AlignUniform
+
+    from coral_plugin.registry import OBJECTIVES
+
+    incomplete = dataclasses.make_dataclass("Incomplete", [("x", float)], frozen=True, kw_only=True)
+    OBJECTIVES.add("incomplete", type("Needs", (AlignUniform,), {"Settings": incomplete}))
+    try:
+        with pytest.raises(InputError, match=r"^The method settings are incomplete: .*'x'"):
+            make_settings("incomplete", "digits")
+    finally:
+        OBJECTIVES.remove("incomplete")
+
+
+def test_a_loss_without_a_total_is_named(site):
+    from align_uniform import AlignUniform
+
+    half = type("Half", (AlignUniform,), {"loss": lambda self, step: {"align": torch.zeros(())}, "__module__": "half"})
+    modalities = (Modality(name="a", kind="tabular", shape=(4,)), Modality(name="b", kind="tabular", shape=(4,)))
+    batch = MultimodalBatch({name: torch.randn(5, 4) for name in "ab"})
+    step = TrainingStep(half(modalities, NetworkSettings(width=8), AlignUniform.Settings()), None, 1, 1)
+    with pytest.raises(DefectError, match=r"^loss of half\.Half has no 'total' among align\.$"):
+        step(Step(batch, batch, 0.0))
 
 
 def test_a_grid_starts_from_the_first_preset_or_none(site):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+import coral_plugin
 from coral_plugin.data import Modality, MultimodalBatch, from_arrays
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import raw_features
@@ -106,6 +107,28 @@ def test_the_raw_baseline_of_every_run_and_the_objective_are_one_code():
     batch = data.test.batch(torch.arange(20))
     for modality in data.modalities:
         assert np.array_equal(raw[modality.name], raw_values(modality, batch).numpy())
+
+
+def test_where_modalities_are_missing_the_run_is_the_raw_baseline_too():
+    given = arrays()
+    rng = np.random.default_rng(1)
+    for split, n in (("train", 40), ("valid", 20), ("test", 20)):
+        present = rng.random(n) > 0.4
+        given[f"{split}/table"] += 100.0
+        given[f"{split}/table/present"], given[f"{split}/wave/present"] = present, ~present | (rng.random(n) > 0.5)
+        given[f"{split}/photo"] = 50 + 9 * rng.standard_normal((n, 3, 40, 40)).astype(np.float32)
+        given[f"{split}/photo/present"] = rng.random(n) > 0.3
+    fitted = coral_plugin.fit(given, "concat_raw", kinds={"wave": "sequence"}, seeds=41, quiet=True)
+    metrics = fitted.metrics
+    assert metrics["tasks"] == metrics["raw_features"]["all"]
+    assert metrics["parts"] == {name: metrics["raw_features"][name] for name in ("table", "wave", "photo")}
+    parts = fitted.embed({"table": given["train/table"][:2]}, parts=True)
+    there = given["train/table/present"]
+    np.testing.assert_allclose(fitted.model.embed({"wave": given["test/wave"]}, parts=True)["table"][0],
+                               given["train/table"][there].mean(axis=0), rtol=1e-6)  # fmt: skip
+    assert parts["photo"].shape == (2, 3 * 20 * 20)
+    assert parts["photo"].min() > 45
+    assert parts["photo"].max() < 55
 
 
 def test_a_run_scores_it_like_the_raw_baseline_and_leaves_no_log_of_a_training(tmp_path, monkeypatch):

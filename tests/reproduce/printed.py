@@ -116,10 +116,13 @@ PRINTED = {
     for name, *lines in (block.strip().splitlines() for block in _TEXT.strip().split("\n\n"))
 }
 # {target: {(row, column)}} of numbers that are copies of FactorCL's (PUBLISHED.md, "How comparable are they?", 1 and 2)
-COPIED = {
+# numbers of another method, metric or protocol than the rest of their table
+APART = {
     name: set(product(("clip", "cross_self", "factorcl"), ("mimic", "mosi", "humor", "sarcasm")))
     for name in ("comm-table1", "comm-table3-bimodal", "infmasking-table2", "infmasking-table3-bimodal")
 }
+APART["infmasking-table1"] = {(row, "trifeature") for row in ("clip", "cross_self", "factorcl")}
+APART["comm-table2"] = {("clip", "imdb")}
 AVERAGES = {
     "table2": {"clip": "60.7 ± 5.94", "factorcl": "60.7 ± 7.08", "comm": "65.8 ± 1.98", "infmasking": "66.6 ± 2.32",
                "coral": "66.7 ± 2.79"},

@@ -153,7 +153,9 @@ def test_a_data_set_by_name_is_the_run_of_its_arrays(arrays, tiny, tmp_path):
         ("arrays", {"data": "there/is/no.npz"}, "no file there/is/no.npz"),
         ("arrays", {"labels": [1]}, "fit has labels, but the data set arrays has its own; leave labels out"),
         ({"a": np.zeros((4, 2))}, {"data": "x.npz"}, "fit takes data=PATH with the name of a data set"),
-        (3, {}, "fit takes a mapping of names to arrays"),
+        (3, {}, r"fit takes {name: array or data frame, \.\.\.}, a map-style data set, .*, got <class 'int'>"),
+        (pd.DataFrame(np.zeros((4, 2))), {"labels": np.zeros(4)}, r"fit takes {name: array or data frame, \.\.\.}"),
+        ([np.zeros((4, 2)), np.zeros((4, 3))], {}, r"fit takes {name: array or data frame, \.\.\.}"),
     ],
 )
 def test_a_data_set_by_name_is_refused_in_one_line(samples, options, match):

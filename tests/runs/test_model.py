@@ -280,6 +280,19 @@ def test_a_data_frame_is_grouped_by_the_names_of_train(tmp_path):
         model.embed(pandas.concat([mixed, mixed[["age"]]], axis=1))
 
 
+def test_columns_that_several_modalities_have_say_nothing():
+    pandas = pytest.importorskip("pandas")
+    rng = np.random.default_rng(0)
+    left, right = (pandas.DataFrame(rng.normal(size=(30, 2)), columns=["heel", "toe"]) for _ in range(2))
+    model = coral_plugin.fit({"left": left, "right": right}, "clip", **SMALL).model
+    with pytest.raises(
+        InputError, match=r"Column 'heel' is a feature of left and of right: give embed\({'left': frame}"
+    ):
+        model.embed(left)
+    expected = model.embed({"left": left})
+    np.testing.assert_array_equal(model.embed(left, columns={"left": ["heel", "toe"]}), expected)
+
+
 def test_it_shows_itself_in_a_line_and_as_a_table(model):
     assert repr(model) == (
         "Model(coral, seed 3: table (4,), wave (12, 2), picture (3, 12, 12), words (6, 5) -> "

@@ -94,6 +94,13 @@ def test_one_line_says_which_encoders_start_from_their_weights(arrays, encoder, 
     assert (line in capsys.readouterr().err) == isinstance(encoder, nn.Module)
 
 
+def test_another_encoder_is_refused_and_nothing_is_to_be_removed(run):
+    folder, _ = run
+    with pytest.raises(InputError, match=r"trained with .*Wide for wave: give the same in encoders=") as caught:
+        coral_plugin.load(folder, encoders={"wave": torch.nn.Flatten()})
+    assert "Remove" not in str(caught.value)
+
+
 def test_a_saved_model_is_read_with_the_encoder(run, arrays, tmp_path):
     _, fitted = run
     fitted.model.save(tmp_path / "model")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coral_plugin.runs.summary import mean_and_std, short_scores
+from coral_plugin.runs.summary import _over_seeds, mean_and_std, short_scores
 
 
 def test_the_deviation_is_that_of_a_sample_and_none_of_one_value():
@@ -28,3 +28,12 @@ def test_scores_in_a_line_stand_beside_raw_features_and_chance():
     line = "step balanced_accuracy 0.854 (raw features 0.917, chance 0.500); speed mse 2.000"
     assert short_scores(metrics) == line
     assert short_scores({"tasks": {}}) == ""
+
+
+@pytest.mark.parametrize("without", [0, 1, 2])
+def test_a_metric_that_one_seed_lacks_is_left_out(without):
+    scores = [{"metric": "mse", "value": 1.0, "also": {"r2": 0.5, "pearson": 0.9}} for _ in range(3)]
+    del scores[without]["also"]["pearson"]
+    found = _over_seeds({"mse": 2.0}, scores)
+    assert set(found["also"]) == {"r2"}
+    assert (found["also"]["r2"]["values"], found["chance"]) == ([0.5] * 3, 2.0)

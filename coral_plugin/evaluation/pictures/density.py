@@ -14,7 +14,15 @@ from scipy.stats import gaussian_kde
 
 from coral_plugin.errors import InputError, PluginError
 from coral_plugin.evaluation.pictures.classes import ClassPoints, draw_classes
-from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
+from coral_plugin.evaluation.pictures.figure import (
+    GREY,
+    colour_of,
+    new_figure,
+    put_title,
+    save_figure,
+    short_label,
+    style_axes,
+)
 
 MAX_POINTS = 1500
 GRID_POINTS = 80
@@ -61,7 +69,7 @@ def embedding_density(
     train, test = ({name: _unit(part) for name, part in split.items()} for split in (train, test))
     planes, heads = plane_of(train, {"train": _choose(train, seed), _TEST: _choose(test, seed)}, seed)
     figure = new_figure(5.2, 8.0 if classes else 6.4)
-    figure.suptitle(f"{short_label(title, 60)}, {method.upper()}", fontsize=13, x=0.012, ha="left")
+    put_title(figure, title, method.upper())
     panels = figure.subplots(1, 2 if classes else 1, squeeze=False)[0]
     for split, parts in planes.items():
         for index, points in enumerate(parts.values()):

@@ -14,7 +14,15 @@ from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import Metric
-from coral_plugin.evaluation.pictures.figure import GREY, RAW_COLOUR, new_figure, save_figure, short_label, style_axes
+from coral_plugin.evaluation.pictures.figure import (
+    GREY,
+    RAW_COLOUR,
+    new_figure,
+    put_title,
+    save_figure,
+    short_label,
+    style_axes,
+)
 from coral_plugin.evaluation.pictures.names import seed_count
 from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 
@@ -26,7 +34,7 @@ _LINES: dict[LineKind, dict[str, Any]] = {
     "chance": {"color": "black", "linestyle": (0, (1, 1.5))},
 }
 _LABEL_SIZE, _LABEL_STEP = 9.5, 13.5  # points
-_ROW, _NOTE_WIDTH = 0.36, 116  # inches, characters
+_ROW, _NOTE_WIDTH = 0.36, 108  # inches, characters
 # a reference line stands in the picture unless it would make the axis more than this many times longer
 _STRETCH: dict[LineKind, float] = {"raw features": 3.0, "with labels": 3.0, "chance": 1.5}
 
@@ -126,7 +134,7 @@ def score_dots(
     row_height = _ROW + 0.1 * (max(len(_wrapped(name)) for name in names) - 1)
     height = 0.55 + 0.17 * len(notes) + down * (0.75 + row_height * len(names) + 0.1 * levels + 0.25 * many)
     figure = new_figure(max(height, 2.4))
-    figure.suptitle(f"{short_label(title, 60)}, {seeds}", fontsize=13, x=0.012, ha="left")
+    put_title(figure, title, seeds)
     grid = figure.subplots(down, across, squeeze=False, sharey=True)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)

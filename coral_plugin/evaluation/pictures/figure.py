@@ -5,6 +5,7 @@ Only matplotlib's object interface: no pyplot, no settings changed for the rest 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 GREY = "#5A5A5A"
 RAW_COLOUR = "#B34700"
 WIDTH = 8.0
+_TITLE = 100  # letters of a title
+_LETTERS, _TITLE_LINE = 9.0, 0.22  # letters of a title in an inch, inches of a line
 DPI = 150
 
 
@@ -46,6 +49,19 @@ def new_figure(height: float, width: float = WIDTH) -> Figure:
     figure.set_layout_engine("constrained", w_pad=0.08, h_pad=0.08)
     FigureCanvasAgg(figure)
     return figure
+
+
+def put_title(figure: Figure, title: str, addition: str) -> None:
+    """Put a title at the upper left of the figure, which grows by the lines of one that is longer than it is wide.
+
+    Args:
+        figure: Figure.
+        title: Title, with names from a user's files; a long one is cut.
+        addition: Words behind it, as the number of seeds, which are whole in any case.
+    """
+    lines = textwrap.fill(f"{short_label(title, _TITLE)}, {addition}", round(_LETTERS * figure.get_figwidth()))
+    figure.set_figheight(figure.get_figheight() + _TITLE_LINE * lines.count("\n"))
+    figure.suptitle(lines, fontsize=13, x=0.012, ha="left")
 
 
 def style_axes(axes: Any, *, grid: str | None = "y") -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coral_plugin.errors import counted
+from coral_plugin.evaluation.probe.settings import PROBES
 
 _METHODS = {
     "coral": "COrAL", "comm": "CoMM", "infmasking": "InfMasking", "factorcl": "FactorCL", "focal": "FOCAL",
@@ -58,8 +59,18 @@ def run_names(metrics: Mapping[str, Any]) -> str:
     >>> run_names({"objective": "coral", "dataset": "arrays", "data": "wearables"})
     'COrAL on wearables'
     """
-    tuned = ", fine-tuned" if metrics.get("finetuned") else ""
-    return f"{method_title(metrics['objective'])} on {data_title(metrics['dataset'], metrics.get('data'))}{tuned}"
+    names = f"{method_title(metrics['objective'])} on {data_title(metrics['dataset'], metrics.get('data'))}"
+    return names + result_suffix(metrics)
+
+
+def result_suffix(metrics: Mapping[str, Any]) -> str:
+    """What a title says of a result beside method and data: labels in the training, another probe than the linear one.
+
+    >>> result_suffix({"finetuned": True}), result_suffix({"probe": {"kind": "knn"}}), result_suffix({})
+    (', fine-tuned', ', nearest neighbours', '')
+    """
+    kind = metrics.get("probe", {}).get("kind", "linear")
+    return (", fine-tuned" if metrics.get("finetuned") else "") + (f", {PROBES[kind]}" if kind != "linear" else "")
 
 
 def seed_count(counts: Sequence[int]) -> str:

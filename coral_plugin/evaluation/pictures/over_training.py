@@ -18,6 +18,7 @@ from coral_plugin.evaluation.pictures.figure import (
     WIDTH,
     colour_of,
     new_figure,
+    put_title,
     save_figure,
     short_label,
     style_axes,
@@ -77,9 +78,9 @@ def score_curves(
         axes.set_title(short_label(panel, 30), fontsize=10.5)
         axes.set_xlabel("epochs", fontsize=10)
         axes.set_ylabel(metric_named(next(iter(lines.values()))[0]["score"]["metric"]).heading, fontsize=10)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6, steps=[1, 2, 5, 10], min_n_ticks=1))
         style_axes(axes)
-    figure.suptitle(f"{short_label(title, 60)}, {seed_count(sorted(counts))}", fontsize=13, x=0.012, ha="left")
+    put_title(figure, title, seed_count(sorted(counts)))
     figure.legend(
         handles=_handles(trainings, raw, marks[0], chance=chance), loc="outside lower center", ncols=5, frameon=False
     )

@@ -13,7 +13,7 @@ from matplotlib import colormaps
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.pictures.dots import LineKind, ReferenceLine, ScorePanel, score_dots
-from coral_plugin.evaluation.pictures.figure import GREY, new_figure, save_figure, short_label
+from coral_plugin.evaluation.pictures.figure import GREY, new_figure, put_title, save_figure, short_label
 from coral_plugin.evaluation.pictures.names import run_names, seed_count
 from coral_plugin.evaluation.tables.run import RAW_PREFIX, score_rows
 
@@ -92,8 +92,7 @@ def shared_information(path: Path, metrics: Mapping[str, Any]) -> None:
     parts = list(dict.fromkeys(part for values in maps.values() for pair in values for part in pair))
     figure = new_figure(min(8.0, 2.2 + 0.42 * len(parts)))
     seeds = seed_count([len(metrics["disentanglement"])])
-    title = short_label(f"How alike the parts are: {run_names(metrics)}", 60)
-    figure.suptitle(f"{title}, {seeds}", fontsize=13, x=0.012, ha="left")
+    put_title(figure, f"How alike the parts are: {run_names(metrics)}", seeds)
     grid = figure.subplots(1, len(maps), squeeze=False, sharey=True)[0]
     for axes, (name, values) in zip(grid, maps.items(), strict=True):
         _draw_map(axes, parts, values)

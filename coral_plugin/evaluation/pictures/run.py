@@ -13,7 +13,15 @@ from matplotlib.ticker import MaxNLocator
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.pictures.classes import ClassPoints
 from coral_plugin.evaluation.pictures.density import embedding_density
-from coral_plugin.evaluation.pictures.figure import GREY, colour_of, new_figure, save_figure, short_label, style_axes
+from coral_plugin.evaluation.pictures.figure import (
+    GREY,
+    colour_of,
+    new_figure,
+    put_title,
+    save_figure,
+    short_label,
+    style_axes,
+)
 from coral_plugin.evaluation.pictures.names import run_names, seed_count
 from coral_plugin.evaluation.pictures.parts import compared_parts, part_dots, shared_information
 
@@ -56,7 +64,7 @@ def training_curves(path: Path, histories: Histories, title: str = "Training") -
         axes.set_ylabel("share", fontsize=10)
         axes.set_ylim(0, 1)
     count = sum(bool(history) for history in histories.values())
-    figure.suptitle(f"{short_label(title, 60)}, {seed_count([count])}", fontsize=13, x=0.012, ha="left")
+    put_title(figure, title, seed_count([count]))
     if count > 1:
         note = "Line: mean of the seeds. Band: one sample standard deviation to either side."
         figure.supxlabel(note, fontsize=9.5, color=GREY, x=0.012, ha="left")
@@ -115,6 +123,6 @@ def _curve(axes: Any, histories: Histories, key: str, colour: str, *, step: bool
     if spreads.any():
         axes.fill_between(epochs, means - spreads, means + spreads, color=colour, alpha=0.25, linewidth=0)
     axes.set_xlabel("epoch", fontsize=10)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, steps=[1, 2, 5, 10], min_n_ticks=1))
     axes.margins(x=0.02)
     style_axes(axes)

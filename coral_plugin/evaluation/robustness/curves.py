@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from coral_plugin.data import Modality, MultimodalBatch, MultimodalData
 from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, embed_batch, frozen
@@ -109,11 +108,5 @@ def _features(
 
 
 def _raw(modalities: Sequence[Modality], batch: MultimodalBatch, baseline: RawBaseline) -> np.ndarray:
-    pieces = []
-    for modality in modalities:
-        part = raw_values(modality, batch).cpu().numpy()
-        present: Tensor | None = batch.all_present(modality.name)
-        if present is not None:
-            part[~present.cpu().numpy()] = baseline.fill[modality.name]
-        pieces.append(part)
-    return np.concatenate(pieces, axis=1)
+    pieces = [raw_values(modality, batch, baseline.fill[modality.name]) for modality in modalities]
+    return torch.cat(pieces, dim=1).cpu().numpy()

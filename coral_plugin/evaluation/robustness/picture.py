@@ -18,11 +18,12 @@ from coral_plugin.evaluation.pictures.figure import (
     WIDTH,
     colour_of,
     new_figure,
+    put_title,
     save_figure,
     short_label,
     style_axes,
 )
-from coral_plugin.evaluation.pictures.names import data_title, method_title, seed_count
+from coral_plugin.evaluation.pictures.names import run_names, seed_count
 from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
 
 _STYLE: dict[str, dict[str, Any]] = {
@@ -69,9 +70,8 @@ def robustness_curves(path: Path, record: Mapping[str, Any], task: str) -> None:
         if place % across == 0:
             axes.set_ylabel(metric.heading, fontsize=10)
     count = len(record["seeds"])
-    names = f"{method_title(record['objective'])} on {data_title(record['dataset'], record.get('data'))}"
-    title = short_label(f"{names} under noise" + (f": {task}" if len(record["tasks"]) > 1 else ""), 60)
-    figure.suptitle(f"{title}, {seed_count([count])}", fontsize=13, x=0.012, ha="left")
+    title = f"{run_names(record)} under noise" + (f": {task}" if len(record["tasks"]) > 1 else "")
+    put_title(figure, title, seed_count([count]))
     figure.legend(
         handles=_handles(summary, count), loc="outside lower center", ncols=2 if across == 1 else 4, frameon=False
     )

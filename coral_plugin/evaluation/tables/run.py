@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.pictures.names import result_suffix
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 
 ALL_PARTS, RAW_PREFIX = "all parts", "raw: "
@@ -151,7 +152,7 @@ def _score(summary: Mapping[str, Any] | None, metric: str) -> str:
 def run_title(metrics: Mapping[str, Any]) -> str:
     """Method, preset and data set of a result."""
     preset = f" ({metrics['preset']})" if metrics.get("preset") else ""
-    return f"{metrics['objective']}{preset} on {metrics['dataset']}"
+    return f"{metrics['objective']}{preset} on {metrics['dataset']}{result_suffix(metrics)}"
 
 
 def seeds_caption(metrics: Mapping[str, Any]) -> str:

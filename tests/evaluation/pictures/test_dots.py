@@ -174,6 +174,11 @@ def test_no_text_is_cut_or_covers_another(drawn, count, rows, lines):
     assert figure._suptitle.get_window_extent().x1 <= width
 
 
+def test_a_note_lies_inside_the_picture(drawn):
+    figure = drawn({"label": panel()}, best_first=False, note="Orange: raw values.")
+    assert figure._supxlabel.get_window_extent().x1 <= figure.bbox.x1
+
+
 @pytest.mark.parametrize("rows", [{}, {"COrAL": []}])
 def test_no_score_is_refused(tmp_path, rows):
     with pytest.raises(InputError, match="no scores"):

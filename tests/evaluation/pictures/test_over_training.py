@@ -3,6 +3,7 @@
 import pytest
 
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.pictures import over_training
 from coral_plugin.evaluation.pictures.over_training import score_curves
 
 
@@ -43,6 +44,19 @@ def test_what_has_no_points_is_left_out_and_seeds_may_differ(tmp_path, check_pic
     panels = {"empty": {}, "t": {"a": points((0.6, 0.7), (0.8,)), "no line": []}}
     score_curves(tmp_path / "curves", panels, "Uneven")
     assert [row["value"] for row in check_picture(tmp_path / "curves")] == ["0.6", "0.7", "0.8"]
+
+
+def test_a_long_title_of_a_narrow_picture_is_whole(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(over_training, "save_figure", lambda figure, *_: figures.append(figure))
+    score_curves(
+        tmp_path / "x", {"t": {"a": points((0.6, 0.7), (0.8, 0.9))}}, "COrAL on wearables_january over the training"
+    )
+    (figure,) = figures
+    figure.draw_without_rendering()
+    assert figure._suptitle.get_window_extent().x1 <= figure.bbox.x1
+    assert " ".join(figure.get_suptitle().split()) == "COrAL on wearables_january over the training, 2 seeds"
+    assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())
 
 
 def test_nothing_to_draw_is_refused(tmp_path):

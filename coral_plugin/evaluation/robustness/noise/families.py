@@ -119,7 +119,8 @@ def add_noise(
 ) -> Tensor:
     """The values of ``modality`` in ``batch`` with noise; at level 0 they are the same tensor.
 
-    Padding, samples without the modality, and whatever the noise does not hit keep their values bit for bit.
+    Padding, samples without the modality, and whatever the noise does not hit keep their values bit for bit. Noise for
+    images works on shares of the range of train where that leaves [0, 1] (:attr:`Modality.wide_range`).
 
     Args:
         noise: Noise of the modality.
@@ -139,9 +140,11 @@ def add_noise(
         lengths = (~padding).sum(dim=1)
     lengths = lengths if present is None else lengths[present]
     clean = modality.standardise(rows) if noise.scaled else rows
+    low, width = (noise.family == "visual" and modality.wide_range) or (0.0, 1.0)
+    clean = (clean - low) / width
     changed = _apply(noise, modality, clean, lengths, level, generator)
-    result = torch.where(changed == clean, rows, modality.restore(changed) if noise.scaled else changed)
-    result = result.to(values.dtype)
+    hit, changed = changed != clean, changed * width + low
+    result = torch.where(hit, modality.restore(changed) if noise.scaled else changed, rows).to(values.dtype)
     if padding is not None:
         padded = padding if present is None else padding[present]
         result = torch.where(padded.unsqueeze(-1), rows, result)

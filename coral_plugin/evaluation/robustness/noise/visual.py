@@ -25,7 +25,7 @@ _COOLEST, _HOTTEST = 1000.0, 10000.0  # kelvin
 
 
 def visual(images: Tensor, lengths: Tensor, level: float, generator: torch.Generator) -> Tensor:  # noqa: ARG001
-    """All ten, one after the other, each on an image with probability ``level``; the result is in [0, 1]."""
+    """All ten, one after the other, each on an image with probability ``level``; what changes ends in [0, 1]."""
 
     def coin() -> Tensor:
         return torch.rand(len(images), device=images.device, generator=generator) < level
@@ -42,7 +42,7 @@ def visual(images: Tensor, lengths: Tensor, level: float, generator: torch.Gener
     result = torch.where(_wide(coin()), gaussian(result, level, generator), result)
     for move in (turned, mirrored, cropped):
         result = torch.where(_wide(coin()), move(result, generator), result)
-    return result.clamp(0, 1)
+    return torch.where(result == images, images, result.clamp(0, 1))
 
 
 def low_contrast(images: Tensor) -> Tensor:

@@ -118,3 +118,27 @@ def test_a_spectrogram_is_noised_along_its_columns():
 
 def test_every_family_says_what_it_does():
     assert all(entry.description and entry.kinds for entry in FAMILIES.values())
+
+
+@pytest.mark.parametrize("lay", [lambda x: 255 * x, lambda x: 2 * x - 1], ids=["0 to 255", "-1 to 1"])
+def test_noise_on_images_does_not_depend_on_the_scale_of_their_floats(lay):
+    photo = MODALITIES["photo"]
+    images = torch.rand(40, 3, 8, 8, generator=seeded(1))
+    images[0, 0, 0, :2] = torch.tensor([0.0, 1.0])
+    wide = Modality(name="photo", kind="image", shape=(3, 8, 8), bounds=tuple(lay(images[0, 0, 0, :2]).tolist()))
+    theirs = Noise(family="visual", origin="x", apply=lambda x, *_: torch.where(x > 0.5, 1 - x, x), scaled=False)
+    for noise in (noise_by_modality([photo])["photo"], theirs):
+        expected = add_noise(noise, photo, MultimodalBatch({"photo": images}), 0.1, seeded())
+        noised = add_noise(noise, wide, MultimodalBatch({"photo": lay(images)}), 0.1, seeded())
+        torch.testing.assert_close(noised, lay(expected), rtol=1e-4, atol=1e-4)
+        untouched = (expected == images).flatten(1).all(dim=1)
+        assert torch.equal(noised[untouched], lay(images)[untouched])
+        assert noise is theirs or 5 < untouched.sum() < 30
+
+
+def test_an_image_beyond_the_range_of_train_is_left_as_it_is_where_no_coin_hits_it():
+    photo = MODALITIES["photo"]
+    images = 3 * torch.rand(200, 3, 8, 8, generator=seeded(1))
+    noised = add_noise(noise_by_modality([photo])["photo"], photo, MultimodalBatch({"photo": images}), 0.1, seeded())
+    untouched = (noised == images).flatten(1).all(dim=1).sum()
+    assert 0.9**10 - 0.12 < untouched / 200 < 0.9**10 + 0.15
