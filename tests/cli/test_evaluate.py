@@ -165,3 +165,25 @@ def test_raw_features_that_memory_should_not_hold_are_left_out(coral, run_folder
         status, _, err = coral("evaluate", run, flag)
         assert (status, err.count("\n")) == (2, 1)
         assert f"{note}; leave out --performance and --robustness" in err
+
+
+@pytest.mark.parametrize(("objective", "drawn"), [("mae", True), ("coral", True), ("concat_raw", False)])
+def test_umap_shows_complete_samples_of_any_method(coral, npz, flags, tmp_path, monkeypatch, objective, drawn):
+    with np.load(npz) as file:
+        arrays = dict(file)
+    for split in ("train", "test"):
+        arrays[f"{split}/table/present"] = np.arange(len(arrays[f"{split}/table"])) % 3 > 0
+    np.savez(tmp_path / "gaps.npz", **arrays)
+    shown = []
+    monkeypatch.setattr("coral_plugin.runs.evaluate.require_umap", lambda: None)
+    monkeypatch.setattr("coral_plugin.runs.pictures.embedding_density", lambda *parts, **_: shown.append(parts))
+    run = tmp_path / "run"
+    command = ["train", "--objective", objective, "--dataset", "arrays", "--data", tmp_path / "gaps.npz", *flags]
+    assert coral(*command, "--output", run)[0] == 0
+    status, out, err = coral("evaluate", run, "--probe", "ridge", "--umap")
+    assert status == 0
+    assert (f"{run / 'plots' / 'embeddings-umap'}.png" in out) == drawn == ("no UMAP picture: the parts" not in err)
+    for path, *splits in shown[:1]:
+        assert path == run / "plots" / "embeddings-umap"
+        for label, parts in zip(("train", "test"), splits, strict=True):
+            assert {len(part) for part in parts.values()} == {int(arrays[f"{label}/table/present"].sum())}
