@@ -118,7 +118,9 @@ def _stacked(value: Any, key: str, place: str) -> np.ndarray:
 def _labels(value: Any, key: str, place: str) -> np.ndarray:
     """``(N,)`` scores."""
     if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.dtype.hasobject):
-        value = [np.ravel(as_array(part, f"{key}[{number}]", place))[0] for number, part in enumerate(value)]
+        value = [
+            np.ravel(as_array(np.atleast_1d(part), f"{key}[{number}]", place))[0] for number, part in enumerate(value)
+        ]
     array = as_array(value, key, place)
     return array.reshape(len(array), -1)[:, 0].astype(np.float64)
 

@@ -18,6 +18,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.io.mapped import map_npy
 from coral_plugin.io.npy import read_npy
 from coral_plugin.io.npz import read_npz
+from coral_plugin.io.paths import files_below
 from coral_plugin.io.sniff import sniff
 
 _LAYOUT = "keys train/<modality>, train/labels, and the same under test/ and, if you have it, valid/"
@@ -115,7 +116,8 @@ def _refuse_other_shards(folder: Path, shards: dict[str, Shards]) -> None:
 
 def _read_folder(folder: Path, *, empty: bool = False) -> dict[str, np.ndarray]:
     """``{key: array}`` of the ``.npy`` files below a folder: values stay in their files, all else is read."""
-    files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in sorted(folder.rglob("*.npy"))}
+    paths = [path for path in files_below(folder) if path.suffix == ".npy"]
+    files = {file.relative_to(folder).with_suffix("").as_posix(): file for file in paths}
     if not files and not empty:
         raise InputError(f"{folder} has no .npy file; expected {_LAYOUT}, each as a file (train/<modality>.npy).")
     small = {key: key == "classes" or key.rpartition("/")[2] in ("labels", LENGTH, PRESENT) for key in files}

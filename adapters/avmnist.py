@@ -118,7 +118,9 @@ class Avmnist(DatasetAdapter):
                 f"MultiBench's AV-MNIST folder ({', '.join(_FILES)})",
                 f"valid is the last {count} rows of train",
             )
-        elif candidate.kind == "npz" and "audio_bank" in candidate.content:
+        elif (candidate.kind == "folder" and (candidate.path / _BANK).is_file()) or (
+            candidate.kind == "npz" and "audio_bank" in candidate.content
+        ):
             parts = _read_bank(candidate.path, "shared")
             what, note = "a bank of AV-MNIST (images, and recordings by index)", "the split of speakers=shared is shown"
         else:

@@ -138,6 +138,8 @@ def mimic_task(number: int, arrays: Mapping[str, np.ndarray], place: str) -> tup
         flags = arrays["adm_labels_all"]
         if flags.ndim != 2 or flags.shape[1] < 6:
             raise InputError(f"{place}: adm_labels_all has shape {flags.shape}; mortality needs columns 0 to 5.")
+        if unknown := int((~np.isfinite(flags[:, 1:6].astype(np.float64))).any(axis=1).sum()):
+            raise InputError(f"{place}: adm_labels_all lacks the mortality of {unknown} samples (NaN); leave them out.")
         died = flags[:, 1:6] > 0
         labels = np.where(died.any(axis=1), died.argmax(axis=1) + 1, 0)
         return Task(name="mortality", kind="classification", classes=_DAYS), labels.astype(np.int64)

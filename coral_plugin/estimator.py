@@ -37,7 +37,7 @@ EXPECTED_FAILED_CHECKS: dict[str, str] = {
 }
 
 _FLOATS = [np.float64, np.float32]
-_WITHOUT_GROUP = ("modalities", "plain_augmentations")  # settings of a run that stand in no group
+_UNGROUPED = ("modalities", "plain_augmentations")  # settings of a run that stand in no group
 
 
 class CoralEncoder(TransformerMixin, BaseEstimator):
@@ -214,9 +214,9 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
             self.objective_ = self._rebuilt(weights)
 
     def _rebuilt(self, weights: Mapping[str, np.ndarray]) -> Objective:
-        settings, modalities, modules = self._recipe
+        settings, modalities, *modules = self._recipe  # without modules in a pickle of an earlier version
         with own_random_state():
-            objective = build_objective(settings, modalities, (), modules)
+            objective = build_objective(settings, modalities, (), *modules)
         objective.load_state_dict({key: torch.tensor(value) for key, value in weights.items()})
         return objective.eval()
 
@@ -231,7 +231,7 @@ class CoralEncoder(TransformerMixin, BaseEstimator):
         }
         settings = {dotted(key): value for key, value in (self.settings or {}).items()}
         defaults = inspect.signature(CoralEncoder).parameters
-        if odd := [key for key in settings if "." not in key and key not in _WITHOUT_GROUP]:
+        if odd := [key for key in settings if "." not in key and key not in _UNGROUPED]:
             advice = f"; {odd[0]}= of CoralEncoder sets it" if odd[0] in defaults else ""
             raise InputError(f"{odd[0]} in settings is no setting <group>.<key>{advice}.")
         for key in settings.keys() & arguments.keys():

@@ -12,6 +12,7 @@ from typing import Any
 from coral_plugin.bench.code import source_hash
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_json, write_json
+from coral_plugin.io.paths import files_below
 from coral_plugin.registry import DATASETS
 from coral_plugin.runs.run import load_data
 from coral_plugin.runs.settings import RunSettings
@@ -57,7 +58,6 @@ def _key(settings: RunSettings) -> str:
 
 def _files(path: Path) -> Iterator[tuple[str, int, int]]:
     """Name, size and time of a file, or of all files below a folder."""
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            state = file.stat()
-            yield str(file.resolve()), state.st_size, state.st_mtime_ns
+    for file in files_below(path) if path.is_dir() else [path]:
+        state = file.stat()
+        yield str(file.resolve()), state.st_size, state.st_mtime_ns

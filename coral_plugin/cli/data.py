@@ -13,6 +13,7 @@ import numpy as np
 
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import DefectError, InputError, PluginError
+from coral_plugin.io.paths import files_below
 
 if TYPE_CHECKING:
     from coral_plugin.data.inspection import Candidate, Inspection
@@ -106,7 +107,7 @@ def inspect(candidate: Candidate) -> Inspection:
 
 def files(path: Path, *, verbose: bool) -> Iterator[str]:
     """Size and sha256 of a file; number and size of the files of a folder, or each as a file where ``verbose``."""
-    content = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    content = files_below(path) if path.is_dir() else [path]
     if path.is_dir() and not verbose:
         size = sum(file.stat().st_size for file in content)
         yield f"{path}  {len(content):,} files  {size:,} bytes  (--verbose lists them with their sha256)"

@@ -14,6 +14,7 @@ from shlex import join
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import CoralError, InputError, MachineError
 from coral_plugin.io.paths import home_expanded
+from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, OURS
 from coral_plugin.training.signals import Command, Interrupted, stoppable
 
 # name -> (module, one line); a command is imported when it is called, so that --help is quick
@@ -46,10 +47,6 @@ COMMANDS = {
 
 _LONGEST = 1200  # characters of a line of error
 _GRIDS = ("bench", "reproduce")
-_OURS = ("coral_plugin", "adapters")
-_LIBRARIES = (
-    "torch", "numpy", "scipy", "sklearn", "lightning_fabric", "pytorch_lightning", "pandas", "matplotlib",
-)  # fmt: skip
 _RESUMABLE = ("finetune", "demo", "ablate")  # whatever their flags are; train, with an --output
 
 
@@ -118,11 +115,16 @@ def _answer(arguments: list[str], *, debug: bool) -> int:
 
 
 def _place(error: Exception) -> str:
-    """File and line of the code of somebody else, as a plugin, that raised an error or led to it; else empty."""
+    """File and line of the plugin whose code raised an error, or led to it; empty where none did."""
+    plugins = {
+        entry.target.partition(":")[0].partition(".")[0]
+        for registry in (OBJECTIVES, DATASETS, AUGMENTATIONS, ENCODERS)
+        for entry in registry.entries()
+        if entry.distribution != OURS
+    }
     for frame, line in reversed([*traceback.walk_tb(error.__traceback__)]):
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package not in {*sys.stdlib_module_names, *_LIBRARIES, "__main__"}:
-            return "" if package in _OURS else f"in {frame.f_code.co_filename}, line {line}; "
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] in plugins:
+            return f"in {frame.f_code.co_filename}, line {line}; "
     return ""
 
 

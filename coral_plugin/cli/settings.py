@@ -168,16 +168,30 @@ def setting_value(text: str, key: str, classes: Mapping[str, type] | None = None
     """
     from coral_plugin.io.yamlfile import parse_yaml
 
-    value = parse_yaml(text, f"The value of {short(key)}")
-    return value if isinstance(value, str) or not _is_text(key, classes) else text.strip()
+    texts = _is_text(key, classes)
+    value = parse_yaml(text, f"The value of {short(key)}", as_texts=texts)
+    return text.strip() if texts and not isinstance(value, str) else value
 
 
 def _is_text(key: str, classes: Mapping[str, type] | None) -> bool:
-    """Whether a setting is a text or a list of texts."""
+    """Whether a setting is a text or a list of texts, in every method or data set that has it where none is chosen."""
     from coral_plugin.runs.settings import SHARED_CLASSES
 
     group, _, name = key.partition(".")
-    hint = typing.get_type_hints((classes or SHARED_CLASSES).get(group, object)).get(name)
+    if classes or group in SHARED_CLASSES:
+        owners = [(classes or SHARED_CLASSES)[group]] if group in (classes or SHARED_CLASSES) else []
+    else:
+        owners = (
+            _settings_of({"method": OBJECTIVES, "source": DATASETS}[group]) if group in ("method", "source") else []
+        )
+    hints = [hint for owner in owners if (hint := typing.get_type_hints(owner).get(name)) is not None]
+    return bool(hints) and all(map(_takes_texts, hints))
+
+
+def _takes_texts(hint: Any) -> bool:
+    """Whether a field of this type is a text, one of several texts, or a list of texts."""
+    if typing.get_origin(hint) is typing.Literal:
+        return all(isinstance(value, str) for value in typing.get_args(hint))
     return hint is str or (typing.get_origin(hint) is tuple and str in typing.get_args(hint))
 
 

@@ -168,15 +168,15 @@ def _whole(value: np.ndarray, label: str, kind: TaskKind, name: str) -> np.ndarr
 
 
 def _regression(arrays: _Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
-    train = arrays["train"]
-    outputs = 1 if train.ndim == 1 else train.shape[1]
+    outputs = 1 if arrays["train"].ndim == 1 else arrays["train"].shape[1]
     targets = {}
     for label, value in arrays.items():
         with np.errstate(over="ignore"):
             targets[label] = torch.from_numpy(value.astype(np.float32))
         if not targets[label].isfinite().all():
             raise InputError(f"{name}: {label}/labels holds values that a 32-bit float cannot hold; rescale them.")
-    return Task(name="label", kind="regression", classes=_class_names(names, outputs, name)), targets
+    names = _class_names(names, outputs, name, f"; {_otherwise('classes', 'classification')}")
+    return Task(name="label", kind="regression", classes=names), targets
 
 
 def _multilabel(arrays: _Arrays, names: tuple[str, ...] | None, name: str) -> tuple[Task, dict[str, Tensor]]:
@@ -291,10 +291,10 @@ def _names(classes: Any, name: str) -> tuple[str, ...]:
     return names
 
 
-def _class_names(names: tuple[str, ...] | None, count: int, name: str) -> tuple[str, ...]:
+def _class_names(names: tuple[str, ...] | None, count: int, name: str, remedy: str = "") -> tuple[str, ...]:
     """The given names, checked, or numbers."""
     if names is None:
         return tuple(str(i) for i in range(count))
     if len(names) != count:
-        raise InputError(f"{name}: classes has {len(names)} names, but the labels need {count}.")
+        raise InputError(f"{name}: classes has {len(names)} names, but the labels need {count}{remedy}.")
     return names

@@ -38,16 +38,20 @@ def padding_of(values: np.ndarray, lengths: np.ndarray | None) -> np.ndarray | N
 
 
 def blank_padding(values: np.ndarray, padding: np.ndarray) -> np.ndarray:
-    """``values`` with zeros in their ``padding`` (N, T); as they are where nothing there is masked, NaN or infinite.
+    """``values`` with zeros in their ``padding`` (N, T); as they are where a 32-bit float holds everything there.
 
     >>> series = np.array([[[1.0], [np.nan]], [[2.0], [3.0]]])
     >>> blank_padding(series, np.array([[False, True], [False, False]])).squeeze(2).tolist()
     [[1.0, 0.0], [2.0, 3.0]]
     """
     held = values[padding]
-    if not np.ma.is_masked(held) and (values.dtype.kind != "f" or np.isfinite(held).all()):
+    with np.errstate(over="ignore"):
+        finite = values.dtype.kind != "f" or np.isfinite(held.astype(np.float32)).all()
+    if finite and not np.ma.is_masked(held):
         return values
     values = values.copy()
+    if isinstance(values, np.ma.MaskedArray):
+        values.soften_mask()
     values[padding] = 0
     return values
 

@@ -111,7 +111,7 @@ def grassmann_distance(a: np.ndarray, b: np.ndarray, directions: int = DIRECTION
     """
     if a.shape[1] != b.shape[1]:
         raise InputError(f"Directions in feature space need parts of one width, got {a.shape[1]} and {b.shape[1]}.")
-    return _distance(_leading(a)[1], _leading(b)[1], directions)
+    return _distance(_leading(a)[1], _leading(b)[1], a.shape[1], directions)
 
 
 def canonical_angle(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) -> float | None:
@@ -129,9 +129,9 @@ def canonical_angle(a: np.ndarray, b: np.ndarray, directions: int = DIRECTIONS) 
         directions: Greatest number of directions that are compared.
 
     Returns:
-        In [0, 1]; None where a part does not vary, and where k = N.
+        In [0, 1]; None where a part does not vary, and where k = N - 1: centred parts have no more directions.
     """
-    return _distance(_leading(a)[0], _leading(b)[0], directions)
+    return _distance(_leading(a)[0], _leading(b)[0], len(a) - 1, directions)
 
 
 def cross_prediction(a: np.ndarray, b: np.ndarray) -> float | None:
@@ -174,17 +174,18 @@ def _measure(first: _Basis, second: _Basis) -> dict[str, float]:
     measures = {
         "cosine": mean_cosine(a, b) if alike else None,
         "cka": linear_cka(a, b),
-        "grassmann_distance": _distance(a_features, b_features) if alike else None,
-        "canonical_angle": _distance(a_samples, b_samples),
+        "grassmann_distance": _distance(a_features, b_features, a.shape[1]) if alike else None,
+        "canonical_angle": _distance(a_samples, b_samples, len(a) - 1),
         "r2_forward": cross_prediction(a, b),
         "r2_backward": cross_prediction(b, a),
     }
     return {name: value for name, value in measures.items() if value is not None}
 
 
-def _distance(first: np.ndarray, second: np.ndarray, directions: int = DIRECTIONS) -> float | None:
+def _distance(first: np.ndarray, second: np.ndarray, most: int, directions: int = DIRECTIONS) -> float | None:
+    """Share of the greatest distance between the leading columns; None where they span all ``most`` dimensions."""
     k = min(first.shape[1], second.shape[1], directions)
-    if k in (0, len(first)):  # all directions there are: any two such spaces are the same one
+    if k in (0, most):
         return None
     first, second = first[:, :k], second[:, :k]
     cosines = np.linalg.svd(first.T @ second, compute_uv=False).clip(0, 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from pathlib import Path
 
 _TILDE = re.compile(r"((?:--)?(?:[\w.-]+=)+)?(~[^/=]*/.*)", re.DOTALL)
 
@@ -19,6 +20,23 @@ def home_expanded(text: str) -> str:
     if (match := _TILDE.fullmatch(text)) is None:
         return text
     return (match[1] or "") + os.path.expanduser(match[2])  # noqa: PTH111 - a user that is not there stays
+
+
+def files_below(folder: Path, above: frozenset[Path] = frozenset()) -> list[Path]:
+    """All files below a folder, sorted; links to files and folders are followed.
+
+    Args:
+        folder: Folder.
+        above: Folders whose files are being listed; a link back to one of them is not entered.
+    """
+    entered = above | {folder.resolve()}
+    files: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            files += files_below(path, entered) if path.resolve() not in entered else []
+        elif path.is_file():
+            files.append(path)
+    return sorted(files)
 
 
 def slug(name: str) -> str:

@@ -27,7 +27,7 @@ class _Dumper(yaml.SafeDumper):
 
 for _class in (_Loader, _Dumper):
     _class.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+\Z"), [*"-+0123456789"]
+        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+\Z"), [*"-+.0123456789"]
     )
 
 
@@ -49,17 +49,23 @@ def read_yaml(path: Path | str) -> dict[str, Any]:
     return values
 
 
-def parse_yaml(text: str, source: str) -> Any:
+def parse_yaml(text: str, source: str, *, as_texts: bool = False) -> Any:
     """The plain value that ``text`` stands for; Python objects are refused, and no code is run.
+
+    Args:
+        text: YAML.
+        source: Name of the text, for messages.
+        as_texts: Whether every single value is a text, whatever it looks like.
 
     Raises:
         InputError: no YAML, a key twice, or anchors that unfold to more than anyone writes.
     """
     if len(text) > _MOST_CHARACTERS:
         raise InputError(f"{source} is not read: it has {len(text)} characters, {_MOST_CHARACTERS} are the most.")
-    loader = _Loader("")
+    kind = yaml.BaseLoader if as_texts else _Loader
+    loader: Any = kind("")
     try:
-        loader = _Loader(text)
+        loader = kind(text)
         node = loader.get_single_node()
         if node is None:
             return None

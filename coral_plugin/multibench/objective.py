@@ -128,7 +128,9 @@ class CoralObjective(nn.Module):
         if not wanted or args.get("model") is None or len(pred) < 2:  # one sample has no negatives
             return supervised
         stream = generator(self.seed, "loop" if training else "loop-valid", place, pred.device)
-        terms = self.coral_terms(args["model"], args["inputs"], stream)
+        with own_random_state(gpus=True):  # dropout of the terms leaves the script's stream as it was
+            torch.manual_seed(fold(self.seed, "loop-dropout", place))
+            terms = self.coral_terms(args["model"], args["inputs"], stream)
         if training:
             self.terms = {name: float(term.detach()) for name, term in {"supervised": supervised, **terms}.items()}
             self.step += 1

@@ -47,9 +47,8 @@ def _as_tuple(value: Any, hint: Any, key: str) -> Any:
     if isinstance(value, str):
         text = value.strip()
         bare = text[1:-1] if text[:1] + text[-1:] in ("()", "[]") else text
-        if str in typing.get_args(hint):  # names, whatever they look like
-            return tuple(part.strip().strip("'\"") for part in bare.split(",")) if bare.strip() else ()
-        value = parse_yaml(f"[{bare}]", f"The value of {short(key)}")
+        names = str in typing.get_args(hint)  # texts, whatever they look like
+        value = parse_yaml(f"[{bare}]", f"The value of {short(key)}", as_texts=names)
     if isinstance(value, int | float):
         value = (value,)
     return tuple(value) if isinstance(value, list) else value

@@ -27,7 +27,7 @@ from coral_plugin.runs.recipe import network_for
 from coral_plugin.runs.settings import RunSettings, build, from_dict
 from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
 from coral_plugin.training.loggers import LIBRARIES
-from coral_plugin.training.weights import built_with
+from coral_plugin.training.weights import OtherShapesError, built_with
 
 CONFIG, DATA, METRICS, ENVIRONMENT = "config.yaml", "data.json", "metrics.json", "environment.json"
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
@@ -182,7 +182,8 @@ def restore(
         raise
     except Exception as error:  # safetensors and torch raise types of their own
         reason = one_line(error)
-        if encoders and (recorded := recorded_encoders(settings.network.encoders)):
+        recorded = recorded_encoders(settings.network.encoders) if isinstance(error, OtherShapesError) else ""
+        if recorded and not advice:
             advice = f"The run was trained with {recorded}: give the same in encoders="
         advice = advice or f"Remove {path.parent} and go on with coral train --resume"
         raise InputError(f"The weights {path} cannot be loaded: {reason}. {advice}.") from error

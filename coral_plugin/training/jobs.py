@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import pickle
 import sys
@@ -11,8 +12,8 @@ from types import FunctionType
 from typing import Any
 
 from coral_plugin import errors
-from coral_plugin.errors import CoralError, MachineError, one_line
-from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES
+from coral_plugin.errors import CoralError, InputError, MachineError, one_line
+from coral_plugin.registry import AUGMENTATIONS, DATASETS, ENCODERS, OBJECTIVES, Registry
 from coral_plugin.training.settings import TrainingSettings
 
 JOB = "job.pickle"
@@ -48,7 +49,7 @@ def write_job(folder: Path, job: Any, threads: int, settings: TrainingSettings |
     try:
         with (folder / JOB).open("wb") as file:
             pickle.dump((sys.path, threads, settings), file)
-            _Pickler(file).dump([registry.added() for registry in _REGISTRIES])
+            pickle.dump([_sendable(registry) for registry in _REGISTRIES], file)
             _Pickler(file).dump(job)
     except OSError as error:
         raise MachineError(
@@ -59,11 +60,48 @@ def write_job(folder: Path, job: Any, threads: int, settings: TrainingSettings |
         raise UnsendableError(one_line(error, 120)) from error
 
 
-def register(added: Sequence[Mapping[str, Any]]) -> None:
-    """Register here what the process that wrote the job has registered for itself, ``{name: value}`` by registry."""
-    for registry, values in zip(_REGISTRIES, added, strict=True):
-        for name, value in values.items():
-            registry.add(name, value)
+class _Unsent:
+    """Stands in another process for what could not be sent there: who uses it gets the reason."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise self._error()
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        del arguments, options
+        raise self._error()
+
+    def _error(self) -> InputError:
+        return InputError(f"{self.reason}, which other processes do not run; train one at a time (--workers 1).")
+
+
+def _sendable(registry: Registry) -> dict[str, bytes]:
+    """What this process has registered for itself, each pickled; what cannot be, as :class:`_Unsent`."""
+    pickled = {}
+    for name, value in registry.added().items():
+        try:
+            _Pickler(file := io.BytesIO()).dump(value)
+            pickled[name] = file.getvalue()
+        except Exception as error:  # the objects are the user's, and may raise anything while they are pickled
+            pickled[name] = pickle.dumps(_Unsent(one_line(error, 120)))
+    return pickled
+
+
+def register(pickled: Sequence[Mapping[str, bytes]]) -> None:
+    """Register here what the process that wrote the job has registered for itself; a module may have done so already.
+
+    Args:
+        pickled: ``{name: pickled value}`` of each registry.
+    """
+    for registry, values in zip(_REGISTRIES, pickled, strict=True):
+        for name, content in values.items():
+            value = pickle.loads(content)  # noqa: S301 - written by the process that started this one
+            if name not in registry.added():
+                registry.add(name, value)
 
 
 def task_path(folder: Path, rank: int) -> Path:

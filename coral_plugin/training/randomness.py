@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 import zlib
 from collections.abc import Iterator
@@ -10,7 +11,16 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-_TURN = threading.RLock()
+_turn = threading.RLock()
+
+
+def _renew() -> None:
+    """A lock for a forked process, in which the thread that held the old one does not go on."""
+    globals()["_turn"] = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 def fold(seed: int, stream: str, step: int = 0, rank: int = 0) -> int:
@@ -29,13 +39,13 @@ def fold(seed: int, stream: str, step: int = 0, rank: int = 0) -> int:
 def own_random_state(*, gpus: bool = False) -> Iterator[None]:
     """Inside, torch's global generators may be seeded and drawn from; afterwards they are as they were before.
 
-    All threads share these generators, so one thread is inside at a time, and the others wait: what is drawn depends on
-    seeds alone, also where a search trains in threads.
+    All threads share these generators, so one thread is inside at a time, and the others wait: trainings of a search
+    in threads draw what each would draw alone. Code that draws outside of here, in another thread, is not held back.
 
     Args:
         gpus: Whether generators of GPUs are used beside that of the CPU.
     """
-    with _TURN, torch.random.fork_rng(devices=range(torch.cuda.device_count()) if gpus else []):
+    with _turn, torch.random.fork_rng(devices=range(torch.cuda.device_count()) if gpus else []):
         yield
 
 

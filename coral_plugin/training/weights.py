@@ -55,11 +55,15 @@ def built_within(build: Callable[[], Network], most: int) -> Network | None:
         return None
 
 
+class OtherShapesError(ValueError):
+    """Weights have other names or shapes than the networks that should hold them."""
+
+
 def built_with(build: Callable[[], Network], shapes: Mapping[str, tuple[int, ...]]) -> Network:
     """What ``build`` makes, whose weights must have the names and ``shapes`` of a file.
 
     Raises:
-        ValueError: they have not; no memory was taken for more, since those of a damaged record may be anything.
+        OtherShapesError: they have not; no memory was taken for more, since those of a damaged record may be anything.
 
     >>> built_with(lambda: nn.Linear(3, 1), {"weight": (1, 3), "bias": (1,)})
     Linear(in_features=3, out_features=1, bias=True)
@@ -79,7 +83,7 @@ def _refuse_other_shapes(expected: Mapping[str, tuple[int, ...]], saved: Mapping
         name = next(name for name in {**expected, **saved} if expected.get(name) != saved.get(name))
         place = f"has shape {saved[name]}" if name in saved else "is missing"
         wanted = expected.get(name, "nothing of it")
-        raise ValueError(f"{name} {place} there, the settings and data say {wanted}")
+        raise OtherShapesError(f"{name} {place} there, the settings and data say {wanted}")
 
 
 class _NoRoomError(BaseException):

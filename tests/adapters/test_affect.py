@@ -83,6 +83,10 @@ def test_lists_are_the_same_as_arrays(read):
     arrays = read(dataset=Humor)
     assert lists.fingerprint == arrays.fingerprint
     assert lists.tasks[0].classes == ("serious", "humorous")
+    plain = formats.affect()
+    for part in plain.values():
+        part["labels"] = np.ravel(part["labels"]).tolist()
+    assert read(dataset=Humor, changed=plain).fingerprint == arrays.fingerprint
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from coral_plugin.adapters.avmnist import Avmnist, AvmnistSettings, weaken
+from coral_plugin.cli.main import main
 from coral_plugin.data.adapter import check_choices
 from coral_plugin.errors import InputError
 from coral_plugin.registry import DATASETS
@@ -89,6 +90,12 @@ def test_the_bank(tmp_path, speakers, suffix):
             np.testing.assert_array_equal(whole(split)["audio"][:, 0].numpy(), audio.astype(np.float32) / 255)
         # recordings are kept once, however often they are used
         assert len(data.train.columns["audio"].values) == 30
+
+
+def test_coral_data_check_knows_the_folder_of_a_bank(tmp_path, capsys):
+    formats.bank(tmp_path / "avmnist_mini.npz")
+    assert main(["data", "check", str(tmp_path)]) == 0
+    assert "a bank of AV-MNIST" in capsys.readouterr().out
 
 
 def test_less_energy_keeps_the_leading_directions():

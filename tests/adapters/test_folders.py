@@ -15,11 +15,14 @@ from safetensors.torch import load_file
 
 from coral_plugin import fit
 from coral_plugin.adapters.arrays import NpzArrays
+from coral_plugin.bench.fingerprints import _key
+from coral_plugin.cli.data import files
 from coral_plugin.cli.main import main
 from coral_plugin.data import from_arrays
 from coral_plugin.data.stored import StoredValues
 from coral_plugin.errors import InputError
 from coral_plugin.io.npz import write_npz
+from coral_plugin.runs.settings import make_settings
 from coral_plugin.training.loader import BatchLoader
 
 FAST = {"network__width": 8, "network__heads": 2, "training__batch_size": 8, "quiet": True}
@@ -75,6 +78,22 @@ def test_a_folder_has_the_fingerprint_and_the_weights_of_memory(folder, tiny_arr
     trained, wanted = (fit(data, epochs=1, seeds=3, **FAST) for data in (stored, held))
     assert all(map(torch.equal, weights(trained).values(), weights(wanted).values()))
     assert trained.metrics["tasks"] == wanted.metrics["tasks"]
+
+
+@pytest.mark.parametrize("split", ["train", "valid", "test"])
+def test_links_to_folders_are_followed(folder, tmp_path, split):
+    wanted = NpzArrays.load(str(folder)).fingerprint
+    (folder / split).rename(tmp_path / "elsewhere")
+    (folder / split).symlink_to(tmp_path / "elsewhere")
+    (folder / split / "back").symlink_to(folder)  # is not walked for ever
+    assert NpzArrays.load(str(folder)).fingerprint == wanted
+    settings = make_settings("coral", "arrays", data=str(folder))
+    before = _key(settings)
+    array = np.load(folder / split / "table.npy")
+    np.save(tmp_path / "elsewhere" / "table.npy", np.concatenate([array, array]))
+    assert _key(settings) != before
+    (folder / split / "back").unlink()
+    assert sum("table.npy" in line for line in files(folder, verbose=True)) == 3
 
 
 def test_shards_give_the_samples_of_memory(shards, tiny_arrays):

@@ -73,6 +73,14 @@ def test_settings_out_of_range(settings):
         check_choices(MimicSettings(**settings))
 
 
+def test_mortality_that_is_not_known_is_no_class(tmp_path):
+    made = formats.mimic()
+    made["adm_labels_all"] = made["adm_labels_all"].astype(float)
+    made["adm_labels_all"][:7, 2] = np.nan
+    with pytest.raises(InputError, match=r"adm_labels_all lacks the mortality of 7 samples \(NaN\)"):
+        Mimic.load(str(formats.save(tmp_path / "im.pk", made)), MimicSettings(tasks=(-1,)))
+
+
 def test_a_task_of_one_class(tmp_path):
     made = formats.mimic()
     made["y_icd9"][:, 3] = 0

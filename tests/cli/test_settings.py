@@ -97,8 +97,19 @@ def test_a_text_setting_is_the_text_and_quotes_are_yamls(parser, text):
     assert values == {"source.target": text, "source.inputs": f"{text},6758"}
     found = with_tuples(parser.classes["source"], {"inputs": values["source.inputs"]}, "source")
     assert found == {"inputs": (text, "6758")}
+    assert with_tuples(parser.classes["source"], {"inputs": "['a, b', c,]"}, "source") == {"inputs": ("a, b", "c")}
+    with pytest.raises(InputError, match="is not valid YAML"):
+        with_tuples(parser.classes["source"], {"inputs": "a,,b"}, "source")
     (quoted,) = settings_of_all(parser.parse_args(["--set", f"source.target='{text}'"]), "").values()
     assert quoted == text
+
+
+def test_without_a_method_a_text_is_what_all_that_have_the_setting_take_for_one(parser):
+    words = ["--set", "slip:self_modalities=7203", "--set", "source.target=ON", "--set", "method.temperature=.5e-3"]
+    values = settings_by_name(parser.parse_args(words))
+    assert values == {
+        "": {"source.target": "ON", "method.temperature": 0.0005}, "slip": {"method.self_modalities": "7203"},
+    }  # fmt: skip
 
 
 def test_a_settings_name_alone_stands_for_one_setting():

@@ -151,6 +151,12 @@ def test_classes_that_no_sample_of_test_has():
         (WORDS[Y], np.array(["dog", "newt"]), {}, "of classes that train lacks, the first 'newt'"),
         (WORDS[Y], WORDS[TEST], {"classes": ["cat", "dog"]}, "has class 'owl', which is not under 'classes'"),
         (Y, TEST, {"classes": ["a", "b"]}, "classes has 2 names, but the labels need 3"),
+        (
+            Y.astype(float),
+            TEST.astype(float),
+            {"classes": ["a", "b", "c"]},
+            "classes has 3 names, but the labels need 1; for classes say task='classification'",
+        ),
         (np.eye(3)[Y], np.ones((2, 3)), {}, "test/labels has rows without exactly one 1, while every row of train"),
         (np.eye(3)[Y], np.eye(3)[TEST], {"classes": ["a", "b"]}, "classes has 2 names, but the labels need 3"),
         (np.eye(3)[Y * 0], np.eye(3)[TEST], {}, "one class only"),

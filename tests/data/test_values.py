@@ -167,7 +167,7 @@ def test_masked_padding_is_padding():
     lengths = np.arange(12) % 5 + 2
     plain = np.random.default_rng(0).normal(size=(12, 6, 2))
     behind = np.broadcast_to((np.arange(6) >= lengths[:, None])[..., None], plain.shape)
-    series = np.ma.masked_array(plain, mask=behind)
+    series = np.ma.masked_array(plain, mask=behind, hard_mask=True)
     data = from_arrays({"train/a": series, "train/a/length": lengths})
     wanted = from_arrays({"train/a": np.where(behind, 0, plain), "train/a/length": lengths})
     assert torch.equal(data.train.columns["a"].values, wanted.train.columns["a"].values)

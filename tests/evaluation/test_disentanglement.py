@@ -188,7 +188,7 @@ def test_what_is_not_defined_is_left_out():
     assert set(measures) == {"cosine", "r2_backward"}
     assert measures["r2_backward"] == 0
     few = disentanglement({"a": normal(3, 2), "b": normal(3, 2, seed=1)})["a | b"]
-    assert set(few) == {"cosine", "cka", "canonical_angle"}
+    assert set(few) == {"cosine", "cka"}
     # ten directions are all that eight columns have, and two such spaces are one
     for width, defined in ((8, False), (32, True)):
         parts = {"a": normal(60, width), "b": normal(60, width, seed=1)}

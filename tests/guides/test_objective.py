@@ -116,6 +116,24 @@ def test_what_a_notebook_registers_reaches_other_processes(site):
     assert len(fitted.metrics["tasks"]["label"]["values"]) == 2
 
 
+def test_what_cannot_be_sent_harms_who_uses_it_alone(site):
+    from align_uniform import AlignUniform
+
+    from coral_plugin.registry import ENCODERS, OBJECTIVES
+
+    local = type("Local", (AlignUniform,), {"__module__": "__main__"})
+    OBJECTIVES.add("local", local)
+    ENCODERS.add("unused", lambda modality, width: None)
+    try:
+        fitted = coral_plugin.fit(arrays(), "align_uniform", seeds=(1, 2), epochs=1, workers=2, quiet=True, **TINY)
+        assert len(fitted.metrics["tasks"]["label"]["values"]) == 2
+        with pytest.raises(InputError, match=r"Local is defined in the script or notebook, which .* \(--workers 1\)"):
+            coral_plugin.fit(arrays(), "local", seeds=(1, 2), epochs=1, workers=2, quiet=True, **TINY)
+    finally:
+        OBJECTIVES.remove("local")
+        ENCODERS.remove("unused")
+
+
 def test_settings_that_lack_a_default_are_no_fault_of_the_data_set(site):
     from align_uniform import AlignUniform
 

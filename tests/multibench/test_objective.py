@@ -120,6 +120,24 @@ def test_gradients_reach_the_model_and_the_objective(opened, packed):
     assert not missing
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_the_terms_leave_the_scripts_random_stream_as_it_was(opened, positional, weight):
+    loaders = positional((4,), (3,))
+    encoders = [opened.model("MLP", size, 8, 6, dropout=True) for size in (4, 3)]
+    fusion, head = opened.fusion("Concat"), opened.model("MLP", 12, 8, 2)
+    criterion = nn.CrossEntropyLoss()
+    objective = coral_objective(
+        encoders, fusion, loaders[0], epochs=1, criterion=criterion, network=SMALL, weight=weight
+    )
+    model = opened.training.MMDL(encoders, fusion, head).train()
+    batch = next(iter(loaders[0]))
+    torch.manual_seed(5)
+    out = model([x.float() for x in batch[:-1]])
+    before = torch.get_rng_state()
+    objective(out, batch[-1], {"inputs": batch[:-1], "training": True, "model": model})
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_the_model_keeps_what_it_made_of_the_inputs_and_its_statistics(opened, positional):
     loaders = positional((1, 16, 16), (3,))
     encoders = [opened.model("LeNet", 1, 4, 2), opened.model("MLP", 3, 8, 6)]

@@ -17,7 +17,7 @@ ERROR = Task(name="ee_next", kind="regression", classes=("x", "y", "z", "yaw"))
 MORTALITY = Task(name="mortality", kind="classification", classes=tuple("012345"))
 GENRES = Task(name="genres", kind="multilabel", classes=tuple("abc"))
 KNOWN = [
-    ("mosi", BINARY, "vision", "mosi image"), ("mosi", BINARY, "all", "mosi multimodal"),
+    ("mosi", BINARY, "vision", "mosi image"), ("mosi", BINARY, "all", None),
     ("humor", BINARY, "text", "humor text"), ("mimic", MORTALITY, "all", "mimic mortality timeseries"),
     ("enrico", TOPICS, "wireframe", "enrico wireframe image"), ("imdb", GENRES, "text", "imdb text macro"),
     ("robotics", ERROR, "force", "robotics force"), ("push", ERROR, "gripper_pos", "gentle push proprio"),

@@ -115,8 +115,8 @@ PRINTED = {
     name: dict(map(_line, lines))
     for name, *lines in (block.strip().splitlines() for block in _TEXT.strip().split("\n\n"))
 }
-# {target: {(row, column)}} of numbers that are copies of FactorCL's (PUBLISHED.md, "How comparable are they?", 1 and 2)
-# numbers of another method, metric or protocol than the rest of their table
+# {target: {(row, column)}} of numbers of another method, metric or protocol than the rest of their table: copies of
+# FactorCL's and of CoMM's (PUBLISHED.md, "How comparable are they?", 1 and 2), and a probe on features as they come
 APART = {
     name: set(product(("clip", "cross_self", "factorcl"), ("mimic", "mosi", "humor", "sarcasm")))
     for name in ("comm-table1", "comm-table3-bimodal", "infmasking-table2", "infmasking-table3-bimodal")

@@ -1,5 +1,6 @@
 """Runs with encoders from Python: recorded by name, and read back with the encoder or not at all."""
 
+import shutil
 from functools import partial
 
 import numpy as np
@@ -99,6 +100,15 @@ def test_another_encoder_is_refused_and_nothing_is_to_be_removed(run):
     with pytest.raises(InputError, match=r"trained with .*Wide for wave: give the same in encoders=") as caught:
         coral_plugin.load(folder, encoders={"wave": torch.nn.Flatten()})
     assert "Remove" not in str(caught.value)
+
+
+def test_damaged_weights_are_no_other_encoder(run, tmp_path):
+    folder, _ = run
+    shutil.copytree(folder, tmp_path / "run")
+    weights = tmp_path / "run" / "seed-1" / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    with pytest.raises(InputError, match=r"cannot be loaded: .* Remove .* and go on with coral train --resume"):
+        coral_plugin.load(tmp_path / "run", encoders={"wave": Wide})
 
 
 def test_a_saved_model_is_read_with_the_encoder(run, arrays, tmp_path):

@@ -1,11 +1,15 @@
 """Streams depend on seed, purpose, step and process alone."""
 
+import os
+import signal
+import threading
 import zlib
 
 import numpy as np
+import pytest
 import torch
 
-from coral_plugin.training.randomness import fold, generator
+from coral_plugin.training.randomness import fold, generator, own_random_state
 
 
 def test_streams_differ_by_seed_name_step_and_process():
@@ -29,3 +33,26 @@ def test_a_stream_can_be_drawn_again():
     first = torch.rand(5, generator=generator(3, "views", 7))
     torch.rand(100)
     assert torch.equal(first, torch.rand(5, generator=generator(3, "views", 7)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
+def test_a_forked_process_waits_for_no_thread_that_it_does_not_have():
+    inside, done = threading.Event(), threading.Event()
+
+    def hold():
+        with own_random_state():
+            inside.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    inside.wait(60)
+    if (child := os.fork()) == 0:  # no assertion here: it would go on with the other tests
+        signal.alarm(20)
+        with own_random_state():
+            torch.manual_seed(0)
+        os._exit(7)
+    status = os.waitpid(child, 0)[1]
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 7

@@ -59,9 +59,12 @@ def put_title(figure: Figure, title: str, addition: str) -> None:
         title: Title, with names from a user's files; a long one is cut.
         addition: Words behind it, as the number of seeds, which are whole in any case.
     """
-    lines = textwrap.fill(f"{short_label(title, _TITLE)}, {addition}", round(_LETTERS * figure.get_figwidth()))
-    figure.set_figheight(figure.get_figheight() + _TITLE_LINE * lines.count("\n"))
-    figure.suptitle(lines, fontsize=13, x=0.012, ha="left")
+    title, width = f"{short_label(title, _TITLE)}, {addition}", round(_LETTERS * figure.get_figwidth())
+    text = figure.suptitle(textwrap.fill(title, width), fontsize=13, x=0.012, ha="left")
+    while text.get_window_extent().x1 > 0.99 * figure.bbox.x1 and width > 9:  # capitals are wide
+        width -= 4
+        text.set_text(textwrap.fill(title, width))
+    figure.set_figheight(figure.get_figheight() + _TITLE_LINE * text.get_text().count("\n"))
 
 
 def style_axes(axes: Any, *, grid: str | None = "y") -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from coral_plugin.io.pickles import read_pickle
+from coral_plugin.io.sniff import require_kind
 from coral_plugin.multibench.isolation import Scope
 from coral_plugin.multibench.shims.base import Shim
 
@@ -61,7 +62,9 @@ _READERS = ("datasets.affect.get_data", "datasets.mimic.get_data")
 
 
 def _load(file: Any, *_: Any, **__: Any) -> Any:
-    return read_pickle(os.fspath(file.name))
+    path = os.fspath(file.name)
+    require_kind(path, "pickle", "a pickle as MultiBench reads it (mosi_raw.pkl, im.pk, ...)")
+    return read_pickle(path)
 
 
 def _apply_pickles(scope: Scope) -> None:

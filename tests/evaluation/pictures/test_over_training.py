@@ -46,16 +46,15 @@ def test_what_has_no_points_is_left_out_and_seeds_may_differ(tmp_path, check_pic
     assert [row["value"] for row in check_picture(tmp_path / "curves")] == ["0.6", "0.7", "0.8"]
 
 
-def test_a_long_title_of_a_narrow_picture_is_whole(tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", ["COrAL on wearables_january", f"{'WWWWW ' * 12}ON W"])
+def test_a_long_title_of_a_narrow_picture_is_whole(tmp_path, monkeypatch, name):
     figures = []
     monkeypatch.setattr(over_training, "save_figure", lambda figure, *_: figures.append(figure))
-    score_curves(
-        tmp_path / "x", {"t": {"a": points((0.6, 0.7), (0.8, 0.9))}}, "COrAL on wearables_january over the training"
-    )
+    score_curves(tmp_path / "x", {"t": {"a": points((0.6, 0.7), (0.8, 0.9))}}, f"{name} over the training")
     (figure,) = figures
     figure.draw_without_rendering()
     assert figure._suptitle.get_window_extent().x1 <= figure.bbox.x1
-    assert " ".join(figure.get_suptitle().split()) == "COrAL on wearables_january over the training, 2 seeds"
+    assert " ".join(figure.get_suptitle().split()) == f"{name} over the training, 2 seeds"
     assert all(float(tick).is_integer() for tick in figure.axes[0].get_xticks())
 
 

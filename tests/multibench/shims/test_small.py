@@ -161,6 +161,14 @@ def test_old_names_of_modules_are_found(checkout):
         assert loader.get_data(None, {}) == ("train", "valid")
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_is_no_pickle_is_said(checkout, tmp_path):
+    path = tmp_path / "mosi_raw.pkl"
+    path.write_text("<!DOCTYPE html><html><body>Sign in</body></html>")
+    with multibench(checkout), pytest.raises(InputError, match=r"mosi_raw.pkl is a web page .* Expected a pickle as"):
+        importlib.import_module("datasets.affect.get_data").get_dataloader(filepath=str(path))
+
+
 # MultiBench leaves the file open when it fails
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_hostile_pickles_are_refused(checkout, tmp_path):
