@@ -62,6 +62,17 @@ def test_the_records_readme():
     trained = {row["name"]: row["trainings"]["wearables"][""]["settings"]["training"]["epochs"] for row in rows
                if row["name"] in chosen}  # fmt: skip
     assert trained == chosen
+    rows = json.loads((ROOT / SMALL / "avmnist/table.json").read_text())["rows"]
+    values = {row["name"]: [*row["scores"][0]["values"].values()] for row in rows}
+    first = ("cross_self", "comm", "coral_plus", "coral", "simclr")
+    titles = {"cross_self": "Cross+Self", "comm": "CoMM", "coral_plus": "plus", "coral": "COrAL", "simclr": "SimCLR"}
+    assert ", ".join(f"{titles[name]} {cell(f'{SMALL}/avmnist', name)}" for name in first) in text
+    others = [fmean(values[row["name"]]) for row in rows if row["kind"] == "method" and row["name"] not in first]
+    assert max(others) < fmean(values["simclr"]), "all others below, and Cross+Self first as README has it"
+    assert "COrAL reaches {:.1f}, {:.1f} and {:.1f} (seeds".format(*(100 * value for value in values["coral"])) in text
+    floor = json.loads((ROOT / SMALL / "avmnist/floor.json").read_text())["raw_features"]
+    alone = {name: f"{100 * floor[name]['label']['mean']:.1f}" for name in ("audio", "image")}
+    assert "raw audio ({audio}) and raw image ({image})".format(**alone) in text
     summary = json.loads((ROOT / "results/demo/summary.json").read_text())
     kinds = [f"{kind} {100 * summary[kind]['mean']:.1f}" for kind in KINDS]
     assert ", ".join(kinds) in text
