@@ -59,5 +59,6 @@ def _key(settings: RunSettings) -> str:
 def _files(path: Path) -> Iterator[tuple[str, int, int]]:
     """Name, size and time of a file, or of all files below a folder."""
     for file in files_below(path) if path.is_dir() else [path]:
-        state = file.stat()
-        yield str(file.resolve()), state.st_size, state.st_mtime_ns
+        if file.is_file():
+            state = file.stat()
+            yield str(file.resolve()), state.st_size, state.st_mtime_ns

@@ -215,7 +215,7 @@ def test_a_failed_run_is_reported_and_the_others_go_on(coral, bench, fakes, tmp_
     assert "Traceback" in next((tmp_path / "out" / "runs").glob("bench_failing*/log.txt")).read_text()
     row = next(line for line in out.splitlines() if line.startswith("coral"))
     assert "*" in row
-    assert "2 run(s) failed and are missing" in out
+    assert "2 runs failed and are missing." in out
     assert len(records(tmp_path / "out")) == 1
 
 

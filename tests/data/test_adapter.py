@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from coral_plugin.data import DatasetAdapter, Modality, ModalityColumn, Split, Task, from_arrays
+from coral_plugin.data import DatasetAdapter, Modality, ModalityColumn, MultimodalData, Split, Task, from_arrays
 from coral_plugin.data.adapter import check_choices, check_seed
-from coral_plugin.errors import InputError, UnknownNameError
+from coral_plugin.errors import DefectError, InputError, UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Files(DatasetAdapter):
 
     @classmethod
     def read(cls, path, settings):
-        return path, settings
+        cls.seen = path, settings
+        return from_arrays({"train/table": np.zeros((4, 2))})
 
 
 class Generated(Files):
@@ -34,12 +35,20 @@ class Generated(Files):
 
 
 def test_paths_are_demanded_or_refused():
-    assert Files.load("x", Choices(size="large")) == ("x", Choices(size="large"))
-    assert Generated.load() == ("", Choices())
+    assert isinstance(Files.load("x", Choices(size="large")), MultimodalData)
+    assert Files.seen == ("x", Choices(size="large"))
+    Generated.load()
+    assert Generated.seen == ("", Choices())
     with pytest.raises(InputError, match=r"'files' reads files of yours: give --data PATH, a file of numbers\.$"):
         Files.load()
     with pytest.raises(InputError, match=r"'generated' reads no file: leave out --data x\.$"):
         Generated.load("x")
+
+
+def test_what_is_read_is_a_data_set():
+    broken = type("Broken", (Files,), {"name": "broken", "read": classmethod(lambda cls, path, settings: None)})
+    with pytest.raises(DefectError, match=r"'broken' .* failed: TypeError: read returned .*NoneType'>, not Multimodal"):
+        broken.load("x")
 
 
 @pytest.mark.parametrize(

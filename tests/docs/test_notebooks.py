@@ -54,7 +54,8 @@ def _words(cell):
     """The words that a cell has written, one after the other; its numbers are those of fewer samples."""
     outputs = [output for output in cell.get("outputs", []) if not _pictures({"outputs": [output]})]
     texts = [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
-    text = " ".join(texts).replace("evaluation-ridge", "evaluation-linear")  # the quicker one that FEWER takes
+    # the quicker probe that FEWER takes
+    text = " ".join(texts).replace("evaluation-ridge", "evaluation-linear").replace(", ridge probe", "")
     return re.findall(r"[^\W\d_]+", text)
 
 

@@ -49,9 +49,9 @@ def _modality(name: Any) -> Callable[[], Any]:
 WAVE = Modality(name="wave", kind="timeseries", shape=(6, 3))
 
 CASES = [
-    _fit("takes a mapping", "data that are None", data=None),
-    _fit("mapping", "data that are a number", data=42),
-    _fit("give {modality: value}", "data that are a list", data=[np.ones((4, 2))]),
+    _fit("fit takes {name: array or data frame", "data that are None", data=None),
+    _fit("fit takes {name: array or data frame", "data that are a number", data=42),
+    _fit("fit takes {name: array or data frame", "data that are a list", data=[np.ones((4, 2))]),
     _fit("must be a text", "a key that is a number", data={3: np.ones((4, 2)), "b": np.ones((4, 2))}),
     _fit("no train split", "no arrays at all", data={}),
     _fit("at least two modalities", "one modality", data={"a": np.ones((4, 2))}),

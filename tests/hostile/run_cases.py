@@ -186,7 +186,7 @@ CASES = [
     _json("not valid JSON", "a mean that is NaN", EMBED, "data.json", ("modalities", 0, "mean"), [float("nan")] * 4),
     _json("needs positive numbers", "a deviation of zero", EMBED, "data.json", ("modalities", 0, "std"), [0.0] * 4),
     _json("tasks must be a list", "tasks that are nothing", EMBED, "data.json", ("tasks",), None),
-    _json("task.classes", "classes that are a text", EMBED, "data.json", ("tasks", 0, "classes"), "012"),
+    _json("one class only", "classes that are a text", EMBED, "data.json", ("tasks", 0, "classes"), "012"),
     _json("task.kind", "a kind of task that nobody knows", EMBED, "data.json", ("tasks", 0, "kind"), "guess"),
     _edit("not valid JSON", "infinity", EVALUATE, RESULT, '{"scores": Infinity}'),
     _edit("not valid JSON", "a number beyond floats", EVALUATE, RESULT, '{"scores": 1e999}'),

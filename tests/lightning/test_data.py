@@ -40,7 +40,7 @@ def test_an_epoch_has_every_sample_once_with_padding(data, trainer, tiny):
         ("digits", {"batch_size": 2}, "MultimodalDataModule has no argument 'batch_size'"),
         ("digits", {"source__x": 2}, "Unknown source setting 'x'"),
         ({"a": [[1.0]]}, {"data": "x.npz"}, "are for a data set that is named, not for arrays."),
-        (3, {}, "a mapping of names to arrays, a map-style data set, MultimodalData"),
+        (3, {}, "{name: array or data frame, ...}, a map-style data set, MultimodalData"),
     ],
 )
 def test_arguments_that_are_refused(dataset, options, line):

@@ -13,6 +13,7 @@ from coral_plugin import fit
 from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.runs import early_stopping
 from coral_plugin.runs import finetune as F
 from coral_plugin.runs import run as R
 from coral_plugin.runs.evaluate import evaluate
@@ -101,7 +102,7 @@ def test_keeps_the_best_epoch_and_stops(pretrained, tmp_path, monkeypatch):
         return original(self, objective, epoch)
 
     monkeypatch.setattr(F.EarlyStopping, "__call__", scripted)
-    monkeypatch.setattr(F, "probe", lambda *_: type("Score", (), {"value": next(scores)}))
+    monkeypatch.setattr(early_stopping, "probe", lambda *_: type("Score", (), {"value": next(scores)}))
     settings = FinetuneSettings(**{**QUICK, "epochs": 30, "patience": 3})
     found = finetune(pretrained, settings, output=tmp_path / "tuned", quiet=True).record
     assert found["best_epochs"] == [1, 1]

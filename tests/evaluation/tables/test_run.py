@@ -106,7 +106,7 @@ def test_disentanglement_of_nothing(metrics, nothing):
 
 def test_every_measure_that_exists_has_a_head(metrics):
     rng = np.random.default_rng(0)
-    measured = disentanglement({"shared": rng.normal(size=(20, 3)), "unique/text": rng.normal(size=(20, 3))})
+    measured = disentanglement({"shared": rng.normal(size=(40, 12)), "unique/text": rng.normal(size=(40, 12))})
     table = disentanglement_table({**metrics, "disentanglement": {"41": {"probed": measured}}})
     angle = "canonical-correlation angle over samples"
     heads = ("mean |cos|", "linear CKA", "Grassmann distance", angle, "R² 1st → 2nd", "R² 2nd → 1st")
