@@ -17,7 +17,7 @@ ERROR = Task(name="ee_next", kind="regression", classes=("x", "y", "z", "yaw"))
 MORTALITY = Task(name="mortality", kind="classification", classes=tuple("012345"))
 GENRES = Task(name="genres", kind="multilabel", classes=tuple("abc"))
 KNOWN = [
-    ("mosi", BINARY, "vision", "mosi image"), ("mosi", BINARY, "all", None),
+    ("mosi", BINARY, "vision", "mosi image"), ("mosi", BINARY, "audio", "mosi audio"),
     ("humor", BINARY, "text", "humor text"), ("mimic", MORTALITY, "all", "mimic mortality timeseries"),
     ("enrico", TOPICS, "wireframe", "enrico wireframe image"), ("imdb", GENRES, "text", "imdb text macro"),
     ("robotics", ERROR, "force", "robotics force"), ("push", ERROR, "gripper_pos", "gentle push proprio"),
@@ -52,7 +52,7 @@ def test_errors_are_turned_which_theirs_are_not(real):
 @pytest.mark.parametrize(
     ("dataset", "task", "condition"),
     [
-        ("arrays", BINARY, "all"), ("mosi", ERROR, "text"), ("mosi", MORTALITY, "text"), ("mimic", MORTALITY, "static"),
+        ("arrays", BINARY, "all"), ("mosi", BINARY, "all"), ("mosi", ERROR, "text"), ("mosi", MORTALITY, "text"), ("mimic", MORTALITY, "static"),
         ("mimic", BINARY, "all"), ("robotics", BINARY, "image"), ("robotics", ERROR, "depth"), ("imdb", GENRES, "all"),
     ],
 )  # fmt: skip
