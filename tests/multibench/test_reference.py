@@ -52,7 +52,8 @@ def test_errors_are_turned_which_theirs_are_not(real):
 @pytest.mark.parametrize(
     ("dataset", "task", "condition"),
     [
-        ("arrays", BINARY, "all"), ("mosi", BINARY, "all"), ("mosi", ERROR, "text"), ("mosi", MORTALITY, "text"), ("mimic", MORTALITY, "static"),
+        ("mosi", BINARY, "all"),
+        ("arrays", BINARY, "all"), ("mosi", ERROR, "text"), ("mosi", MORTALITY, "text"), ("mimic", MORTALITY, "static"),
         ("mimic", BINARY, "all"), ("robotics", BINARY, "image"), ("robotics", ERROR, "depth"), ("imdb", GENRES, "all"),
     ],
 )  # fmt: skip
