@@ -6,7 +6,7 @@
 The grid of ``benchmarks/small.sh`` is run at every length with seeds of its own and data without the test split.
 ``wearables``: the three valid subjects are scored, and the probe chooses its penalty on a part of train.
 ``avmnist``: valid shares its speakers with train, so one training speaker is left out and scored
-(:func:`choices.without_speaker`). Of equal scores the shorter training is taken. Methods are named by METHODS as in
+(:func:`choices.without_speaker`). ``digits``: valid, of the same writers as test, is scored. Of equal scores the shorter training is taken. Methods are named by METHODS as in
 ``small.sh``; every method gets the same lengths and seeds. The same call goes on where it was stopped.
 """
 
@@ -23,20 +23,36 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import torch
 from choices import ROOT, SHARED, write_without_speaker
 
+from coral_plugin.adapters.digits import Digits, DigitsSettings
 from coral_plugin.evaluation.tables.model import Table, cell
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.runs.environment import environment
 
 SEEDS = (39, 40)  # those of the tables are 41 to 45
 HELD_SPEAKER = "lucas"
-SCORED = {"wearables": "the three valid subjects", "avmnist": f"speaker {HELD_SPEAKER}, left out of train"}
+SCORED = {
+    "wearables": "the three valid subjects",
+    "avmnist": f"speaker {HELD_SPEAKER}, left out of train",
+    "digits": "the 270 samples of valid",
+}
 Scores = dict[str, dict[int, list[float]]]
 
 
 def write_data(name: str, folder: Path) -> None:
     """Write the data of one table without its test split into ``folder``, laid out as ``../shared/data`` is."""
+    if name == "digits":
+        (folder / "digits").mkdir(parents=True, exist_ok=True)
+        splits = Digits.load(settings=DigitsSettings()).splits()
+        arrays: dict[str, np.ndarray] = {}
+        for label, split in (("train", splits["train"]), ("test", splits["valid"])):
+            batch = split.batch(torch.arange(len(split)))
+            arrays |= {f"{label}/{part}": values.numpy() for part, values in batch.items()}
+            arrays[f"{label}/labels"] = batch.targets["digit"].numpy()
+        np.savez(folder / "digits" / "digits.npz", **arrays)
+        return
     if name == "avmnist":
         (folder / "avmnist_mini").mkdir(parents=True, exist_ok=True)
         write_without_speaker(folder / "avmnist_mini" / "avmnist_mini.npz", HELD_SPEAKER)

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tables of results/small: every method with the same encoders, views, batches and rate. From the checkout's root:
-#     sh benchmarks/small.sh wearables|avmnist|trifeature|mosi|finetune [more flags of coral bench]
+#     sh benchmarks/small.sh wearables|avmnist|digits|trifeature|mosi|finetune [more flags of coral bench]
 # The same command goes on where it was stopped. METHODS=coral,comm,... takes other methods; coral_plus=coral is COrAL's
 # preset plus.
 set -eu
@@ -26,6 +26,14 @@ avmnist) # test speakers are in no training sample; the images keep a quarter of
     network="--set network.width=128 --set network.head_hidden=512 --set network.head_output=256" # clip, cmc and cross_self have presets of their own
     set -- --datasets avmnist --data "avmnist=$data/avmnist_mini/avmnist_mini.npz" --epochs 6 \
         --set source.speakers=separate --set source.energy=0.25 "$@"
+    ;;
+digits) # a file of benchmarks/lengths.py takes the place of the built-in data
+    if [ -e "$data/digits/digits.npz" ]; then
+        set -- --datasets digits=arrays --data "digits=$data/digits/digits.npz" "$@"
+    else
+        set -- --datasets digits "$@"
+    fi
+    set -- --epochs 20 "$@"
     ;;
 trifeature)
     network= rate= # its small scale has its own
@@ -56,7 +64,7 @@ finetune) # coral reproduce's own grid, on sensors in place of its MOSI
         --output runs/small/finetune --record results/small/finetune "$@"
     ;;
 *)
-    echo "wearables, avmnist, trifeature, mosi or finetune, not $table" >&2
+    echo "wearables, avmnist, digits, trifeature, mosi or finetune, not $table" >&2
     exit 2
     ;;
 esac

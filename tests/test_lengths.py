@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import choices
 import lengths
 
+from coral_plugin.adapters.digits import Digits, DigitsSettings
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.cli.grid import add_grid_flags
 from coral_plugin.cli.settings import settings_by_name
@@ -75,6 +77,17 @@ def test_the_sensors_of_valid_take_the_place_of_test(tmp_path, monkeypatch):
     assert sorted(content) == ["classes", "test/labels", "test/wave", "train/labels", "train/wave"]
     assert content["test/wave"].tolist() == arrays["valid/wave"].tolist()
     assert content["train/wave"].tolist() == arrays["train/wave"].tolist()
+
+
+def test_the_valid_digits_take_the_place_of_test(tmp_path):
+    lengths.write_data("digits", tmp_path)
+    splits = Digits.load(settings=DigitsSettings()).splits()
+    with np.load(tmp_path / "digits" / "digits.npz") as file:
+        content = {key: file[key] for key in file.files}
+    assert sorted(content) == [f"{label}/{key}" for label in ("test", "train") for key in ("bottom", "labels", "top")]
+    for label, split in (("test", splits["valid"]), ("train", splits["train"])):
+        assert content[f"{label}/labels"].tolist() == split.targets["digit"].tolist()
+        assert content[f"{label}/top"].tolist() == split.columns["top"].take(torch.arange(len(split)))[0].tolist()
 
 
 def test_the_speaker_that_is_left_out_is_the_test_and_its_images_are_of_train(tmp_path, monkeypatch):
