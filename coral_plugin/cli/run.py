@@ -148,6 +148,8 @@ def _run(arguments: argparse.Namespace, script: Path, rest: Sequence[str]) -> Sc
         raise InputError("--resume goes on with our trainings; MultiBench's own (supervised) has no checkpoint.")
     if arguments.resume and not arguments.output:
         raise InputError("--resume needs --output: the folder of the run to go on with.")
+    if arguments.data is not None and not os.path.exists(arguments.data):  # noqa: PTH110 - False for any text
+        raise InputError(f"--data {arguments.data} is not there.")
     return ScriptRun(
         script=script,
         arguments=tuple(rest),

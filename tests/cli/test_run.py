@@ -138,6 +138,12 @@ def test_data_that_are_not_there_name_the_argument(run, tmp_path):
     assert "filepath" in record["reason"]
 
 
+def test_a_mistyped_path_of_the_data_takes_no_folder(run, tmp_path):
+    status, _, err = run("--objective", "coral", data=tmp_path / "mossi.pkl")
+    assert (status, err) == (2, f"coral: --data {tmp_path / 'mossi.pkl'} is not there.\n")
+    assert not (tmp_path / "out").exists()
+
+
 def test_another_training_structure_is_refused_under_an_objective(run, tmp_path):
     script = tmp_path / "uni.py"
     for text in (

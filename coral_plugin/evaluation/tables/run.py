@@ -78,7 +78,10 @@ def disentanglement_table(metrics: Mapping[str, Any]) -> Table:
         for (space, pair), records in pairs.items()
     )
     columns = ("parts", "space", *(_MEASURES.get(name, name) for name in measures))
-    return Table(columns, rows, f"{run_title(metrics)}, parts against each other", seeds_caption(metrics))
+    caption = (
+        seeds_caption(metrics) if rows else "The representation has one part; there is no other to compare it with."
+    )
+    return Table(columns, rows, f"{run_title(metrics)}, parts against each other", caption)
 
 
 def missing_table(metrics: Mapping[str, Any]) -> Table:
