@@ -17,7 +17,7 @@ from coral_plugin.data.labels import read_labels
 from coral_plugin.data.layouts import reshape_as
 from coral_plugin.data.mapped import mapped_column
 from coral_plugin.data.modality import Kind, Modality
-from coral_plugin.data.parts import two_parts
+from coral_plugin.data.parts import set_valid_aside
 from coral_plugin.data.rows import require_same_rows
 from coral_plugin.data.scale import far_values, image_notes, refuse_lost_digits, refuse_other_scale
 from coral_plugin.data.split import Split
@@ -37,7 +37,7 @@ from coral_plugin.data.split_arrays import (
 from coral_plugin.data.statistics import with_offset_from_array, with_statistics
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.data.values import column_names
-from coral_plugin.errors import InputError, one_line
+from coral_plugin.errors import InputError
 from coral_plugin.io.mapped import mapping_of
 from coral_plugin.registry import hint
 
@@ -136,9 +136,7 @@ def from_arrays(
     }
     decisions += [*layout_notes, *length_notes, *missing_notes(splits), *label_notes]
     if target is not None and "valid" not in splits:
-        splits["train"], splits["valid"] = split_off(splits["train"], target, valid_share, seed)
-        how = "stratified, " if target.kind == "classification" else ""
-        decisions.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})")
+        decisions.append(set_valid_aside(splits, target, valid_share, seed))
     for modality in modalities:
         if not splits["train"].columns[modality.name].presence().any():
             raise InputError(f"{name}: no sample of train has modality {modality.name}; leave it out.")
@@ -190,34 +188,6 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
         else:
             columns[modality.name] = missing_column(modality, len(table[included[0].name]))
     return Split(columns, {})
-
-
-def split_off(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Split]:
-    """``split`` in two, the second with ``share`` of the samples; stratified where the task has classes.
-
-    Raises:
-        InputError: a share outside (0, 1), or too few samples to leave both parts one sample of each class.
-
-    Example:
-        >>> ground = Task(name="ground", kind="classification", classes=("grass", "sand"))
-        >>> split = Split({"body": ModalityColumn(torch.rand(40, 2))}, {"ground": torch.arange(40) // 30})
-        >>> train, valid = split_off(split, ground, share=0.2, seed=0)
-        >>> train.targets["ground"].bincount(), valid.targets["ground"].bincount()
-        (tensor([24,  8]), tensor([6, 2]))
-    """
-    if not 0 < share < 1:
-        raise InputError(f"The share of train that becomes valid must lie between 0 and 1, got {share}.")
-    labels = split.targets[task.name].cpu().numpy() if task.kind == "classification" else None
-    try:
-        kept, held = two_parts(len(split), share, seed, labels)
-    except ValueError as error:
-        reason = one_line(error)
-        quantities = " Are the labels quantities? Then say task='regression'." if task.kind == "classification" else ""
-        raise InputError(
-            f"Cannot set a valid split aside from {len(split)} training samples: {reason}. Give a valid split."
-            f"{quantities}"
-        ) from error
-    return split.subset(torch.from_numpy(np.sort(kept))), split.subset(torch.from_numpy(np.sort(held)))
 
 
 def _check_names(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: str) -> None:

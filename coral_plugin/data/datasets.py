@@ -12,12 +12,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from coral_plugin.data.arrays import VALID_SHARE, from_arrays, missing_notes, split_off
+from coral_plugin.data.arrays import VALID_SHARE, from_arrays, missing_notes
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.dataset import MultimodalData, fingerprint
 from coral_plugin.data.items import ItemReader, Items, items_of
 from coral_plugin.data.labels import read_labels
 from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.parts import set_valid_aside
 from coral_plugin.data.rows import require_same_rows
 from coral_plugin.data.split import Split
 from coral_plugin.data.split_arrays import SPLITS
@@ -117,8 +118,7 @@ def from_datasets(
     if target is not None:
         splits = {key: replace(split, targets={target.name: targets[key]}) for key, split in splits.items()}
     if target is not None and "valid" not in splits:
-        splits["train"], splits["valid"] = split_off(splits["train"], target, valid_share, seed)
-        notes.append(f"no valid split: {len(splits['valid'])} of train's samples were set aside (seed {seed})")
+        notes.append(set_valid_aside(splits, target, valid_share, seed))
     ordered: dict[str, Any] = {key: splits[key] for key in SPLITS if key in splits}
     return MultimodalData(
         name=name,

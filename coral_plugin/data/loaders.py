@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from coral_plugin.data.arrays import VALID_SHARE, data_of_splits, missing_notes, split_off
+from coral_plugin.data.arrays import VALID_SHARE, data_of_splits, missing_notes
 from coral_plugin.data.columns import ModalityColumn
 from coral_plugin.data.dataset import MultimodalData
 from coral_plugin.data.labels import read_labels
@@ -17,6 +17,7 @@ from coral_plugin.data.layouts import Layout
 from coral_plugin.data.loader_batches import LoaderContent, ModalityBatches, in_order, read_batches
 from coral_plugin.data.loader_columns import columns_of, prepare_batches
 from coral_plugin.data.modality import Kind, Modality
+from coral_plugin.data.parts import set_valid_aside
 from coral_plugin.data.split import Split
 from coral_plugin.data.task import Task, TaskKind
 from coral_plugin.errors import InputError
@@ -130,8 +131,7 @@ def read_loaders(
         label: Split(of_split, {known.name: targets[label]} if known else {}) for label, of_split in columns.items()
     }
     if known is not None and valid is None:
-        splits["train"], splits["valid"] = split_off(splits["train"], known, VALID_SHARE, 0)
-        notes.append(f"no valid loader: {len(splits['valid'])} of train's samples were set aside (seed 0)")
+        notes.append(set_valid_aside(splits, known, VALID_SHARE, 0, "loader"))
     notes += missing_notes(splits)
     data = data_of_splits(name, splits, read, known, notes, standardise=standardise)
     return Loaded(data, layouts, truths, timed)

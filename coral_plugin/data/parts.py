@@ -1,10 +1,58 @@
-"""Samples drawn into two parts: those of scikit-learn's ``train_test_split``, which takes a second to import."""
+"""Samples drawn into two parts, as scikit-learn's ``train_test_split`` draws them, which takes a second to import."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
+import torch
+
+from coral_plugin.data.split import Split
+from coral_plugin.data.task import Task
+from coral_plugin.errors import InputError, one_line
+
+
+def set_valid_aside(splits: dict[str, Split], task: Task, share: float, seed: int, what: str = "split") -> str:
+    """Move a share of train to ``valid`` (:func:`split_off`); returns the note that says so.
+
+    Args:
+        splits: ``{label: split}`` with ``train``, changed in place.
+        task: Task of which every class stays in train.
+        share: Share of train.
+        seed: Seed of the choice.
+        what: Word for what the user did not give, for the note.
+    """
+    splits["train"], splits["valid"] = split_off(splits["train"], task, share, seed)
+    how = "stratified, " if task.kind == "classification" else ""
+    return f"no valid {what}: {len(splits['valid'])} of train's samples were set aside ({how}seed {seed})"
+
+
+def split_off(split: Split, task: Task, share: float, seed: int) -> tuple[Split, Split]:
+    """``split`` in two, the second with ``share`` of the samples; stratified where the task has classes.
+
+    Raises:
+        InputError: a share outside (0, 1), or too few samples to leave both parts one sample of each class.
+
+    Example:
+        >>> ground = Task(name="ground", kind="classification", classes=("grass", "sand"))
+        >>> split = Split({"body": ModalityColumn(torch.rand(40, 2))}, {"ground": torch.arange(40) // 30})
+        >>> train, valid = split_off(split, ground, share=0.2, seed=0)
+        >>> train.targets["ground"].bincount(), valid.targets["ground"].bincount()
+        (tensor([24,  8]), tensor([6, 2]))
+    """
+    if not 0 < share < 1:
+        raise InputError(f"The share of train that becomes valid must lie between 0 and 1, got {share}.")
+    labels = split.targets[task.name].cpu().numpy() if task.kind == "classification" else None
+    try:
+        kept, held = two_parts(len(split), share, seed, labels)
+    except ValueError as error:
+        reason = one_line(error)
+        quantities = " Are the labels quantities? Then say task='regression'." if task.kind == "classification" else ""
+        raise InputError(
+            f"Cannot set a valid split aside from {len(split)} training samples: {reason}. Give a valid split."
+            f"{quantities}"
+        ) from error
+    return split.subset(torch.from_numpy(np.sort(kept))), split.subset(torch.from_numpy(np.sort(held)))
 
 
 def two_parts(count: int, share: float, seed: int, labels: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

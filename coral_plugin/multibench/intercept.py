@@ -27,6 +27,7 @@ from coral_plugin.multibench.model import RepresentationModel, features, save_mo
 from coral_plugin.multibench.reading import Script, first_batch, read_script
 from coral_plugin.multibench.record import ScriptRun
 from coral_plugin.multibench.task import ScriptTask, output_shape, script_task
+from coral_plugin.multibench.training import INTERCEPTED
 from coral_plugin.multibench.tune import TuneSettings, tune
 from coral_plugin.objectives import Objective
 from coral_plugin.runs.run import run as train_run
@@ -34,36 +35,34 @@ from coral_plugin.runs.settings import RunSettings, make_settings
 from coral_plugin.training import processes
 from coral_plugin.training.randomness import generator
 
-MODULE = "training_structures.Supervised_Learning"
 HEAD_FILE = "head.json"
 _DATASET = "dataloaders"
 
 
 @contextlib.contextmanager
-def install(run: ScriptRun) -> Iterator[None]:
+def install(run: ScriptRun) -> Iterator[list[Path]]:
     """Inside, MultiBench's ``train`` pre-trains ``run.objective`` instead, for scripts that import it from then on.
 
-    For use where MultiBench's packages can be imported. The signature of ``train`` stays, in any version of it.
+    For use where MultiBench's packages can be imported. The signature of ``train`` stays, in any version of it. Yields
+    a list that grows with every call, by the folder of its training.
 
     Raises:
         InputError: settings that do not fit each other, before the script reads its data.
     """
     _settings(run, script_epochs=1)
-    module = import_module(MODULE)
+    module = import_module(INTERCEPTED)
     original = module.train
-    calls = 0
+    folders: list[Path] = []
 
     @functools.wraps(original)
     def train(*arguments: Any, **named: Any) -> None:
-        nonlocal calls
         call = bound(original, arguments, named)
-        calls += 1
-        folder = run.folder if calls == 1 else run.folder / f"train-{calls}"
-        train_script(call.arguments, run, folder)
+        folders.append(run.folder / f"train-{len(folders) + 1}" if folders else run.folder)
+        train_script(call.arguments, run, folders[-1])
 
     module.train = train  # type: ignore[attr-defined]
     try:
-        yield
+        yield folders
     finally:
         module.train = original  # type: ignore[attr-defined]
 

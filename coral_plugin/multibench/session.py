@@ -15,7 +15,7 @@ from coral_plugin.multibench.redirect.loaders import redirect
 from coral_plugin.multibench.redirect.request import DataRequest
 from coral_plugin.multibench.shims.base import absent
 from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS
-from coral_plugin.multibench.training import check_training, count_calls, refuse_others, set_epochs
+from coral_plugin.multibench.training import check_training, refuse_others, set_epochs
 
 
 def run_in(run: ScriptRun, checkout: Checkout) -> None:
@@ -53,21 +53,21 @@ def run_in(run: ScriptRun, checkout: Checkout) -> None:
 
 
 def _trainings(run: ScriptRun, scope: Scope) -> Sequence[Any]:
-    """Put the trainings of ``run`` in place; returns the list of their calls."""
+    """Put the trainings of ``run`` in place; returns the list that grows with every call of one."""
     if run.supervised:
         if run.epochs is not None:
             set_epochs(scope, run.epochs)
         return ()
     from coral_plugin.multibench.intercept import install
 
-    scope.enter(install(run))  # undone in turn with what is put around it
+    calls = scope.enter(install(run))
     scope.say(
         f"{run.objective} trains the script's encoders with another fusion and loss; "
         "the script's fusion, head and loss only determine shape and kind of the output, which a linear head learns on "
         "the representation. To train with both losses: docs/multibench.md, 'Beside the script's own loss'"
     )
     refuse_others(scope, run.script.name, run.objective)
-    return count_calls(scope)
+    return calls
 
 
 def _preload() -> None:

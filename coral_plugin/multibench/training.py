@@ -55,24 +55,6 @@ def refuse_others(scope: Scope, script: str, objective: str) -> None:
             scope.after_import(name, functools.partial(_refuse, scope, name, script, objective))
 
 
-def count_calls(scope: Scope) -> list[str]:
-    """A list that grows with every call of a training that an objective may replace."""
-    calls: list[str] = []
-
-    def hook(module: ModuleType) -> None:
-        train = module.train
-
-        @functools.wraps(train)
-        def counted(*args: Any, **options: Any) -> Any:
-            calls.append(INTERCEPTED)
-            return train(*args, **options)
-
-        scope.patch(module, "train", counted)
-
-    scope.after_import(INTERCEPTED, hook)
-    return calls
-
-
 def _shorten(scope: Scope, counts: tuple[str, ...], epochs: int, module: ModuleType) -> None:
     train: Callable[..., Any] = module.train
 

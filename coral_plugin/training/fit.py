@@ -8,7 +8,7 @@ import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -136,105 +136,98 @@ def train(
         check_step(build, split, settings, pick_device(settings.device), partial(_warn, label, quiet=quiet))
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
-    after = (after_epoch, after_step)
-    job = _Job(
-        build, split, augmenter, settings, seed, folder, resume, quiet, label, *after, samples, loggers or Loggers()
-    )
+    job = partial(
+        _train, build, split, augmenter, settings, seed, folder=folder, resume=resume, quiet=quiet, label=label,
+        after_epoch=after_epoch, after_step=after_step, samples=samples, loggers=loggers or Loggers(),
+    )  # fmt: skip
     if settings.devices == 1 or world_size() > 1:
         return job()
     # refuses what each process would refuse
     BatchLoader(split, settings.batch_size, seed, 0, settings.devices, samples)
     with contextlib.ExitStack() as stack:
         if folder is None:
-            job = replace(job, folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coral-"))))
+            job = partial(job, folder=Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="coral-"))))
         processes.train_in_processes(job, settings)
         # they have left a checkpoint of the finished training
-        return replace(job, resume=True, quiet=True)()
+        return job(resume=True, quiet=True)
 
 
-@dataclass(frozen=True)
-class _Job:
-    """The arguments of :func:`train`, which a call trains in this process; it may be one of a group."""
+def _train(
+    build: Callable[[], Objective],
+    split: Split,
+    augmenter: Augmenter,
+    settings: TrainingSettings,
+    seed: int,
+    *,
+    folder: Path | None,
+    resume: bool,
+    quiet: bool,
+    label: str,
+    after_epoch: Callable[[Objective, int], bool] | None,
+    after_step: Callable[[int], None] | None,
+    samples: int | None,
+    loggers: Loggers,
+) -> Trained:
+    """:func:`train` in this process, which may be one of a group."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(own_random_state(gpus=True))
+        stack.enter_context(_quiet_lightning())
+        stack.enter_context(deterministic(settings.deterministic))
+        fabric = processes.fabric(settings, pick_device(settings.device).type)
+        first = rank() == 0
+        name, quiet = f"{label} seed {seed}".strip(), quiet or not first
+        loader = BatchLoader(split.to(fabric.device), settings.batch_size, seed, rank(), world_size(), samples)
+        steps = settings.epochs * len(loader)
+        progress = Progress(name, settings.epochs, steps, quiet=quiet, bar=not label)
+        stack.callback(progress.close)
+        written = folder if first else None  # by one process of a group
+        checkpoints = Checkpoints(written, progress.say) if written is not None else None
+        if checkpoints is not None and not resume:
+            checkpoints.remove()
+        state = processes.first_from(lambda: checkpoints.load() if checkpoints and resume else None)
+        torch.manual_seed(fold(seed, "weights"))
+        objective = build().to(fabric.device)
+        if world_size() > 1:
+            synchronise(objective)
+        double = settings.precision == "64-true"
+        log = EpochLog(written / LOG if written else None, progress)
+        stack.enter_context(compiled(objective, settings.compile))
+        training = TrainingStep(objective, augmenter, seed, steps, rank(), double=double)
+        save = None if checkpoints is None else partial(_save, checkpoints, fabric)
+        keep = None if written is None or not settings.keep_every else partial(_keep, written, objective, settings)
 
-    build: Callable[[], Objective]
-    split: Split
-    augmenter: Augmenter
-    settings: TrainingSettings
-    seed: int
-    folder: Path | None
-    resume: bool
-    quiet: bool
-    label: str
-    after_epoch: Callable[[Objective, int], bool] | None
-    after_step: Callable[[int], None] | None
-    samples: int | None
-    loggers: Loggers
-
-    def __call__(self) -> Trained:
-        settings, seed = self.settings, self.seed
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(own_random_state(gpus=True))
-            stack.enter_context(_quiet_lightning())
-            stack.enter_context(deterministic(settings.deterministic))
-            fabric = processes.fabric(settings, pick_device(settings.device).type)
-            first = rank() == 0
-            name, quiet = f"{self.label} seed {seed}".strip(), self.quiet or not first
-            split = self.split.to(fabric.device)
-            loader = BatchLoader(split, settings.batch_size, seed, rank(), world_size(), self.samples)
-            steps = settings.epochs * len(loader)
-            progress = Progress(name, settings.epochs, steps, quiet=quiet, bar=not self.label)
-            stack.callback(progress.close)
-            folder = self.folder if first else None
-            checkpoints = Checkpoints(folder, progress.say) if folder is not None else None
-            if checkpoints is not None and not self.resume:
-                checkpoints.remove()
-            state = processes.first_from(lambda: checkpoints.load() if checkpoints and self.resume else None)
-            torch.manual_seed(fold(seed, "weights"))
-            objective = self.build().to(fabric.device)
-            if world_size() > 1:
-                synchronise(objective)
-            double = settings.precision == "64-true"
-            log = EpochLog(folder / LOG if folder else None, progress)
-            stack.enter_context(compiled(objective, settings.compile))
-            training = TrainingStep(objective, self.augmenter, seed, steps, rank(), double=double)
-            save = None if checkpoints is None else partial(_save, checkpoints, fabric)
-            keep = None if folder is None or not settings.keep_every else partial(_keep, folder, objective, settings)
-            after = (self.after_epoch, self._ended_step(progress))
-            engine = Engine(fabric, training, loader, settings, log, save, keep, *after)
-            peak = 0
-            if state is not None:
-                _check_state(state, self.folder, seed=seed, steps=steps)
-                engine.restore(state)
-                peak = state["peak_memory_bytes"]
-            if fabric.device.type == "cuda":
-                forget_peak(str(fabric.device))
-            if engine.step < steps:
-                # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
-                with (
-                    StopRequest(patient=world_size() > 1) as request,
-                    memory_errors(self.split, settings),
-                    self.loggers.opened(folder, seed, resume=self.resume) as write,
-                ):
-                    log.listeners = (*log.listeners, write)
-                    engine.run(request)
-                peak = peak_memory(str(fabric.device))
-                if request.number:
-                    raise Interrupted(request.number, engine.place())
-            engine.optimiser.zero_grad(set_to_none=True)
-            if double:
-                objective.float()  # the probe's features are float32 in any case
-        seconds = sum(row["seconds"] for row in log.rows)
-        rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
-        seen = engine.step // len(loader) * loader.samples
-        return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
-
-    def _ended_step(self, progress: Progress) -> Callable[[int], None]:
-        def ended(step: int) -> None:
+        def ended_step(step: int) -> None:
             progress.step(step)
-            if self.after_step is not None:
-                self.after_step(step)
+            if after_step is not None:
+                after_step(step)
 
-        return ended
+        engine = Engine(fabric, training, loader, settings, log, save, keep, after_epoch, ended_step)
+        peak = 0
+        if state is not None:
+            _check_state(state, folder, seed=seed, steps=steps)
+            engine.restore(state)
+            peak = state["peak_memory_bytes"]
+        if fabric.device.type == "cuda":
+            forget_peak(str(fabric.device))
+        if engine.step < steps:
+            # before the first step of one process nothing is lost, and it may take long: torch imports and compiles
+            with (
+                StopRequest(patient=world_size() > 1) as request,
+                memory_errors(split, settings),
+                loggers.opened(written, seed, resume=resume) as write,
+            ):
+                log.listeners = (*log.listeners, write)
+                engine.run(request)
+            peak = peak_memory(str(fabric.device))
+            if request.number:
+                raise Interrupted(request.number, engine.place())
+        engine.optimiser.zero_grad(set_to_none=True)
+        if double:
+            objective.float()  # the probe's features are float32 in any case
+    seconds = sum(row["seconds"] for row in log.rows)
+    rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
+    seen = engine.step // len(loader) * loader.samples
+    return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
 
 
 def _warn(label: str, line: str, *, quiet: bool) -> None:

@@ -223,7 +223,7 @@ def test_labels_may_be_left_alone():
 def test_a_valid_split_is_carved_and_said():
     data = from_loaders(rows(torch.randn(40, 3), labels(40)), test=rows(torch.randn(8, 3), labels()))
     assert (len(data.train), len(data.valid), len(data.test)) == (34, 6, 8)
-    assert data.notes == ("no valid loader: 6 of train's samples were set aside (seed 0)",)
+    assert data.notes == ("no valid loader: 6 of train's samples were set aside (stratified, seed 0)",)
 
 
 def test_floats_that_look_like_classes_are_told():

@@ -12,7 +12,6 @@ from coral_plugin.multibench.training import (
     INTERCEPTED,
     _shorten,
     check_training,
-    count_calls,
     refuse_others,
     set_epochs,
 )
@@ -90,12 +89,3 @@ def test_a_script_is_refused_before_its_data_are_read(tmp_path, text, refused):
             check_training(script, "coral")
     else:
         check_training(script, "coral")
-
-
-def test_calls_are_counted(double):
-    with multibench(double) as scope:
-        module = importlib.import_module(INTERCEPTED)
-        scope.patch(module, "train", lambda *arguments: len(arguments))
-        calls = count_calls(scope)
-        assert module.train(1, 2) == 2
-        assert len(calls) == 1

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from coral_plugin.multibench.isolation import bound
-from coral_plugin.multibench.redirect.request import DataRequest, Loader
+from coral_plugin.multibench.redirect.request import Change, DataRequest
 from coral_plugin.multibench.redirect.widths import Widths, expected, fit_widths
 
 PICKLE_LAYOUT = "a pickle in MultiBench's affect layout ({split: {vision, audio, text, labels, id}})"
 
 
-def affect_loader(request: DataRequest, module: ModuleType) -> Loader:
-    """``get_dataloader`` with the user's pickle, its features in the widths of the script."""
-    original: Loader = module.get_dataloader
+def affect_loader(request: DataRequest, module: ModuleType) -> Change:
+    """The user's pickle, its features in the widths of the script."""
     wanted: Widths = {}
 
     def load(file: Any, *args: Any, **options: Any) -> Any:
@@ -31,19 +28,16 @@ def affect_loader(request: DataRequest, module: ModuleType) -> Loader:
     reader = module.pickle
     request.scope.patch(module, "pickle", SimpleNamespace(load=load))
 
-    @functools.wraps(original)
-    def get_dataloader(*args: Any, **options: Any) -> Any:
-        call = bound(original, args, options)
-        script_path = call.arguments["filepath"]
-        call.arguments["filepath"] = request.file("filepath", script_path, PICKLE_LAYOUT, *_other_names(request.data))
-        if call.arguments["robust_test"]:
+    def change(arguments: dict[str, Any]) -> None:
+        script_path = arguments["filepath"]
+        arguments["filepath"] = request.file("filepath", script_path, PICKLE_LAYOUT, *_other_names(request.data))
+        if arguments["robust_test"]:
             what = "the raw texts (HDF5 or pickle) beside it, for robust_test=True"
-            call.arguments["raw_path"] = request.file("raw_path", call.arguments["raw_path"], what)
+            arguments["raw_path"] = request.file("raw_path", arguments["raw_path"], what)
         wanted.clear()
         wanted.update(expected(request.script, script_path) if request.fit_widths else {})
-        return original(*call.args, **call.kwargs)
 
-    return get_dataloader
+    return change
 
 
 def _other_names(data: Path | None) -> tuple[str, ...]:

@@ -8,7 +8,6 @@ at the same figure, and is not the published one.
 
 from __future__ import annotations
 
-import functools
 import os
 from pathlib import Path
 from types import ModuleType
@@ -16,28 +15,24 @@ from typing import Any
 
 import numpy as np
 
-from coral_plugin.errors import InputError, PluginError, one_line
-from coral_plugin.multibench.isolation import bound
-from coral_plugin.multibench.redirect.request import DataRequest, Loader
+from coral_plugin.io.hdf5 import dataset_of, open_hdf5
+from coral_plugin.multibench.redirect.request import Change, DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
-from coral_plugin.multibench.shims.base import absent
 
 _FIT, _VALID, _ALL = 15_552, 18_160, 25_959  # where train ends, where valid ends, rows of the published file
 _LEVELS = 11
+_FILE = "MM-IMDb's multimodal_imdb.hdf5"
 _KEYS = ("features", "vgg_features", "genres")
 
 
-def imdb_loader(request: DataRequest, module: ModuleType) -> Loader:
-    """``get_dataloader`` with the user's file, its rows and its features."""
+def imdb_loader(request: DataRequest, module: ModuleType) -> Change:
+    """The user's file, its rows and its features."""
     original: Loader = module.get_dataloader
 
-    @functools.wraps(original)
-    def get_dataloader(*args: Any, **options: Any) -> Any:
-        call = bound(original, args, options)
-        what = "MM-IMDb's multimodal_imdb.hdf5"
-        path = Path(request.file("path", call.arguments["path"], what, "multimodal_imdb.hdf5"))
-        noisy = not call.arguments["no_robust"]
-        call.arguments |= {"path": str(path), "no_robust": True}
+    def change(arguments: dict[str, Any]) -> Loader:
+        path = Path(request.file("path", arguments["path"], _FILE, "multimodal_imdb.hdf5"))
+        noisy = not arguments["no_robust"]
+        arguments |= {"path": str(path), "no_robust": True}
         total, cut = _rows(path)
         if total != _ALL:
             request.scope.say(
@@ -45,24 +40,19 @@ def imdb_loader(request: DataRequest, module: ModuleType) -> Loader:
                 f"shares of the file ({cut[_FIT]} train, {cut[_VALID] - cut[_FIT]} valid)."
             )
         loader = with_rows(original, cut) if total != _ALL else original
-        train, valid, test = loader(*call.args, **call.kwargs)
-        return (train, valid, _noisy(request, module, path, cut, test) if noisy else test)
 
-    return get_dataloader
+        def load(*args: Any, **options: Any) -> Any:
+            train, valid, test = loader(*args, **options)
+            return (train, valid, _noisy(request, module, path, cut, test) if noisy else test)
+
+        return load
+
+    return change
 
 
 def _rows(path: Path) -> tuple[int, dict[int, int]]:
-    if absent("h5py"):
-        raise PluginError("MM-IMDb is read from HDF5: pip install 'coral-multibench[multibench]'.")
-    import h5py
-
-    try:
-        with h5py.File(path, "r") as file:
-            lengths = {key: len(file[key]) for key in _KEYS}
-    except (OSError, KeyError, TypeError) as error:
-        reason = one_line(error)
-        raise InputError(f"{path} cannot be read as MM-IMDb's HDF5 ({', '.join(_KEYS)}): {reason}.") from error
-    total = min(lengths.values())
+    with open_hdf5(path, _FILE) as file:
+        total = min(len(dataset_of(file, key, str(path))) for key in _KEYS)
     return total, {size: round(size * total / _ALL) for size in (_FIT, _VALID, _ALL)}
 
 

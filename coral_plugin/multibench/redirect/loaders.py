@@ -7,12 +7,14 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.redirect import affect, imdb, push, simple, stocks
 from coral_plugin.multibench.redirect.limit import limited
-from coral_plugin.multibench.redirect.request import DataRequest, Loader
+from coral_plugin.multibench.redirect.request import Change, DataRequest, Loader
 
-# module of the checkout -> its function, and what makes ours of it
-_LOADERS: dict[str, tuple[str, Callable[[DataRequest, ModuleType], Loader]]] = {
+_Maker = Callable[[DataRequest, ModuleType], Change]
+# module of the checkout -> its function, and what makes the change of its arguments
+_LOADERS: dict[str, tuple[str, _Maker]] = {
     "datasets.affect.get_data": ("get_dataloader", affect.affect_loader),
     "datasets.avmnist.get_data": ("get_dataloader", simple.avmnist),
     "datasets.enrico.get_data": ("get_dataloader", simple.enrico),
@@ -31,13 +33,14 @@ def redirect(request: DataRequest) -> None:
     request.scope.after_import(_PUSH_LOADER, functools.partial(push.hook, request))
 
 
-def _hook(
-    request: DataRequest, function: str, make: Callable[[DataRequest, ModuleType], Loader], module: ModuleType
-) -> None:
-    replacement = make(request, module)
+def _hook(request: DataRequest, function: str, make: _Maker, module: ModuleType) -> None:
+    original: Loader = getattr(module, function)
+    change = make(request, module)
 
-    @functools.wraps(replacement)
+    @functools.wraps(original)
     def load(*args: Any, **options: Any) -> Any:
-        return limited(replacement(*args, **options), request.limit)
+        call = bound(original, args, options)
+        loader = change(call.arguments) or original
+        return limited(loader(*call.args, **call.kwargs), request.limit)
 
     request.scope.patch(module, function, load)

@@ -12,6 +12,8 @@ from coral_plugin.errors import InputError, short
 from coral_plugin.multibench.isolation import Scope
 
 Loader = Callable[..., Any]
+# changes the arguments of a loader's call, by name; returns the function in its place, None for MultiBench's own
+Change = Callable[[dict[str, Any]], Loader | None]
 
 
 @dataclass(frozen=True, kw_only=True)

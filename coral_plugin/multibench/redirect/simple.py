@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -10,82 +9,67 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import InputError, one_line
-from coral_plugin.multibench.isolation import bound
-from coral_plugin.multibench.redirect.request import DataRequest, Loader
+from coral_plugin.multibench.redirect.request import Change, DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
 
 _AVMNIST = ("image/train_data.npy", "audio/train_data.npy", "train_labels.npy", "image/test_data.npy")
 _TRAIN, _FIT, _TEST = 60_000, 55_000, 10_000  # rows of the published AV-MNIST, and those of train that are not valid
 
 
-def mimic(request: DataRequest, module: ModuleType) -> Loader:
-    """``get_dataloader`` with the user's pickle."""
-    original: Loader = module.get_dataloader
+def mimic(request: DataRequest, module: ModuleType) -> Change:  # noqa: ARG001
+    """The user's pickle."""
 
-    @functools.wraps(original)
-    def get_dataloader(*args: Any, **options: Any) -> Any:
-        call = bound(original, args, options)
+    def change(arguments: dict[str, Any]) -> None:
         what = "MIMIC's im.pk as MultiBench has it"
-        call.arguments["imputed_path"] = request.file("imputed_path", call.arguments["imputed_path"], what, "im.pk")
-        return original(*call.args, **call.kwargs)
+        arguments["imputed_path"] = request.file("imputed_path", arguments["imputed_path"], what, "im.pk")
 
-    return get_dataloader
+    return change
 
 
-def enrico(request: DataRequest, module: ModuleType) -> Loader:
-    """``get_dataloader`` with the user's folder."""
-    original: Loader = module.get_dataloader
+def enrico(request: DataRequest, module: ModuleType) -> Change:  # noqa: ARG001
+    """The user's folder."""
 
-    @functools.wraps(original)
-    def get_dataloader(*args: Any, **options: Any) -> Any:
-        call = bound(original, args, options)
+    def change(arguments: dict[str, Any]) -> None:
         what = "ENRICO's folder (design_topics.csv, screenshots/, wireframes/)"
         holds = ("design_topics.csv", "screenshots", "wireframes")
-        call.arguments["data_dir"] = request.folder("data_dir", call.arguments["data_dir"], what, *holds)
-        return original(*call.args, **call.kwargs)
+        arguments["data_dir"] = request.folder("data_dir", arguments["data_dir"], what, *holds)
 
-    return get_dataloader
+    return change
 
 
-def avmnist(request: DataRequest, module: ModuleType) -> Loader:
-    """``get_dataloader`` with the user's folder and its number of rows; valid is the last tenth of train."""
+def avmnist(request: DataRequest, module: ModuleType) -> Change:
+    """The user's folder and its number of rows; valid is the last tenth of train."""
     original: Loader = module.get_dataloader
 
-    @functools.wraps(original)
-    def get_dataloader(*args: Any, **options: Any) -> Any:
-        call = bound(original, args, options)
+    def change(arguments: dict[str, Any]) -> Loader | None:
         what = "AV-MNIST's folder (image/, audio/, train_labels.npy, test_labels.npy)"
-        folder = Path(request.folder("data_dir", call.arguments["data_dir"], what, *_AVMNIST))
-        call.arguments["data_dir"] = str(folder)
+        folder = Path(request.folder("data_dir", arguments["data_dir"], what, *_AVMNIST))
+        arguments["data_dir"] = str(folder)
         train, test = (_length(folder / f"{part}_labels.npy") for part in ("train", "test"))
         if (train, test) == (_TRAIN, _TEST):
-            return original(*call.args, **call.kwargs)
+            return None
         rest = train - train // 10
         request.scope.say(
             f"{folder} has {train} and {test} rows, MultiBench's loader is written for {_TRAIN} and {_TEST}: its code "
             f"runs with those of the file, and the last {train - rest} of train are valid."
         )
-        return with_rows(original, {_TRAIN: train, _FIT: rest, _TEST: test})(*call.args, **call.kwargs)
+        return with_rows(original, {_TRAIN: train, _FIT: rest, _TEST: test})
 
-    return get_dataloader
+    return change
 
 
-def robotics(request: DataRequest, module: ModuleType) -> Loader:
-    """``get_data`` with the user's folder in the configuration."""
-    original: Loader = module.get_data
+def robotics(request: DataRequest, module: ModuleType) -> Change:  # noqa: ARG001
+    """The user's folder in the configuration."""
 
-    @functools.wraps(original)
-    def get_data(*args: Any, **options: Any) -> Any:
-        call = bound(original, args, options)
-        configs = dict(call.arguments["configs"])
+    def change(arguments: dict[str, Any]) -> None:
+        configs = dict(arguments["configs"])
         what = "Vision & Touch's folder of trajectories (*.h5)"
         folder = request.folder("configs['dataset']", configs["dataset"], what)
         if not Path(folder).is_dir() or next(Path(folder).glob("*.h5"), None) is None:
             raise InputError(f"{folder} holds no *.h5; {request.script.name} reads {what}.")
-        call.arguments["configs"] = {**configs, "dataset": f"{folder}/"}
-        return original(*call.args, **call.kwargs)
+        arguments["configs"] = {**configs, "dataset": f"{folder}/"}
 
-    return get_data
+    return change
 
 
 def _length(path: Path) -> int:

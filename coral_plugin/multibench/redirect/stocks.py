@@ -11,42 +11,34 @@ from urllib.parse import unquote, urlsplit
 
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_text
-from coral_plugin.multibench.isolation import bound
-from coral_plugin.multibench.redirect.request import DataRequest, Loader
+from coral_plugin.multibench.redirect.request import Change, DataRequest
 
 STOCKS_FOLDER = "a folder of SYMBOL.csv (columns Date, Open, ...; one row a trading day)"
 _DAYS = 4_717  # windows of 500 days from June 2000 to February 2021, of which 3200 are train and 500 valid
 
 
-def stocks_loader(request: DataRequest, module: ModuleType) -> Loader:
-    """``get_dataloader`` on the user's files, its splits in proportion where they are shorter than the published."""
-    original: Loader = module.get_dataloader
+def stocks_loader(request: DataRequest, module: ModuleType) -> Change:
+    """The user's files, the splits in proportion where they are shorter than the published."""
     request.scope.patch(module, "requests", SimpleNamespace(get=functools.partial(_get, request)))
 
-    @functools.wraps(original)
-    def get_dataloader(*args: Any, **options: Any) -> Any:
-        call = bound(original, args, options)
+    def change(arguments: dict[str, Any]) -> None:
         if request.data is None:
             raise InputError(
                 f"{request.script.name} fetches prices from an interface of Yahoo that no longer exists. Give yours "
                 f"with --data PATH: {STOCKS_FOLDER}."
             )
-        windows = (
-            min(map(_lines, (_csv(request, str(s)) for s in call.arguments["stocks"])))
-            - 1
-            - call.arguments["window_size"]
-        )
-        if windows <= call.arguments["test_split"]:
-            valid, test = (round(call.arguments[name] * windows / _DAYS) for name in ("val_split", "test_split"))
+        days = min(_lines(_csv(request, str(symbol))) for symbol in arguments["stocks"])
+        windows = days - 1 - arguments["window_size"]
+        if windows <= arguments["test_split"]:
+            valid, test = (round(arguments[name] * windows / _DAYS) for name in ("val_split", "test_split"))
             if valid < 1 or not valid < test < windows:
                 raise InputError(f"{request.data}: {windows} windows of days are too few for three splits.")
-            call.arguments |= {"val_split": valid, "test_split": test}
+            arguments |= {"val_split": valid, "test_split": test}
             request.scope.say(
                 f"{request.data} has {windows} windows, fewer than the published: {valid} train, {test - valid} valid."
             )
-        return original(*call.args, **call.kwargs)
 
-    return get_dataloader
+    return change
 
 
 def _get(request: DataRequest, url: str, **_: Any) -> SimpleNamespace:
