@@ -34,6 +34,7 @@ def split_off(split: Split, task: Task, share: float, seed: int) -> tuple[Split,
         InputError: a share outside (0, 1), or too few samples to leave both parts one sample of each class.
 
     Example:
+        >>> from coral_plugin.data import ModalityColumn
         >>> ground = Task(name="ground", kind="classification", classes=("grass", "sand"))
         >>> split = Split({"body": ModalityColumn(torch.rand(40, 2))}, {"ground": torch.arange(40) // 30})
         >>> train, valid = split_off(split, ground, share=0.2, seed=0)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -236,3 +237,17 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, A
             last_name = name.rpartition(".")[2]
             (decayed if parameter.ndim >= 2 and "bias" not in last_name else free).append(parameter)
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
+
+
+def check_numbers(settings: Any, *, positive: Iterable[str] = (), weights: Iterable[str] = ()) -> None:
+    """Settings that are divided by must be positive, and weights cannot be negative.
+
+    Raises:
+        InputError: one is not; NaN and infinity are neither.
+    """
+    for name in positive:
+        if not 0 < getattr(settings, name) < math.inf:
+            raise InputError(f"method.{name} must be positive, got {getattr(settings, name)}.")
+    for name in weights:
+        if not 0 <= getattr(settings, name) < math.inf:
+            raise InputError(f"method.{name} cannot be negative, got {getattr(settings, name)}.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from coral_plugin.networks import (
     SharedPathway,
     projection_head,
 )
-from coral_plugin.objectives.base import Objective, Step, over_batch, training_recipe
+from coral_plugin.objectives.base import Objective, Step, check_numbers, over_batch, training_recipe
 
 JOINT = "joint"
 
@@ -46,12 +45,8 @@ class CommSettings:
     joint_weight: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise InputError(f"method.temperature must be positive, got {self.temperature}.")
         weights = {name: value for name, value in vars(self).items() if name.endswith("_weight")}
-        for name, value in weights.items():
-            if not 0 <= value < math.inf:
-                raise InputError(f"method.{name} must be a number from 0 on, got {value}.")
+        check_numbers(self, positive=["temperature"], weights=weights)
         if not any(weights.values()):
             raise InputError(f"At least one of {', '.join(f'method.{name}' for name in weights)} must be positive.")
 

@@ -16,7 +16,7 @@ from coral_plugin.losses import cosine_embedding, info_nce, nt_xent, squared_cos
 from coral_plugin.losses.supervised import supervised_contrast
 from coral_plugin.networks.masking import mask_ratio, partition
 from coral_plugin.networks.unique import UniqueDesign
-from coral_plugin.objectives.base import over_batch
+from coral_plugin.objectives.base import check_numbers, over_batch
 
 _PENALTIES = {"cosine": cosine_embedding, "squared_cosine": squared_cosine}
 
@@ -69,11 +69,8 @@ class CoralSettings:
         for name, hint in get_type_hints(type(self)).items():
             if get_origin(hint) is Literal and getattr(self, name) not in get_args(hint):
                 raise InputError(f"method.{name} is one of {', '.join(get_args(hint))}, got {getattr(self, name)!r}.")
-        if not self.temperature > 0:
-            raise InputError(f"method.temperature must be positive, got {self.temperature}.")
-        for name in ("shared_weight", "unique_weight", "alignment_weight", "orthogonality_weight"):
-            if not getattr(self, name) >= 0:
-                raise InputError(f"method.{name} cannot be negative, got {getattr(self, name)}.")
+        weights = ["shared_weight", "unique_weight", "alignment_weight", "orthogonality_weight"]
+        check_numbers(self, positive=["temperature"], weights=weights)
         if self.positives != "instance" and self.contrast != "nt_xent":
             raise InputError(f"method.positives {self.positives} needs method.contrast nt_xent, got {self.contrast}.")
         if not self.mask_stages or not all(0 <= ratio <= 1 for ratio in (*self.mask_stages, self.mask_ratio)):

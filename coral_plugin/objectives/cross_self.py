@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import NetworkSettings, projection_head
-from coral_plugin.objectives.base import Step, training_recipe
-from coral_plugin.objectives.pooled import PooledObjective, check_numbers, over_modalities, over_pairs
+from coral_plugin.objectives.base import Step, check_numbers, training_recipe
+from coral_plugin.objectives.pooled import PooledObjective, over_modalities, over_pairs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from coral_plugin.errors import InputError
 from coral_plugin.losses.cross_correlation import barlow_twins, decoupled
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.networks.heads import ProjectionHead
-from coral_plugin.objectives.base import Step, over_batch, training_recipe
-from coral_plugin.objectives.pooled import PooledObjective, check_numbers
+from coral_plugin.objectives.base import Step, check_numbers, over_batch, training_recipe
+from coral_plugin.objectives.pooled import PooledObjective
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +14,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.losses.infmasking import masked_bound
 from coral_plugin.networks import EncoderBuilders
 from coral_plugin.networks.mask_token import MaskToken
-from coral_plugin.objectives.base import Step, over_batch, training_recipe
+from coral_plugin.objectives.base import Step, check_numbers, over_batch, training_recipe
 from coral_plugin.objectives.comm import Comm, CommSettings
 
 
@@ -41,8 +40,7 @@ class InfMaskingSettings(CommSettings):
     masks: int = 6
 
     def __post_init__(self) -> None:
-        if not 0 <= self.covariance_scale < math.inf:
-            raise InputError(f"method.covariance_scale must be a number from 0 on, got {self.covariance_scale}.")
+        check_numbers(self, weights=["covariance_scale"])
         if not 0 <= self.mask_ratio < 1:
             raise InputError(f"method.mask_ratio is a share in [0, 1), got {self.mask_ratio}.")
         if self.masks < 1:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from itertools import combinations
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -102,17 +100,3 @@ def over_modalities(
         batch: Batch that they were made of; knows which samples have which modality.
     """
     return torch.stack([over_batch(loss, one[name], two[name], present=batch.all_present(name)) for name in one]).mean()
-
-
-def check_numbers(settings: Any, *, positive: Iterable[str] = (), weights: Iterable[str] = ()) -> None:
-    """Settings that are divided by must be positive, and weights cannot be negative.
-
-    Raises:
-        InputError: one is not; NaN and infinity are neither.
-    """
-    for name in positive:
-        if not 0 < getattr(settings, name) < math.inf:
-            raise InputError(f"method.{name} must be positive, got {getattr(settings, name)}.")
-    for name in weights:
-        if not 0 <= getattr(settings, name) < math.inf:
-            raise InputError(f"method.{name} cannot be negative, got {getattr(settings, name)}.")

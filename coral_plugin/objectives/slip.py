@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from coral_plugin.errors import InputError
 from coral_plugin.losses import nt_xent
 from coral_plugin.networks import EncoderBuilders, module_key, projection_head
-from coral_plugin.objectives.base import Step, training_recipe
+from coral_plugin.objectives.base import Step, check_numbers, training_recipe
 from coral_plugin.objectives.clip import Clip, ClipSettings
-from coral_plugin.objectives.pooled import check_numbers, over_modalities
+from coral_plugin.objectives.pooled import over_modalities
 from coral_plugin.registry import suggest
 
 
