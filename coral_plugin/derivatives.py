@@ -1,6 +1,8 @@
-"""What every hand-written backward pass has to say first."""
+"""Where a hand-written backward pass can be used, and what each has to say first."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 
@@ -30,3 +32,9 @@ def refuse_second_derivative(what: str, instead: str = "") -> None:
     """
     if torch.is_grad_enabled():
         raise InputError(f"{what} cannot be differentiated twice{f': {instead}' if instead else ''}.")
+
+
+def transformed() -> bool:
+    """Whether ``torch.func`` transforms what runs here (``grad``, ``vmap``, ...): no hand-written derivative can."""
+    active: Callable[[], bool] = getattr(torch._C, "_are_functorch_transforms_active", bool)
+    return active()

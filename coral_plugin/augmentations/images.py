@@ -169,7 +169,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, greatest: float) -> Tensor:
     kernel = (kernel / kernel.sum(dim=1, keepdim=True)).to(images.dtype).repeat_interleave(channels, dim=0)
     groups = batch * channels
     padded = F.pad(images, (reach, reach, reach, reach), mode="replicate")
-    planes = padded.view(1, groups, height + 2 * reach, width + 2 * reach)
+    planes = padded.reshape(1, groups, height + 2 * reach, width + 2 * reach)
     rows = F.conv2d(planes, kernel.view(groups, 1, 1, -1), groups=groups)
     return F.conv2d(rows, kernel.view(groups, 1, -1, 1), groups=groups).view(images.shape)
 

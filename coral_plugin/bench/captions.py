@@ -8,7 +8,7 @@ from typing import Any
 
 from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import WRITING, preset_of
-from coral_plugin.bench.ranking import all_below, raw_line
+from coral_plugin.bench.ranking import all_below, complete, raw_line
 from coral_plugin.errors import counted
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.probe.settings import PROBES
@@ -26,6 +26,7 @@ _PHRASES: dict[str, Callable[[Any], str]] = {
     "steps": lambda value: f"{value:,} steps",
     "samples": lambda value: f"{value:,} samples",
 }
+_OF_RAW = ("source.", "probe.")  # groups of settings that raw features depend on too
 _OLD_RECORD = (
     "This record was made before records held the settings, steps and widths of each row: rates of presets, steps and "
     "widths are unknown here."
@@ -98,14 +99,31 @@ def comparison_notes(comparison: Comparison, measures: Sequence[Measure]) -> lis
             f"{outcome} from the best method at p < {SIGNIFICANT} (paired t-test over the seeds, two-sided, "
             f"Holm-corrected over the {family} comparison{'s' if tests[-1] > 1 else ''} of its column)."
         )
+    notes += _fewer_seeds(comparison, measures)
     if failed := comparison.failed_on({m.column for m in measures}):
         notes.append(f"{counted(failed, 'run')} failed and {'is' if failed == 1 else 'are'} missing.")
     return notes
 
 
+def _fewer_seeds(comparison: Comparison, measures: Sequence[Measure]) -> Iterator[str]:
+    """Methods that lack seeds which others have: no rank says how they would stand with all of them."""
+    several = len({measure.column for measure in measures}) > 1
+    fewer = {}
+    for measure in measures:
+        full = complete(comparison.rows, measure)
+        for row in comparison.rows:
+            if row.kind == "method" and measure in row.scores and row not in full:
+                count, most = len(row.scores[measure].values), len(full[0].scores[measure].values)
+                place = f" on {measure.column}" if several else ""
+                fewer[row.method.name, measure.column] = f"{row.method.name} has {count} of {most} seeds{place}"
+    if fewer:
+        yield f"Without a rank: {', '.join(fewer.values())}."
+
+
 def training_notes(comparison: Comparison, column: str) -> list[str]:
     """Notes on the training of the rows of a column: what all share, what differs, what was set for a single row."""
-    rows = [row for row in comparison.rows if row.kind != "raw features" and _has(row, column)]
+    having = [row for row in comparison.rows if _has(row, column)]
+    rows = [row for row in having if row.kind != "raw features"]
     if not rows:
         return []
     notes: list[str] = []
@@ -114,7 +132,7 @@ def training_notes(comparison: Comparison, column: str) -> list[str]:
     else:
         notes.append(_OLD_RECORD)
         notes += [_OLD_LABELS] if any(row.kind == "with labels" for row in rows) else []
-    notes += _overrides(comparison, rows, column)
+    notes += _overrides(comparison, rows, [row for row in having if row not in rows], column)
     return notes
 
 
@@ -159,8 +177,13 @@ def _shown_settings(comparison: Comparison, rows: Sequence[ComparedRow], column:
 _SETTINGS = {key for key in _PHRASES if key.startswith("training.")}
 
 
-def _overrides(comparison: Comparison, rows: Sequence[ComparedRow], column: str) -> Iterator[str]:
-    """Settings that the grid chose over presets and recipes, except those that are shown already."""
+def _overrides(
+    comparison: Comparison, rows: Sequence[ComparedRow], raw: Sequence[ComparedRow], column: str
+) -> Iterator[str]:
+    """Settings that the grid chose over presets and recipes, except those that are shown already.
+
+    Of the rows of raw features those of their data and their probe.
+    """
     known = all(row.trainings.get(column) for row in rows)
     chosen = {
         row.method.name: {
@@ -170,16 +193,25 @@ def _overrides(comparison: Comparison, rows: Sequence[ComparedRow], column: str)
         }
         for row in rows
     }
+    of_raw = {
+        row.method.name: {
+            key: value for key, value in _chosen(row, comparison, column).items() if key.startswith(_OF_RAW)
+        }
+        for row in raw
+    }
     alike = {
         key: value
         for key, value in next(iter(chosen.values())).items()
-        if all(key in settings and settings[key] == value for settings in chosen.values())
+        if all(
+            key in settings and settings[key] == value
+            for settings in (*chosen.values(), *(of_raw.values() if key.startswith(_OF_RAW) else ()))
+        )
     }
     if alike:
         yield f"Set for every row: {_listed(alike)}."
     alone = {
         name: listed
-        for name, settings in chosen.items()
+        for name, settings in {**chosen, **of_raw}.items()
         if (listed := _listed({key: value for key, value in settings.items() if key not in alike}))
     }
     if alone:

@@ -35,7 +35,7 @@ MEASURED_STEPS = 20
 def measure_costs(
     jobs: Sequence[Job], folder: Path, *, steps: int = MEASURED_STEPS, say: Callable[[str], None] | None = None
 ) -> dict[str, str]:
-    """Measure each method on each data set that is not measured yet, and keep the figures in ``folder``.
+    """Measure each method on each data set that is not measured yet on its device, and keep the figures in ``folder``.
 
     Args:
         jobs: Runs of the grid; of each row and column the first condition and seed is measured, without its
@@ -49,9 +49,10 @@ def measure_costs(
     """
     known, failed = read_costs(folder), {}
     for job in _first_of_each(jobs):
-        if job.identity in known:
-            continue
         try:
+            device = pick_device(from_dict(job.settings).training.device).type
+            if known.get(job.identity, {}).get("device") == device:
+                continue
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
                 figures = pool.submit(measure, job, steps).result()
         except Exception as error:  # of a plugin's method, or of a process that was killed

@@ -8,7 +8,7 @@ from statistics import fmean
 from coral_plugin.bench.captions import SIGNIFICANT
 from coral_plugin.bench.comparison import Comparison, Measure
 from coral_plugin.bench.grid import DatasetColumn
-from coral_plugin.bench.ranking import all_below
+from coral_plugin.bench.ranking import all_below, complete
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.probe.settings import PROBES
 from coral_plugin.evaluation.tables.model import cell
@@ -70,7 +70,7 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
         return
     if below:
         choose = min if measure.lower_is_better else max
-        closest = choose(methods, key=lambda row: fmean(row.values_of(measure)))
+        closest = choose(complete(comparison.rows, measure), key=lambda row: fmean(row.values_of(measure)))
         yield (
             f"No method reaches the raw features; the closest is {closest.method.title} with "
             f"{level_text(closest.values_of(measure), measure)}."
@@ -79,16 +79,15 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
     best = next(row for row in methods if row.scores[measure].rank == 1)
     yield f"{best.method.title} is best with {level_text(best.values_of(measure), measure)}."
     p_values = {r.method.title: p for r in methods if (p := r.scores[measure].p_value) is not None}
-    if not p_values:
-        return
     apart = [name for name, p in p_values.items() if p < SIGNIFICANT]
     close = [name for name in p_values if name not in apart]
-    if not apart:
+    if close and not apart:
         yield f"The corrected test does not separate it from {_listed(close)}."
-    else:
+    elif apart:
         rest = f", not from {_listed(close)}" if close else ""
         yield f"The corrected test separates it from {_listed(apart)} (p < {SIGNIFICANT}){rest}."
-    if untested := len(methods) - 1 - len(p_values):
+    untested = len(methods) - 1 - len(p_values)
+    if untested and len(comparison.grid.seeds) > 1:
         count = "1 method has" if untested == 1 else f"{untested} methods have"
         yield f"{count} too few seeds in common with it for a test, or the same difference in every seed."
 

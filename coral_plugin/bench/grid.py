@@ -9,14 +9,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from coral_plugin.errors import InputError
+from coral_plugin.errors import CoralError, InputError
 from coral_plugin.evaluation.pictures.names import data_title, row_title
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.settings import RunSettings, make_settings
+from coral_plugin.training.settings import TrainingSettings
 
 # settings that change how often something is written, not what comes out
 WRITING = {"training.checkpoint_seconds", "training.keep_every"}
 _NOT_IN_IDENTITY = {"data", "training.device", *WRITING}
+# settings that change no number of a run that has ended; they count with the value that they have by default
+_COUNTED_AS = {f"training.{key}": getattr(TrainingSettings(), key) for key in ("timeout_seconds", "on_nonfinite")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,8 +189,13 @@ def run_settings(row: MethodRow, column: DatasetColumn, condition: str, seed: in
 
 
 def preset_of(row: MethodRow, column: str) -> str:
-    """Name of the preset that a row starts from on a column; empty where its method has none."""
-    return row.presets.get(column) or row.preset or next(iter(OBJECTIVES.get(row.objective).presets), "")
+    """Name of the preset that a row starts from on a column; empty where its method has none, or is not installed."""
+    if named := row.presets.get(column) or row.preset:
+        return named
+    try:
+        return next(iter(OBJECTIVES.get(row.objective).presets), "")
+    except CoralError:
+        return ""
 
 
 def plan(
@@ -246,7 +254,7 @@ def identity(
 
 def _relevant(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return {
-        key: _relevant(value, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        key: _relevant(value, f"{prefix}{key}.") if isinstance(value, Mapping) else _COUNTED_AS.get(prefix + key, value)
         for key, value in settings.items()
         if prefix + key not in _NOT_IN_IDENTITY
     }

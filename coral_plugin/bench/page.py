@@ -12,7 +12,7 @@ from coral_plugin.bench.cells import COST_HEADS, COUNT, Cell, CellTable, cost_no
 from coral_plugin.bench.comparison import ComparedRow, Comparison
 from coral_plugin.bench.findings import findings, joined, title_of
 from coral_plugin.bench.grid import preset_of
-from coral_plugin.errors import CoralError, counted
+from coral_plugin.errors import counted
 from coral_plugin.evaluation.pages.model import (
     Definition,
     Definitions,
@@ -206,7 +206,7 @@ def _data(comparison: Comparison) -> Iterator[PageItem]:
 
 def _method(row: ComparedRow, comparison: Comparison) -> Definition:
     """Name, sentence, preset, parameters and settings; of a method that stands in an earlier row, what differs."""
-    presets = dict.fromkeys(_preset(row, column.name) for column in comparison.grid.columns)
+    presets = dict.fromkeys(preset_of(row.method, column.name) for column in comparison.grid.columns)
     facts = [f"preset {preset}" for preset in presets if preset]
     facts += [f"{count:,} parameters" for count in dict.fromkeys(cost.parameters for cost in row.costs.values())]
     settings, text = _method_settings(row), method_text(row.method.objective)
@@ -241,13 +241,6 @@ def _different(of_trainings: Iterable[Mapping[str, Any]]) -> dict[str, list[Any]
 
 def _text(values: Sequence[Any] | None) -> str:
     return NO_VALUE if values is None else " / ".join(map(value_text, values))
-
-
-def _preset(row: ComparedRow, column: str) -> str:
-    try:
-        return preset_of(row.method, column)
-    except CoralError:  # of a method that is not installed here
-        return row.method.preset or ""
 
 
 def _settings(comparison: Comparison, column: str) -> Iterator[PageItem]:

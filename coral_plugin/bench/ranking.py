@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import fmean
@@ -17,26 +18,33 @@ CORRECTION = (
 def ranked(rows: Sequence[ComparedRow], measures: Sequence[Measure]) -> tuple[ComparedRow, ...]:
     """The rows with ranks by the mean, and with tests against the best.
 
-    A method below the raw features (:func:`raw_line`) has no rank, and where all methods are below, none is tested.
+    A method below the raw features (:func:`raw_line`) has no rank, and where all methods are below, none is tested. Nor
+    has one with fewer seeds than another (:func:`complete`): what failed may be what would have been worse.
     """
     scores: list[dict[Measure, Score]] = [dict(row.scores) for row in rows]
     for measure in measures:
         methods = [i for i, row in enumerate(rows) if row.kind == "method" and measure in scores[i]]
-        means = {i: fmean(scores[i][measure].values.values()) for i in methods}
+        means = {i: fmean(scores[i][measure].values.values()) for i in methods if rows[i] in complete(rows, measure)}
         line = raw_line(rows, measure)
         passing = {i: mean for i, mean in means.items() if line is None or not _below(mean, line, measure)}
-        levels = sorted(set(passing.values()), reverse=not measure.lower_is_better)
-        best = next((i for i, mean in passing.items() if mean == levels[0]), None)
+        places = _places(passing, measure)
+        best = next((i for i, place in places.items() if place == 1), None)
         p_values: dict[int, float] = {}
         if best is not None:
             against = scores[best][measure].values
             tested = {i: p_value(scores[i][measure].values, against) for i in methods if i != best}
             p_values = holm({i: p for i, p in tested.items() if p is not None})
         for i in methods:
-            place = levels.index(passing[i]) + 1 if i in passing else None
-            rank = place if place in (1, 2) else None
+            rank = place if (place := places.get(i)) in (1, 2) else None
             scores[i][measure] = replace(scores[i][measure], rank=rank, p_value=p_values.get(i))
     return tuple(replace(row, scores=ranked_scores) for row, ranked_scores in zip(rows, scores, strict=True))
+
+
+def complete(rows: Sequence[ComparedRow], measure: Measure) -> list[ComparedRow]:
+    """The methods with this score for as many seeds as any of them has."""
+    methods = [row for row in rows if row.kind == "method" and measure in row.scores]
+    most = max((len(row.scores[measure].values) for row in methods), default=0)
+    return [row for row in methods if len(row.scores[measure].values) == most]
 
 
 def raw_line(rows: Sequence[ComparedRow], measure: Measure) -> float | None:
@@ -93,5 +101,18 @@ def holm(p_values: Mapping[int, float]) -> dict[int, float]:
     return adjusted
 
 
+def _places(means: Mapping[int, float], measure: Measure) -> dict[int, int]:
+    """1 for the best mean, 2 for the next one, ...; equal means share a place."""
+    places: dict[int, int] = {}
+    place, before = 0, math.nan
+    for key in sorted(means, key=lambda key: means[key], reverse=not measure.lower_is_better):
+        if not math.isclose(means[key], before, rel_tol=_ROUNDING):
+            place, before = place + 1, means[key]
+        places[key] = place
+    return places
+
+
 def _below(mean: float, line: float, measure: Measure) -> bool:
+    if math.isclose(mean, line, rel_tol=_ROUNDING):
+        return False
     return mean > line if measure.lower_is_better else mean < line

@@ -19,22 +19,14 @@ def main(argv: list[str]) -> int:
     folder = Path(parser.parse_args(argv).folder)
     from coral_plugin.bench.report import TABLE_FILE
     from coral_plugin.evaluation.pages.model import REPORT_FILE
+    from coral_plugin.reproduce.redraw import redraw_folder
     from coral_plugin.runs.folder import CONFIG
 
-    if (folder / CONFIG).is_file():
-        from coral_plugin.reproduce.redraw import redraw_folder
-
-        redraw_folder(folder)  # the pictures too: a run from Python has drawn none
-        print(folder / REPORT_FILE)
-        return 0
-    if not (folder / TABLE_FILE).is_file():
+    if not any((folder / name).is_file() for name in (CONFIG, TABLE_FILE)):
         raise InputError(
             f"{folder} holds neither a run ({CONFIG}) nor a comparison ({TABLE_FILE}); give the folder that coral "
             "train or coral bench wrote."
         )
-    from coral_plugin.bench.stored import redraw
-    from coral_plugin.reproduce.protocol import PaperNumbers
-
-    redraw(folder, PaperNumbers)
+    redraw_folder(folder)  # the pictures too: a run from Python has drawn none
     print(folder / REPORT_FILE)
     return 0

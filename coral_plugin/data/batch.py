@@ -47,6 +47,13 @@ class MultimodalBatch(Mapping[str, Tensor]):
         for name, mask in self.present.items():
             if name not in self.tensors or mask.shape != self.tensors[name].shape[:1]:
                 raise InputError(f"Presence of {name!r} is {tuple(mask.shape)}, but the batch has {self.size} samples.")
+        for what, true, masks in (
+            ("Padding", "a step is padding", self.padding),
+            ("Presence", "a sample has the modality", self.present),
+        ):
+            for name, mask in masks.items():
+                if mask.dtype != torch.bool:
+                    raise InputError(f"{what} of {name!r} must be bool, True where {true}, got {mask.dtype}.")
 
     def __getitem__(self, name: str) -> Tensor:
         return self.tensors[name]
@@ -69,12 +76,22 @@ class MultimodalBatch(Mapping[str, Tensor]):
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MultimodalBatch:
         """The same batch on ``device``."""
+        return self._each(lambda tensor: tensor.to(device, non_blocking=non_blocking))
 
-        def move(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(device, non_blocking=non_blocking) for name, tensor in tensors.items()}
+    def pin_memory(self) -> MultimodalBatch:
+        """The same batch in page-locked memory; a ``DataLoader`` with ``pin_memory`` asks for it."""
+        return self._each(Tensor.pin_memory)
 
-        index = None if self.index is None else self.index.to(device, non_blocking=non_blocking)
-        return MultimodalBatch(move(self.tensors), move(self.padding), move(self.targets), index, move(self.present))
+    def _each(self, change: Callable[[Tensor], Tensor]) -> MultimodalBatch:
+        """The batch with every tensor of it changed."""
+
+        def changed(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: change(tensor) for name, tensor in tensors.items()}
+
+        index = None if self.index is None else change(self.index)
+        return MultimodalBatch(
+            changed(self.tensors), changed(self.padding), changed(self.targets), index, changed(self.present)
+        )
 
     def select(self, modalities: Iterable[str]) -> MultimodalBatch:
         """The batch with only the given modalities, in the given order.

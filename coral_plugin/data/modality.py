@@ -151,13 +151,17 @@ class Modality:
         return held if self.offset is None or self.unit is None else held * self.unit[feature] + self.offset[feature]
 
     def mean_and_std(self, target: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the values as columns hold them, with device and type of ``target``."""
+        """Mean and standard deviation of the values as columns hold them, with device and type of ``target``.
+
+        Whole numbers, which hold no mean, get those of torch's default type.
+        """
+        kind = target.dtype if target.is_floating_point() else torch.get_default_dtype()
         mean, std = torch.tensor([self.mean, self.std], dtype=torch.float64)
         if self.offset is not None and self.unit is not None:
             offset, unit = torch.tensor([self.offset, self.unit], dtype=torch.float64)
             mean, std = (mean - offset) / unit, std / unit
         shape = (-1, 1, 1) if self.kind == "image" else (-1,)
-        return mean.to(target.device, target.dtype).view(shape), std.to(target.device, target.dtype).view(shape)
+        return mean.to(target.device, kind).view(shape), std.to(target.device, kind).view(shape)
 
 
 def lost_digits(name: str, kind: str) -> InputError:

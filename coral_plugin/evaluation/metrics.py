@@ -201,14 +201,15 @@ def regression_scores(targets: np.ndarray, predictions: np.ndarray) -> Scores:
         predictions: Predicted numbers, of the same shape.
 
     Returns:
-        ``mse``, ``mae``; ``r2`` where there are two samples; ``pearson`` over the outputs that vary on both sides.
+        ``mse``, ``mae``; ``r2`` where every output varies; ``pearson`` over the outputs that vary on both sides.
     """
     from sklearn.metrics import mean_absolute_error, mean_squared_error, r2_score
 
     truth, guess = (np.asarray(v, np.float64).reshape(len(v), -1) for v in (targets, predictions))
     scores = {"mse": mean_squared_error(truth, guess), "mae": mean_absolute_error(truth, guess)}
     if len(truth) > 1:
-        scores["r2"] = r2_score(truth, guess)
+        if np.ptp(truth, axis=0).all():  # of a constant output it would be a quotient of rounding
+            scores["r2"] = r2_score(truth, guess)
         correlated = [_pearson(t, g) for t, g in zip(truth.T, guess.T, strict=True) if np.ptp(t) > 0 and np.ptp(g) > 0]
         if correlated:
             scores["pearson"] = np.mean(correlated)

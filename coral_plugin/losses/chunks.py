@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from coral_plugin.derivatives import refuse_second_derivative
+from coral_plugin.derivatives import refuse_second_derivative, transformed
 from coral_plugin.machine import batch_share
 
 # entries of a chunk, and of the largest matrix that is computed at once: on a CPU 8 MiB in float32, the fastest size
@@ -43,17 +43,26 @@ def chunked(wanted: bool) -> Iterator[None]:
         _chunked = before
 
 
-def sum_over_rows(term: Callable[..., Tensor], rows: Sequence[Tensor], whole: Sequence[Tensor], width: int) -> Tensor:
+def full_precision(values: Tensor) -> torch.autocast:
+    """Inside, autocast is off on the device of ``values``; it is never on for ``meta``, which torch refuses to name."""
+    return torch.autocast("cpu" if values.is_meta else values.device.type, enabled=False)
+
+
+def sum_over_rows(
+    term: Callable[..., Tensor], rows: Sequence[Tensor], whole: Sequence[Tensor | float], width: int
+) -> Tensor:
     """The sum of ``term`` over the rows of a matrix that would hold ``len(rows[0]) * width`` entries.
 
     Up to 2^21 entries (2^24 on a GPU) it is one call of ``term``. A larger matrix is computed in chunks of rows: the
-    same sum up to rounding, and a gradient that cannot be differentiated again.
+    same sum up to rounding, and a gradient that cannot be differentiated again. Autocast is off inside: it would round
+    products that are then divided by a temperature.
 
     Args:
         term: Function of the number of the first row, of the chunk of each tensor of ``rows`` and of each tensor of
             ``whole``; the sum of what the rows of the chunk contribute, a scalar.
         rows: Tensors ``(N, ...)`` that are cut along their first axis.
-        whole: Tensors that every row needs whole.
+        whole: Tensors and numbers that every row needs whole; those that may be learnt stand here, since a chunk has a
+            gradient for what it is given only.
         width: Entries of the matrix in one row.
 
     Example:
@@ -67,11 +76,12 @@ def sum_over_rows(term: Callable[..., Tensor], rows: Sequence[Tensor], whole: Se
     """
     # a part of a batch that stands for the whole one is treated as that would be (training/memory.py)
     entries = _ENTRIES.get(rows[0].device.type, _ENTRIES["cpu"]) * batch_share() ** 2
-    if not _chunked or len(rows[0]) * width <= entries:
-        return term(0, *rows, *whole)
-    tensors = (*rows, *whole)
-    wanted = [torch.is_grad_enabled() and tensor.requires_grad for tensor in tensors]
-    total: Tensor = _summed(term, max(1, int(entries / width)), len(rows), wanted, *tensors)
+    with full_precision(rows[0]):
+        if len(rows[0]) * width <= entries or not _chunked or transformed():
+            return term(0, *rows, *whole)
+        inputs = (*rows, *whole)
+        wanted = [torch.is_grad_enabled() and isinstance(x, Tensor) and x.requires_grad for x in inputs]
+        total: Tensor = _summed(term, max(1, int(entries / width)), len(rows), wanted, *inputs)
     return total
 
 
@@ -84,25 +94,26 @@ def _summed(*arguments: Any) -> Tensor:
 
 class _Chunks(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, term: Callable[..., Tensor], size: int, cut: int, wanted: list[bool], *tensors: Tensor
-    ) -> Tensor:
-        """The sum, and its gradients by those of the ``tensors`` that want one; the first ``cut`` of them are cut."""
-        gradients = [torch.zeros_like(tensor) if want else None for tensor, want in zip(tensors, wanted, strict=True)]
+    def forward(ctx: Any, term: Callable[..., Tensor], size: int, cut: int, wanted: list[bool], *inputs: Any) -> Tensor:
+        """The sum, and its gradients by those of the ``inputs`` that want one; the first ``cut`` of them are cut."""
+        gradients = [torch.zeros_like(each) if want else None for each, want in zip(inputs, wanted, strict=True)]
         sums = []
-        for start in range(0, len(tensors[0]), size):
+        for start in range(0, len(inputs[0]), size):
             rows = slice(start, start + size)
-            inputs = [tensor[rows] if number < cut else tensor for number, tensor in enumerate(tensors)]
+            parts = [each[rows] if number < cut else each for number, each in enumerate(inputs)]
             with torch.set_grad_enabled(any(wanted)), torch.autograd.graph.saved_tensors_hooks(_itself, _itself):
-                leaves = [part.detach().requires_grad_(want) for part, want in zip(inputs, wanted, strict=True)]
+                leaves = [
+                    part.detach().requires_grad_(want) if isinstance(part, Tensor) else part
+                    for part, want in zip(parts, wanted, strict=True)
+                ]
                 value = term(start, *leaves)
             sums.append(value.detach())
             if not any(wanted):
                 continue
-            parts = iter(torch.autograd.grad(value, [leaf for leaf in leaves if leaf.requires_grad]))
+            of_parts = iter(torch.autograd.grad(value, [x for x, want in zip(leaves, wanted, strict=True) if want]))
             for number, gradient in enumerate(gradients):
                 if gradient is not None:
-                    (gradient[rows] if number < cut else gradient).add_(next(parts))
+                    (gradient[rows] if number < cut else gradient).add_(next(of_parts))
         ctx.wanted = wanted
         ctx.save_for_backward(*(gradient for gradient in gradients if gradient is not None))
         return torch.stack(sums).sum()

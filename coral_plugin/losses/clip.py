@@ -23,8 +23,7 @@ def clip_loss(anchors: Tensor, positives: Tensor, scale: Tensor | float) -> Tens
         scale: Multiplies the cosine similarities, ``exp(t)``; learned as ``t`` in CLIP. A scalar.
 
     Returns:
-        A scalar in float32 (float64 for float64 input), also under autocast: a scale of up to 100 would multiply the
-        rounding of half-precision similarities.
+        A scalar in float32 (float64 for float64 input), also under autocast.
 
     Raises:
         InputError: the shapes differ or are not ``(N, d)``.
@@ -34,20 +33,18 @@ def clip_loss(anchors: Tensor, positives: Tensor, scale: Tensor | float) -> Tens
         0.3408
     """
     check_pairs(anchors, positives, "clip_loss")
-    with torch.autocast(anchors.device.type, enabled=False):
-        a, b = unit_rows(anchors), unit_rows(positives)
-        factor = torch.as_tensor(scale, dtype=a.dtype, device=a.device)
-        target = torch.arange(len(a), device=a.device)
-        return sum_over_rows(_of_rows, [a, b, target], [a, b, factor], width=len(a)) / 2
+    a, b = unit_rows(anchors), unit_rows(positives)
+    target = torch.arange(len(a), device=a.device)
+    return sum_over_rows(_of_rows, [a, b, target], [a, b, scale], width=len(a)) / 2
 
 
 def _of_rows(
-    start: int, some_a: Tensor, some_b: Tensor, target: Tensor, a: Tensor, b: Tensor, factor: Tensor
+    start: int, some_a: Tensor, some_b: Tensor, target: Tensor, a: Tensor, b: Tensor, scale: Tensor | float
 ) -> Tensor:
     """What some rows contribute to the mean cross-entropy with the rows of the other modality, both ways summed."""
     del start
-    logits = factor * (some_a @ b.T)  # (R, N)
+    logits = scale * (some_a @ b.T)  # (R, N)
     forth = F.cross_entropy(logits, target, reduction="sum")
-    others = logits.T if len(some_a) == len(a) else factor * (some_b @ a.T)
+    others = logits.T if len(some_a) == len(a) else scale * (some_b @ a.T)
     back = F.cross_entropy(others, target, reduction="sum")
     return forth / len(a) + back / len(a)

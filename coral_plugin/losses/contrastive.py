@@ -58,12 +58,12 @@ def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> 
     z = unit_rows(torch.cat([anchors, positives]))  # (2N, d)
     target = torch.arange(2 * count, device=z.device).roll(count)  # i <-> i + N
 
-    def of_rows(start: int, some: Tensor, target: Tensor, z: Tensor) -> Tensor:
+    def of_rows(start: int, some: Tensor, target: Tensor, z: Tensor, temperature: float) -> Tensor:
         logits = some @ z.T / temperature  # (R, 2N)
         exclude_diagonal(logits, start)  # no row with itself
         return F.cross_entropy(logits, target, reduction="sum")
 
-    return sum_over_rows(of_rows, [z, target], [z], width=2 * count) / (2 * count)
+    return sum_over_rows(of_rows, [z, target], [z, temperature], width=2 * count) / (2 * count)
 
 
 def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) -> Tensor:
@@ -79,7 +79,8 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) ->
         temperature: Divisor of the cosine similarities; positive.
 
     Returns:
-        A scalar; it can be negative, since the positive is not part of the denominator.
+        A scalar in float32 (float64 for float64 input); it can be negative, since the positive is not part of the
+        denominator.
 
     Raises:
         InputError: the shapes differ, are not ``(N, d)``, or N is 1 (no negatives).
@@ -92,14 +93,15 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) ->
     if len(anchors) < 2:
         raise InputError("info_nce needs at least two pairs: with one there are no negatives.")
 
-    def of_rows(start: int, some: Tensor, others: Tensor) -> Tensor:
+    def of_rows(start: int, some: Tensor, others: Tensor, temperature: float) -> Tensor:
         logits = some @ others.T / temperature  # (R, N)
         positive = logits.diagonal(start).clone()
         exclude_diagonal(logits, start)
         return (logits.logsumexp(dim=1) - positive).sum()
 
     count = len(anchors)
-    return sum_over_rows(of_rows, [unit_rows(anchors)], [unit_rows(positives)], width=count) / count
+    whole: list[Tensor | float] = [unit_rows(positives), temperature]
+    return sum_over_rows(of_rows, [unit_rows(anchors)], whole, width=count) / count
 
 
 def exclude_diagonal(logits: Tensor, start: int) -> None:

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from coral_plugin.errors import InputError
-from coral_plugin.losses.contrastive import check_pairs
+from coral_plugin.losses.chunks import full_precision
+from coral_plugin.losses.contrastive import at_least_float32, check_pairs
 
 _EPSILON = 1e-5  # of torch's batch normalisation, which the published code standardises with
 
 
 def cross_correlation(a: Tensor, b: Tensor) -> Tensor:
-    """Correlations between the dimensions of two embeddings over the batch, ``(d, d)``.
+    """Correlations between the dimensions of two embeddings over the batch, ``(d, d)``, in float32 at least.
 
     Args:
         a: Embeddings ``(N, d)``.
@@ -26,7 +27,8 @@ def cross_correlation(a: Tensor, b: Tensor) -> Tensor:
         tensor([[1.]])
     """
     check_pairs(a, b, "cross_correlation")
-    return _standardised(a).T @ _standardised(b) / len(a)
+    with full_precision(a):
+        return _standardised(a).T @ _standardised(b) / len(a)
 
 
 def redundancy_reduction(correlation: Tensor, target: float, redundancy_weight: float = 0.0051) -> Tensor:
@@ -89,5 +91,6 @@ def decoupled(a: Tensor, b: Tensor, *, common: int, redundancy_weight: float = 0
 
 
 def _standardised(rows: Tensor) -> Tensor:
+    rows = at_least_float32(rows)
     variance, mean = torch.var_mean(rows, dim=0, correction=0)
     return (rows - mean) * (variance + _EPSILON).rsqrt()

@@ -47,20 +47,19 @@ def masked_bound(
             f"got {tuple(anchors.shape)} and {tuple(masked.shape)}."
         )
     count, copies, _ = masked.shape
-    # mixed precision would round the products, which are then divided by the temperature
-    with torch.autocast(anchors.device.type, enabled=False):
-        q, m = unit_rows(anchors), unit_rows(masked)
+    q, m = unit_rows(anchors), unit_rows(masked)
 
-        def of_rows(start: int, some: Tensor, q: Tensor, m: Tensor) -> Tensor:
-            across = (some @ m.flatten(0, 1).T).unflatten(1, (count, copies)) / temperature  # (R, N, K): i, j, k
-            within = some @ q.T / temperature  # (R, N)
-            pairs = across.diagonal(start).T.clone()  # (R, K), each sample with its K masked views
-            exclude_diagonal(across, start)
-            exclude_diagonal(within, start)
-            positive = pairs.mean(dim=1)
-            variance = covariance_weight / 2 * pairs.var(dim=1, correction=0)  # over temperature² already
-            bound = (positive + variance).unsqueeze(1)
-            below = torch.cat([bound, across.flatten(1), within], dim=1).logsumexp(dim=1)
-            return (below - positive).sum()
+    def of_rows(start: int, some: Tensor, q: Tensor, m: Tensor, temperature: float, covariance_weight: float) -> Tensor:
+        across = (some @ m.flatten(0, 1).T).unflatten(1, (count, copies)) / temperature  # (R, N, K): i, j, k
+        within = some @ q.T / temperature  # (R, N)
+        pairs = across.diagonal(start).T.clone()  # (R, K), each sample with its K masked views
+        exclude_diagonal(across, start)
+        exclude_diagonal(within, start)
+        positive = pairs.mean(dim=1)
+        variance = covariance_weight / 2 * pairs.var(dim=1, correction=0)  # over temperature² already
+        bound = (positive + variance).unsqueeze(1)
+        below = torch.cat([bound, across.flatten(1), within], dim=1).logsumexp(dim=1)
+        return (below - positive).sum()
 
-        return sum_over_rows(of_rows, [q], [q, m], width=count * (copies + 1)) / count
+    whole: list[Tensor | float] = [q, m, temperature, covariance_weight]
+    return sum_over_rows(of_rows, [q], whole, width=count * (copies + 1)) / count

@@ -53,7 +53,9 @@ def supervised_contrast(
     columns = torch.arange(len(z), device=z.device)
     other_view = columns.roll(len(anchors))
 
-    def of_rows(start: int, some: Tensor, of_some: Tensor, row: Tensor, pair: Tensor, z: Tensor) -> Tensor:
+    def of_rows(
+        start: int, some: Tensor, of_some: Tensor, row: Tensor, pair: Tensor, z: Tensor, temperature: float
+    ) -> Tensor:
         del start
         itself = row.unsqueeze(1) == columns  # (R, 2N)
         same = of_some.unsqueeze(1) == classes
@@ -62,4 +64,4 @@ def supervised_contrast(
         shares = (some @ z.T / temperature).masked_fill(left_out, float("-inf")).log_softmax(dim=1)
         return -(shares.masked_fill(~pulled, 0.0).sum(dim=1) / pulled.sum(dim=1)).sum()
 
-    return sum_over_rows(of_rows, [z, classes, columns, other_view], [z], width=len(z)) / len(z)
+    return sum_over_rows(of_rows, [z, classes, columns, other_view], [z, temperature], width=len(z)) / len(z)

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from coral_plugin.data import MultimodalBatch
-from coral_plugin.derivatives import refuse_second_derivative
+from coral_plugin.derivatives import refuse_second_derivative, transformed
 from coral_plugin.networks.dropout import Drawn, kept
 from coral_plugin.networks.precision import autocasting
 from coral_plugin.networks.rows import exporting
@@ -69,7 +69,7 @@ def tokenise_ahead(calls: Iterable[EncoderCall]) -> None:
         calls: Calls of ``tokenise`` to come, in the order in which they come.
     """
     calls = list(calls)
-    if not _allowed or not torch.is_grad_enabled() or exporting() or torch.compiler.is_compiling():
+    if not _allowed or not torch.is_grad_enabled() or exporting() or torch.compiler.is_compiling() or transformed():
         return
     if torch.get_num_threads() < 2 or len(calls) < 2 or not all(_suits(call) for call in calls):
         return

@@ -10,7 +10,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.machine import batch_share
 from coral_plugin.networks.dropout import dropout
 from coral_plugin.networks.long_attention import LongAttention
-from coral_plugin.networks.precision import plain_on_cpu
+from coral_plugin.networks.precision import plain_on_cpu, untouched
 from coral_plugin.networks.recompute import in_pieces
 from coral_plugin.networks.rows import exporting
 
@@ -122,8 +122,9 @@ class FusionBlock(nn.Module):
     def forward(self, tokens: Tensor, padding: Tensor | None = None, queries: int | None = None) -> Tensor:
         """Tokens ``(B, T, D)`` to ``(B, T, D)``, or to the first ``queries`` of them: ``(B, queries, D)``."""
         normed = self.norm_attention(tokens)
-        if queries is None:
+        if queries is None or not untouched(self.query_key_value, nn.Linear):
             query, key, value = self.query_key_value(normed).chunk(3, dim=-1)
+            query, tokens = query[:, :queries], tokens[:, :queries]
         else:
             # only the outputs that somebody reads: a CLS token asks, all tokens answer
             width = tokens.shape[-1]

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.derivatives import refuse_second_derivative
-from coral_plugin.networks.dropout import kept, relu_dropout
-from coral_plugin.networks.precision import plain_on_cpu
+from coral_plugin.networks.dropout import dropout, kept, relu_dropout
+from coral_plugin.networks.precision import plain_on_cpu, untouched
 from coral_plugin.networks.recompute import in_pieces
 
 # hidden values that are held at once on a CPU: 2 MiB in float32, which a core's cache holds
@@ -33,7 +33,7 @@ def feed_forward(steps: Tensor, first: nn.Linear, second: nn.Linear, p: float = 
     Args:
         steps: ``(P, D)``.
         first: Map from D to the hidden width.
-        second: Map back to D.
+        second: Map back to D. Layers that have taken the place of a linear one, or have hooks, are called.
         p: Probability that a hidden value is dropped, in [0, 1).
         fused: Whether the hidden layer may stay in the cache of a CPU; otherwise, on other devices and in other types
             than float32 and float64 the operations follow each other (same result, other random numbers).
@@ -41,6 +41,9 @@ def feed_forward(steps: Tensor, first: nn.Linear, second: nn.Linear, p: float = 
     Returns:
         ``(P, D)``.
     """
+    if not (untouched(first, nn.Linear) and untouched(second, nn.Linear)):
+        called: Tensor = second(dropout(first(steps).relu(), p, training=p > 0))
+        return called
     if fused and plain_on_cpu(steps):
         result: Tensor = _FeedForward.apply(steps, first.weight, first.bias, second.weight, second.bias, p)
         return result

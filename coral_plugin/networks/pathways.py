@@ -88,6 +88,8 @@ class TokenEncoder(nn.Module):
         if not hasattr(stage, "signature"):  # somebody else's encoder may have an attribute of this name
             return None
         values = batch[self.modality.name]
+        if values.requires_grad:  # its graph would be kept too, for one backward pass only
+            return None
         half = autocasting(values.device)
         key = (self.modality, self.standardises, type(stage), stage.signature, half)
         return batch.once(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from coral_plugin.derivatives import refuse_second_derivative
-from coral_plugin.networks.precision import plain_on_cpu
+from coral_plugin.networks.precision import plain_on_cpu, untouched
 from coral_plugin.networks.rows import exporting
 
 _sigmoid_backward = torch.ops.aten.sigmoid_backward.grad_input
@@ -45,15 +45,7 @@ def gated_states(gru: nn.GRU, x: Tensor, *, fused: bool = True) -> Tensor:
 
 
 def _fits(gru: nn.GRU, x: Tensor) -> bool:
-    return (
-        plain_on_cpu(x)
-        and torch.is_grad_enabled()
-        and not exporting()
-        and x.numel() > 0
-        and type(gru) is nn.GRU
-        and not gru._forward_hooks
-        and not gru._forward_pre_hooks
-    )
+    return plain_on_cpu(x) and torch.is_grad_enabled() and not exporting() and x.numel() > 0 and untouched(gru, nn.GRU)
 
 
 class _Layer(torch.autograd.Function):

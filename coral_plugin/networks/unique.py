@@ -25,11 +25,14 @@ class AttentionPooling(nn.Module):
         self.query = nn.Parameter(torch.randn(width))
 
     def forward(self, tokens: Tensor, padding: Tensor | None = None) -> Tensor:
-        """``(B, T, D)`` with padding ``(B, T)`` to ``(B, D)``; padded tokens have no weight."""
+        """``(B, T, D)`` with padding ``(B, T)`` to ``(B, D)``; padded tokens have no weight; a row of them gives 0."""
         scores = tokens @ self.query  # (B, T)
-        if padding is not None:
-            scores = scores.masked_fill(padding, float("-inf"))
-        return torch.einsum("bt,btd->bd", scores.softmax(dim=1), tokens)
+        if padding is None:
+            return torch.einsum("bt,btd->bd", scores.softmax(dim=1), tokens)
+        # the least number, not minus infinity, of which a row would be no number
+        scores = scores.masked_fill(padding, torch.finfo(scores.dtype).min)
+        weights = scores.softmax(dim=1).masked_fill(padding, 0.0)
+        return torch.einsum("bt,btd->bd", weights, tokens)
 
 
 class UniquePathway(nn.Module):
@@ -79,6 +82,7 @@ class UniquePathway(nn.Module):
         """``(B, T, D)`` with padding ``(B, T)`` to ``(B, output_width)``."""
         x = self.tokens(tokens)
         if self.block is not None:
-            x = self.block(x, padding)
+            # a row of padding looks at itself: of nothing at all attention is no number
+            x = self.block(x, None if padding is None else padding & ~padding.all(dim=1, keepdim=True))
         pooled: Tensor = self.pool(x, padding)
         return pooled

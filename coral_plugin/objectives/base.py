@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality, MultimodalBatch, Split, Task
 from coral_plugin.distributed import gather
 from coral_plugin.errors import InputError
+from coral_plugin.losses.chunks import full_precision
 from coral_plugin.networks import EncoderBuilders, NetworkSettings
 from coral_plugin.networks.factory import EncoderLike, default_width, resolve_encoders
 
@@ -198,7 +199,7 @@ def over_batch(
         rows = [part[counted] for part in rows]
     if len(rows[0]) < least:
         return torch.stack([part.sum() for part in rows]).sum() * 0.0
-    with torch.autocast(rows[0].device.type, enabled=False):
+    with full_precision(rows[0]):
         return loss(*rows)
 
 

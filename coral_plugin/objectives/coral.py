@@ -111,7 +111,16 @@ class Coral(Objective):
         """Terms ``shared``, ``unique``, ``orthogonality`` (unweighted) and ``total`` (paper, equations 3 to 8).
 
         With ``alignment_weight``, which the paper does not have, also ``alignment``.
+
+        Raises:
+            InputError: with labels, :meth:`prepare` was not called, or the batch lacks the target.
         """
+        if self.needs_labels and not self.labels:
+            raise InputError(
+                "coral does not know whose classes to use: call prepare(tasks) with the tasks of the data."
+            )
+        if self.needs_labels and self.labels not in step.first.targets:
+            raise InputError(f"coral needs the target of {self.labels}, but the batch lacks it.")
         masks = view_masks(self.settings, [m.name for m in self.modalities], step.progress, step.generator)
         self.used = {"mask_ratio": max(ratio for mask in masks for ratio in mask.values())}
         tokenise_ahead(

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from coral_plugin.bench.captions import shown_name, training_notes
+from coral_plugin.bench.captions import comparison_notes, shown_name, training_notes
 from coral_plugin.bench.cells import cell_tables
 from coral_plugin.evaluation.tables.model import NO_VALUE
 from coral_plugin.reproduce.protocol import PaperNumbers
@@ -51,6 +51,26 @@ def test_the_caption_says_what_rows_share_and_what_differs(comparison_of):
     )
     assert (set_alike, alone) == ("Set for every row: network.width=8.", "Set for one row: other: method.masking=none.")
     assert all(note in cell_tables(found, partial(PaperNumbers, []))[0].notes for note in notes)
+
+
+def test_the_probe_of_the_raw_features_is_said(comparison_of):
+    own = {"raw": {"probe.kind": "knn", "network.width": 8}}
+    assert "Set for one row: raw: probe.kind=knn." in training_notes(
+        comparison_of(VALUES, seeds=(1, 2), by_row=own), "digits"
+    )
+    alike = {row: {"probe.kind": "knn"} for row in VALUES}
+    assert "Set for every row: probe.kind=knn." in training_notes(
+        comparison_of(VALUES, seeds=(1, 2), by_row=alike), "digits"
+    )
+    alike["raw"] = {}
+    (note,) = (n for n in training_notes(comparison_of(VALUES, seeds=(1, 2), by_row=alike), "digits") if "knn" in n)
+    assert note.startswith("Set for one row: coral: probe.kind=knn; ")
+
+
+def test_a_method_that_lacks_seeds_is_named(comparison_of):
+    found = comparison_of({"coral": (0.8, 0.7), "other": (0.9, None)}, seeds=(1, 2))
+    notes = comparison_notes(found, found.measures)
+    assert "Without a rank: other has 1 of 2 seeds." in notes
 
 
 def test_the_matched_width_has_a_column_and_its_absence_a_line(comparison_of):

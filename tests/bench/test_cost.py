@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 
 from coral_plugin.bench import cost as module
 from coral_plugin.bench.cells import cell_tables
@@ -87,6 +88,9 @@ def test_what_is_known_is_not_measured_again_and_a_failure_is_told(compared, tmp
     assert read_costs(tmp_path) == {jobs[0].identity: OWN, jobs[2].identity: OWN}
     measure_costs(jobs, tmp_path)
     assert asked[4:] == [("b", "d", 1), ("b", "e", 1)]
+    monkeypatch.setattr(module, "pick_device", lambda name: torch.device("cuda"))
+    measure_costs(jobs, tmp_path)
+    assert asked[6:] == asked[:4], "figures of another device"
 
 
 def a_job(make_job, npz, objective, **chosen):

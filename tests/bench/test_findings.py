@@ -70,6 +70,14 @@ CLEAR, CLOSE = (0.8, 0.81, 0.82), (0.8, 0.7, 0.9)
             ],
         ),
         (
+            {"coral": CLEAR, "b": (0.9, None, None)},
+            [
+                BEST.format("81.0 ± 1.0"),
+                "1 method has too few seeds in common with it for a test, or the same difference in every seed.",
+                "Chance 10.0 %.",
+            ],
+        ),
+        (
             {"coral": CLEAR, "raw": (0.2, 0.2, 0.2), "labelled": (0.9, 0.9, 0.9)},
             [
                 "COrAL reaches 81.0 ± 1.0 % balanced accuracy (linear probe).",

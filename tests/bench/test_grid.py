@@ -42,6 +42,8 @@ def test_identity_is_the_hash_of_settings_data_and_code(make_job):
         ({"training.device": "cpu"}, True),
         ({"training.checkpoint_seconds": 1.0}, True),
         ({"training.keep_every": 5}, True),
+        ({"training.timeout_seconds": 7200.0}, True),
+        ({"training.on_nonfinite": "skip"}, True),
         ({"training.epochs": 3}, False),
         ({"training.precision": "bf16-mixed"}, False),
         ({"method.temperature": 0.2}, False),

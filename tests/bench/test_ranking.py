@@ -89,3 +89,23 @@ def test_one_seed_is_tested_against_nothing(comparison_of):
     (measure,) = found.measures
     assert [each.scores[measure].p_value for each in found.rows] == [None, None, None]
     assert [each.scores[measure].rank for each in found.rows] == [1, 2, None]
+
+
+def test_a_method_with_fewer_seeds_has_no_rank(comparison_of):
+    """Three of its runs have failed; the one that is left beats every mean."""
+    found = comparison_of({**VALUES, "lucky": (0.99, None, None, None)})
+    (measure,) = found.measures
+    assert {each.method.name: each.scores[measure].rank for each in found.rows} == {
+        "coral": 1, "b": 2, "c": None, "lucky": None,
+    }  # fmt: skip
+
+
+def test_rounding_decides_no_place(comparison_of):
+    """Means of counts over ten samples: 0.2 each, of which one comes out as 0.20000000000000004."""
+    values = {"coral": (0.1, 0.2, 0.3), "b": (0.2, 0.2, 0.2), "c": (0.1, 0.1, 0.2), "raw": (0.2, 0.2, 0.2)}
+    assert len({fmean(values["coral"]), fmean(values["b"])}) == 2
+    for metric, ranks in (("balanced_accuracy", (1, 1, None)), ("mse", (2, 2, 1))):
+        found = comparison_of(values, seeds=(1, 2, 3), metric=metric)
+        (measure,) = found.measures
+        assert tuple(each.scores[measure].rank for each in found.rows[:3]) == ranks
+        assert not all_below(found.rows, measure)

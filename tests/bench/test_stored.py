@@ -59,6 +59,16 @@ def test_a_record_of_before_is_ranked_by_todays_rules_and_says_what_it_lacks(rec
     assert (record / "table.md").read_text() == again
 
 
+def test_a_method_that_is_not_installed_here_is_drawn_all_the_same(record):
+    stored = json.loads((record / "table.json").read_text())
+    for row in stored["rows"]:
+        row["objective"] = {"other": "somebody_elses"}.get(row["name"], row["objective"])
+    (record / "table.json").write_text(json.dumps(stored))
+    (table,) = redraw(record, PaperNumbers)
+    assert "65.0" in {row[0].text: row[1].text for block in table.blocks for row in block}["other"]
+    assert "somebody_elses" in (record / "table.json").read_text()
+
+
 @pytest.mark.parametrize(
     ("content", "text"),
     [

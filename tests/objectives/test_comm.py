@@ -215,8 +215,8 @@ def test_fewer_than_two_modalities_are_refused(count):
     [
         ({"temperature": 0.0}, "temperature must be positive"),
         ({"temperature": float("nan")}, "temperature must be positive"),
-        ({"unimodal_weight": -1.0}, "unimodal_weight must be a number from 0"),
-        ({"joint_weight": float("inf")}, "joint_weight must be a number from 0"),
+        ({"unimodal_weight": -1.0}, "unimodal_weight cannot be negative"),
+        ({"joint_weight": float("inf")}, "joint_weight cannot be negative"),
         ({"unimodal_weight": 0.0, "joint_weight": 0.0}, r"At least one of method\.unimodal_weight, method\.joint"),
     ],
 )

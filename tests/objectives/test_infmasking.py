@@ -298,9 +298,9 @@ def test_fewer_than_two_modalities_are_refused():
     ("settings", "message"),
     [
         ({"temperature": -1.0}, "temperature must be positive"),
-        ({"masked_weight": -1.0}, "masked_weight must be a number from 0"),
+        ({"masked_weight": -1.0}, "masked_weight cannot be negative"),
         ({"masked_weight": 0.0, "unimodal_weight": 0.0, "joint_weight": 0.0}, "At least one of"),
-        ({"covariance_scale": float("nan")}, "covariance_scale must be a number from 0"),
+        ({"covariance_scale": float("nan")}, "covariance_scale cannot be negative"),
         ({"mask_ratio": 1.0}, r"mask_ratio is a share in \[0, 1\)"),
         ({"mask_ratio": -0.1}, r"mask_ratio is a share in \[0, 1\)"),
         ({"masks": 0}, "masks must be at least 1"),

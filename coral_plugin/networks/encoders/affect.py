@@ -86,7 +86,8 @@ class AffectTransformer(nn.Module):
 
     def draws(self, x: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]] | None:
         """Shapes and probabilities of what dropout draws in a forward pass; None where it may not run beside others."""
-        if not (self.fused and self.alongside):
+        leaves = (part for part in self.layers.modules() if next(part.children(), None) is None)
+        if not (self.fused and self.alongside) or any(type(part) not in (nn.Linear, nn.LayerNorm) for part in leaves):
             return None
         if not self.training or self.dropout == 0:
             return []

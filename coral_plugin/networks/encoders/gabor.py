@@ -55,16 +55,21 @@ class GaborEnergy(nn.Module):
         self.output_channels = len(self.filters) // 2 + channels
         self.signature = (channels, orientations, window)
 
-    @torch.no_grad()
     def forward(self, images: Tensor) -> Energies:
-        """``(B, C, H, W)`` to :class:`Energies` of ``(B, output_channels + 1, ceil(H / 2), ceil(W / 2))``."""
+        """``(B, C, H, W)`` to :class:`Energies` of ``(B, output_channels + 1, ceil(H / 2), ceil(W / 2))``.
+
+        They have a gradient where the images want one (saliency maps, a network in front).
+        """
         planes = images.contiguous()  # one channel at a time is read faster so
         grey = planes.mean(dim=1, keepdim=True)
         # the strides of one channel say nothing, but torch reads the layout of the result from them
         filters = self.filters.flatten(1).unflatten(1, (1, *self.filters.shape[2:]))
         even, odd = F.conv2d(grey, filters, stride=2, padding=filters.shape[-1] // 2).chunk(2, dim=1)
         # values are of the order of 1, where torch.hypot's care for overflow only costs time
-        features = torch.cat([even.square().addcmul_(odd, odd).sqrt_(), _halved(planes)], dim=1)
+        squares = even.square().addcmul_(odd, odd)
+        if squares.requires_grad:  # the root's slope at zero, where an image is black, is infinite
+            squares = squares.clamp(min=torch.finfo(squares.dtype).tiny)
+        features = torch.cat([squares.sqrt_(), _halved(planes)], dim=1)
         # in two passes: torch.var_mean takes fifteen times as long
         mean = features.mean(dim=(0, 2, 3))
         variance = (features - mean.view(1, -1, 1, 1)).square_().mean(dim=(0, 2, 3))

@@ -162,14 +162,15 @@ def _normalised_convolution(energies: Energies, norm: nn.BatchNorm2d, convolutio
     """``convolution(norm(values))`` with scales and shifts moved into its weights.
 
     The shifts end at the border, as the normalised values do: they are the weights of the channel of ones. Since the
-    values need no gradient, neither they nor their gradient are ever computed.
+    values seldom need a gradient, neither they nor their gradient are computed.
     """
     values, mean, variance = energies
     if norm.training:
         count = values.numel() // values.shape[1]
         norm.num_batches_tracked.add_(1)  # type: ignore[union-attr]
-        norm.running_mean.lerp_(mean, norm.momentum)  # type: ignore[union-attr, arg-type]
-        norm.running_var.lerp_(variance * (count / max(1, count - 1)), norm.momentum)  # type: ignore[union-attr, arg-type]
+        unbiased = variance.detach() * (count / max(1, count - 1))
+        norm.running_mean.lerp_(mean.detach(), norm.momentum)  # type: ignore[union-attr, arg-type]
+        norm.running_var.lerp_(unbiased, norm.momentum)  # type: ignore[union-attr, arg-type]
     else:
         mean, variance = norm.running_mean, norm.running_var  # type: ignore[assignment]
     scale = norm.weight * (variance + norm.eps).rsqrt()
