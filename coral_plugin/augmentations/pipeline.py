@@ -15,6 +15,7 @@ from coral_plugin.augmentations.grammar import Element, parse
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.data.padding import valid_steps
 from coral_plugin.errors import InputError
+from coral_plugin.registry import FROM_PYTHON
 
 CustomFunction = Callable[[Tensor, Tensor | None, torch.Generator | None], Tensor]
 Spec = str | Augmentation | CustomFunction
@@ -233,6 +234,12 @@ def _augmenter(
         part = spec.get(modality.name, "auto")
         if isinstance(part, str) and part.strip() == "auto":
             rest.append(modality)
+        elif isinstance(part, str) and part.startswith(FROM_PYTHON):
+            raise InputError(
+                f"The run was trained with an augmentation from Python ({part.removeprefix(FROM_PYTHON)} for "
+                f"{modality.name}); give it from Python again with augmentations=..., or register it by entry point "
+                "and write its name under augmentations in config.yaml."
+            )
         elif isinstance(part, str):
             groups.append(_alone(part, modality, len(modalities)))
         elif isinstance(part, Augmentation):

@@ -8,7 +8,6 @@ from typing import Any
 
 from coral_plugin.cli.flags import CommandParser, positive
 from coral_plugin.cli.settings import add_setting, add_settings, settings_of_all
-from coral_plugin.errors import InputError
 
 # settings of a run that a fine-tuning has values of its own for
 _FINETUNE_KEYS = {
@@ -27,9 +26,6 @@ def main(argv: list[str]) -> int:
     arguments = _parser(FinetuneSettings()).parse_args(argv)
     chosen = settings_of_all(arguments, "a fine-tuning has one run")
     values = {name: getattr(arguments, name) for name in ("loss", "positives", "labels", "patience")}
-    for key in sorted(_FINETUNE_KEYS.keys() & chosen.keys()):
-        if arguments.loss == "cross_entropy" and key.startswith("method."):
-            raise InputError(f"{key} is a setting of COrAL's losses; with --loss cross_entropy leave it out.")
     values |= {name: chosen.pop(key) for key, name in _FINETUNE_KEYS.items() if key in chosen}
     settings = build(FinetuneSettings, values, "finetune")
     result = finetune(

@@ -41,6 +41,13 @@ TRAINER_ARGUMENTS = {
     "deterministic": "deterministic",
     "compile": "no argument: call torch.compile",
 }
+# arguments of fit and of the data that have another place here
+_ELSEWHERE = {
+    "seeds": "a module has one seed; say seed=...",
+    "modalities": "give them to MultimodalDataModule",
+    "data": "give it to MultimodalDataModule",
+    "epochs": "say Trainer(max_epochs=...)",
+}
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
@@ -88,6 +95,8 @@ class ObjectiveModule(LightningModule):
                 raise InputError(f"{key} is up to the Trainer of Lightning ({instead}); leave it out of the module.")
             if key.startswith("source."):
                 raise InputError(f"{key} is a setting of the data; give it to MultimodalDataModule.")
+            if instead := _ELSEWHERE.get(key):
+                raise InputError(f"ObjectiveModule has no argument {key!r}: {instead}.")
         self.settings, modules, functions = chosen_settings(
             objective,
             data.dataset,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import copy
-import functools
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,7 +13,7 @@ from torch import nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError, short
-from coral_plugin.registry import ENCODERS, suggest
+from coral_plugin.registry import ENCODERS, FROM_PYTHON, python_name, suggest
 
 # a registered name with or without arguments, a module (copied), or a function of modality and width
 EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
@@ -23,7 +22,6 @@ EncoderBuilders = Mapping[str, Callable[[], nn.Module]]
 
 ALEXNET_FROM = 128
 # in front of the name of an encoder that a run got from Python, in the place of a registered name
-_FROM_PYTHON = "python:"
 _DEEPEST, _WIDEST = 1000, 1_000_000
 _LONGEST = 1000  # characters of an encoder with its options
 
@@ -116,12 +114,7 @@ def python_encoders(encoders: Mapping[str, EncoderLike]) -> dict[str, str]:
     >>> python_encoders({"wave": nn.GRU, "body": nn.Linear(3, 4)})
     {'wave': 'python:torch.nn.modules.rnn.GRU', 'body': 'python:torch.nn.modules.linear.Linear'}
     """
-    record = {}
-    for name, encoder in encoders.items():
-        source: Any = encoder.func if isinstance(encoder, functools.partial) else encoder
-        source = source if hasattr(source, "__qualname__") else type(source)
-        record[name] = f"{_FROM_PYTHON}{source.__module__}.{source.__qualname__}"
-    return record
+    return {name: python_name(encoder) for name, encoder in encoders.items()}
 
 
 def refuse_recorded(encoders: Mapping[str, EncoderLike]) -> None:
@@ -144,8 +137,8 @@ def recorded_encoders(encoders: Mapping[str, EncoderLike]) -> str:
     'bands.Bands for wave'
     """
     texts = {name: encoder for name, encoder in encoders.items() if isinstance(encoder, str)}
-    recorded = {name: text for name, text in texts.items() if text.startswith(_FROM_PYTHON)}
-    return ", ".join(f"{text.removeprefix(_FROM_PYTHON)} for {name}" for name, text in recorded.items())
+    recorded = {name: text for name, text in texts.items() if text.startswith(FROM_PYTHON)}
+    return ", ".join(f"{text.removeprefix(FROM_PYTHON)} for {name}" for name, text in recorded.items())
 
 
 def _builder(encoder: EncoderLike, modality: Modality, width: int) -> Callable[[], nn.Module]:

@@ -18,7 +18,7 @@ from coral_plugin.evaluation.scoring import probing_splits
 from coral_plugin.io.files import read_json
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.coral import Coral
-from coral_plugin.runs.finetune import RECORD, freeze_heads, is_finetuned
+from coral_plugin.runs.finetune import MARK, freeze_heads
 from coral_plugin.runs.folder import ENVIRONMENT, load_objective
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.randomness import own_random_state
@@ -39,7 +39,8 @@ def embedding_cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, A
 def networks_as_trained(folder: Path, seed: int) -> Objective:
     """A trained seed with the parameters that its last training left alone marked as such."""
     objective = load_objective(folder, seed)
-    tuned = is_finetuned(folder) and read_json(folder / RECORD)["settings"]["loss"] == "contrastive"
+    mark = folder / f"seed-{seed}" / MARK
+    tuned = mark.is_file() and read_json(mark)["settings"]["loss"] == "contrastive"
     return freeze_heads(objective) if tuned and isinstance(objective, Coral) else objective
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from coral_plugin.data import MultimodalData, Task
@@ -24,13 +25,16 @@ class EarlyStopping:
 
     def __call__(self, objective: Objective, epoch: int) -> bool:
         """Score the objective after ``epoch``; True to stop."""
+        # values are float32; networks of training.precision 64-true become so when they are trained
+        double = any(parameter.dtype == torch.float64 for parameter in objective.parameters())
+        networks = copy.deepcopy(objective).float() if double else objective
         fitted_on, scored_on = (
-            (concatenate(embed_split(objective, s)), s.targets[self.task.name].cpu().numpy()) for s in self.splits
+            (concatenate(embed_split(networks, s)), s.targets[self.task.name].cpu().numpy()) for s in self.splits
         )
         value = probe(fitted_on, None, scored_on, self.task, ProbeSettings(kind="knn")).value
         if value > self.best:
             self.best, self.best_epoch = value, epoch
-            self._weights = copy.deepcopy(objective.state_dict())
+            self._weights = copy.deepcopy(networks.state_dict())
         return epoch - self.best_epoch >= self.patience
 
     def restore(self, objective: Objective) -> None:

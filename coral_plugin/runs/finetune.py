@@ -74,6 +74,9 @@ class FinetuneSettings:
     def __post_init__(self) -> None:
         if self.patience < 1:
             raise InputError(f"patience must be at least 1 epoch, got {self.patience}.")
+        for name in ("positives", "mask_ratio", "orthogonality_weight") if self.loss == "cross_entropy" else ():
+            if getattr(self, name) != getattr(type(self), name):
+                raise InputError(f"{name} is a setting of COrAL's losses; with the loss cross_entropy leave it out.")
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,7 @@ def finetune(
 
 def is_finetuned(folder: Path) -> bool:
     """Whether ``folder`` is what :func:`finetune` wrote: the networks of its run have seen labels."""
-    return (folder / RECORD).is_file()
+    return any(folder.glob(f"seed-*/{MARK}"))
 
 
 def _tuned_seed(

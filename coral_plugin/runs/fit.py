@@ -18,12 +18,13 @@ from coral_plugin.errors import InputError, short
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.registry import closest
+from coral_plugin.registry import closest, python_name
 from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.columns import Columns
 from coral_plugin.runs.model import Model
 from coral_plugin.runs.run import Run, run
 from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, RunSettings, dotted, make_settings, settings_classes
+from coral_plugin.runs.start import with_saved_seeds
 from coral_plugin.runs.summary import short_scores
 
 
@@ -100,7 +101,7 @@ def fit(
     modalities: Iterable[str] | None = None,
     labels: Any = None,
     preset: str = "",
-    seeds: int | Iterable[int] = DEFAULT_SEEDS,
+    seeds: int | Iterable[int] | None = None,
     epochs: int | None = None,
     output: str | Path | None = None,
     resume: bool = False,
@@ -126,7 +127,8 @@ def fit(
         modalities: Modalities that are used, in this order; all by default.
         labels: ``(N,)`` for the first form of ``samples``; not used in training.
         preset: Preset of the method; its first one by default.
-        seeds: Seeds, one training for each; 41, (41, 42), range(41, 46), an array.
+        seeds: Seeds, one training for each; 41, (41, 42), range(41, 46), an array. By default 41, or with ``resume``
+            those of the run.
         epochs: Short for ``training__epochs``.
         output: Run directory (``~`` is the home folder); None writes nothing.
         resume: Whether the run in ``output`` is continued.
@@ -162,16 +164,19 @@ def fit(
         objective,
         samples if isinstance(samples, str) else "arrays",
         preset=preset,
-        seeds=seeds,
+        seeds=DEFAULT_SEEDS if seeds is None else seeds,
         encoders=encoders,
         augmentations=augmentations,
         plain_augmentations=plain_augmentations,
         arguments=inspect.signature(fit).parameters,
         **chosen,
     )
+    folder = Path(home_expanded(str(output))) if output is not None else None
+    if seeds is None and resume:
+        settings = with_saved_seeds(settings, folder, more=False)
     finished = run(
         settings,
-        folder=Path(home_expanded(str(output))) if output is not None else None,
+        folder=folder,
         resume=resume,
         quiet=quiet,
         workers=workers,
@@ -289,6 +294,7 @@ def _meant(name: str, arguments: Iterable[str], classes: dict[str, type]) -> str
 def _split_functions(
     augmentations: str | Mapping[str, str | Callable[..., Any]] | None,
 ) -> tuple[str | dict[str, str] | None, dict[str, Callable[..., Any]]]:
+    """The specification with a record in place of each function, and the functions."""
     if augmentations is None or isinstance(augmentations, str):
         return augmentations, {}
     if not isinstance(augmentations, Mapping):
@@ -296,5 +302,6 @@ def _split_functions(
             "augmentations must be a text, or a mapping of modalities to texts or functions, got "
             f"{short(augmentations)}."
         )
+    functions = {name: value for name, value in augmentations.items() if not isinstance(value, str)}
     texts = {name: value for name, value in augmentations.items() if isinstance(value, str)}
-    return texts, {name: value for name, value in augmentations.items() if not isinstance(value, str)}
+    return {**texts, **{name: python_name(function) for name, function in functions.items()}}, functions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -105,6 +106,8 @@ def open_finished(folder: Path, data_path: str | None) -> tuple[RunSettings, Mul
             f"The run in {folder} was trained from Python on data that it names no file of. Score it from Python, give "
             "--data FILE.npz with the same arrays, or train by name: fit('NAME', data=PATH)."
         )
+    if data_path is None and settings.data is not None and not os.path.exists(settings.data):  # noqa: PTH110
+        raise InputError(f"The run in {folder} was trained on {settings.data}, which is not there; give --data PATH.")
     data = load_data(settings)
     if data.fingerprint != record["fingerprint"]:
         raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")
@@ -152,6 +155,8 @@ def run(
         Interrupted: SIGTERM or Ctrl-C came; ``resume`` goes on.
         SystemExit: under torchrun or SLURM, in every process but the first, once all is trained.
     """
+    if resume and folder is None:
+        raise InputError("resume goes on with the run in a folder; give output=DIR.")
     settings = with_saved_seeds(settings, folder) if resume else settings
     outside = processes.launcher()
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
@@ -240,11 +245,17 @@ def run(
                 objectives[seed] = restore(settings, data.modalities, data.tasks, seed_folder / WEIGHTS, encoders)
                 say(f"seed {seed}: finished already, not trained again")
                 continue
-            trained = (
-                train_seed(seed, folder=base / f"seed-{seed}" if base is not None else None, resume=resume)
-                if method.trains
-                else untrained(build, seed, pick_device(settings.training.device), data.train)
-            )
+            try:
+                trained = (
+                    train_seed(seed, folder=base / f"seed-{seed}" if base is not None else None, resume=resume)
+                    if method.trains
+                    else untrained(build, seed, pick_device(settings.training.device), data.train)
+                )
+            except CoralError as error:
+                if len(settings.seeds) == 1:
+                    raise
+                failures[seed] = error
+                continue
             say(f"seed {seed}: trained" + ("; now its probes" if can_score(data) else ""))
             results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
             if seed_folder is not None:

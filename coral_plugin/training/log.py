@@ -17,6 +17,8 @@ from coral_plugin.errors import DivergedError, InputError, one_line
 from coral_plugin.io.files import write_text
 
 LOG = "metrics.csv"
+# steps skipped in a row, from which on an epoch without any other ends the training: it has diverged
+_MOST_SKIPPED = 20
 # columns measured by the clock, in no two trainings the same
 TIMES = ("samples_per_second", "seconds")
 
@@ -84,17 +86,21 @@ class EpochLog:
     def end_epoch(self, epoch: int, step: int, used: Mapping[str, float]) -> None:
         """Record the epoch that ends after ``step`` steps of the training, and write the record.
 
+        An epoch of few steps of which none was taken has no record: the next one counts them with its own.
+
         Args:
             epoch: Number of the epoch, from 0.
             step: Steps of the training so far.
             used: Values that its last step used: of the method's schedules, the learning rate.
 
         Raises:
-            DivergedError: no step of it was taken.
+            DivergedError: no step was taken, of :data:`_MOST_SKIPPED` at least.
         """
+        if self._sums is None and self._skipped < _MOST_SKIPPED:
+            return
         if self._sums is None:
             raise DivergedError(
-                f"No loss or gradient of epoch {epoch} was finite: all {self._skipped} steps were skipped. "
+                f"No loss or gradient of epoch {epoch} was finite: the last {self._skipped} steps were skipped. "
                 f"Lower training.learning_rate or set training.gradient_clip."
             )
         seconds = self._elapsed()

@@ -133,6 +133,13 @@ def test_blur_against_a_direct_convolution():
                 torch.testing.assert_close(result[b, :, i, j], expected)
 
 
+def test_blur_of_images_with_the_channels_innermost():
+    images = pictures()
+    inside = images.contiguous(memory_format=torch.channels_last)
+    sigma = torch.full((len(images),), 0.7)
+    torch.testing.assert_close(I.gaussian_blur(inside, sigma, 2.0), I.gaussian_blur(images, sigma, 2.0))
+
+
 def test_blur_of_width_zero_is_the_image():
     images = pictures()
     assert torch.equal(I.gaussian_blur(images, torch.zeros(4), 2.0), images)

@@ -1,5 +1,7 @@
 """A batch is an ordered mapping that keeps padding, targets and index beside its values."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -61,6 +63,27 @@ def test_padding_that_fits_nothing_is_refused():
         MultimodalBatch({"a": torch.zeros(2, 3, 1)}, {"a": mask})
     with pytest.raises(InputError, match="no values"):
         MultimodalBatch({"a": torch.zeros(2, 3, 1)}, {"b": mask})
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.float32])
+def test_masks_are_bool(dtype):
+    values = {"a": torch.zeros(2, 3, 1)}
+    with pytest.raises(InputError, match=f"Padding of 'a' must be bool, True where a step is padding, got {dtype}"):
+        MultimodalBatch(values, {"a": torch.zeros(2, 3, dtype=dtype)})
+    with pytest.raises(InputError, match=f"Presence of 'a' must be bool, True where .* modality, got {dtype}"):
+        MultimodalBatch(values, present={"a": torch.ones(2, dtype=dtype)})
+
+
+def test_a_loader_pins_everything(batch, monkeypatch):
+    from torch.utils.data._utils.pin_memory import pin_memory
+
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor.clone())
+    batch = replace(batch, present={"table": torch.ones(4, dtype=torch.bool)})
+    copy = pin_memory(batch)
+    assert len(pinned) == 6
+    assert (copy.padding.keys(), copy.targets.keys(), copy.present.keys()) == ({"text"}, {"label"}, {"table"})
+    assert torch.equal(copy.index, batch.index)
 
 
 def test_what_is_computed_once_is_kept_for_this_batch_and_these_values(batch):

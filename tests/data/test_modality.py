@@ -73,3 +73,10 @@ def test_images_are_scaled_by_channel():
 def test_without_statistics_values_pass():
     values = torch.randn(5, 7, 3)
     assert make().standardise(values) is values
+
+
+def test_whole_numbers_are_scaled_as_their_floats():
+    counts = Modality(name="counts", kind="tabular", shape=(2,), mean=(12.7, 3.6), std=(3.9, 0.2))
+    values = torch.tensor([[10, 3], [20, 4]])
+    for kind in (torch.int64, torch.uint8):
+        assert torch.equal(counts.standardise(values.to(kind)), counts.standardise(values.float()))

@@ -125,3 +125,35 @@ def test_a_part_of_a_batch_is_cut_as_the_whole_one_would_be():
             sum_over_rows(term, [z], [z], width=8)
     # 1448 rows of 1448 entries are computed at once; of 2000 rows 1048 are, which are 4.2 of 8
     assert calls == [(0, 8), (0, 8), (0, 4), (4, 4)]
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "clip"])  # the scale of clip is an argument
+@pytest.mark.parametrize("entries", [40, 10_000])
+def test_a_learnt_temperature_has_its_gradient_at_every_size(few, name, entries):
+    few(entries)
+    tensors = [tensor.detach() for tensor in arguments(name)]
+    temperature = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda t: LOSSES[name][0](*tensors, temperature=t), temperature)
+
+
+@every_loss
+def test_autocast_is_off_inside(few, name):
+    tensors = [tensor.detach() for tensor in arguments(name, torch.float32)]
+    expected = LOSSES[name][0](*tensors)
+    for entries in (40, 10_000):
+        few(entries)
+        with torch.autocast("cpu", torch.bfloat16):
+            value = LOSSES[name][0](*tensors)
+        assert value.dtype == torch.float32
+        torch.testing.assert_close(value, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_torch_func_takes_the_matrix_at_once(few):
+    a, b = (tensor.detach() for tensor in arguments("nt_xent"))
+    expected = torch.func.grad(nt_xent)(a, b)
+    few(40)
+    torch.testing.assert_close(torch.func.grad(nt_xent)(a, b), expected)
+
+
+def test_shapes_alone_are_computed_on_the_meta_device():
+    assert nt_xent(*(tensor.to("meta") for tensor in arguments("nt_xent"))).shape == ()

@@ -46,3 +46,15 @@ def test_common_dimensions_must_exist(common):
 def test_wrong_shapes_are_refused():
     with pytest.raises(InputError, match="one shape"):
         barlow_twins(torch.zeros(4, 3), torch.zeros(4, 2))
+
+
+def test_half_precision_is_computed_in_float32():
+    """Embeddings whose variance float16 cannot hold."""
+    rows = 300 * torch.randn(64, 16, generator=torch.Generator().manual_seed(0))
+    half = rows.half().requires_grad_()
+    loss = barlow_twins(half, half)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, barlow_twins(half.detach().float(), half.detach().float()))
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(barlow_twins(rows, rows), barlow_twins(rows.double(), rows.double()).float())

@@ -109,3 +109,18 @@ def test_odd_width(design):
 def test_unknown_design():
     with pytest.raises(InputError, match="'mlp'; known: mlp_half, mlp_full, transformer_half"):
         UniquePathway(8, "mlp")
+
+
+@pytest.mark.parametrize("design", ["mlp_half", "transformer_half"])
+def test_a_sample_of_padding_alone_is_zero_and_harms_no_other(design):
+    tokens, padding = a_case()
+    pathway = a_pathway(design)
+    without = pathway(tokens, padding)
+    padding = padding.clone()
+    padding[1] = True
+    tokens.requires_grad_()
+    out = pathway(tokens, padding)
+    assert torch.equal(out[1], torch.zeros_like(out[1]))
+    torch.testing.assert_close(out[[0, 2]], without[[0, 2]])
+    out.square().sum().backward()
+    assert all(x.grad.isfinite().all() for x in (tokens, *pathway.parameters()))

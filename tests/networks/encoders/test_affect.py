@@ -262,3 +262,41 @@ def test_weights_of_a_network_without_codes_are_not_taken_for_one_with_them():
     with_codes, without = (AffectTransformer(SEQUENCE, 8, layers=1, positions=each) for each in (True, False))
     with pytest.raises(RuntimeError, match="position_scale"):
         with_codes.load_state_dict(without.state_dict())
+
+
+class Adapted(nn.Linear):
+    """A layer that somebody has put in place of a linear one: another output, and a weight of its own."""
+
+    def forward(self, x):
+        return super().forward(x) + self.shift
+
+
+@pytest.mark.parametrize("fused", [True, False])
+def test_what_takes_the_place_of_a_linear_layer_is_called(fused):
+    encoder = AffectTransformer(SEQUENCE, 20, layers=2, heads=2, feedforward=32, dropout=0.0, fused=fused)
+    x = torch.randn(3, 7, SEQUENCE.features)
+    before = encoder(x)
+    names = [name for name, module in encoder.named_modules() if type(module) is nn.Linear]
+    assert len(names) == 1 + 2 * 4
+    for name in names:
+        layer = encoder.get_submodule(name)
+        hooked = []
+        handle = layer.register_forward_hook(lambda *_, name=name, hooked=hooked: hooked.append(name))
+        torch.testing.assert_close(encoder(x), before)
+        assert hooked, f"the hook of {name} is not called"
+        handle.remove()
+        layer.__class__, layer.shift = Adapted, nn.Parameter(torch.tensor(0.5))
+        assert encoder.draws(x, None) is None or name == "project"
+        out = encoder(x)
+        (gradient,) = torch.autograd.grad(out.square().sum(), layer.shift)
+        assert (out - before).abs().max() > 1e-3
+        assert gradient != 0
+        layer.__class__ = nn.Linear
+        del layer.shift
+
+
+def test_gradients_of_torch_func_are_those_of_autograd():
+    encoder = AffectTransformer(SEQUENCE, 20, layers=1, heads=2, feedforward=32, dropout=0.0)
+    x = torch.randn(3, 7, SEQUENCE.features, requires_grad=True)
+    (expected,) = torch.autograd.grad(encoder(x).square().sum(), x)
+    torch.testing.assert_close(torch.func.grad(lambda x: encoder(x).square().sum())(x.detach()), expected)

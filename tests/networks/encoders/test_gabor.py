@@ -44,7 +44,17 @@ def test_nothing_is_trained_or_saved():
     layer = GaborEnergy(1, 4, 9)
     assert not list(layer.parameters())
     assert not layer.state_dict()
-    assert not layer(torch.rand(1, 1, 8, 8, requires_grad=True)).values.requires_grad
+    assert not layer(torch.rand(1, 1, 8, 8)).values.requires_grad
+
+
+def test_the_images_have_a_gradient_also_where_they_are_black():
+    layer = GaborEnergy(3, 2, 5).double()
+    images = torch.rand(2, 3, 7, 6, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda x: tuple(layer(x)), images)
+    black = torch.zeros(1, 3, 7, 6, requires_grad=True)
+    torch.testing.assert_close(layer.float()(black).values, layer(black.detach()).values)
+    (gradient,) = torch.autograd.grad(layer(black).values.sum(), black)
+    assert gradient.isfinite().all()
 
 
 @pytest.mark.parametrize("window", [5, 9])
