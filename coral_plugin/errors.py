@@ -1,8 +1,9 @@
-"""The exceptions that users see: one line that says what, where, and what to do."""
+"""What users are told: exceptions of one line that say what, where, and what to do, and lines on standard error."""
 
 from __future__ import annotations
 
 import reprlib
+import sys
 
 
 class CoralError(Exception):
@@ -83,3 +84,15 @@ def counted(number: int, noun: str) -> str:
     ('1 step', '2,337 steps')
     """
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def say(line: str, *, label: str = "", quiet: bool = False) -> None:
+    """Write a line to standard error.
+
+    Args:
+        line: Text of one line.
+        label: Text in front of it, where several trainings share standard error.
+        quiet: Whether nothing is written after all.
+    """
+    if not quiet:
+        sys.stderr.write(f"{label} {line}\n".lstrip())

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from coral_plugin.cli.flags import CommandParser
+from coral_plugin.cli.own_data import OWN_FORMAT
 from coral_plugin.errors import DefectError, InputError, PluginError
 from coral_plugin.io.paths import files_below
 
@@ -101,7 +102,7 @@ def inspect(candidate: Candidate) -> Inspection:
     keys = f" with {', '.join(map(str, list(content)[:8]))}" if isinstance(content, Mapping) else ""
     raise InputError(
         f"{candidate.path} is {FILE_KINDS[candidate.kind]}{keys}, which no data set of this package is kept in "
-        "(coral list datasets)."
+        f"(coral list datasets); {OWN_FORMAT}."
     )
 
 

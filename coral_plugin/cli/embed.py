@@ -46,7 +46,7 @@ def embed(arguments: argparse.Namespace) -> int:
     from coral_plugin.data.scale import far_values
     from coral_plugin.data.split_arrays import PRESENT
     from coral_plugin.evaluation.features import ALL, concatenate, embed_split
-    from coral_plugin.evaluation.missing import presence_note
+    from coral_plugin.evaluation.missing import presence_note, unread_note
     from coral_plugin.io.npz import read_npz, write_npz
     from coral_plugin.runs.folder import load_objective, modalities_of, open_run
 
@@ -59,7 +59,8 @@ def embed(arguments: argparse.Namespace) -> int:
     notes: list[str] = []
     for prefix, group in by_split(arrays, [m.name for m in modalities]).items():
         split = as_split(group, modalities, f"{arguments.data}{': ' + prefix if prefix else ''}")
-        lines = [*filter(None, [presence_note(split)]), *far_values(split, modalities)]
+        missing = presence_note(split)
+        lines = [*([missing + unread_note(group, modalities)] if missing else []), *far_values(split, modalities)]
         notes += [f"{prefix and prefix.rstrip('/') + ': '}{line}\n" for line in lines]
         parts = embed_split(objective, split)
         written |= {f"{prefix}{name}": part for name, part in {**parts, ALL: concatenate(parts)}.items()}
@@ -68,6 +69,7 @@ def embed(arguments: argparse.Namespace) -> int:
     sys.stderr.writelines(notes)
     for name, part in written.items():
         print(f"{name}  {' x '.join(map(str, part.shape))}")
+    print(f"written: {arguments.output}")
     return 0
 
 

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     noise_flags = [name for name in _NOISE_FLAGS if getattr(arguments, name) is not None]
     if noise_flags and not arguments.robustness:
         raise InputError(f"--{noise_flags[0].replace('_', '-')} goes with --robustness, which is not given.")
-    from coral_plugin.runs.evaluate import Extras, evaluate
+    from coral_plugin.runs.evaluate import ROBUSTNESS, Extras, evaluate
 
     extras = Extras(
         umap=arguments.umap,
@@ -46,7 +46,8 @@ def main(argv: list[str]) -> int:
     print("\n".join(table.text() for table in _tables(result, arguments)))
     for path in result.pictures:
         print(f"{path}.png, .svg, .csv")
-    print(f"written: {Path(arguments.run) / f'evaluation-{probe.kind}.json'}")
+    written = [f"evaluation-{probe.kind}.json", *([ROBUSTNESS] if arguments.robustness else [])]
+    print(f"written: {', '.join(str(Path(arguments.run) / name) for name in written)}")
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from coral_plugin.cli.flags import CommandParser, check_record, name_list, positive
 from coral_plugin.cli.settings import add_setting, add_settings
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, say
 
 if TYPE_CHECKING:
     from coral_plugin.bench.comparison import LookUp
@@ -102,18 +102,10 @@ def _with_costs(finished: FinishedGrid, folder: Path, *, measure: bool, quiet: b
 
     failed = dict(finished.failed)
     if measure:
-        for label, reason in measure_costs(finished.jobs, folder, say=_silent if quiet else _say).items():
+        for label, reason in measure_costs(finished.jobs, folder, say=None if quiet else say).items():
             failed.setdefault(label, reason)
     comparison = with_costs(finished.comparison, finished.jobs, read_costs(folder))
     return replace(finished, comparison=comparison, failed=failed)
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(f"{line}\n")
-
-
-def _silent(line: str) -> None:
-    del line
 
 
 def _report(finished: FinishedGrid, tables: Path, *, quiet: bool) -> int:

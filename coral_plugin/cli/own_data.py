@@ -12,6 +12,10 @@ from coral_plugin.io.paths import home_expanded
 from coral_plugin.registry import DATASETS
 
 OWN_DATA = "arrays"  # the data set that reads files of one's own
+OWN_FORMAT = (
+    "your own arrays are read from .npz files, such as numpy.savez('mine.npz', **{'train/a': a, 'train/b': b, "
+    "'train/labels': y})"
+)
 
 
 def check_own_data(path: Any, *, name_it: str) -> None:
@@ -33,13 +37,10 @@ def check_own_data(path: Any, *, name_it: str) -> None:
     candidate = Candidate(Path(home_expanded(path)))
     if candidate.kind != "npz" and (candidate.kind != "folder" or DATASETS.get(OWN_DATA).inspect(candidate) is None):
         if candidate.kind not in ("pickle", "hdf5", "mat", "folder"):
-            raise InputError(
-                f"{path} is {FILE_KINDS[candidate.kind]}; your own arrays are read from .npz files, such as "
-                "numpy.savez('mine.npz', **{'train/a': a, 'train/b': b, 'train/labels': y})."
-            )
+            raise InputError(f"{path} is {FILE_KINDS[candidate.kind]}; {OWN_FORMAT}.")
         raise InputError(
-            f"{path} is {FILE_KINDS[candidate.kind]}: name its data set with {name_it}, which "
-            f"{shlex.join(['coral', 'data', 'check', path])} finds out."
+            f"{path} is {FILE_KINDS[candidate.kind]}: if it is one of coral list datasets, name that with {name_it}; "
+            f"{OWN_FORMAT}."
         )
 
 

@@ -65,7 +65,7 @@ def _train(settings: RunSettings, folder: Path, arguments: argparse.Namespace) -
         print(also_table(finished.metrics).text())
     else:
         print("no labels with a test split: nothing was scored")
-    pictures = draw_run(finished)
+    pictures = [path for path in draw_run(finished) if path.suffix == ".png"]  # each is there as .svg and .csv too
     write_run_report(folder)
     print(end="", flush=True)
     if not arguments.quiet:

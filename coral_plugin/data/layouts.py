@@ -136,6 +136,11 @@ def recognise_layout(
         return layout_of(key, shape, kind="sequence"), other_readings(train, key)
     if len(shape) == 3:
         return _image(key, shape, source)
+    if not shape:
+        raise InputError(
+            f"{source} has shape {train.shape}: for one number a sample say {kind_option(key, 'tabular')}; what is no "
+            f"modality, such as ids or groups, goes under meta/{key}."
+        )
     raise InputError(
         f"{source} has shape {train.shape}; give (N, d) tabular, (N, T, d) series or (N, C, H, W) images, or say "
         f"{kind_option(key, 'timeseries')} for steps in the second place."

@@ -30,7 +30,10 @@ def as_array(value: Any, key: str, name: str) -> np.ndarray:
     if array.dtype.kind == "O":
         array = _from_objects(array)
     if array.dtype.kind not in _NUMBERS:
-        raise InputError(f"{name}: {key} is of type {array.dtype}; only numbers are admitted: code text and objects.")
+        raise InputError(
+            f"{name}: {key} is of type {array.dtype}; only numbers are admitted. Encode text as numbers; what is no "
+            "modality, such as ids, goes under meta/."
+        )
     _not_empty(array, key, name)
     return array
 

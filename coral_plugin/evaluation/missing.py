@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
 import numpy as np
 
-from coral_plugin.data import MultimodalData, Split
+from coral_plugin.data import Modality, MultimodalData, Split
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import concatenate, embed_split
 from coral_plugin.evaluation.probe import ProbeSettings
@@ -134,6 +134,17 @@ def presence_note(split: Split) -> str | None:
     if not gaps:
         return None
     return f"{', '.join(gaps)}: embedded from the modalities present; parts of a missing modality alone are zero"
+
+
+def unread_note(arrays: Iterable[str], modalities: Iterable[Modality]) -> str:
+    """The end of a :func:`presence_note` that names arrays which are no modality of the run; empty where there is none.
+
+    >>> unread_note(["wave", "body", "body/length", "labels"], [Modality(name="wave", kind="tabular", shape=(2,))])
+    '; not read: body'
+    """
+    known = {"labels", "meta", *(modality.name for modality in modalities)}
+    unread = dict.fromkeys(stem for key in arrays if (stem := key.partition("/")[0]) not in known)
+    return f"; not read: {', '.join(unread)}" if unread else ""
 
 
 def count_missing(split: Split, subset: Subset) -> int:

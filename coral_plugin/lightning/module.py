@@ -20,7 +20,7 @@ from coral_plugin.networks.batchnorm import synchronise
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Step
 from coral_plugin.registry import OBJECTIVES
-from coral_plugin.runs.fit import chosen_settings
+from coral_plugin.runs.arguments import chosen_settings
 from coral_plugin.runs.folder import build_objective
 from coral_plugin.runs.recipe import make_augmenter
 from coral_plugin.runs.settings import DEFAULT_SEEDS, dotted

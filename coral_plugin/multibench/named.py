@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import importlib
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
 from coral_plugin.data import Modality
-from coral_plugin.errors import InputError, one_line, short
+from coral_plugin.errors import InputError, one_line, say, short
 from coral_plugin.multibench.checkout import Checkout, find_checkout
 from coral_plugin.multibench.compatibility import multibench
 from coral_plugin.multibench.encoders import MultiBenchEncoder
@@ -40,7 +41,8 @@ def named(modality: Modality, width: int, name: str = "", *arguments: Any, **opt
         )
     checkout = find_checkout()
     module_name, _, attribute = _place(name, checkout).rpartition(".")
-    with multibench(checkout, say=_silent), torch.device("cpu"):  # it is called below, which "meta" does not allow
+    # on the CPU: the module is called below, which "meta" does not allow
+    with multibench(checkout, say=partial(say, quiet=True)), torch.device("cpu"):
         try:
             module = getattr(importlib.import_module(module_name), attribute)(*arguments, **options)
         except Exception as error:  # a stranger's module may raise anything
@@ -79,7 +81,3 @@ def _place(name: str, checkout: Checkout) -> str:
     if len(places) > 1:
         raise InputError(f"MultiBench has {attribute} in {' and '.join(places)}; write the module in front of it.")
     return f"{places[0]}.{attribute}"
-
-
-def _silent(line: str) -> None:
-    del line

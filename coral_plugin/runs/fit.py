@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from torch.utils.data import DataLoader
+
 from coral_plugin.data import SPLITS, MultimodalData, from_arrays, from_datasets
 from coral_plugin.data.items import is_dataset
 from coral_plugin.data.modality import Kind
 from coral_plugin.data.task import TaskKind
-from coral_plugin.errors import InputError, short
+from coral_plugin.errors import InputError, UnknownNameError, short
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.registry import closest, python_name
+from coral_plugin.registry import DATASETS
+from coral_plugin.runs.arguments import chosen_settings
 from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.columns import Columns
 from coral_plugin.runs.model import Model
 from coral_plugin.runs.run import Run, run
-from coral_plugin.runs.settings import DEFAULT_SEEDS, GROUPS, RunSettings, dotted, make_settings, settings_classes
+from coral_plugin.runs.settings import DEFAULT_SEEDS, dotted
 from coral_plugin.runs.start import with_saved_seeds
 from coral_plugin.runs.summary import short_scores
 
@@ -147,17 +150,14 @@ def fit(
     """
     if not (output is None or isinstance(output, str | Path)) or not is_path(str(output)):
         raise InputError(f"output must name a folder, in UTF-8 without control characters, got {short(output)}.")
-    read: MultimodalData | None = None  # what is given by name is read by the run
     if isinstance(samples, str):
+        _refuse_path(samples)
         _refuse_arguments(f"the data set {samples}", labels=labels, kinds=kinds, task=task)
         chosen["data"] = None if data is None else str(data)
-    else:
-        read = as_data(samples, labels=labels, kinds=kinds, task=task)
-        if data is not None:
-            raise InputError("fit takes data=PATH with the name of a data set, as in fit('mosi', data=PATH).")
+    elif data is not None:
+        raise InputError("fit takes data=PATH with the name of a data set, as in fit('mosi', data=PATH).")
     if modalities is not None:
         chosen["modalities"] = (modalities,) if isinstance(modalities, str) else tuple(modalities)
-        read = None if read is None else read.select(chosen["modalities"])
     if epochs is not None:
         chosen["training.epochs"] = epochs
     settings, modules, functions = chosen_settings(
@@ -171,6 +171,18 @@ def fit(
         arguments=inspect.signature(fit).parameters,
         **chosen,
     )
+    read: MultimodalData | None = None  # what is given by name is read by the run
+    if isinstance(samples, MultimodalData):
+        if own := [key for key in chosen if dotted(key).startswith("source.")]:
+            raise InputError(f"{own[0]} says how arrays are read, and MultimodalData are read already; leave it out.")
+        _refuse_arguments("MultimodalData", labels=labels, kinds=kinds, task=task)
+        read = samples
+    elif not isinstance(samples, str):
+        # kinds and task may be given either way
+        reading = {**vars(settings.source), **({"kinds": kinds} if kinds else {}), **({"task": task} if task else {})}
+        read = as_data(samples, labels=labels, **reading)
+    if read is not None and settings.modalities is not None:
+        read = read.select(settings.modalities)
     folder = Path(home_expanded(str(output))) if output is not None else None
     if seeds is None and resume:
         settings = with_saved_seeds(settings, folder, more=False)
@@ -193,14 +205,24 @@ def as_data(
     labels: Any = None,
     kinds: Mapping[str, Kind] | None = None,
     task: TaskKind | None = None,
+    **reading: Any,
 ) -> MultimodalData:
     """What :func:`fit` takes as samples, as a data set; its arguments of the same names say more.
+
+    ``reading`` are further arguments of :func:`coral_plugin.data.from_arrays`.
 
     Raises:
         InputError: arrays that do not fit, or arguments that a data set has already.
     """
     if is_dataset(data):
         data = {"train": data}
+    for key, value in data.items() if isinstance(data, Mapping) else [("samples", data)]:
+        if isinstance(value, DataLoader):
+            read = "coral_plugin.data.from_loaders(train, valid, test)"
+            raise InputError(f"{key} is a DataLoader: give what {read} makes of yours.")
+        if key in SPLITS and isinstance(value, Mapping):
+            listed = ", ".join(f"{key}/{name}" for name in [*value][:3])
+            raise InputError(f"{key} is a mapping; write its keys as {listed or f'{key}/NAME'} in one mapping.")
     if not isinstance(data, Mapping | MultimodalData):
         known = "{name: array or data frame, ...}, a map-style data set, MultimodalData or the name of a data set"
         raise InputError(f"fit takes {known}, got {short(type(data))}.")
@@ -219,89 +241,17 @@ def as_data(
     elif labels is not None:
         raise InputError("Give labels inside the data (train/labels, ...) where the data name their splits.")
     if any(key in SPLITS for key in data):
-        return from_datasets(data, name="arrays", kinds=kinds, task=task)
-    return from_arrays(data, kinds=kinds, task=task)
+        return from_datasets(data, name="arrays", kinds=kinds, task=task, **reading)
+    return from_arrays(data, kinds=kinds, task=task, **reading)
+
+
+def _refuse_path(name: str) -> None:
+    """Refuse a file in place of the name of a data set."""
+    if name not in DATASETS.names() and is_path(name) and os.path.exists(home_expanded(name)):  # noqa: PTH110
+        raise UnknownNameError(f"Unknown dataset {short(name)}. Did you mean fit('arrays', data={name!r})?")
 
 
 def _refuse_arguments(what: str, **arguments: Any) -> None:
     """Refuse arguments of which a data set has its own."""
     if conflicts := [name for name, value in arguments.items() if value is not None]:
         raise InputError(f"fit has {conflicts[0]}, but {what} has its own; leave {conflicts[0]} out.")
-
-
-def chosen_settings(
-    objective: str,
-    dataset: str,
-    *,
-    encoders: Mapping[str, EncoderLike] | None = None,
-    augmentations: str | Mapping[str, str | Callable[..., Any]] | None = None,
-    plain_augmentations: str | Mapping[str, str] | None = None,
-    arguments: Iterable[str] = (),
-    **chosen: Any,
-) -> tuple[RunSettings, dict[str, EncoderLike], dict[str, Callable[..., Any]]]:
-    """Run settings from the arguments of :func:`fit`, and what no setting can hold.
-
-    Args:
-        objective: Registered name of the method.
-        dataset: Registered name of the data set.
-        encoders: Encoders by modality.
-        augmentations: Augmentation of all modalities, or by modality.
-        plain_augmentations: Augmentation of un-augmented branches.
-        arguments: Names of the caller's arguments, which a mistyped one may stand for.
-        chosen: ``preset``, ``seeds``, and any other setting as ``group__key``.
-
-    Returns:
-        The settings; ``{modality: module or function}`` of the encoders, and of the augmentations, that are no names.
-
-    Raises:
-        InputError: an unknown name or a value out of range.
-    """
-    single = ("preset", "seeds", "data", "modalities")
-    if wrong := [key for key in chosen if key not in single and dotted(key).partition(".")[0] not in GROUPS]:
-        close = _meant(wrong[0], arguments, settings_classes(objective, dataset))
-        groups = ", ".join(GROUPS)
-        raise InputError(f"fit has no argument {wrong[0]!r}.{close} Settings are <group>__<key> with {groups}.")
-    if encoders is not None and not isinstance(encoders, Mapping):
-        raise InputError(f"encoders must be a mapping by modality, got {short(encoders)}.")
-    for name, encoder in (encoders or {}).items():
-        if not isinstance(encoder, str) and not callable(encoder):
-            raise InputError(f"The encoder of {name} must be a name, a module or a function, got {short(encoder)}.")
-    named, functions = _split_functions(augmentations)
-    modules: dict[str, EncoderLike] = {
-        name: encoder for name, encoder in (encoders or {}).items() if not isinstance(encoder, str)
-    }
-    texts = {name: encoder for name, encoder in (encoders or {}).items() if isinstance(encoder, str)}
-    if texts:
-        chosen["network.encoders"] = texts
-    if named is not None:
-        chosen["augmentations"] = named
-    if plain_augmentations is not None:
-        chosen["plain_augmentations"] = (
-            plain_augmentations if isinstance(plain_augmentations, str) else dict(plain_augmentations)
-        )
-    return make_settings(objective, dataset, **chosen), modules, functions
-
-
-def _meant(name: str, arguments: Iterable[str], classes: dict[str, type]) -> str:
-    """`` Did you mean 'NAME'?`` with the closest argument or setting; empty where none is similar."""
-    # the probe repeats names of the training, whose settings come first
-    fields = [(group, field.name) for group, cls in reversed(classes.items()) for field in dataclasses.fields(cls)]
-    known = {key: f"{group}__{key}" for group, key in fields} | {argument: argument for argument in arguments}
-    close = closest(name, known)
-    return f" Did you mean {known[close]!r}?" if close else ""
-
-
-def _split_functions(
-    augmentations: str | Mapping[str, str | Callable[..., Any]] | None,
-) -> tuple[str | dict[str, str] | None, dict[str, Callable[..., Any]]]:
-    """The specification with a record in place of each function, and the functions."""
-    if augmentations is None or isinstance(augmentations, str):
-        return augmentations, {}
-    if not isinstance(augmentations, Mapping):
-        raise InputError(
-            "augmentations must be a text, or a mapping of modalities to texts or functions, got "
-            f"{short(augmentations)}."
-        )
-    functions = {name: value for name, value in augmentations.items() if not isinstance(value, str)}
-    texts = {name: value for name, value in augmentations.items() if isinstance(value, str)}
-    return {**texts, **{name: python_name(function) for name, function in functions.items()}}, functions

@@ -22,7 +22,7 @@ from coral_plugin.data.scale import far_values
 from coral_plugin.data.tensors import as_batch
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.features import ALL, concatenate, embed_batch, embed_split, frozen
-from coral_plugin.evaluation.missing import presence_note
+from coral_plugin.evaluation.missing import presence_note, unread_note
 from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import read_bytes, read_json, write_folder, write_json
 from coral_plugin.io.paths import home_expanded
@@ -90,7 +90,7 @@ class Model(nn.Module):
         super().__init__()
         self.objective = objective
         self.settings, self.seed, self.tasks, self.scores, self.quiet = settings, seed, tasks, scores or {}, quiet
-        self._noted: set[frozenset[str]] = set()  # sets of missing modalities that a note has named
+        self._noted: set[tuple[frozenset[str], str]] = set()  # what notes have named as missing and not read
         self.eval()
 
     @property
@@ -144,11 +144,13 @@ class Model(nn.Module):
             with frozen(self.objective):
                 embedded = embed_batch(self.objective, samples)
         else:
-            split = as_split(by_modality(samples, columns, self.modalities), self.modalities, "samples")
-            missing = frozenset(split.presence())
-            if not self.quiet and missing not in self._noted and (line := presence_note(split)):
-                sys.stderr.write(f"{line}\n")
-                self._noted.add(missing)
+            arrays = by_modality(samples, columns, self.modalities)
+            split = as_split(arrays, self.modalities, "samples")
+            unread = unread_note(arrays, self.modalities)
+            noted = (frozenset(split.presence()), unread)
+            if not self.quiet and noted not in self._noted and (line := presence_note(split)):
+                sys.stderr.write(f"{line}{unread}\n")
+                self._noted.add(noted)
             for line in far_values(split, self.modalities):
                 warnings.warn(line, stacklevel=2)
             embedded = embed_split(self.objective, split)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from coral_plugin.data import MultimodalData
-from coral_plugin.errors import CoralError, InputError
+from coral_plugin.errors import CoralError, InputError, say
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
 from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import write_json, write_text
@@ -110,7 +109,8 @@ def open_finished(folder: Path, data_path: str | None) -> tuple[RunSettings, Mul
         raise InputError(f"The run in {folder} was trained on {settings.data}, which is not there; give --data PATH.")
     data = load_data(settings)
     if data.fingerprint != record["fingerprint"]:
-        raise InputError(f"The data are not those of the run in {folder}: their fingerprint differs. Give --data PATH.")
+        what = f"{settings.data or settings.dataset} does not hold the data of the run in {folder}"
+        raise InputError(f"{what}: their fingerprint differs. Give --data PATH with those that it was trained on.")
     seeds = tuple(seed for seed in settings.seeds if (folder / f"seed-{seed}" / RESULT).is_file())
     if not seeds:
         raise InputError(f"{folder} has no finished seed; go on with coral train --resume.")
@@ -168,16 +168,16 @@ def run(
     if encoders:
         record = {**settings.network.encoders, **python_encoders(encoders)}
         settings = replace(settings, network=replace(settings.network, encoders=record))
-    say = _silent if quiet else partial(_say, label)
+    tell = partial(say, label=label, quiet=quiet)
     if copied := [name for name, encoder in (encoders or {}).items() if isinstance(encoder, nn.Module)]:
-        say(
+        tell(
             f"encoder of {', '.join(copied)}: a module, so every pathway and seed starts from a copy of its weights; a "
             "class or a function of (modality, width) starts afresh"
         )
     if alone := processes.without_srun():
-        say(alone)
+        tell(alone)
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
-        say(f"{settings.objective}: {line}")
+        tell(f"{settings.objective}: {line}")
     augmenter = make_augmenter(settings, data, augmentations)
     parameters = check_run(settings, data, encoders)
     method = OBJECTIVES.get(settings.objective)
@@ -218,21 +218,21 @@ def run(
             recorded = recorded_workers(folder) if resume else None
             prepare_folder(folder, settings, data, resume, **recorded_as(recorded), **(begun(folder) if resume else {}))
         for line in lines:
-            say(line)
+            tell(line)
         if outside is not None:
             train_together(settings, data, folder, resume, train_seed if method.trains else None, holding)
             resume = True  # what is trained is scored by this process, from its checkpoints
         if measured:
             all_steps = steps * settings.training.epochs
-            chosen = choose_workers(workers, recorded, settings, all_steps, train_seed, memory, say)
+            chosen = choose_workers(workers, recorded, settings, all_steps, train_seed, memory, tell)
             if folder is not None:
                 record_workers(folder, chosen)
         if raw_baseline := raw_baseline and can_score(data):
             if line := too_large_note(data):
-                say(line)
+                tell(line)
             raw_baseline = not line
         if chosen is not None and chosen.count > 1:
-            training = trained_side_by_side(settings, chosen, folder, resume, train_seed, say)
+            training = trained_side_by_side(settings, chosen, folder, resume, train_seed, tell)
             base, failures = holding.enter_context(training)
             resume = True  # as above
         results, objectives = {}, {}
@@ -243,7 +243,7 @@ def run(
             if seed_folder is not None and resume and (seed_folder / RESULT).exists():
                 results[seed] = read_result(seed_folder)
                 objectives[seed] = restore(settings, data.modalities, data.tasks, seed_folder / WEIGHTS, encoders)
-                say(f"seed {seed}: finished already, not trained again")
+                tell(f"seed {seed}: finished already, not trained again")
                 continue
             try:
                 trained = (
@@ -256,13 +256,13 @@ def run(
                     raise
                 failures[seed] = error
                 continue
-            say(f"seed {seed}: trained" + ("; now its probes" if can_score(data) else ""))
+            tell(f"seed {seed}: trained" + ("; now its probes" if can_score(data) else ""))
             results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
             if seed_folder is not None:
                 finish_seed(seed_folder, trained.objective, results[seed])
         raise_failures(failures, list(results))
         if raw_baseline:  # last, so that the training begins at once
-            say(f"{data.name}: probes of the raw features, for comparison")
+            tell(f"{data.name}: probes of the raw features, for comparison")
         raw = score_raw_baseline(data, settings.probe) if raw_baseline else {}
         histories = {seed: result["history"] for seed, result in results.items()}
         metrics = summarise(settings, data, results, raw)
@@ -293,11 +293,3 @@ def _write(folder: Path, metrics: dict[str, Any], histories: Mapping[int, Any], 
     if logged:
         write_text(folder / LOG, table(rows))
     write_json(folder / METRICS, metrics)
-
-
-def _say(label: str, line: str) -> None:
-    sys.stderr.write(f"{label} {line}\n".lstrip())
-
-
-def _silent(line: str) -> None:
-    del line

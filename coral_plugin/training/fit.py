@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import sys
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ import torch
 from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import Split
 from coral_plugin.distributed import rank, world_size
-from coral_plugin.errors import DivergedError, InputError
+from coral_plugin.errors import DivergedError, InputError, say
 from coral_plugin.io.safetensors import write_tensors
 from coral_plugin.machine import forget_peak, peak_memory
 from coral_plugin.networks.batchnorm import synchronise
@@ -133,7 +132,7 @@ def train(
     """
     check_machine(settings)
     if check_memory and world_size() == 1:
-        check_step(build, split, settings, pick_device(settings.device), partial(_warn, label, quiet=quiet))
+        check_step(build, split, settings, pick_device(settings.device), partial(say, label=label, quiet=quiet))
     if after_epoch is not None and (folder is not None or settings.devices > 1 or world_size() > 1):
         raise ValueError("after_epoch is for a training in one process that writes no folder")
     job = partial(
@@ -230,11 +229,6 @@ def _train(
     rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
     seen = engine.step // len(loader) * loader.samples
     return Trained(objective, log.rows, seconds, rate, peak, engine.step, seen)
-
-
-def _warn(label: str, line: str, *, quiet: bool) -> None:
-    if not quiet:
-        sys.stderr.write(f"{label} {line}\n".lstrip())
 
 
 def _save(checkpoints: Checkpoints, fabric: Any, state: dict[str, Any]) -> None:

@@ -155,7 +155,9 @@ def _score(summary: Mapping[str, Any] | None, metric: str) -> str:
 def run_title(metrics: Mapping[str, Any]) -> str:
     """Method, preset and data set of a result."""
     preset = f" ({metrics['preset']})" if metrics.get("preset") else ""
-    return f"{metrics['objective']}{preset} on {metrics['dataset']}{result_suffix(metrics)}"
+    # arrays of the user's own have the name of their file
+    data = metrics.get("data") if metrics["dataset"] == "arrays" else None
+    return f"{metrics['objective']}{preset} on {data or metrics['dataset']}{result_suffix(metrics)}"
 
 
 def seeds_caption(metrics: Mapping[str, Any]) -> str:
