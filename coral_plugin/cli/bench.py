@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from coral_plugin.cli.flags import CommandParser, add_seeds, name_list, pairs
 from coral_plugin.cli.grid import add_grid_flags, run_and_report
 from coral_plugin.cli.own_data import OWN_DATA, check_own_data, refuse_file
 from coral_plugin.cli.settings import settings_by_name
-from coral_plugin.errors import InputError, short
+from coral_plugin.errors import InputError, say, short
 from coral_plugin.evaluation.pictures.names import row_title
 from coral_plugin.io.paths import slug
 
@@ -80,22 +79,26 @@ def _check_named(arguments: Any) -> None:
     for name in _labelled("--objectives", arguments.objectives).values():
         if name not in OBJECTIVES.names():  # before torch is loaded
             OBJECTIVES.get(name)
-    named: list[str] = []
+    columns = _labelled("--datasets", arguments.datasets) if arguments.datasets else {}
     files: list[str] = []
     for text in arguments.data:
         if "=" in text:
             files.append(text)
             continue
         check_own_data(text, name_it="--datasets NAME --data NAME=PATH")
-        label = Path(text).stem
+        # a name of arrays that has no file yet is meant
+        with_file = {file.partition("=")[0] for file in [*files, *arguments.data]}
+        own = [name for name, dataset in columns.items() if dataset == OWN_DATA and name not in with_file]
+        label = own[0] if own else Path(text).stem
         if "," in label:
             raise InputError(f"{text}: a comma cannot stand in a name; --datasets NAME={OWN_DATA} --data NAME={text}")
-        named.append(f"{label}={OWN_DATA}")
+        if columns.setdefault(label, OWN_DATA) not in (OWN_DATA, label) or label in with_file:
+            raise InputError(f"{label} is named twice; give {text} a label of its own: other={text}.")
+        columns[label] = OWN_DATA
         files.append(f"{label}={text}")
         if not arguments.quiet:
-            sys.stderr.write(f"{text}: read as your own arrays (--datasets {named[-1]} --data {files[-1]})\n")
-    if named:
-        arguments.datasets = ",".join(filter(None, [arguments.datasets, *named]))
+            say(f"{text}: read as your own arrays (--datasets {label}={OWN_DATA} --data {files[-1]})")
+    arguments.datasets = ",".join(f"{label}={dataset}" for label, dataset in columns.items()) or None
     if arguments.datasets is None:
         raise InputError("coral bench needs --datasets NAME, or --data FILE.npz for your own arrays.")
     arguments.data = files

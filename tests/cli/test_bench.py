@@ -118,6 +118,17 @@ def test_a_file_alone_is_read_as_ones_own_arrays_and_named_after_it(coral, npz, 
     assert f"{npz.stem} is named twice" in err
 
 
+@pytest.mark.parametrize(("datasets", "label"), [("{stem}", "{stem}"), ("x=arrays", "x"), ("digits,x=arrays", "x")])
+def test_a_file_alone_belongs_to_the_name_that_lacks_one(coral, npz, monkeypatch, datasets, label):
+    grids = []
+    monkeypatch.setattr("coral_plugin.cli.bench.run_and_report", lambda grid, *_, **__: grids.append(grid) or 0)
+    label = label.format(stem=npz.stem)
+    flags = ["--objectives", "clip", "--datasets", datasets.format(stem=npz.stem), "--data", npz]
+    status, _, err = coral("bench", *flags)
+    assert (status, err) == (0, f"{npz}: read as your own arrays (--datasets {label}=arrays --data {label}={npz})\n")
+    assert [(c.name, c.data) for c in grids[0].columns if c.dataset == "arrays"] == [(label, str(npz))]
+
+
 @pytest.mark.slow
 def test_a_grid_says_what_it_has_run(coral, bench, calm):
     status, out, err = coral(*bench(calm, "--workers", "2"))

@@ -99,6 +99,15 @@ def test_what_cannot_be_read_is_one_line(coral, tmp_path, name, content, message
     assert message in err
 
 
+def test_what_to_make_of_own_data_is_said(coral, tmp_path):
+    np.savez(tmp_path / "x.npz", acc=np.zeros((3, 2)), ecg=np.zeros((3, 2)))
+    (tmp_path / "x.csv").write_text("acc,label\n1,0\n")
+    for name in ("x.npz", "x.csv"):
+        status, _, err = coral("data", "check", tmp_path / name)
+        assert (status, err.count("\n")) == (2, 1)
+        assert "your own arrays are read from .npz files, such as numpy.savez('mine.npz', **{'train/a': a" in err
+
+
 def test_trust_is_the_users_decision(coral, tmp_path):
     import collections
 

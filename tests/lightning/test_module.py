@@ -174,6 +174,9 @@ def with_infinite_gradient(objective, terms, now):
         ({"objective": "corl"}, "Did you mean 'coral'"),
         ({"training__batch_size": 1}, "training.batch_size must be at least 2"),
         ({"width": 3}, "no argument 'width'"),
+        ({"seeds": (41, 42)}, "ObjectiveModule has no argument 'seeds': a module has one seed; say seed=..."),
+        ({"modalities": ("a",)}, "ObjectiveModule has no argument 'modalities': give them to MultimodalDataModule"),
+        ({"epochs": 3}, "ObjectiveModule has no argument 'epochs': say Trainer(max_epochs=...)"),
     ],
 )
 def test_settings_that_are_refused(data, chosen, line):

@@ -223,3 +223,29 @@ def test_a_run_of_a_gpu_is_used_where_there_is_none(pretrained, tmp_path, capsys
     assert main(half) == 2
     assert "on a CPU take bf16-mixed or 32-true" in capsys.readouterr().err
     assert main([*half, "--precision", "32-true"]) == 0
+
+
+@pytest.mark.parametrize("loss", ["contrastive", "cross_entropy"])
+def test_a_run_in_double_precision(tmp_path, loss):
+    np.savez(tmp_path / "data.npz", **arrays())
+    fit(arrays(), epochs=1, output=tmp_path / "run", quiet=True, training__precision="64-true", **SMALL)
+    settings = FinetuneSettings(**{**QUICK, "epochs": 2}, loss=loss)
+    tuned = finetune(tmp_path / "run", settings, data_path=str(tmp_path / "data.npz"), quiet=True)
+    assert len(tuned.record["after"]) == 1
+
+
+def test_what_is_half_done_has_seen_labels_too(pretrained, tmp_path):
+    output = tmp_path / "half"
+    finetune(pretrained, FinetuneSettings(**{**QUICK, "epochs": 1}), output=output, quiet=True)
+    for name in ("finetune.json", "metrics.json"):
+        (output / name).unlink()
+    assert F.is_finetuned(output)
+    assert not F.is_finetuned(pretrained)
+    metrics = evaluate(output, ProbeSettings(kind="knn")).metrics
+    assert metrics["finetuned"] is True
+
+
+@pytest.mark.parametrize("chosen", [{"positives": "class_neutral"}, {"mask_ratio": 0.5}, {"orthogonality_weight": 0.0}])
+def test_cross_entropy_has_no_settings_of_the_contrast(chosen):
+    with pytest.raises(InputError, match=f"{next(iter(chosen))} is a setting of COrAL's losses; .* leave it out"):
+        FinetuneSettings(loss="cross_entropy", **chosen)

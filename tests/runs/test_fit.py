@@ -5,10 +5,14 @@ import pandas as pd
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
 import coral_plugin
 from coral_plugin.data import from_arrays
-from coral_plugin.errors import InputError
+from coral_plugin.errors import DivergedError, InputError
+from coral_plugin.evaluation.probe import ProbeSettings
+from coral_plugin.runs.evaluate import evaluate
+from coral_plugin.runs.finetune import FinetuneSettings, finetune
 from coral_plugin.runs.run import open_finished
 
 
@@ -102,6 +106,17 @@ def test_embedding_a_sample_does_not_depend_on_its_batch(arrays, tiny):
         ({}, {"batchsize": 8}, "no argument 'batchsize'. Did you mean 'training__batch_size'[?]"),
         ({}, {"mask_ratoi": 8, "objective": "mae"}, "no argument 'mask_ratoi'. Did you mean 'method__mask_ratio'[?]"),
         ({}, {"xyz": 8}, r"no argument 'xyz'\. Settings are"),
+        ({}, {"seed": 3}, "no argument 'seed'. Did you mean 'seeds'[?]"),
+        (
+            {},
+            {"method": "clip"},
+            "no argument 'method': the method itself is objective=NAME, and its setti",
+        ),
+        ({}, {"network": {"depth": 1}}, "no argument 'network': its settings are network__<key>=VALUE"),
+        ({}, {"source": {"seed": 1}}, "no argument 'source': its settings are source__<key>=VALUE"),
+        ({}, {"resume": True}, "resume goes on with the run in a folder; give output=DIR"),
+        ({"train/id": np.arange(60)}, {}, r"train/id has shape \(60,\): .* \(--kind id=tabular\); .* under meta/id"),
+        ({"train/id": np.array(["a"] * 60)}, {}, "of type <U1; only numbers .* ids, goes under meta/"),
         ({"train/table": None}, {}, "train/table is None; leave the key out where a modality is missing"),
         ({"train/labels": None}, {}, "train/labels is None; leave the key out where there are no labels"),
         ({}, {"labels": [1]}, "Give labels inside the data"),
@@ -155,6 +170,14 @@ def test_a_data_set_by_name_is_the_run_of_its_arrays(arrays, tiny, tmp_path):
         ({"a": np.zeros((4, 2))}, {"data": "x.npz"}, "fit takes data=PATH with the name of a data set"),
         (3, {}, r"fit takes {name: array or data frame, \.\.\.}, a map-style data set, .*, got <class 'int'>"),
         (pd.DataFrame(np.zeros((4, 2))), {"labels": np.zeros(4)}, r"fit takes {name: array or data frame, \.\.\.}"),
+        (
+            {"train": {"a": [1], "labels": [1]}},
+            {},
+            "train is a mapping; write its keys as train/a, train/labels in",
+        ),
+        ({"train": DataLoader([1])}, {}, "train is a DataLoader: give what .*from_loaders"),
+        (DataLoader([1]), {}, "samples is a DataLoader: give what .*from_loaders"),
+        (__file__, {}, r"Unknown dataset .* Did you mean fit\('arrays', data='"),
         ([np.zeros((4, 2)), np.zeros((4, 3))], {}, r"fit takes {name: array or data frame, \.\.\.}"),
     ],
 )
@@ -214,3 +237,81 @@ def test_a_run_from_python_says_that_it_names_no_data(tmp_path):
     np.savez(tmp_path / "x.npz", **arrays)
     _, data, seeds = open_finished(tmp_path / "run", str(tmp_path / "x.npz"))
     assert (data.fingerprint, seeds) == (fitted.run.data.fingerprint, (41,))
+
+
+def test_how_arrays_are_read_may_be_chosen(arrays, tmp_path):
+    del arrays["valid/table"], arrays["valid/wave"], arrays["valid/labels"]
+    options = {"source__valid_share": 0.5, "source__standardise": False, "source__seed": 7}
+    fitted = coral_plugin.fit(arrays, "concat_raw", output=tmp_path / "run", quiet=True, **options)
+    assert (len(fitted.run.data.train), len(fitted.run.data.valid)) == (30, 30)
+    assert all(modality.mean is None for modality in fitted.run.data.modalities)
+    np.savez(tmp_path / "x.npz", **arrays)
+    assert open_finished(tmp_path / "run", str(tmp_path / "x.npz"))[1].fingerprint == fitted.run.data.fingerprint
+    with pytest.raises(InputError, match="source__seed says how arrays are read, and MultimodalData are read already"):
+        coral_plugin.fit(from_arrays(arrays), "concat_raw", source__seed=7)
+
+
+def test_a_run_that_goes_on_keeps_its_seeds(arrays, tmp_path):
+    coral_plugin.fit(arrays, "concat_raw", seeds=(42, 43), output=tmp_path / "run", quiet=True)
+    again = coral_plugin.fit(arrays, "concat_raw", output=tmp_path / "run", resume=True, quiet=True)
+    assert again.metrics["seeds"] == [42, 43]
+    more = coral_plugin.fit(arrays, "concat_raw", seeds=44, output=tmp_path / "run", resume=True, quiet=True)
+    assert more.metrics["seeds"] == [42, 43, 44]
+
+
+class Poisoned:
+    """An augmentation that has one seed diverge: the first one that asks."""
+
+    def __init__(self):
+        self.first = None
+
+    def __call__(self, values, lengths, generator):
+        self.first = self.first or generator.initial_seed()
+        return values * (float("inf") if generator.initial_seed() == self.first else 1)
+
+
+def test_a_seed_that_fails_leaves_the_others(arrays, tiny, tmp_path):
+    def fit(output, **options):
+        return coral_plugin.fit(arrays, epochs=1, workers=1, quiet=True, output=output, **options, **tiny)
+
+    with pytest.raises(DivergedError, match=r"^Seed 1: .* Finished: 2\.$"):
+        fit(tmp_path / "run", seeds=(1, 2), augmentations={"table": Poisoned()})
+    assert not (tmp_path / "run" / "seed-1" / "result.json").exists()
+    assert (tmp_path / "run" / "seed-2" / "result.json").is_file()
+
+
+def noisier(values, lengths, generator):
+    return values + torch.randn(values.shape, generator=generator)
+
+
+def test_an_augmentation_from_python_is_recorded_and_asked_for_again(arrays, tiny, tmp_path):
+    def fit(**options):
+        return coral_plugin.fit(arrays, epochs=1, workers=1, quiet=True, **options, **tiny)
+
+    given = {"table": noisier}
+    whole = fit(seeds=(1, 2), augmentations=given)
+    run = tmp_path / "run"
+    assert fit(seeds=1, output=run, augmentations=given).run.settings.augmentations == {
+        "table": f"python:{__name__}.noisier"
+    }
+    with pytest.raises(InputError, match="augmentations"):
+        fit(seeds=2, output=run, resume=True)
+    both = fit(seeds=2, output=run, resume=True, augmentations=given)
+    assert both.metrics["tasks"] == whole.metrics["tasks"]
+    np.savez(tmp_path / "x.npz", **arrays)
+    with pytest.raises(InputError, match=r"an augmentation from Python \(.*noisier for table\); give it from Python"):
+        finetune(run, FinetuneSettings(epochs=1), data_path=str(tmp_path / "x.npz"), quiet=True)
+    evaluate(run, ProbeSettings(kind="knn"), data_path=str(tmp_path / "x.npz"))  # which augments nothing
+
+
+def test_a_run_whose_data_have_moved_says_where_they_were(arrays, tmp_path, monkeypatch):
+    np.savez(tmp_path / "x.npz", **arrays)
+    monkeypatch.chdir(tmp_path)
+    coral_plugin.fit("arrays", "concat_raw", data="x.npz", output="run", quiet=True)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match=r"was trained on x\.npz, which is not there; give --data PATH"):
+        open_finished(tmp_path / "run", None)
+    np.savez(tmp_path / "y.npz", **{**arrays, "test/table": arrays["test/table"] + 1})
+    with pytest.raises(InputError, match=r"y\.npz does not hold the data of the run in .*: their fingerprint differs"):
+        open_finished(tmp_path / "run", str(tmp_path / "y.npz"))

@@ -54,9 +54,28 @@ def test_skipped_steps_are_counted_by_epoch():
 
 def test_an_epoch_without_a_step_has_diverged():
     log = EpochLog(None)
+    for _ in range(20):
+        log.skip()
+    with pytest.raises(DivergedError, match="epoch 0 was finite: the last 20 steps"):
+        log.end_epoch(0, 20, {})
+
+
+def test_an_epoch_of_few_steps_may_lack_them():
+    """One step an epoch; a scaler of half precision skips the first ones, and the next record counts them."""
+    log = EpochLog(None)
+    for epoch in range(19):
+        log.skip()
+        log.end_epoch(epoch, epoch + 1, {})
+    assert log.rows == []
+    log.add(["total"], torch.tensor([1.0]), 4)
+    log.end_epoch(19, 20, {})
+    assert [(row["epoch"], row["skipped"]) for row in log.rows] == [(19, 19)]
+    for epoch in range(20, 39):
+        log.skip()
+        log.end_epoch(epoch, epoch + 1, {})
     log.skip()
-    with pytest.raises(DivergedError, match="epoch 0 was finite: all 1 steps"):
-        log.end_epoch(0, 1, {})
+    with pytest.raises(DivergedError, match="epoch 39 was finite: the last 20 steps"):
+        log.end_epoch(39, 40, {})
 
 
 def test_the_file_has_whole_lines_at_any_moment(tmp_path):
