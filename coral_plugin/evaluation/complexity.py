@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.features import device_of, frozen
+from coral_plugin.evaluation.features import device_of, evaluating
 from coral_plugin.machine import forget_peak, peak_memory
 from coral_plugin.networks.alongside import one_after_the_other
 
@@ -88,7 +88,7 @@ def inference_cost(module: nn.Module, function: Callable[[], Any], samples: int,
     if samples < 1 or repeats < 1:
         raise InputError(f"The cost needs at least one sample and one repeat, got {samples} and {repeats}.")
     device = device_of(module)
-    with frozen(module):
+    with evaluating(module):
         flops = count_flops(function)
         forget_peak(str(device))
         seconds = [_seconds(function, device) for _ in range(repeats + 1)][1:]

@@ -19,7 +19,7 @@ EMBED_BATCH = 256
 
 
 @contextmanager
-def frozen(module: nn.Module) -> Iterator[nn.Module]:
+def evaluating(module: nn.Module) -> Iterator[nn.Module]:
     """Evaluation mode and no gradients inside; the mode of every submodule is restored afterwards.
 
     ``no_grad``, not ``inference_mode``: a probe must be able to train on the features.
@@ -43,7 +43,7 @@ def embed_batch(objective: Objective, batch: MultimodalBatch, *, projected: bool
     """Each part of the representation of a batch as float32, ``{part: (B, d)}``, whatever precision computed it.
 
     Args:
-        objective: Method in evaluation mode (:func:`frozen`), on the device on which it computes.
+        objective: Method in evaluation mode (:func:`evaluating`), on the device on which it computes.
         batch: Batch on any device.
         projected: The parts behind their projection heads instead.
     """
@@ -61,7 +61,7 @@ def embed_split(objective: Objective, split: Split, *, projected: bool = False) 
         projected: The parts behind their projection heads instead.
     """
     pieces: dict[str, list[np.ndarray]] = {}
-    with frozen(objective):
+    with evaluating(objective):
         for batch in split.batches(EMBED_BATCH):
             for name, part in embed_batch(objective, batch, projected=projected).items():
                 pieces.setdefault(name, []).append(part)
@@ -81,7 +81,7 @@ def project_parts(objective: Objective, parts: Mapping[str, np.ndarray], split: 
         return embed_split(objective, split, projected=True)
     pieces: dict[str, list[np.ndarray]] = {}
     device = device_of(objective)
-    with frozen(objective):
+    with evaluating(objective):
         for number, batch in enumerate(split.batches(EMBED_BATCH)):
             rows = slice(number * EMBED_BATCH, (number + 1) * EMBED_BATCH)
             of_batch = {name: torch.from_numpy(part[rows]).to(device) for name, part in parts.items()}

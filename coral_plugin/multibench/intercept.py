@@ -18,7 +18,7 @@ from torch.utils.data import WeightedRandomSampler
 from coral_plugin.data import MultimodalData, Split
 from coral_plugin.data.loader_batches import in_order
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.features import EMBED_BATCH, frozen
+from coral_plugin.evaluation.features import EMBED_BATCH, evaluating
 from coral_plugin.io.files import write_json
 from coral_plugin.multibench.encoders import wrapped
 from coral_plugin.multibench.head import fit_head
@@ -163,7 +163,7 @@ def _tune_settings(call: dict[str, Any], run: ScriptRun) -> TuneSettings:
 
 def _features(objective: Objective, split: Split) -> Tensor:
     """``(N, d)`` on the CPU, in evaluation mode."""
-    with frozen(objective):
+    with evaluating(objective):
         return torch.cat([features(objective, batch).cpu() for batch in split.batches(EMBED_BATCH)])
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from coral_plugin.errors import InputError, one_line
-from coral_plugin.evaluation.features import frozen
+from coral_plugin.evaluation.features import evaluating
 
 # calls the module with the first samples of a probing batch, cut to so many steps
 Call = Callable[[int, int | None], Any]
@@ -90,7 +90,7 @@ def find_output(module: nn.Module, call: Call, steps: int | None, item: int | No
     Raises:
         InputError: it fails on a batch, or what it returns has no such axes.
     """
-    with frozen(module):
+    with evaluating(module):
         try:
             three, two = (locate(call(count, None), item)[0] for count in (3, 2))
         except Exception as error:  # a stranger's module may raise anything

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from coral_plugin.errors import InputError, one_line
-from coral_plugin.evaluation.features import frozen
+from coral_plugin.evaluation.features import evaluating
 from coral_plugin.evaluation.metrics import multilabel_scores
 from coral_plugin.multibench.outputs import locate
 
@@ -109,7 +109,7 @@ def output_shape(
     device = next((p.device for p in whole.parameters()), torch.device("cpu"))
     try:
         whole.to(device)
-        with frozen(whole):
+        with evaluating(whole):
             inputs = [value.float().to(device) for value in values]
             encoded = [encoder(x) for encoder, x in zip(encoders, as_given(inputs, lengths), strict=False)]
             fused, plain = fuse(fusion, encoded, lengths is not None)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from coral_plugin.data import Split
-from coral_plugin.evaluation.features import EMBED_BATCH, frozen
+from coral_plugin.evaluation.features import EMBED_BATCH, evaluating
 from coral_plugin.multibench.model import RepresentationModel
 from coral_plugin.multibench.task import ScriptTask
 from coral_plugin.training.randomness import fold, generator, own_random_state
@@ -94,7 +94,7 @@ def tune(
 
 def score_of(model: RepresentationModel, split: Split, truth: Tensor, task: ScriptTask) -> float:
     """The task's metric on all samples of a split, in evaluation mode; greater is better."""
-    with frozen(model):
+    with evaluating(model):
         output = torch.cat([model.predict(batch) for batch in split.batches(EMBED_BATCH)])
     return task.score(output, truth)
 

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Any
 
 import numpy as np
 import torch
@@ -78,24 +77,6 @@ def dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
     return x * kept(x.shape, p).to(x.dtype).mul_(1 / (1 - p))
 
 
-def relu_dropout(x: Tensor, p: float, *, training: bool) -> Tensor:
-    """``dropout(relu(x), p)``, writing into ``x``.
-
-    Only the output is kept for the backward pass, which the following linear layer keeps anyway.
-
-    Args:
-        x: Any shape; overwritten, so it must be an intermediate result that nobody else reads.
-        p: Probability of dropping, in [0, 1).
-        training: Whether anything is dropped.
-    """
-    if not training or p == 0:
-        return F.relu_(x)
-    if x.device.type != "cpu":
-        return F.dropout(F.relu_(x), p, training=True)
-    result: Tensor = _ReluDropout.apply(x, p)
-    return result
-
-
 def kept(shape: torch.Size, p: float, generator: torch.Generator | None = None) -> Tensor:
     """What dropout with probability ``p`` keeps of a tensor of this shape on the CPU: 1 or 0, uint8.
 
@@ -117,19 +98,3 @@ def kept(shape: torch.Size, p: float, generator: torch.Generator | None = None) 
     if p * _LEVELS > _LEVELS - 1:  # where all are dropped the threshold is no byte
         mask[(levels.squeeze(1) >= _LEVELS).numpy()] = False
     return torch.from_numpy(mask.view(np.uint8)).flatten()[:count].view(shape)
-
-
-class _ReluDropout(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, p: float) -> Tensor:
-        ctx.scale = 1 / (1 - p)
-        x.relu_().mul_(kept(x.shape, p).to(x.dtype).mul_(ctx.scale))
-        ctx.mark_dirty(x)
-        ctx.save_for_backward(x)
-        return x
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        (output,) = ctx.saved_tensors
-        # what was dropped or negative is exactly zero in the output
-        return torch.ops.aten.threshold_backward(grads[0], output, 0).mul_(ctx.scale), None

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from coral_plugin.derivatives import refuse_second_derivative
-from coral_plugin.networks.dropout import dropout, kept, relu_dropout
+from coral_plugin.networks.dropout import dropout, kept
 from coral_plugin.networks.precision import plain_on_cpu, untouched
 from coral_plugin.networks.recompute import in_pieces
 
@@ -41,15 +40,13 @@ def feed_forward(steps: Tensor, first: nn.Linear, second: nn.Linear, p: float = 
     Returns:
         ``(P, D)``.
     """
-    if not (untouched(first, nn.Linear) and untouched(second, nn.Linear)):
-        called: Tensor = second(dropout(first(steps).relu(), p, training=p > 0))
-        return called
-    if fused and plain_on_cpu(steps):
+    if fused and plain_on_cpu(steps) and untouched(first, nn.Linear) and untouched(second, nn.Linear):
         result: Tensor = _FeedForward.apply(steps, first.weight, first.bias, second.weight, second.bias, p)
         return result
 
     def plain(some: Tensor) -> Tensor:
-        return F.linear(relu_dropout(first(some), p, training=p > 0), second.weight, second.bias)
+        result: Tensor = second(dropout(first(some).relu(), p, training=p > 0))
+        return result
 
     return in_pieces(plain, steps, max(1, _MOST_HIDDEN // first.out_features))
 

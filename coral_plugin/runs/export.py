@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from coral_plugin.data import Modality
 from coral_plugin.data.split_arrays import LENGTH, PRESENT
 from coral_plugin.errors import InputError, PluginError, one_line
-from coral_plugin.evaluation.features import device_of, frozen
+from coral_plugin.evaluation.features import device_of, evaluating
 from coral_plugin.io.files import write_aside
 
 OUTPUT = "representation"
@@ -46,7 +46,7 @@ def write_onnx(module: nn.Module, modalities: Iterable[Modality], path: Path, *,
         ) from error
     inputs = _example_inputs(modalities, device_of(module), presence=presence)
     batch = torch.export.Dim("batch", min=1)
-    with frozen(module), _silent(), write_aside(path) as aside:
+    with evaluating(module), _silent(), write_aside(path) as aside:
         try:
             exported = torch.export.export(module, (inputs,), dynamic_shapes=({name: {0: batch} for name in inputs},))
             program: Any = torch.onnx.export(

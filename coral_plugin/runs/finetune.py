@@ -16,7 +16,7 @@ import torch
 from coral_plugin.augmentations import build_augmenter
 from coral_plugin.data import MultimodalData, Task
 from coral_plugin.errors import InputError, short
-from coral_plugin.evaluation.features import frozen
+from coral_plugin.evaluation.features import evaluating
 from coral_plugin.evaluation.metrics import classification_scores
 from coral_plugin.io.files import read_json, write_json
 from coral_plugin.objectives import Objective
@@ -258,7 +258,7 @@ def _pretrained(folder: Path, seed: int, tuned: RunSettings, data: MultimodalDat
         assert isinstance(objective, Coral)  # noqa: S101 - the settings were checked
         return freeze_heads(objective).train()
     objective = load_objective(folder, seed)
-    with frozen(objective):
+    with evaluating(objective):
         width = sum(part.shape[1] for part in objective.embed(data.train.batch(torch.arange(1))).values())
     return Classifier(objective, task, width).train()
 
@@ -273,7 +273,7 @@ def freeze_heads(objective: Coral) -> Coral:
 def _accuracy(classifier: Classifier, data: MultimodalData) -> float:
     """Balanced accuracy of the classifier itself on the test split."""
     assert data.test is not None  # noqa: S101 - checked by the caller
-    with frozen(classifier):
+    with evaluating(classifier):
         device = next(classifier.parameters()).device
         scores = torch.cat([classifier.logits(b.to(device)).cpu() for b in data.test.batches(256)])
     truth = data.test.targets[classifier.task.name].cpu().numpy()

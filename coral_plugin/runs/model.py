@@ -21,7 +21,7 @@ from coral_plugin.data.arrays import as_split
 from coral_plugin.data.scale import far_values
 from coral_plugin.data.tensors import as_batch
 from coral_plugin.errors import InputError, short
-from coral_plugin.evaluation.features import ALL, concatenate, embed_batch, embed_split, frozen
+from coral_plugin.evaluation.features import ALL, concatenate, embed_batch, embed_split, evaluating
 from coral_plugin.evaluation.missing import presence_note, unread_note
 from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import read_bytes, read_json, write_folder, write_json
@@ -102,7 +102,7 @@ class Model(nn.Module):
     def parts(self) -> dict[str, int]:
         """``{part: width}`` of the representation, in the order of its columns."""
         values = {m.name: torch.zeros(2, *m.shape) for m in self.modalities}
-        with frozen(self.objective):
+        with evaluating(self.objective):
             parts = embed_batch(self.objective, MultimodalBatch(values))
         return {name: part.shape[1] for name, part in parts.items()}
 
@@ -141,7 +141,7 @@ class Model(nn.Module):
             UserWarning: values that lie far from those of train, also where ``quiet``.
         """
         if isinstance(samples, MultimodalBatch):
-            with frozen(self.objective):
+            with evaluating(self.objective):
                 embedded = embed_batch(self.objective, samples)
         else:
             arrays = by_modality(samples, columns, self.modalities)

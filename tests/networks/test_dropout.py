@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from coral_plugin.networks.dropout import dropout, kept, relu_dropout
+from coral_plugin.networks.dropout import dropout, kept
 
 DROPPED = 0.1
 SCALE = 1 / (1 - DROPPED)
@@ -61,14 +61,13 @@ def test_a_probability_near_one_keeps_what_it_should():
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (7,), (3, 5, 7), (0, 4), (8, 2)])
-@pytest.mark.parametrize("function", [dropout, relu_dropout])
-def test_any_shape_and_the_same_mask_for_the_same_seed(function, shape):
+def test_any_shape_and_the_same_mask_for_the_same_seed(shape):
     x = torch.rand(shape) + 1
     torch.manual_seed(3)
-    first = function(x.clone(), 0.5, training=True)
+    first = dropout(x.clone(), 0.5, training=True)
     torch.manual_seed(3)
     assert first.shape == x.shape
-    assert torch.equal(first, function(x.clone(), 0.5, training=True))
+    assert torch.equal(first, dropout(x.clone(), 0.5, training=True))
 
 
 def test_two_draws_differ():
@@ -77,10 +76,9 @@ def test_two_draws_differ():
 
 
 @pytest.mark.parametrize(("p", "training"), [(0.0, True), (0.0, False), (0.7, False)])
-def test_without_dropping_it_is_the_identity_and_relu(p, training):
+def test_without_dropping_it_is_the_identity(p, training):
     x = torch.randn(50)
     assert torch.equal(dropout(x, p, training=training), x)
-    assert torch.equal(relu_dropout(x.clone(), p, training=training), x.clamp_min(0))
 
 
 def test_dropout_leaves_its_input_alone():
@@ -98,42 +96,11 @@ def test_gradient_is_mask_times_scale():
     assert torch.allclose(grad, weight * (out != 0) * SCALE, rtol=1e-14)
 
 
-def test_relu_dropout_is_a_scaled_mask_of_relu_and_so_is_its_gradient():
-    x = torch.randn(4000, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(4000, dtype=torch.float64)
-    out = relu_dropout(x * 1, 0.1, training=True)
-    left = out != 0
-    assert torch.allclose(out[left], x[left] * SCALE, rtol=1e-14)
-    assert not (left & (x <= 0)).any()
-    positive = int((x > 0).sum())
-    assert within(1 - left.sum().item() / positive, DROPPED, positive)
-    (grad,) = torch.autograd.grad((out * weight).sum(), x)
-    assert torch.allclose(grad, weight * left * SCALE, rtol=1e-14)
-
-
-@pytest.mark.parametrize("function", [dropout, relu_dropout])
 @pytest.mark.parametrize("training", [True, False])
-def test_gradient_against_finite_differences(function, training):
+def test_gradient_against_finite_differences(training):
     def seeded(x):
         torch.manual_seed(4)
-        return function(x * 1, 0.3, training=training).square()
+        return dropout(x * 1, 0.3, training=training).square()
 
-    x = torch.randn(5, 7, dtype=torch.float64)
-    x = torch.where(x.abs() < 0.05, 0.5, x).requires_grad_()  # away from the kink
+    x = torch.randn(5, 7, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(seeded, x)
-
-
-def test_relu_dropout_between_two_linear_layers_trains_like_its_parts():
-    """Written in place into the first layer's output: the layers' gradients must not notice."""
-    torch.manual_seed(5)
-    first, second = torch.nn.Linear(6, 40).double(), torch.nn.Linear(40, 3).double()
-    x = torch.randn(9, 6, dtype=torch.float64)
-    state = torch.get_rng_state()
-    second(relu_dropout(first(x), 0.4, training=True)).square().sum().backward()
-    got = [p.grad.clone() for p in (*first.parameters(), *second.parameters())]
-    first.zero_grad(), second.zero_grad()
-    torch.set_rng_state(state)
-    mask = dropout(torch.ones(9, 40, dtype=torch.float64), 0.4, training=True)
-    second(first(x).relu() * mask).square().sum().backward()
-    for a, p in zip(got, (*first.parameters(), *second.parameters()), strict=True):
-        assert torch.allclose(a, p.grad)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from coral_plugin.data import Modality, MultimodalBatch, MultimodalData
-from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, embed_batch, frozen
+from coral_plugin.evaluation.features import ALL, EMBED_BATCH, concatenate, embed_batch, evaluating
 from coral_plugin.evaluation.probe.probes import FittedProbe
 from coral_plugin.evaluation.raw_baseline import RawBaseline
 from coral_plugin.evaluation.robustness.noise.families import Noise, add_noise
@@ -91,7 +91,7 @@ def _features(
     """``{"representation" | "raw": {condition: (N, d)}}`` of the test samples at one level; at 0 of one condition."""
     names = conditions(data.modalities)
     collected: dict[str, dict[str, list[np.ndarray]]] = {REPRESENTATION: {}, RAW: {}}
-    with frozen(objective):
+    with evaluating(objective):
         for number, batch in enumerate(probing_splits(data)["test"].batches(EMBED_BATCH)):
             changed = {
                 modality.name: add_noise(
