@@ -155,7 +155,8 @@ def finetune(
 
 def is_finetuned(folder: Path) -> bool:
     """Whether ``folder`` is what :func:`finetune` wrote: the networks of its run have seen labels."""
-    return any(folder.glob(f"seed-*/{MARK}"))
+    # a fine-tuning that was stopped has marks of its seeds alone
+    return (folder / RECORD).is_file() or any(folder.glob(f"seed-*/{MARK}"))
 
 
 def _tuned_seed(

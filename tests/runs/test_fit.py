@@ -15,6 +15,8 @@ from coral_plugin.runs.evaluate import evaluate
 from coral_plugin.runs.finetune import FinetuneSettings, finetune
 from coral_plugin.runs.run import open_finished
 
+IDS = ("train/id", "valid/id", "test/id")
+
 
 @pytest.fixture
 def finished(arrays):
@@ -115,7 +117,11 @@ def test_embedding_a_sample_does_not_depend_on_its_batch(arrays, tiny):
         ({}, {"network": {"depth": 1}}, "no argument 'network': its settings are network__<key>=VALUE"),
         ({}, {"source": {"seed": 1}}, "no argument 'source': its settings are source__<key>=VALUE"),
         ({}, {"resume": True}, "resume goes on with the run in a folder; give output=DIR"),
-        ({"train/id": np.arange(60)}, {}, r"train/id has shape \(60,\): .* \(--kind id=tabular\); .* under meta/id"),
+        (
+            dict(zip(IDS, map(np.arange, (60, 30, 30)), strict=True)),
+            {},
+            r"shape \(60,\): .* \(--kind id=tabular\); .* meta/id",
+        ),
         ({"train/id": np.array(["a"] * 60)}, {}, "of type <U1; only numbers .* ids, goes under meta/"),
         ({"train/table": None}, {}, "train/table is None; leave the key out where a modality is missing"),
         ({"train/labels": None}, {}, "train/labels is None; leave the key out where there are no labels"),

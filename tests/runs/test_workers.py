@@ -218,7 +218,7 @@ def test_what_a_script_defines_is_not_sent(arrays, tiny, monkeypatch):
     said = []
     monkeypatch.setattr(W.torch, "get_num_threads", lambda: 2)
     monkeypatch.setattr(W, "_SHORT", 0.0)
-    monkeypatch.setattr("coral_plugin.runs.run._say", lambda _, line: said.append(line))
+    monkeypatch.setattr("coral_plugin.runs.run.say", lambda line, **_: said.append(line))
     monkeypatch.setattr("coral_plugin.training.progress.Progress._due", lambda *_: False)
     go()
     why = "something from Python cannot be sent to other processes (plain is defined in the script or notebook)"
