@@ -16,7 +16,7 @@ import torch
 from coral_plugin.augmentations import build_augmenter
 from coral_plugin.bench.comparison import Comparison, Cost
 from coral_plugin.bench.grid import Job
-from coral_plugin.errors import one_line
+from coral_plugin.errors import InputError, one_line
 from coral_plugin.io.files import read_json, write_json
 from coral_plugin.machine import forget_peak, peak_memory
 from coral_plugin.objectives import Objective
@@ -49,10 +49,9 @@ def measure_costs(
     """
     known, failed = read_costs(folder), {}
     for job in _first_of_each(jobs):
+        if job.identity in known and known[job.identity]["device"] == _device_of(job, known[job.identity]["device"]):
+            continue
         try:
-            device = pick_device(from_dict(job.settings).training.device).type
-            if known.get(job.identity, {}).get("device") == device:
-                continue
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
                 figures = pool.submit(measure, job, steps).result()
         except Exception as error:  # of a plugin's method, or of a process that was killed
@@ -64,6 +63,14 @@ def measure_costs(
         if figures is not None and say is not None:
             say(f"cost of {job.row} on {job.column}: {figures['seconds']:.3g} s, {figures['memory'] / 2**20:.0f} MiB")
     return failed
+
+
+def _device_of(job: Job, measured: str) -> str:
+    """Kind of the device that a job would be measured on; ``measured`` where this machine has no such device."""
+    try:
+        return pick_device(from_dict(job.settings).training.device).type
+    except InputError:
+        return measured
 
 
 def read_costs(folder: Path) -> dict[str, dict[str, Any]]:

@@ -68,15 +68,16 @@ def _outcome(comparison: Comparison, measure: Measure) -> Iterator[str]:
         reached = level_text(methods[0].values_of(measure), measure)
         yield f"{methods[0].method.title} reaches {reached}{', worse than the raw features' if below else ''}."
         return
-    if below:
+    best = next((row for row in methods if row.scores[measure].rank == 1), None)
+    if best is None:
         choose = min if measure.lower_is_better else max
         closest = choose(complete(comparison.rows, measure), key=lambda row: fmean(row.values_of(measure)))
+        which = "" if below else " with all its seeds"
         yield (
-            f"No method reaches the raw features; the closest is {closest.method.title} with "
+            f"No method{which} reaches the raw features; the closest is {closest.method.title} with "
             f"{level_text(closest.values_of(measure), measure)}."
         )
         return
-    best = next(row for row in methods if row.scores[measure].rank == 1)
     yield f"{best.method.title} is best with {level_text(best.values_of(measure), measure)}."
     p_values = {r.method.title: p for r in methods if (p := r.scores[measure].p_value) is not None}
     apart = [name for name, p in p_values.items() if p < SIGNIFICANT]

@@ -28,7 +28,7 @@ def ranked(rows: Sequence[ComparedRow], measures: Sequence[Measure]) -> tuple[Co
         line = raw_line(rows, measure)
         passing = {i: mean for i, mean in means.items() if line is None or not _below(mean, line, measure)}
         places = _places(passing, measure)
-        best = next((i for i, place in places.items() if place == 1), None)
+        best = min((i for i, place in places.items() if place == 1), default=None)  # of equals the first row
         p_values: dict[int, float] = {}
         if best is not None:
             against = scores[best][measure].values
@@ -61,9 +61,11 @@ def raw_line(rows: Sequence[ComparedRow], measure: Measure) -> float | None:
 
 def all_below(rows: Sequence[ComparedRow], measure: Measure) -> bool:
     """Whether there are methods with this score, and every one of them is below the raw features."""
-    methods = [row.scores[measure] for row in rows if row.kind == "method" and measure in row.scores]
+    means = [
+        fmean(row.scores[measure].values.values()) for row in rows if row.kind == "method" and measure in row.scores
+    ]
     line = raw_line(rows, measure)
-    return line is not None and bool(methods) and all(score.rank is None for score in methods)
+    return line is not None and bool(means) and all(_below(mean, line, measure) for mean in means)
 
 
 def p_value(values: Mapping[int, float], best: Mapping[int, float]) -> float | None:

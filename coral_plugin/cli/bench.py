@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from coral_plugin.cli.settings import settings_by_name
 from coral_plugin.errors import InputError, say, short
 from coral_plugin.evaluation.pictures.names import row_title
 from coral_plugin.io.paths import slug
+from coral_plugin.registry import DATASETS
 
 if TYPE_CHECKING:
     from coral_plugin.bench.grid import DatasetColumn, Grid
@@ -86,14 +88,7 @@ def _check_named(arguments: Any) -> None:
             files.append(text)
             continue
         check_own_data(text, name_it="--datasets NAME --data NAME=PATH")
-        # a name of arrays that has no file yet is meant
-        with_file = {file.partition("=")[0] for file in [*files, *arguments.data]}
-        own = [name for name, dataset in columns.items() if dataset == OWN_DATA and name not in with_file]
-        label = own[0] if own else Path(text).stem
-        if "," in label:
-            raise InputError(f"{text}: a comma cannot stand in a name; --datasets NAME={OWN_DATA} --data NAME={text}")
-        if columns.setdefault(label, OWN_DATA) not in (OWN_DATA, label) or label in with_file:
-            raise InputError(f"{label} is named twice; give {text} a label of its own: other={text}.")
+        label = _label_of(text, columns, {file.partition("=")[0] for file in [*files, *arguments.data] if "=" in file})
         columns[label] = OWN_DATA
         files.append(f"{label}={text}")
         if not arguments.quiet:
@@ -104,6 +99,33 @@ def _check_named(arguments: Any) -> None:
     arguments.data = files
     for name in _labelled("--datasets", arguments.datasets).values():
         refuse_file(name)
+
+
+def _label_of(path: str, columns: Mapping[str, str], with_file: Container[str]) -> str:
+    """The name of the column that reads one's own arrays at ``path``: the one that lacks a file, or the file's name.
+
+    Args:
+        path: File or folder.
+        columns: ``{label: data set}`` of ``--datasets`` and of the files so far.
+        with_file: Labels that have a file.
+
+    Raises:
+        InputError: several columns lack a file, the name is another column's or cannot be one.
+    """
+    label = Path(path).stem
+    own = [name for name, dataset in columns.items() if dataset == OWN_DATA and name not in with_file]
+    if label not in own and own:
+        if len(own) > 1:
+            raise InputError(f"{path} may be that of {', '.join(own)}: say --data NAME={path}.")
+        return own[0]
+    if "," in label:
+        raise InputError(f"{path}: a comma cannot stand in a name; --datasets NAME={OWN_DATA} --data NAME={path}")
+    dataset = columns.get(label, OWN_DATA)
+    if dataset == label and label in DATASETS.names():
+        raise InputError(f"{label} is a data set: say --data {label}={path} if {path} is its file, else other={path}.")
+    if label in with_file or dataset not in (OWN_DATA, label):
+        raise InputError(f"{label} is named twice; give {path} a label of its own: other={path}.")
+    return label
 
 
 def _grid(arguments: Any) -> Grid:

@@ -40,14 +40,16 @@ def feed_forward(steps: Tensor, first: nn.Linear, second: nn.Linear, p: float = 
     Returns:
         ``(P, D)``.
     """
-    if fused and plain_on_cpu(steps) and untouched(first, nn.Linear) and untouched(second, nn.Linear):
-        result: Tensor = _FeedForward.apply(steps, first.weight, first.bias, second.weight, second.bias, p)
-        return result
 
     def plain(some: Tensor) -> Tensor:
         result: Tensor = second(dropout(first(some).relu(), p, training=p > 0))
         return result
 
+    if not (untouched(first, nn.Linear) and untouched(second, nn.Linear)):
+        return plain(steps)
+    if fused and plain_on_cpu(steps):
+        result: Tensor = _FeedForward.apply(steps, first.weight, first.bias, second.weight, second.bias, p)
+        return result
     return in_pieces(plain, steps, max(1, _MOST_HIDDEN // first.out_features))
 
 

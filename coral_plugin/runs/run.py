@@ -13,7 +13,7 @@ from typing import Any
 from torch import nn
 
 from coral_plugin.data import MultimodalData
-from coral_plugin.errors import CoralError, InputError, say
+from coral_plugin.errors import CoralError, InputError, one_line, say
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
 from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import write_json, write_text
@@ -254,6 +254,7 @@ def run(
             except CoralError as error:
                 if len(settings.seeds) == 1:
                     raise
+                tell(f"seed {seed}: failed ({one_line(error, 300)})")
                 failures[seed] = error
                 continue
             tell(f"seed {seed}: trained" + ("; now its probes" if can_score(data) else ""))

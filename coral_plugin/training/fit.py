@@ -17,7 +17,7 @@ import torch
 from coral_plugin.augmentations.pipeline import Augmenter
 from coral_plugin.data import Split
 from coral_plugin.distributed import rank, world_size
-from coral_plugin.errors import DivergedError, InputError, say
+from coral_plugin.errors import InputError, say
 from coral_plugin.io.safetensors import write_tensors
 from coral_plugin.machine import forget_peak, peak_memory
 from coral_plugin.networks.batchnorm import synchronise
@@ -223,8 +223,7 @@ def _train(
         engine.optimiser.zero_grad(set_to_none=True)
         if double:
             objective.float()  # the probe's features are float32 in any case
-    if not log.rows:
-        raise DivergedError("No loss or gradient was finite: every step was skipped. Lower training.learning_rate.")
+    log.end()
     seconds = sum(row["seconds"] for row in log.rows)
     rate = sum(row["seconds"] * row["samples_per_second"] for row in log.rows) / seconds
     seen = engine.step // len(loader) * loader.samples

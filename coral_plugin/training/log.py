@@ -120,6 +120,23 @@ class EpochLog:
             listener(record)
         self._clear()
 
+    def end(self) -> None:
+        """End the training: a step that was skipped after the last record is counted there.
+
+        Raises:
+            DivergedError: no step was taken at all, or several at the end were skipped.
+        """
+        if self._sums is not None or not self._skipped:
+            return
+        if not self.rows or self._skipped > 1:
+            raise DivergedError(
+                f"No loss or gradient of the last {self._skipped} steps was finite: they were skipped. Lower "
+                "training.learning_rate or set training.gradient_clip."
+            )
+        self.rows[-1]["skipped"] += self._skipped
+        self._skipped = 0
+        self._write()
+
     def state(self) -> dict[str, Any]:
         """Everything that a checkpoint has to keep, in plain containers."""
         return {

@@ -15,6 +15,7 @@ from coral_plugin.bench.compare import compare
 from coral_plugin.bench.cost import measure, measure_costs, read_costs, with_costs
 from coral_plugin.bench.formats import as_json, latex, markdown, summary_csv
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, run_settings
+from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables.model import cell
 from coral_plugin.reproduce.protocol import PaperNumbers
 
@@ -91,6 +92,13 @@ def test_what_is_known_is_not_measured_again_and_a_failure_is_told(compared, tmp
     monkeypatch.setattr(module, "pick_device", lambda name: torch.device("cuda"))
     measure_costs(jobs, tmp_path)
     assert asked[6:] == asked[:4], "figures of another device"
+
+    def none(name):
+        raise InputError("no GPU here")
+
+    monkeypatch.setattr(module, "pick_device", none)
+    measure_costs(jobs, tmp_path)
+    assert asked[10:] == [("b", "d", 1), ("b", "e", 1)], "what is known is kept on a machine without the device"
 
 
 def a_job(make_job, npz, objective, **chosen):

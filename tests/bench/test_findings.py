@@ -109,3 +109,19 @@ def test_errors_are_better_when_lower_and_one_seed_is_not_tested(comparison_of):
     assert "balanced accuracy (linear probe), worse than the raw features." in findings(alone)[0]
     below = comparison_of({"coral": (0.5, 0.5), "b": (0.4, 0.4), "raw": (0.1, 0.1)}, seeds=(1, 2), metric="mse")
     assert "the closest is b with MSE 0.400" in findings(below)[0]
+
+
+def test_the_best_is_not_tested_against_itself(comparison_of):
+    """Three means of 0.2 and less, two of them equal but for rounding, in both orders of the rows."""
+    values = {"coral": (0.1, 0.2, 0.3), "b": (0.2, 0.2, 0.2), "c": (0.1, 0.1, 0.2)}
+    for names in (list(values), ["b", "coral", "c"]):
+        (text,) = findings(comparison_of({name: values[name] for name in names}, seeds=(1, 2, 3)))
+        best, other = ("COrAL" if name == "coral" else name for name in names[:2])
+        assert text.startswith(f"{best} is best")
+        assert f"does not separate it from {other} and c." in text
+
+
+def test_an_incomplete_method_above_the_raw_features_is_not_denied(comparison_of):
+    values = {"coral": (0.1, 0.2, 0.3), "b": (0.4, 0.3, None), "raw": (0.25, 0.25, 0.25)}
+    (text,) = findings(comparison_of(values, seeds=(1, 2, 3)))
+    assert text.startswith("No method with all its seeds reaches the raw features; the closest is COrAL with 20.0")

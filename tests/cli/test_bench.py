@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 
 from coral_plugin.cli.main import main
@@ -127,6 +128,27 @@ def test_a_file_alone_belongs_to_the_name_that_lacks_one(coral, npz, monkeypatch
     status, _, err = coral("bench", *flags)
     assert (status, err) == (0, f"{npz}: read as your own arrays (--datasets {label}=arrays --data {label}={npz})\n")
     assert [(c.name, c.data) for c in grids[0].columns if c.dataset == "arrays"] == [(label, str(npz))]
+
+
+def test_files_go_to_the_names_that_are_theirs(coral, tmp_path, monkeypatch):
+    grids = []
+    monkeypatch.setattr("coral_plugin.cli.bench.run_and_report", lambda grid, *_, **__: grids.append(grid) or 0)
+    monkeypatch.chdir(tmp_path)
+    for name in "ab":
+        np.savez(f"{name}.npz", **{f"train/{key}": np.zeros((4, 2)) for key in "xy"})
+    np.savez("digits.npz", **{f"train/{key}": np.zeros((4, 2)) for key in "xy"})
+    (tmp_path / "mydata" / "train").mkdir(parents=True)
+    for key in "xy":
+        np.save(tmp_path / "mydata" / "train" / f"{key}.npy", np.zeros((4, 2)))
+    start = ["bench", "--objectives", "clip"]
+    assert coral(*start, "--datasets", "a=arrays,b=arrays", "--data", "b.npz", "--data", "a.npz")[0] == 0
+    assert coral(*start, "--data", "mydata")[0] == 0
+    columns = [[(column.name, column.data) for column in grid.columns] for grid in grids]
+    assert columns == [[("a", "a.npz"), ("b", "b.npz")], [("mydata", "mydata")]]
+    _, _, err = coral(*start, "--datasets", "x=arrays,z=arrays", "--data", "b.npz")
+    assert err == "coral: b.npz may be that of x, z: say --data NAME=b.npz.\n"
+    _, _, err = coral(*start, "--datasets", "digits", "--data", "digits.npz")
+    assert "digits is a data set: say --data digits=digits.npz if digits.npz is its file, else other=" in err
 
 
 @pytest.mark.slow

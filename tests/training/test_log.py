@@ -70,12 +70,30 @@ def test_an_epoch_of_few_steps_may_lack_them():
     log.add(["total"], torch.tensor([1.0]), 4)
     log.end_epoch(19, 20, {})
     assert [(row["epoch"], row["skipped"]) for row in log.rows] == [(19, 19)]
-    for epoch in range(20, 39):
+    log.end()
+    log.skip()
+    log.end_epoch(20, 21, {})
+    log.end()
+    assert log.rows[-1]["skipped"] == 20, "a step that was skipped at the very end is counted"
+    for epoch in range(21, 23):
+        log.skip()
+        log.end_epoch(epoch, epoch + 1, {})
+    with pytest.raises(DivergedError, match="of the last 2 steps was finite"):
+        log.end()
+    for epoch in range(23, 40):
         log.skip()
         log.end_epoch(epoch, epoch + 1, {})
     log.skip()
-    with pytest.raises(DivergedError, match="epoch 39 was finite: the last 20 steps"):
-        log.end_epoch(39, 40, {})
+    with pytest.raises(DivergedError, match="epoch 40 was finite: the last 20 steps"):
+        log.end_epoch(40, 41, {})
+
+
+def test_a_training_without_any_step_has_diverged():
+    log = EpochLog(None)
+    log.skip()
+    log.end_epoch(0, 1, {})
+    with pytest.raises(DivergedError, match="of the last 1 steps was finite"):
+        log.end()
 
 
 def test_the_file_has_whole_lines_at_any_moment(tmp_path):

@@ -11,6 +11,7 @@ from coral_plugin.networks.attention import MOST_WEIGHTS, attend
 from coral_plugin.networks.dropout import dropout
 from coral_plugin.networks.feedforward import feed_forward, pieces_of
 from coral_plugin.networks.packing import Packing
+from coral_plugin.networks.precision import untouched
 from coral_plugin.networks.rows import exporting
 from coral_plugin.networks.tokenizers import step_position
 
@@ -86,8 +87,10 @@ class AffectTransformer(nn.Module):
 
     def draws(self, x: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]] | None:
         """Shapes and probabilities of what dropout draws in a forward pass; None where it may not run beside others."""
-        leaves = (part for part in self.layers.modules() if next(part.children(), None) is None)
-        if not (self.fused and self.alongside) or any(type(part) not in (nn.Linear, nn.LayerNorm) for part in leaves):
+        maps = ("query_key_value", "attention_out", "linear1", "linear2")
+        if not all(untouched(getattr(layer, name), nn.Linear) for layer in self.layers for name in maps):
+            return None  # what has taken a layer's place may draw too
+        if not (self.fused and self.alongside):
             return None
         if not self.training or self.dropout == 0:
             return []

@@ -300,3 +300,25 @@ def test_gradients_of_torch_func_are_those_of_autograd():
     x = torch.randn(3, 7, SEQUENCE.features, requires_grad=True)
     (expected,) = torch.autograd.grad(encoder(x).square().sum(), x)
     torch.testing.assert_close(torch.func.grad(lambda x: encoder(x).square().sum())(x.detach()), expected)
+
+
+class Around(nn.Module):
+    """An adapter that is no linear layer, with dropout of its own."""
+
+    def __init__(self, base):
+        super().__init__()
+        self.base, self.down, self.up = base, nn.Linear(base.in_features, 2), nn.Linear(2, base.out_features)
+
+    def forward(self, x):
+        return self.base(x) + self.up(nn.functional.dropout(self.down(x), 0.5, training=self.training))
+
+
+@pytest.mark.parametrize("name", ["query_key_value", "attention_out", "linear1", "linear2"])
+def test_an_encoder_with_an_adapter_does_not_run_beside_others(name):
+    encoder = AffectTransformer(SEQUENCE, 20, layers=2, heads=2, feedforward=32)
+    x = torch.randn(3, 7, SEQUENCE.features)
+    assert encoder.draws(x, None) is not None
+    setattr(encoder.layers[1], name, Around(getattr(encoder.layers[1], name)))
+    assert encoder.draws(x, None) is None
+    encoder(x).square().sum().backward()
+    assert all(p.grad is not None for p in getattr(encoder.layers[1], name).parameters())
