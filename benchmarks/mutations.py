@@ -214,8 +214,8 @@ MUTATIONS = (
     Mutation(
         "padding weighs in attention pooling",
         "coral_plugin/networks/unique.py",
-        "        if padding is not None:\n            scores =",
-        "        if False:\n            scores =",
+        "scores = scores.masked_fill(padding, torch.finfo(scores.dtype).min)",
+        "scores = scores.clone()",
         ("tests/networks/test_unique.py::test_attention_pooling",),
     ),
     Mutation(

@@ -1,4 +1,4 @@
-"""What users are told: exceptions of one line that say what, where, and what to do, and lines on standard error."""
+"""What users read: exceptions of one line that say what, where, and what to do, and lines on standard error."""
 
 from __future__ import annotations
 

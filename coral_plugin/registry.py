@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import functools
 import re
 import sys
 import threading
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -221,7 +221,7 @@ class Registry:
         return _installed(self.group, tuple((folder, _changed(folder)) for folder in sys.path))
 
 
-@functools.lru_cache(maxsize=16)
+@lru_cache(maxsize=16)
 def _installed(group: str, _folders: tuple[tuple[str, int], ...]) -> dict[str, list[EntryPoint]]:
     """``{name: entry points}`` of a group; every distribution is read for it, so once as long as no folder changes."""
     from importlib.metadata import entry_points
@@ -291,17 +291,3 @@ AUGMENTATIONS = Registry(
     "multibench.augmentations", "augmentation", needs=("__call__", "kinds", "bounds", "settings", "applies_to")
 )
 ENCODERS = Registry("multibench.encoders", "encoder", needs=("__call__",))
-
-
-FROM_PYTHON = "python:"
-
-
-def python_name(thing: Any) -> str:
-    """``python:module.Name``, which stands in a record for a class, function or object that no file can hold.
-
-    >>> python_name(print), python_name(functools.partial(print, end=""))
-    ('python:builtins.print', 'python:builtins.print')
-    """
-    source: Any = thing.func if isinstance(thing, functools.partial) else thing
-    source = source if hasattr(source, "__qualname__") else type(source)
-    return f"{FROM_PYTHON}{source.__module__}.{source.__qualname__}"

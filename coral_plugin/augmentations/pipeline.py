@@ -15,7 +15,7 @@ from coral_plugin.augmentations.grammar import Element, parse
 from coral_plugin.data import Modality, MultimodalBatch
 from coral_plugin.data.padding import valid_steps
 from coral_plugin.errors import InputError
-from coral_plugin.registry import FROM_PYTHON
+from coral_plugin.from_python import FROM_PYTHON
 
 CustomFunction = Callable[[Tensor, Tensor | None, torch.Generator | None], Tensor]
 Spec = str | Augmentation | CustomFunction

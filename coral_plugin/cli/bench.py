@@ -93,7 +93,8 @@ def _check_named(arguments: Any) -> None:
         files.append(f"{label}={text}")
         if not arguments.quiet:
             say(f"{text}: read as your own arrays (--datasets {label}={OWN_DATA} --data {files[-1]})")
-    arguments.datasets = ",".join(f"{label}={dataset}" for label, dataset in columns.items()) or None
+    if len(files) > len([text for text in arguments.data if "=" in text]):
+        arguments.datasets = ",".join(f"{label}={dataset}" for label, dataset in columns.items())
     if arguments.datasets is None:
         raise InputError("coral bench needs --datasets NAME, or --data FILE.npz for your own arrays.")
     arguments.data = files
@@ -113,11 +114,11 @@ def _label_of(path: str, columns: Mapping[str, str], with_file: Container[str]) 
         InputError: several columns lack a file, the name is another column's or cannot be one.
     """
     label = Path(path).stem
-    own = [name for name, dataset in columns.items() if dataset == OWN_DATA and name not in with_file]
-    if label not in own and own:
-        if len(own) > 1:
-            raise InputError(f"{path} may be that of {', '.join(own)}: say --data NAME={path}.")
-        return own[0]
+    waiting = [name for name, dataset in columns.items() if dataset == OWN_DATA and name not in with_file]
+    if label not in waiting and waiting:
+        if len(waiting) > 1:
+            raise InputError(f"{path} may be that of {', '.join(waiting)}: say --data NAME={path}.")
+        return waiting[0]
     if "," in label:
         raise InputError(f"{path}: a comma cannot stand in a name; --datasets NAME={OWN_DATA} --data NAME={path}")
     dataset = columns.get(label, OWN_DATA)

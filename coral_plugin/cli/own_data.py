@@ -39,8 +39,8 @@ def check_own_data(path: Any, *, name_it: str) -> None:
         if candidate.kind not in ("pickle", "hdf5", "mat", "folder"):
             raise InputError(f"{path} is {FILE_KINDS[candidate.kind]}; {OWN_FORMAT}.")
         raise InputError(
-            f"{path} is {FILE_KINDS[candidate.kind]}: if it is one of coral list datasets, name that with {name_it}; "
-            f"{OWN_FORMAT}."
+            f"{path} is {FILE_KINDS[candidate.kind]}: if it is a known data set, which "
+            f"{shlex.join(['coral', 'data', 'check', path])} finds out, name that with {name_it}; {OWN_FORMAT}."
         )
 
 

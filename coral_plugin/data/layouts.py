@@ -138,8 +138,8 @@ def recognise_layout(
         return _image(key, shape, source)
     if not shape:
         raise InputError(
-            f"{source} has shape {train.shape}: for one number a sample say {kind_option(key, 'tabular')}; what is no "
-            f"modality, such as ids or groups, goes under meta/{key}."
+            f"{source} has shape {train.shape}; give (N, d), or for one number a sample say "
+            f"{kind_option(key, 'tabular')}; what is no modality, such as ids or groups, goes under meta/{key}."
         )
     raise InputError(
         f"{source} has shape {train.shape}; give (N, d) tabular, (N, T, d) series or (N, C, H, W) images, or say "

@@ -96,21 +96,21 @@ class _Chunks(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, term: Callable[..., Tensor], size: int, cut: int, wanted: list[bool], *inputs: Any) -> Tensor:
         """The sum, and its gradients by those of the ``inputs`` that want one; the first ``cut`` of them are cut."""
-        gradients = [torch.zeros_like(each) if want else None for each, want in zip(inputs, wanted, strict=True)]
+        gradients = [torch.zeros_like(value) if want else None for value, want in zip(inputs, wanted, strict=True)]
         sums = []
         for start in range(0, len(inputs[0]), size):
             rows = slice(start, start + size)
-            parts = [each[rows] if number < cut else each for number, each in enumerate(inputs)]
+            parts = [value[rows] if number < cut else value for number, value in enumerate(inputs)]
             with torch.set_grad_enabled(any(wanted)), torch.autograd.graph.saved_tensors_hooks(_itself, _itself):
                 leaves = [
                     part.detach().requires_grad_(want) if isinstance(part, Tensor) else part
                     for part, want in zip(parts, wanted, strict=True)
                 ]
-                value = term(start, *leaves)
-            sums.append(value.detach())
+                total = term(start, *leaves)
+            sums.append(total.detach())
             if not any(wanted):
                 continue
-            of_parts = iter(torch.autograd.grad(value, [x for x, want in zip(leaves, wanted, strict=True) if want]))
+            of_parts = iter(torch.autograd.grad(total, [x for x, want in zip(leaves, wanted, strict=True) if want]))
             for number, gradient in enumerate(gradients):
                 if gradient is not None:
                     (gradient[rows] if number < cut else gradient).add_(next(of_parts))

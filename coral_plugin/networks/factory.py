@@ -13,7 +13,8 @@ from torch import nn
 
 from coral_plugin.data import Modality
 from coral_plugin.errors import InputError, short
-from coral_plugin.registry import ENCODERS, FROM_PYTHON, python_name, suggest
+from coral_plugin.from_python import FROM_PYTHON, python_name
+from coral_plugin.registry import ENCODERS, suggest
 
 # a registered name with or without arguments, a module (copied), or a function of modality and width
 EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from coral_plugin.errors import InputError, short
+from coral_plugin.from_python import python_name
 from coral_plugin.networks.factory import EncoderLike
-from coral_plugin.registry import closest, python_name
+from coral_plugin.registry import closest
 from coral_plugin.runs.settings import GROUPS, RunSettings, dotted, make_settings, settings_classes
 
 

@@ -173,8 +173,10 @@ def fit(
     )
     read: MultimodalData | None = None  # what is given by name is read by the run
     if isinstance(samples, MultimodalData):
-        if own := [key for key in chosen if dotted(key).startswith("source.")]:
-            raise InputError(f"{own[0]} says how arrays are read, and MultimodalData are read already; leave it out.")
+        if reading_keys := [key for key in chosen if dotted(key).startswith("source.")]:
+            raise InputError(
+                f"{reading_keys[0]} says how arrays are read, and MultimodalData are read already; leave it out."
+            )
         _refuse_arguments("MultimodalData", labels=labels, kinds=kinds, task=task)
         read = samples
     elif not isinstance(samples, str):

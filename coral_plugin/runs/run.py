@@ -168,16 +168,16 @@ def run(
     if encoders:
         record = {**settings.network.encoders, **python_encoders(encoders)}
         settings = replace(settings, network=replace(settings.network, encoders=record))
-    tell = partial(say, label=label, quiet=quiet)
+    write_line = partial(say, label=label, quiet=quiet)
     if copied := [name for name, encoder in (encoders or {}).items() if isinstance(encoder, nn.Module)]:
-        tell(
+        write_line(
             f"encoder of {', '.join(copied)}: a module, so every pathway and seed starts from a copy of its weights; a "
             "class or a function of (modality, width) starts afresh"
         )
     if alone := processes.without_srun():
-        tell(alone)
+        write_line(alone)
     if line := preset_note(settings.objective, settings.dataset, settings.preset):
-        tell(f"{settings.objective}: {line}")
+        write_line(f"{settings.objective}: {line}")
     augmenter = make_augmenter(settings, data, augmentations)
     parameters = check_run(settings, data, encoders)
     method = OBJECTIVES.get(settings.objective)
@@ -218,21 +218,21 @@ def run(
             recorded = recorded_workers(folder) if resume else None
             prepare_folder(folder, settings, data, resume, **recorded_as(recorded), **(begun(folder) if resume else {}))
         for line in lines:
-            tell(line)
+            write_line(line)
         if outside is not None:
             train_together(settings, data, folder, resume, train_seed if method.trains else None, holding)
             resume = True  # what is trained is scored by this process, from its checkpoints
         if measured:
             all_steps = steps * settings.training.epochs
-            chosen = choose_workers(workers, recorded, settings, all_steps, train_seed, memory, tell)
+            chosen = choose_workers(workers, recorded, settings, all_steps, train_seed, memory, write_line)
             if folder is not None:
                 record_workers(folder, chosen)
         if raw_baseline := raw_baseline and can_score(data):
             if line := too_large_note(data):
-                tell(line)
+                write_line(line)
             raw_baseline = not line
         if chosen is not None and chosen.count > 1:
-            training = trained_side_by_side(settings, chosen, folder, resume, train_seed, tell)
+            training = trained_side_by_side(settings, chosen, folder, resume, train_seed, write_line)
             base, failures = holding.enter_context(training)
             resume = True  # as above
         results, objectives = {}, {}
@@ -243,7 +243,7 @@ def run(
             if seed_folder is not None and resume and (seed_folder / RESULT).exists():
                 results[seed] = read_result(seed_folder)
                 objectives[seed] = restore(settings, data.modalities, data.tasks, seed_folder / WEIGHTS, encoders)
-                tell(f"seed {seed}: finished already, not trained again")
+                write_line(f"seed {seed}: finished already, not trained again")
                 continue
             try:
                 trained = (
@@ -254,16 +254,16 @@ def run(
             except CoralError as error:
                 if len(settings.seeds) == 1:
                     raise
-                tell(f"seed {seed}: failed ({one_line(error, 300)})")
+                write_line(f"seed {seed}: failed ({one_line(error, 300)})")
                 failures[seed] = error
                 continue
-            tell(f"seed {seed}: trained" + ("; now its probes" if can_score(data) else ""))
+            write_line(f"seed {seed}: trained" + ("; now its probes" if can_score(data) else ""))
             results[seed], objectives[seed] = score_seed(trained, seed, data, settings), trained.objective
             if seed_folder is not None:
                 finish_seed(seed_folder, trained.objective, results[seed])
         raise_failures(failures, list(results))
         if raw_baseline:  # last, so that the training begins at once
-            tell(f"{data.name}: probes of the raw features, for comparison")
+            write_line(f"{data.name}: probes of the raw features, for comparison")
         raw = score_raw_baseline(data, settings.probe) if raw_baseline else {}
         histories = {seed: result["history"] for seed, result in results.items()}
         metrics = summarise(settings, data, results, raw)

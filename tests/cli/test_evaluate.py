@@ -59,7 +59,8 @@ def test_the_record_of_robustness(scored):
 
 
 def test_the_written_file_is_named(scored, run_folder):
-    assert scored[0].splitlines()[-1] == f"written: {run_folder / 'evaluation-ridge.json'}"
+    files = ", ".join(str(run_folder / f"evaluation-{name}.json") for name in ("ridge", "robustness"))
+    assert scored[0].splitlines()[-1] == f"written: {files}"
 
 
 def test_what_is_printed(scored, run_folder):

@@ -19,11 +19,11 @@ def test_settings_reach_the_fine_tuning_and_its_run(coral, run_folder, tmp_path)
     config = yaml.safe_load((output / "config.yaml").read_text())
     assert (config["training"]["epochs"], config["training"]["gradient_clip"]) == (1, 0.5)
     assert config["method"]["temperature"] == 0.3
-    assert "coral (paper) on arrays, fine-tuned" in out
+    assert "coral (paper) on tiny, fine-tuned" in out
     (result,) = output.glob("seed-*/result.json")
     trained = json.loads(result.read_text())["train"]["parameters"]
     status, out, _ = coral("evaluate", output, "--probe", "ridge", "--missing", "all", "--complexity")
-    assert (status, "coral (paper) on arrays, fine-tuned, ridge probe" in out) == (0, True)
+    assert (status, "coral (paper) on tiny, fine-tuned, ridge probe" in out) == (0, True)
     assert "fine-tuned" in (output / "plots" / "missing.svg").read_text()
     cost = json.loads((output / "evaluation-ridge.json").read_text())["complexity"]
     assert cost["parameters"]["trainable"] == cost["training"]["parameters"] == trained

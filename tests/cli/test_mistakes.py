@@ -69,7 +69,7 @@ MISTAKES = {
     ),
     "masks for a cross-entropy head": (
         ("finetune", "{run}", "--loss", "cross_entropy", "--mask-ratio", "0.5"),
-        "method.mask_ratio is a setting of COrAL's losses",
+        "mask_ratio is a setting of COrAL's losses; with the loss cross_entropy leave it out",
     ),
     "a record in the folder of the tables": (
         (*BENCH, "--output", "{folder}/out", "--record", "{folder}/out/r"),

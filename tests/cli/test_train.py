@@ -86,7 +86,10 @@ def test_a_file_of_another_kind_does(coral, tmp_path):
     for name, kind in (("mosi.pkl", "a pickle"), ("empty", "a folder")):
         status, _, err = coral("train", "--data", tmp_path / name)
         assert (status, err.count("\n")) == (2, 1)
-        assert f"is {kind}: if it is one of coral list datasets, name that with --dataset NAME; your own arrays" in err
+        assert (
+            f"is {kind}: if it is a known data set, which coral data check {tmp_path / name} finds out, name that with"
+            in err
+        )
 
 
 def test_the_help_needs_no_torch_and_fits_on_a_screen():

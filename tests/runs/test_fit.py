@@ -120,7 +120,7 @@ def test_embedding_a_sample_does_not_depend_on_its_batch(arrays, tiny):
         (
             dict(zip(IDS, map(np.arange, (60, 30, 30)), strict=True)),
             {},
-            r"shape \(60,\): .* \(--kind id=tabular\); .* meta/id",
+            r"shape \(60,\); give .* \(--kind id=tabular\); .* meta/id",
         ),
         ({"train/id": np.array(["a"] * 60)}, {}, "of type <U1; only numbers .* ids, goes under meta/"),
         ({"train/table": None}, {}, "train/table is None; leave the key out where a modality is missing"),
@@ -305,7 +305,7 @@ def test_an_augmentation_from_python_is_recorded_and_asked_for_again(arrays, tin
     both = fit(seeds=2, output=run, resume=True, augmentations=given)
     assert both.metrics["tasks"] == whole.metrics["tasks"]
     np.savez(tmp_path / "x.npz", **arrays)
-    with pytest.raises(InputError, match=r"an augmentation from Python \(.*noisier for table\); give it from Python"):
+    with pytest.raises(InputError, match=r"an augmentation from Python \(.*noisier for table\)\. fit\(\.\.\."):
         finetune(run, FinetuneSettings(epochs=1), data_path=str(tmp_path / "x.npz"), quiet=True)
     evaluate(run, ProbeSettings(kind="knn"), data_path=str(tmp_path / "x.npz"))  # which augments nothing
 

@@ -6,13 +6,13 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
-from coral_plugin.multibench.redirect.request import Change, DataRequest
+from coral_plugin.multibench.redirect.request import ArgumentChange, DataRequest
 from coral_plugin.multibench.redirect.widths import Widths, expected, fit_widths
 
 PICKLE_LAYOUT = "a pickle in MultiBench's affect layout ({split: {vision, audio, text, labels, id}})"
 
 
-def affect_loader(request: DataRequest, module: ModuleType) -> Change:
+def affect_loader(request: DataRequest, module: ModuleType) -> ArgumentChange:
     """The user's pickle, its features in the widths of the script."""
     wanted: Widths = {}
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.io.hdf5 import dataset_of, open_hdf5
-from coral_plugin.multibench.redirect.request import Change, DataRequest, Loader
+from coral_plugin.multibench.redirect.request import ArgumentChange, DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
 
 _FIT, _VALID, _ALL = 15_552, 18_160, 25_959  # where train ends, where valid ends, rows of the published file
@@ -25,7 +25,7 @@ _FILE = "MM-IMDb's multimodal_imdb.hdf5"
 _KEYS = ("features", "vgg_features", "genres")
 
 
-def imdb_loader(request: DataRequest, module: ModuleType) -> Change:
+def imdb_loader(request: DataRequest, module: ModuleType) -> ArgumentChange:
     """The user's file, its rows and its features."""
     original: Loader = module.get_dataloader
 

@@ -10,9 +10,9 @@ from typing import Any
 from coral_plugin.multibench.isolation import bound
 from coral_plugin.multibench.redirect import affect, imdb, push, simple, stocks
 from coral_plugin.multibench.redirect.limit import limited
-from coral_plugin.multibench.redirect.request import Change, DataRequest, Loader
+from coral_plugin.multibench.redirect.request import ArgumentChange, DataRequest, Loader
 
-_Maker = Callable[[DataRequest, ModuleType], Change]
+_Maker = Callable[[DataRequest, ModuleType], ArgumentChange]
 # module of the checkout -> its function, and what makes the change of its arguments
 _LOADERS: dict[str, tuple[str, _Maker]] = {
     "datasets.affect.get_data": ("get_dataloader", affect.affect_loader),

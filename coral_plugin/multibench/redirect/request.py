@@ -13,7 +13,7 @@ from coral_plugin.multibench.isolation import Scope
 
 Loader = Callable[..., Any]
 # changes the arguments of a loader's call, by name; returns the function in its place, None for MultiBench's own
-Change = Callable[[dict[str, Any]], Loader | None]
+ArgumentChange = Callable[[dict[str, Any]], Loader | None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import InputError, one_line
-from coral_plugin.multibench.redirect.request import Change, DataRequest, Loader
+from coral_plugin.multibench.redirect.request import ArgumentChange, DataRequest, Loader
 from coral_plugin.multibench.redirect.rows import with_rows
 
 _AVMNIST = ("image/train_data.npy", "audio/train_data.npy", "train_labels.npy", "image/test_data.npy")
 _TRAIN, _FIT, _TEST = 60_000, 55_000, 10_000  # rows of the published AV-MNIST, and those of train that are not valid
 
 
-def mimic(request: DataRequest, module: ModuleType) -> Change:  # noqa: ARG001
+def mimic(request: DataRequest, module: ModuleType) -> ArgumentChange:  # noqa: ARG001
     """The user's pickle."""
 
     def change(arguments: dict[str, Any]) -> None:
@@ -26,7 +26,7 @@ def mimic(request: DataRequest, module: ModuleType) -> Change:  # noqa: ARG001
     return change
 
 
-def enrico(request: DataRequest, module: ModuleType) -> Change:  # noqa: ARG001
+def enrico(request: DataRequest, module: ModuleType) -> ArgumentChange:  # noqa: ARG001
     """The user's folder."""
 
     def change(arguments: dict[str, Any]) -> None:
@@ -37,7 +37,7 @@ def enrico(request: DataRequest, module: ModuleType) -> Change:  # noqa: ARG001
     return change
 
 
-def avmnist(request: DataRequest, module: ModuleType) -> Change:
+def avmnist(request: DataRequest, module: ModuleType) -> ArgumentChange:
     """The user's folder and its number of rows; valid is the last tenth of train."""
     original: Loader = module.get_dataloader
 
@@ -58,7 +58,7 @@ def avmnist(request: DataRequest, module: ModuleType) -> Change:
     return change
 
 
-def robotics(request: DataRequest, module: ModuleType) -> Change:  # noqa: ARG001
+def robotics(request: DataRequest, module: ModuleType) -> ArgumentChange:  # noqa: ARG001
     """The user's folder in the configuration."""
 
     def change(arguments: dict[str, Any]) -> None:

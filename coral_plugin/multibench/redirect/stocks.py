@@ -11,13 +11,13 @@ from urllib.parse import unquote, urlsplit
 
 from coral_plugin.errors import InputError
 from coral_plugin.io.files import read_text
-from coral_plugin.multibench.redirect.request import Change, DataRequest
+from coral_plugin.multibench.redirect.request import ArgumentChange, DataRequest
 
 STOCKS_FOLDER = "a folder of SYMBOL.csv (columns Date, Open, ...; one row a trading day)"
 _DAYS = 4_717  # windows of 500 days from June 2000 to February 2021, of which 3200 are train and 500 valid
 
 
-def stocks_loader(request: DataRequest, module: ModuleType) -> Change:
+def stocks_loader(request: DataRequest, module: ModuleType) -> ArgumentChange:
     """The user's files, the splits in proportion where they are shorter than the published."""
     request.scope.patch(module, "requests", SimpleNamespace(get=functools.partial(_get, request)))
 
