@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from torch.utils.data import DataLoader
 
 from coral_plugin.data import SPLITS, MultimodalData, from_arrays, from_datasets
 from coral_plugin.data.items import is_dataset
-from coral_plugin.data.modality import Kind
+from coral_plugin.data.modality import KINDS, Kind
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError, UnknownNameError, short
 from coral_plugin.io.paths import home_expanded
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.registry import DATASETS
+from coral_plugin.registry import DATASETS, suggest
 from coral_plugin.runs.arguments import chosen_settings
 from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.columns import Columns
@@ -156,6 +156,12 @@ def fit(
         chosen["data"] = None if data is None else str(data)
     elif data is not None:
         raise InputError("fit takes data=PATH with the name of a data set, as in fit('mosi', data=PATH).")
+    elif not isinstance(samples, MultimodalData):
+        # recorded as for a file, so that the same arrays in a file are read alike
+        if task is not None and task not in (tasks := get_args(TaskKind)):
+            raise suggest(str(task), list(tasks), "task")
+        given = {"source.kinds": _kinds(kinds), "source.task": task}
+        chosen |= {key: value for key, value in given.items() if value is not None}
     if modalities is not None:
         chosen["modalities"] = (modalities,) if isinstance(modalities, str) else tuple(modalities)
     if epochs is not None:
@@ -180,9 +186,7 @@ def fit(
         _refuse_arguments("MultimodalData", labels=labels, kinds=kinds, task=task)
         read = samples
     elif not isinstance(samples, str):
-        # kinds and task may be given either way
-        reading = {**vars(settings.source), **({"kinds": kinds} if kinds else {}), **({"task": task} if task else {})}
-        read = as_data(samples, labels=labels, **reading)
+        read = as_data(samples, labels=labels, **vars(settings.source))
     if read is not None and settings.modalities is not None:
         read = read.select(settings.modalities)
     folder = Path(home_expanded(str(output))) if output is not None else None
@@ -228,8 +232,7 @@ def as_data(
     if not isinstance(data, Mapping | MultimodalData):
         known = "{name: array or data frame, ...}, a map-style data set, MultimodalData or the name of a data set"
         raise InputError(f"fit takes {known}, got {short(type(data))}.")
-    if kinds is not None and not isinstance(kinds, Mapping):
-        raise InputError(f"kinds must be a mapping by modality, got {short(kinds)}.")
+    kinds = _kinds(kinds)
     if isinstance(data, MultimodalData):
         _refuse_arguments("MultimodalData", labels=labels, kinds=kinds, task=task)
         return data
@@ -245,6 +248,21 @@ def as_data(
     if any(key in SPLITS for key in data):
         return from_datasets(data, name="arrays", kinds=kinds, task=task, **reading)
     return from_arrays(data, kinds=kinds, task=task, **reading)
+
+
+def _kinds(kinds: Any) -> dict[str, Kind] | None:
+    """``{modality: kind}`` as settings hold it.
+
+    Raises:
+        InputError: it is no mapping, or names a kind that is none.
+    """
+    if kinds is None:
+        return None
+    if not isinstance(kinds, Mapping) or not all(isinstance(name, str) for name in kinds):
+        raise InputError(f"kinds must be a mapping by modality, got {short(kinds)}.")
+    if unknown := [kind for kind in kinds.values() if kind not in KINDS]:
+        raise suggest(str(unknown[0]), list(KINDS), "kind of modality")
+    return dict(kinds)
 
 
 def _refuse_path(name: str) -> None:

@@ -108,6 +108,9 @@ def test_embedding_a_sample_does_not_depend_on_its_batch(arrays, tiny):
         ({}, {"batchsize": 8}, "no argument 'batchsize'. Did you mean 'training__batch_size'[?]"),
         ({}, {"mask_ratoi": 8, "objective": "mae"}, "no argument 'mask_ratoi'. Did you mean 'method__mask_ratio'[?]"),
         ({}, {"xyz": 8}, r"no argument 'xyz'\. Settings are"),
+        ({}, {"kinds": {"wave": "imgae"}}, "Unknown kind of modality 'imgae'. Did you mean 'image'"),
+        ({}, {"kinds": {1: "image"}}, "kinds must be a mapping by modality, got {1: 'image'}"),
+        ({}, {"task": "clasification"}, "Unknown task 'clasification'. Did you mean 'classification'"),
         ({}, {"seed": 3}, "no argument 'seed'. Did you mean 'seeds'[?]"),
         (
             {},
@@ -253,6 +256,11 @@ def test_how_arrays_are_read_may_be_chosen(arrays, tmp_path):
     assert all(modality.mean is None for modality in fitted.run.data.modalities)
     np.savez(tmp_path / "x.npz", **arrays)
     assert open_finished(tmp_path / "run", str(tmp_path / "x.npz"))[1].fingerprint == fitted.run.data.fingerprint
+    told = coral_plugin.fit(
+        arrays, "concat_raw", output=tmp_path / "kinds", quiet=True, kinds={"wave": "tabular"}, task="regression"
+    )
+    assert (told.run.settings.source.kinds, told.run.settings.source.task) == ({"wave": "tabular"}, "regression")
+    assert open_finished(tmp_path / "kinds", str(tmp_path / "x.npz"))[1].fingerprint == told.run.data.fingerprint
     with pytest.raises(InputError, match="source__seed says how arrays are read, and MultimodalData are read already"):
         coral_plugin.fit(from_arrays(arrays), "concat_raw", source__seed=7)
 
