@@ -160,8 +160,8 @@ def fit(
         # recorded as for a file, so that the same arrays in a file are read alike
         if task is not None and task not in (tasks := get_args(TaskKind)):
             raise suggest(str(task), list(tasks), "task")
-        given = {"source.kinds": _kinds(kinds), "source.task": task}
-        chosen |= {key: value for key, value in given.items() if value is not None}
+        reading = {"source.kinds": _kinds(kinds), "source.task": task}
+        chosen |= {key: value for key, value in reading.items() if value is not None}
     if modalities is not None:
         chosen["modalities"] = (modalities,) if isinstance(modalities, str) else tuple(modalities)
     if epochs is not None:
