@@ -237,8 +237,8 @@ def _augmenter(
         elif isinstance(part, str) and part.startswith(FROM_PYTHON):
             raise InputError(
                 f"The run was trained with an augmentation from Python ({part.removeprefix(FROM_PYTHON)} for "
-                f"{modality.name}). fit(..., augmentations=...) takes it again; for all else register it by entry "
-                "point and write its name under augmentations in config.yaml."
+                f"{modality.name}). Give it again as augmentations=... where Python takes it; else register it "
+                "by entry point and write its name under augmentations in config.yaml."
             )
         elif isinstance(part, str):
             groups.append(_alone(part, modality, len(modalities)))

@@ -313,7 +313,9 @@ def test_an_augmentation_from_python_is_recorded_and_asked_for_again(arrays, tin
     both = fit(seeds=2, output=run, resume=True, augmentations=given)
     assert both.metrics["tasks"] == whole.metrics["tasks"]
     np.savez(tmp_path / "x.npz", **arrays)
-    with pytest.raises(InputError, match=r"an augmentation from Python \(.*noisier for table\)\. fit\(\.\.\."):
+    with pytest.raises(
+        InputError, match=r"an augmentation from Python \(.*noisier for table\)\. Give it again as augmentations=\.\.\."
+    ):
         finetune(run, FinetuneSettings(epochs=1), data_path=str(tmp_path / "x.npz"), quiet=True)
     evaluate(run, ProbeSettings(kind="knn"), data_path=str(tmp_path / "x.npz"))  # which augments nothing
 
