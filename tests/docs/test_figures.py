@@ -39,7 +39,7 @@ def test_readme():
         raw = raw if of is wearables else f"**{raw}**"
         assert f"| {ours} | {title} {other} | {raw} | {labels.split()[0]} |" in text
     ours, raw = (cell(f"{SMALL}/mosi", name, "all") for name in ("coral", "concat_raw"))
-    floor = json.loads((ROOT / SMALL / "mosi/floor.json").read_text())["floor"]
+    floor = json.loads((ROOT / SMALL / "mosi/floor.json").read_text())["raw_features"]
     words = 100 * floor["text"]["label"]["mean"]
     assert f"| {ours} | not run | {raw}; text alone {words:.1f} |" in text
 
