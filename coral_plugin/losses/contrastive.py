@@ -32,7 +32,7 @@ def unit_rows(rows: Tensor) -> Tensor:
     return F.normalize(at_least_float32(rows), dim=-1)
 
 
-def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> Tensor:
+def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: Tensor | float = 0.1) -> Tensor:
     r"""Normalised temperature-scaled cross-entropy (SimCLR, arXiv:2002.05709, eq. 1), symmetric in its arguments.
 
     Row ``i`` of both inputs is a positive pair; the other ``2N - 2`` rows of both are its negatives, and the positive
@@ -41,7 +41,7 @@ def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> 
     Args:
         anchors: Embeddings of view 1, ``(N, d)``. Need not be normalised.
         positives: Embeddings of view 2, ``(N, d)``.
-        temperature: Divisor of the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive. A scalar tensor may be learnt.
 
     Returns:
         A scalar in float32 (float64 for float64 input).
@@ -58,7 +58,7 @@ def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> 
     z = unit_rows(torch.cat([anchors, positives]))  # (2N, d)
     target = torch.arange(2 * count, device=z.device).roll(count)  # i <-> i + N
 
-    def of_rows(start: int, some: Tensor, target: Tensor, z: Tensor, temperature: float) -> Tensor:
+    def of_rows(start: int, some: Tensor, target: Tensor, z: Tensor, temperature: Tensor | float) -> Tensor:
         logits = some @ z.T / temperature  # (R, 2N)
         exclude_diagonal(logits, start)  # no row with itself
         return F.cross_entropy(logits, target, reduction="sum")
@@ -66,7 +66,7 @@ def nt_xent(anchors: Tensor, positives: Tensor, *, temperature: float = 0.1) -> 
     return sum_over_rows(of_rows, [z, target], [z, temperature], width=2 * count) / (2 * count)
 
 
-def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) -> Tensor:
+def info_nce(anchors: Tensor, positives: Tensor, *, temperature: Tensor | float = 1.0) -> Tensor:
     r"""InfoNCE as equation 4 of the COrAL paper prints it: negatives of the other view only, and only they below.
 
     .. math:: -\frac1N \sum_i \log \frac{\exp s(a_i, p_i)}{\sum_{j \neq i} \exp s(a_i, p_j)}
@@ -76,7 +76,7 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) ->
     Args:
         anchors: Embeddings of view 1, ``(N, d)``, N >= 2. Need not be normalised.
         positives: Embeddings of view 2, ``(N, d)``.
-        temperature: Divisor of the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive. A scalar tensor may be learnt.
 
     Returns:
         A scalar in float32 (float64 for float64 input); it can be negative, since the positive is not part of the
@@ -93,7 +93,7 @@ def info_nce(anchors: Tensor, positives: Tensor, *, temperature: float = 1.0) ->
     if len(anchors) < 2:
         raise InputError("info_nce needs at least two pairs: with one there are no negatives.")
 
-    def of_rows(start: int, some: Tensor, others: Tensor, temperature: float) -> Tensor:
+    def of_rows(start: int, some: Tensor, others: Tensor, temperature: Tensor | float) -> Tensor:
         logits = some @ others.T / temperature  # (R, N)
         positive = logits.diagonal(start).clone()
         exclude_diagonal(logits, start)

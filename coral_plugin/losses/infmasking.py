@@ -11,7 +11,7 @@ from coral_plugin.losses.contrastive import exclude_diagonal, unit_rows
 
 
 def masked_bound(
-    anchors: Tensor, masked: Tensor, *, temperature: float = 0.1, covariance_weight: float = 1.0
+    anchors: Tensor, masked: Tensor, *, temperature: Tensor | float = 0.1, covariance_weight: Tensor | float = 1.0
 ) -> Tensor:
     r"""Contrast with infinitely many masked views, bounded in closed form by the moments of K of them (METHODS 2.3).
 
@@ -27,7 +27,7 @@ def masked_bound(
     Args:
         anchors: q, embeddings of the unmasked joint view, ``(N, d)``. Need not be normalised.
         masked: m, embeddings of the K masked views of the same samples, ``(N, K, d)``. Need not be normalised.
-        temperature: Divisor of the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive. A scalar tensor may be learnt.
         covariance_weight: r, what the covariance is scaled by. The released code increases it linearly,
             ``lambda * (epoch + 1) / epochs``.
 
@@ -49,7 +49,9 @@ def masked_bound(
     count, copies, _ = masked.shape
     q, m = unit_rows(anchors), unit_rows(masked)
 
-    def of_rows(start: int, some: Tensor, q: Tensor, m: Tensor, temperature: float, covariance_weight: float) -> Tensor:
+    def of_rows(
+        start: int, some: Tensor, q: Tensor, m: Tensor, temperature: Tensor | float, covariance_weight: Tensor | float
+    ) -> Tensor:
         across = (some @ m.flatten(0, 1).T).unflatten(1, (count, copies)) / temperature  # (R, N, K): i, j, k
         within = some @ q.T / temperature  # (R, N)
         pairs = across.diagonal(start).T.clone()  # (R, K), each sample with its K masked views

@@ -11,7 +11,7 @@ from coral_plugin.losses.contrastive import check_pairs, unit_rows
 
 
 def supervised_contrast(
-    anchors: Tensor, positives: Tensor, labels: Tensor, *, temperature: float = 0.1, neutral: bool = False
+    anchors: Tensor, positives: Tensor, labels: Tensor, *, temperature: Tensor | float = 0.1, neutral: bool = False
 ) -> Tensor:
     r"""Supervised contrastive loss of two views (SupCon, arXiv:2004.11362, eq. 2, the sum outside of the logarithm).
 
@@ -25,7 +25,7 @@ def supervised_contrast(
         anchors: Embeddings of view 1, ``(N, d)``. Need not be normalised.
         positives: Embeddings of view 2, ``(N, d)``.
         labels: ``(N,)``, classes as integers.
-        temperature: Divisor of the cosine similarities; positive.
+        temperature: Divisor of the cosine similarities; positive. A scalar tensor may be learnt.
         neutral: Leave other samples of the class out altogether: the only positive is the other view, and rows of the
             same class are no negatives.
 
@@ -54,7 +54,7 @@ def supervised_contrast(
     other_view = columns.roll(len(anchors))
 
     def of_rows(
-        start: int, some: Tensor, of_some: Tensor, row: Tensor, pair: Tensor, z: Tensor, temperature: float
+        start: int, some: Tensor, of_some: Tensor, row: Tensor, pair: Tensor, z: Tensor, temperature: Tensor | float
     ) -> Tensor:
         del start
         itself = row.unsqueeze(1) == columns  # (R, 2N)

@@ -83,6 +83,28 @@ def test_the_records_readme():
     assert ", ".join(kinds) in text
 
 
+def test_mosi_in_the_records_readme():
+    text = " ".join((ROOT / "results/README.md").read_text().split())
+    record = f"{SMALL}/mosi"
+    names = {"all": "all", "vision_text": "vision and text", "audio_text": "audio and text"}
+    ours = ", ".join(f"{title} {cell(record, 'coral', name)}" for name, title in names.items())
+    raw = ", ".join(cell(record, "concat_raw", name) for name in names)
+    assert f"{ours}; raw {raw}" in text
+    floor = json.loads((ROOT / record / "floor.json").read_text())["raw_features"]
+    vision, audio, words = (f"{100 * floor[name]['label']['mean']:.1f}" for name in ("vision", "audio", "text"))
+    assert f"vision is worth nothing (raw {vision}). Raw text alone reaches {words} on test" in text
+    assert f"({cell(record, 'coral', 'all')}) is above raw vision, raw audio ({audio}) and all raw values" in text
+    rows = json.loads((ROOT / record / "folds.json").read_text())["rows"]
+    folds = {row["features"]: row["values"] for row in rows if row["modalities"].count("+") == 2}
+    unique, whole = (
+        f"{100 * fmean(folds[name]):.1f} ± {100 * stdev(folds[name]):.1f}"
+        for name in ("coral: unique/text", "coral: all")
+    )
+    plain = {name: f"{100 * folds[f'raw: {name}'][0]:.1f}" for name in ("text", "all")}
+    assert f"raw text {plain['text']} and COrAL's unique part of text {unique}; all parts {whole} against" in text
+    assert f"against {plain['all']} of all raw values" in text
+
+
 def test_speeds_of_the_questions():
     text = (ROOT / "docs/faq.md").read_text()
     shown = f"features of MOSI {speed('mosi'):.0f} samples/s, MIMIC {speed('mimic'):.0f}, images of 224 px"
