@@ -24,7 +24,8 @@ def ranked(rows: Sequence[ComparedRow], measures: Sequence[Measure]) -> tuple[Co
     scores: list[dict[Measure, Score]] = [dict(row.scores) for row in rows]
     for measure in measures:
         methods = [i for i, row in enumerate(rows) if row.kind == "method" and measure in scores[i]]
-        means = {i: fmean(scores[i][measure].values.values()) for i in methods if rows[i] in complete(rows, measure)}
+        full = complete(rows, measure)
+        means = {i: fmean(scores[i][measure].values.values()) for i in methods if rows[i] in full}
         line = raw_line(rows, measure)
         passing = {i: mean for i, mean in means.items() if line is None or not _below(mean, line, measure)}
         places = _places(passing, measure)

@@ -93,7 +93,7 @@ def _check_named(arguments: Any) -> None:
         files.append(f"{label}={text}")
         if not arguments.quiet:
             say(f"{text}: read as your own arrays (--datasets {label}={OWN_DATA} --data {files[-1]})")
-    if len(files) > len([text for text in arguments.data if "=" in text]):
+    if any("=" not in text for text in arguments.data):
         arguments.datasets = ",".join(f"{label}={dataset}" for label, dataset in columns.items())
     if arguments.datasets is None:
         raise InputError("coral bench needs --datasets NAME, or --data FILE.npz for your own arrays.")
