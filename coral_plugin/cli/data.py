@@ -23,7 +23,7 @@ _MOST_VALUES = 24  # different labels up to which each is counted; above, they a
 
 
 def main(argv: list[str]) -> int:
-    """Run ``coral data``; returns the exit status."""
+    """Run ``coral data``; returns the exit status: 1 for a file that was read and cannot be trained on."""
     parser = CommandParser(
         prog="coral data",
         usage="coral data check PATH [FLAGS]",
@@ -59,9 +59,8 @@ def main(argv: list[str]) -> int:
         for line in loaded(dataset, arguments.path, arguments.trust_pickle):
             print(line)
     except InputError as error:
-        if arguments.dataset:
-            raise
         print(f"as {dataset} it cannot be trained on as it is: {error}")
+        return 1
     return 0
 
 

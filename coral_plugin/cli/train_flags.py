@@ -6,11 +6,12 @@ import argparse
 import dataclasses
 import itertools
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from coral_plugin.cli.details import defaults_of, list_presets, meanings, option_lines
-from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds, name_list, positive
+from coral_plugin.cli.flags import CommandParser, add_loggers, add_seeds, name_list, positive, unknown_flag
 from coral_plugin.cli.own_data import OWN_DATA, check_own_data, refuse_file
 from coral_plugin.cli.settings import (
     add_setting,
@@ -81,7 +82,7 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
         parser.add_argument(f"--{name}")
     parser.add_argument("--help", "-h", action="store_true")
     parser.add_argument("--help-all", action="store_true")
-    names, _ = parser.parse_known_args(argv)
+    names, rest = parser.parse_known_args(argv)
     if names.help:
         return names, {}
     if names.dataset is None is names.config and argv and not argv[0].startswith("-"):
@@ -106,6 +107,8 @@ def _names(argv: list[str]) -> tuple[argparse.Namespace, dict[str, Any]]:
     elif not names.dataset:
         if names.objective not in OBJECTIVES.names():
             raise suggest(names.objective, OBJECTIVES.names(), OBJECTIVES.kind)
+        if flag := next((word for word in rest if re.match("-[a-z]", word)), None):  # -data file.npz
+            raise unknown_flag(flag, _parser(names, None).flags(), "coral train")
         kind = NoDatasetError if names.config is None else InputError
         raise kind(f"{names.config or 'coral train'} names no data set; add --dataset NAME or --data FILE.npz.")
     if not names.data:

@@ -12,6 +12,7 @@ from coral_plugin.data.rows import require_same_rows
 from coral_plugin.data.values import as_array, as_labels, as_values, column_names, pad_steps
 from coral_plugin.errors import InputError, short
 from coral_plugin.io.mapped import mapping_of, pieces
+from coral_plugin.registry import hint
 
 SPLITS = ("train", "valid", "test")
 LENGTH, PRESENT = "length", "present"
@@ -42,9 +43,10 @@ def arrays_by_split(arrays: Mapping[str, Any], name: str) -> tuple[dict[str, Spl
             or rest == f"{part}/"
             or not rest.isprintable()
         ):
+            close = "" if split in SPLITS else hint(split, SPLITS)
             raise InputError(
-                f"{name}: unknown key {short(str(key))}. Keys are <split>/<modality>, <split>/<modality>/length, "
-                f"<split>/<modality>/present, <split>/labels (splits: {', '.join(SPLITS)}), classes, meta/..."
+                f"{name}: unknown key {short(str(key))}.{close} Keys are <split>/<modality>, <split>/<modality>/length,"
+                f" <split>/<modality>/present, <split>/labels (splits: {', '.join(SPLITS)}), classes, meta/..."
             )
         raw.setdefault(split, {})[rest] = value
     if "train" not in raw:

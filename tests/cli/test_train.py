@@ -58,6 +58,10 @@ def test_without_a_data_set_it_says_what_to_type(coral):
         assert err.count("\n") <= 6
 
 
+def test_a_flag_with_one_hyphen_is_named(coral, npz):
+    assert coral("train", "-data", npz)[2].startswith("coral: Unknown flag '-data'. Did you mean '--data'?")
+
+
 def test_a_word_without_its_flag_is_answered_with_the_command(coral, npz, tmp_path):
     for words, command in (
         (["digits"], "coral train --dataset digits"),

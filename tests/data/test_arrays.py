@@ -204,6 +204,7 @@ CLASSES = np.array([0, 1, 0, 1])
         ({"test/a": TRAIN}, "no train split: .* It has test/a"),
         ({"train/labels": CLASSES}, "the train split has no modality"),
         ({"train": TRAIN}, "unknown key 'train'"),
+        ({"train/a": TRAIN, "val/a": TRAIN}, r"unknown key 'val/a'. Did you mean 'valid'\? Keys"),
         ({"a": TRAIN}, "unknown key 'a'. Keys are <split>/<modality>"),
         ({3: TRAIN}, "unknown key '3'"),
         ({"train/a": TRAIN, "train/a/mask": TRAIN}, "unknown key 'train/a/mask'"),
