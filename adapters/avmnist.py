@@ -41,7 +41,8 @@ class AvmnistSettings:
 
     Attributes:
         speakers: Split of a bank (``avmnist_mini.npz``): ``shared`` tests other recordings of the same speakers,
-            ``separate`` tests speakers that are in no training sample. A folder has been split already.
+            ``separate`` tests speakers that are in no training sample; there valid has one of the training speakers to
+            itself, so that the probe chooses its penalty for unknown voices. A folder has been split already.
         energy: Share of the images' variance that is kept, by their leading principal directions, fitted on train.
             Below 1 the image is less informative, as in the original AV-MNIST.
         valid_rows: Number of rows at the end of train that are valid in a folder; 0 takes the last 5000 of 60000, as
@@ -96,7 +97,9 @@ class Avmnist(DatasetAdapter):
             parts, count = _read_folder(Path(path), settings.valid_rows)
             notes.append(f"valid is the last {count} rows of train")
         else:
-            parts = _read_bank(Path(path), settings.speakers)
+            parts, speaker = _read_bank(Path(path), settings.speakers)
+            if speaker:
+                notes.append(f"valid is speaker {speaker}, of whom train has no recording")
         for label, part in parts.items():
             for name in _SIDES:
                 refuse_fractions(part[name], f"{path}: {label}, {name}")
@@ -121,7 +124,7 @@ class Avmnist(DatasetAdapter):
         elif (candidate.kind == "folder" and (candidate.path / _BANK).is_file()) or (
             candidate.kind == "npz" and "audio_bank" in candidate.content
         ):
-            parts = _read_bank(candidate.path, "shared")
+            parts, _ = _read_bank(candidate.path, "shared")
             what, note = "a bank of AV-MNIST (images, and recordings by index)", "the split of speakers=shared is shown"
         else:
             return None
@@ -211,11 +214,14 @@ def _read_folder(path: Path, valid_rows: int) -> tuple[dict[str, Part], int]:
     return parts, count
 
 
-def _read_bank(path: Path, speakers: str) -> dict[str, Part]:
+def _read_bank(path: Path, speakers: str) -> tuple[dict[str, Part], str]:
     """The splits of a bank: samples of all splits share the recordings, which are kept once.
 
+    Returns:
+        The arrays of every split, and the speaker of valid where speakers are separate, else an empty text.
+
     Raises:
-        InputError: a file that is no bank, or indices that point past its end.
+        InputError: a file that is no bank, indices that point past its end, or speakers that cannot be separated.
     """
     file = path / _BANK if path.is_dir() else path
     if path.is_dir() and not file.exists():
@@ -234,7 +240,37 @@ def _read_bank(path: Path, speakers: str) -> dict[str, Part]:
         part["rows"] = rows.astype(np.int64)
         _check(part, f"{file}: {label}")
         parts[label] = part
-    return parts
+    return _give_valid_a_speaker(parts, arrays, file) if speakers == "separate" else (parts, "")
+
+
+def _give_valid_a_speaker(
+    parts: Mapping[str, Part], arrays: Mapping[str, Any], file: Path
+) -> tuple[dict[str, Part], str]:
+    """The same images, those of valid with the recordings of one training speaker, those of train with the other ones.
+
+    In the file, valid has other recordings of the speakers of train: a penalty that is chosen there is chosen for known
+    voices, and test has none. The first speaker in alphabetical order is taken. Images get the recordings of their
+    digit in turn.
+
+    Raises:
+        InputError: the file does not say who speaks which digit, or train would lack a digit without that speaker.
+    """
+    if missing := [key for key in ("bank_label", "bank_speaker") if key not in arrays]:
+        raise InputError(f"{file} lacks {missing[0]}, which speakers=separate needs.")
+    digit, speaker = arrays["bank_label"], arrays["bank_speaker"]
+    known = np.unique(np.concatenate([parts["train"]["rows"], parts["valid"]["rows"]]))
+    chosen = min(speaker[known])
+    paired = dict(parts)
+    for label, recordings in (("train", known[speaker[known] != chosen]), ("valid", known[speaker[known] == chosen])):
+        labels = parts[label]["labels"]
+        rows = np.empty(len(labels), np.int64)
+        for value in np.unique(labels):
+            of_value = recordings[digit[recordings] == value]
+            if not len(of_value):
+                raise InputError(f"{file}: {label} has no recording of {value} where {chosen} is the speaker of valid.")
+            rows[labels == value] = np.resize(of_value, (labels == value).sum())
+        paired[label] = {**parts[label], "rows": rows}
+    return paired, str(chosen)
 
 
 def _check(part: Part, place: str) -> None:

@@ -32,13 +32,17 @@ def avmnist(folder, train=40, test=10, *, seed=0, audio=np.uint8, written=None):
 
 
 def bank(path, counts=(40, 10, 10), recordings=30, *, seed=0):
-    """``avmnist_mini.npz``: images by split, recordings once, and two ways to pair them."""
+    """``avmnist_mini.npz``: images by split, recordings once, and two ways to pair them; ``spk``: c speaks in test."""
     rng = np.random.default_rng(seed)
+    digits, speakers = np.arange(recordings) % 10, np.array(["a", "b", "c"])[np.arange(recordings) // 10 % 3]
     arrays = {"audio_bank": rng.integers(0, 256, (recordings, 112, 112), dtype=np.uint8)}
     for split, count in zip(("train", "valid", "test"), counts, strict=True):
         arrays[f"{split}_image"] = rng.integers(0, 256, (count, 784), dtype=np.uint8)
         arrays[f"{split}_labels"] = (np.arange(count) % 10).astype(np.uint8)
         for way in ("rec", "spk"):
-            arrays[f"{split}_audio_index_{way}"] = rng.integers(0, recordings, count)
-    np.savez(path, **arrays)
+            allowed = (way == "rec") | ((speakers == "c") == (split == "test"))
+            by_digit = [np.flatnonzero(allowed & (digits == digit)) for digit in range(10)]
+            rows = [by_digit[i % 10][i // 10 % len(by_digit[i % 10])] for i in range(count)]
+            arrays[f"{split}_audio_index_{way}"] = np.array(rows)
+    np.savez(path, bank_label=digits, bank_speaker=speakers, **arrays)
     return path
