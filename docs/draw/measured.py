@@ -20,6 +20,7 @@ RECORDS = {
     ("small/rivals_trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/plus_trifeature", "trifeature"): "Trifeature, 32\u00a0px, second record",
     ("small/avmnist", "avmnist"): "AV-MNIST mini",
+    ("small/digits", "digits"): "digits in two halves",
     ("small/plus_wearables", "wearables"): "four sensors, third record",
     ("small/plus_avmnist", "avmnist"): "AV-MNIST mini, second record",
     ("small/mosi", "all"): "MOSI, three modalities",

@@ -21,8 +21,30 @@ def wearables(row):
     return cell(f"{SMALL}/wearables", row)
 
 
+def digits(row):
+    return cell(f"{SMALL}/digits", row, score="digit")
+
+
 def avmnist(row):
     return cell(f"{SMALL}/plus_avmnist", row)
+
+
+def told_apart(rows):
+    """Methods that the corrected test separates from the first one."""
+    p_values = {row["name"]: row["scores"][0]["p_value"] for row in rows}
+    return {name for name, p in p_values.items() if p is not None and p < 0.05}
+
+
+def longest(rows, column):
+    """The number of methods that took the longest length; each is trained as long as it was chosen."""
+    chosen = json.loads((ROOT / SMALL / column / "lengths.json").read_text())["chosen"]
+    trained = {
+        row["name"]: row["trainings"][column][""]["settings"]["training"]["epochs"]
+        for row in rows
+        if row["name"] in chosen
+    }
+    assert trained == chosen
+    return sum(epochs == max(chosen.values()) for name, epochs in chosen.items() if name != "supervised")
 
 
 def speed(name):
@@ -33,10 +55,11 @@ def speed(name):
 
 def test_readme():
     text = (ROOT / "README.md").read_text()
-    for of, best, title in ((wearables, "clip", "CLIP"), (avmnist, "cross_self", "Cross+Self")):
+    cross_self = ("cross_self", "Cross+Self")
+    for of, best, title in ((wearables, "clip", "CLIP"), (avmnist, *cross_self), (digits, *cross_self)):
         ours, other, raw, labels = (of(row) for row in ("coral", best, "concat_raw", "supervised"))
         assert ours.split()[0] < other.split()[0]
-        raw = raw if of is wearables else f"**{raw}**"
+        raw = f"**{raw}**" if of is avmnist else raw
         assert f"| {ours} | {title} {other} | {raw} | {labels.split()[0]} |" in text
     ours, raw = (cell(f"{SMALL}/mosi", name, "all") for name in ("coral", "concat_raw"))
     floor = json.loads((ROOT / SMALL / "mosi/floor.json").read_text())["raw_features"]
@@ -59,14 +82,8 @@ def test_the_records_readme():
               "coral_plus": "plus", "comm": "CoMM"}  # fmt: skip
     assert set(first) == {*list(titles)[:4]}
     assert ", ".join(f"{titles[name]} {wearables(name)}" for name in (*first, *list(titles)[4:])) in text
-    p_values = {row["name"]: row["scores"][0]["p_value"] for row in rows}
-    apart = {name for name, p in p_values.items() if p is not None and p < 0.05}
-    assert apart == {"infmasking", "mae"}, "the corrected test separates these from the first, and nobody else"
-    chosen = json.loads((ROOT / SMALL / "wearables/lengths.json").read_text())["chosen"]
-    assert sum(chosen[name] == 20 for name in means) == 7, "seven of thirteen took the longest length"
-    trained = {row["name"]: row["trainings"]["wearables"][""]["settings"]["training"]["epochs"] for row in rows
-               if row["name"] in chosen}  # fmt: skip
-    assert trained == chosen
+    assert told_apart(rows) == {"infmasking", "mae"}, "and nobody else"
+    assert longest(rows, "wearables") == 7, "seven of thirteen took the longest length"
     rows = json.loads((ROOT / SMALL / "avmnist/table.json").read_text())["rows"]
     values = {row["name"]: [*row["scores"][0]["values"].values()] for row in rows}
     first = ("cross_self", "comm", "coral_plus", "coral", "simclr")
@@ -81,6 +98,20 @@ def test_the_records_readme():
     summary = json.loads((ROOT / "results/demo/summary.json").read_text())
     kinds = [f"{kind} {100 * summary[kind]['mean']:.1f}" for kind in KINDS]
     assert ", ".join(kinds) in text
+
+
+def test_digits_in_the_records_readme():
+    text = (ROOT / "results/README.md").read_text()
+    rows = json.loads((ROOT / SMALL / "digits/table.json").read_text())["rows"]
+    means = {row["name"]: row["scores"][0]["mean"] for row in rows if row["kind"] == "method"}
+    titles = {"cross_self": "Cross+Self", "clip": "CLIP", "slip": "SLIP", "decur": "DeCUR", "simclr": "SimCLR",
+              "coral": "COrAL"}  # fmt: skip
+    assert sorted(means, key=means.get, reverse=True)[: len(titles)] == [*titles]
+    titles |= {"coral_plus": "plus", "infmasking": "InfMasking", "comm": "CoMM"}
+    assert ", ".join(f"{title} {digits(name)}" for name, title in titles.items()) in text
+    assert f"raw features {digits('concat_raw')}, with labels {digits('supervised').split()[0]} (1,077 samples)" in text
+    assert told_apart(rows) == {"infmasking", "comm", "mae"}, "and nobody else"
+    assert longest(rows, "digits") == 8, "eight of thirteen took the longer length"
 
 
 def test_mosi_in_the_records_readme():
