@@ -3,9 +3,9 @@
     python benchmarks/choices.py avmnist --output results/choices
     python benchmarks/choices.py mosi --output results/choices
 
-``avmnist``: valid shares its speakers with train and cannot choose for other ones, so each of the four training
-speakers of ``avmnist_mini.npz`` in turn is left out of pre-training and probe, and scored with 1000 images that are
-taken out of train. No sample of the test split is read. ``mosi``: text and vision of train and valid have seen their
+``avmnist``: each of the four training speakers of ``avmnist_mini.npz`` in turn is left out of pre-training and probe,
+and scored with 1000 images that are taken out of train; another one is valid. No sample of the test split is read.
+``mosi``: text and vision of train and valid have seen their
 labels, so the first two of the five folds of whole videos in the test part are scored; the other three are not looked
 at. The same command goes on where it was stopped. Data: ``../shared/data`` (or ``CORAL_TEST_DATA``).
 """

@@ -5,7 +5,7 @@
 
 The grid of ``benchmarks/small.sh`` is run at every length with seeds of its own and data without the test split.
 ``wearables``: the three valid subjects are scored, and the probe chooses its penalty on a part of train.
-``avmnist``: valid shares its speakers with train, so one training speaker is left out and scored
+``avmnist``: one training speaker is left out and scored, and another one chooses the penalty
 (:func:`choices.write_without_speaker`). ``digits``: valid is scored, drawn as test is. Of equal scores the shorter
 training is taken. Methods are named by METHODS as in ``small.sh``; every method gets the same lengths and seeds. The
 same call goes on where it was stopped.

@@ -22,7 +22,7 @@ case $table in
 wearables)
     set -- --datasets wearables=arrays --data "wearables=$data/wearables/wearables.npz" --epochs 5 "$@"
     ;;
-avmnist) # test speakers are in no training sample; the images keep a quarter of their variance
+avmnist) # no speaker is in two splits; the images keep a quarter of their variance
     network="--set network.width=128 --set network.head_hidden=512 --set network.head_output=256" # clip, cmc and cross_self have presets of their own
     set -- --datasets avmnist --data "avmnist=$data/avmnist_mini/avmnist_mini.npz" --epochs 6 \
         --set source.speakers=separate --set source.energy=0.25 "$@"

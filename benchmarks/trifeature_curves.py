@@ -18,7 +18,7 @@ from typing import Any
 from coral_plugin.data import MultimodalData
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.features import ALL
-from coral_plugin.evaluation.pictures.names import method_title
+from coral_plugin.evaluation.names import method_title
 from coral_plugin.evaluation.pictures.over_training import score_curves
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 from coral_plugin.io.files import read_json, write_json, write_text

@@ -7,6 +7,7 @@ from typing import Any
 from griffe import Extension, NameResolutionError, Object
 
 _ROLE = re.compile(r":(?:meth|func|class|attr|mod|data):`(~?)([\w.]+)`")
+_CITED = re.compile(r"\bspecification (?=\d)")
 _EQUATION = re.compile(r"^\.\. math::[ \n]*((?:.+\n?)+)", re.MULTILINE)
 _LITERAL = re.compile(r"^(.*)::\n\n((?:    .*\n?|\n)+)", re.MULTILINE)
 _DOCTEST = re.compile(r"^>>> (?:.+\n?)+", re.MULTILINE)
@@ -37,7 +38,7 @@ def markdown(text: str, obj: Object | None = None) -> str:
         code = f"<code>{short}</code>"
         return f'<autoref optional identifier="{target}">{code}</autoref>' if target else f"`{short}`"
 
-    text = _ROLE.sub(link, text.replace("METHODS ", "docs/specification.md, "))  # hooks.py makes links of these
+    text = _ROLE.sub(link, _CITED.sub("docs/specification.md, ", text))  # hooks.py makes links of these
     text = re.sub(r":math:`([^`]+)`", r"$\1$", text)
     text = _EQUATION.sub(lambda found: f"$$\n{' '.join(found[1].split())}\n$$\n", text)
     text = _LITERAL.sub(lambda found: f"{found[1] and found[1] + ':'}\n\n{_fenced(textwrap.dedent(found[2]))}\n", text)

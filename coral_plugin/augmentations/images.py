@@ -51,7 +51,7 @@ def resized_crop(
 def plain_crop(
     images: Tensor, _lengths: None, generator: torch.Generator | None, *, scale: Range = (0.5, 1.0)
 ) -> Tensor:
-    """:func:`resized_crop` of at least half of the area, for un-augmented branches (docs/specification.md, 1.8)."""
+    """:func:`resized_crop` of at least half of the area, for un-augmented branches (specification 1.8)."""
     return resized_crop(images, None, generator, scale=scale)
 
 
@@ -176,7 +176,7 @@ def gaussian_blur(images: Tensor, sigma: Tensor, greatest: float) -> Tensor:
 
 @augmentation("image", bounds={"scale": SHARE}, probability=1.0)
 def simclr(images: Tensor, _lengths: None, generator: torch.Generator | None, *, scale: Range = (0.08, 1.0)) -> Tensor:
-    """The SimCLR recipe (arXiv:2002.05709, appendix A) with the probabilities of docs/specification.md, 1.8.
+    """The SimCLR recipe (arXiv:2002.05709, appendix A) with the probabilities of specification 1.8.
 
     Crop; colour jitter (0.8); grayscale (0.2); blur (0.5); horizontal flip (0.5). Images without exactly three channels
     skip the two operations on colour.

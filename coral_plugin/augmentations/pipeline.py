@@ -193,7 +193,7 @@ def build_augmenter(
       on every sample; or an :class:`Augmentation`, with its own probability.
 
     ``plain`` is a specification of the same form for un-augmented branches (CLIP, Cross+Self, CMC, FactorCL).
-    ``"auto"`` is the plain transform of the references (docs/specification.md, 1.8): ``plain_crop``, at least half of
+    ``"auto"`` is the plain transform of the references (specification 1.8): ``plain_crop``, at least half of
     an image, and nothing for other kinds. ``"none"`` leaves images whole.
 
     Raises:

@@ -1,6 +1,6 @@
 """Augmentations of sequences and vectors: values ``(B, T, d)`` of which the first ``lengths`` (B,) steps are valid.
 
-They follow the affect and sensor recipes of CoMM (docs/specification.md, 1.8). Vectors come as ``(B, d, 1)``: each
+They follow the affect and sensor recipes of CoMM (specification 1.8). Vectors come as ``(B, d, 1)``: each
 entry is a step. Every function returns a new tensor whose padding is zero, whatever it held before. ``none`` and
 ``noise`` are for images too, ``(B, C, H, W)`` with lengths None.
 """

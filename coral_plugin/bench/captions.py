@@ -11,7 +11,7 @@ from coral_plugin.bench.grid import WRITING, preset_of
 from coral_plugin.bench.ranking import all_below, complete, raw_line
 from coral_plugin.errors import counted
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.probe.settings import PROBES
+from coral_plugin.evaluation.names import PROBES
 from coral_plugin.evaluation.tables.model import cell
 
 SIGNIFICANT = 0.05

@@ -20,8 +20,8 @@ def run_ray(
     execute: Execute,
     progress: GridProgress,
     *,
-    address: str | None = None,
-    workers: int | None = None,
+    address: str | None,
+    workers: int | None,
 ) -> None:
     """Run every job as a Ray task with one CPU, and one GPU where the cluster has some.
 

@@ -10,7 +10,7 @@ from coral_plugin.bench.comparison import Comparison, Measure
 from coral_plugin.bench.grid import DatasetColumn
 from coral_plugin.bench.ranking import all_below, complete
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.probe.settings import PROBES
+from coral_plugin.evaluation.names import PROBES
 from coral_plugin.evaluation.tables.model import cell
 
 _MOST_NAMED = 4  # names in a title or sentence; more are counted

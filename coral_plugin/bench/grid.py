@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from coral_plugin.errors import CoralError, InputError
-from coral_plugin.evaluation.pictures.names import data_title, row_title
+from coral_plugin.evaluation.names import data_title, row_title
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.settings import RunSettings, make_settings
 from coral_plugin.training.settings import TrainingSettings

@@ -13,6 +13,7 @@ from coral_plugin.bench.comparison import ComparedRow, Comparison
 from coral_plugin.bench.findings import findings, joined, title_of
 from coral_plugin.bench.grid import preset_of
 from coral_plugin.errors import counted
+from coral_plugin.evaluation.names import PROBES
 from coral_plugin.evaluation.pages.model import (
     Definition,
     Definitions,
@@ -35,7 +36,6 @@ from coral_plugin.evaluation.pages.sections import (
     shared_settings,
     value_text,
 )
-from coral_plugin.evaluation.probe.settings import PROBES
 from coral_plugin.evaluation.tables.model import NO_VALUE
 from coral_plugin.runs.folder import flat
 

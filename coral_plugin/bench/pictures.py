@@ -9,9 +9,9 @@ from coral_plugin.bench.comparison import ComparedRow, Comparison, Measure
 from coral_plugin.bench.grid import Job
 from coral_plugin.bench.worker import read_record
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.names import method_title, sentence_case
 from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.evaluation.pictures.dots import ReferenceLine, ScorePanel, score_dots
-from coral_plugin.evaluation.pictures.names import method_title, sentence_case
 from coral_plugin.io.paths import slug
 from coral_plugin.runs.folder import WEIGHTS, load_objective, open_run
 from coral_plugin.runs.pictures import embedded_parts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from statistics import fmean
@@ -11,7 +10,7 @@ from typing import Any
 from coral_plugin.bench.grid import Job
 from coral_plugin.bench.worker import epochs_done
 from coral_plugin.registry import OBJECTIVES
-from coral_plugin.training.progress import duration
+from coral_plugin.training.progress import StatusBar, duration
 
 
 class GridProgress:
@@ -42,12 +41,10 @@ class GridProgress:
         self.failures: dict[str, str] = {}
         self._open = {job.identity: job for job in jobs}
         self._seconds = list(known)
-        self._slots, self._quiet, self._clock = max(1, slots), quiet, clock
+        self._slots, self._clock = max(1, slots), clock
         self._running: dict[str, float] = {}
         self._total = len(jobs)
-        self._bar: Any = None
-        if not quiet and jobs and sys.stderr.isatty():
-            self._start_bar()
+        self._bar = StatusBar(_columns if jobs else None, len(jobs), quiet=quiet)
 
     def started(self, job: Job) -> None:
         """A process works on the job."""
@@ -57,7 +54,7 @@ class GridProgress:
     def retried(self, job: Job, reason: str) -> None:
         """The process of a job died; the job is tried again."""
         self._running.pop(job.identity, None)
-        self._print(f"{job.label}: {reason}; tried again")
+        self._bar.say(f"{job.label}: {reason}; tried again")
 
     def ended(self, job: Job, seconds: float, failure: str | None = None) -> None:
         """A job is done, or has failed for a reason in one line; ``seconds`` are those of its last attempt."""
@@ -70,22 +67,21 @@ class GridProgress:
         else:
             self.failures[job.identity] = failure
             outcome = f"FAILED: {failure}"
-        self._print(f"[{self._ended}/{self._total}] {job.label}: {outcome}{self._left_text()}")
+        self._bar.say(f"[{self._ended}/{self._total}] {job.label}: {outcome}{self._left_text()}")
         self.tick()
 
     def tick(self) -> None:
         """Time has passed: draw the bar anew."""
-        if self._bar is not None:
+        if self._bar.drawn:
             jobs = [self._open[identity] for identity in self._running]
             running = [f"{job.label} {epochs_done(job):.0%}" for job in jobs]
             shown = ", ".join(running[:3]) + (f" and {len(running) - 3} more" if len(running) > 3 else "")
             failed = f"{len(self.failures)} failed, " if self.failures else ""
-            self._bar.update(self._task, completed=self._ended, status=f"{failed}{shown}{self._left_text()}")
+            self._bar.update(self._ended, f"{failed}{shown}{self._left_text()}")
 
     def close(self) -> None:
         """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.close()
 
     def left(self) -> float | None:
         """Estimated seconds until all runs are over; None before anything is known."""
@@ -119,28 +115,11 @@ class GridProgress:
         left = self.left()
         return "" if left is None or not self._open else f"; {len(self._open)} left, about {duration(left)}"
 
-    def _print(self, line: str) -> None:
-        if self._quiet:
-            return
-        if self._bar is not None:
-            self._bar.console.print(line, markup=False, highlight=False)
-        else:
-            sys.stderr.write(line + "\n")
-            sys.stderr.flush()
 
-    def _start_bar(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+def _columns(_console: Any) -> list[Any]:
+    from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 
-        self._bar = Progress(
-            BarColumn(),
-            TextColumn("{task.completed}/{task.total} runs"),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[status]}", markup=False),
-            console=Console(stderr=True),
-        )
-        self._task = self._bar.add_task("grid", total=self._total, status="")
-        self._bar.start()
+    return [BarColumn(), TextColumn("{task.completed}/{task.total} runs"), TimeElapsedColumn()]
 
 
 def _trains(job: Job) -> bool:

@@ -13,8 +13,7 @@ from coral_plugin.bench.page import SCORES, Pictures, comparison_page
 from coral_plugin.bench.pictures import draw_scores
 from coral_plugin.evaluation.pages.model import REPORT_FILE
 from coral_plugin.io.files import write_json, write_text
-from coral_plugin.runs.environment import environment
-from coral_plugin.runs.folder import ENVIRONMENT
+from coral_plugin.runs.environment import ENVIRONMENT, environment
 
 TABLE_FILE = "table.json"
 

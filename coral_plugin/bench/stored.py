@@ -26,7 +26,7 @@ from coral_plugin.bench.ranking import ranked
 from coral_plugin.bench.report import TABLE_FILE, write_report
 from coral_plugin.errors import CoralError, InputError
 from coral_plugin.io.files import read_json
-from coral_plugin.runs.folder import ENVIRONMENT
+from coral_plugin.runs.environment import ENVIRONMENT
 
 _Read = TypeVar("_Read")
 _NO_TITLE = "Benchmark"  # what earlier versions called every grid without a title

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from coral_plugin.cli.flags import CommandParser, add_seeds, check_record
+from coral_plugin.cli.flags import CommandParser, add_trifeature_flags, check_record
 from coral_plugin.errors import InputError, counted
 
 
@@ -19,17 +19,8 @@ def main(argv: list[str]) -> int:
         examples=("coral ablate", "coral ablate --seeds 41,42 --output runs/ablation --resume"),
         epilog=f"variants: {'; '.join(ABLATIONS)}",
     )
-    parser.add_argument(
-        "--output", default="runs/ablation", metavar="DIR", help="Folder of the runs; %(default)s by default"
-    )
-    add_seeds(parser, (41,), "Seeds, one pair of trainings for each; 41 by default")
+    add_trifeature_flags(parser, "runs/ablation")
     parser.add_argument("--variants", metavar="NAME;NAME", help="Names of variants; all by default")
-    parser.add_argument("--resume", action="store_true", help="Go on with the runs in DIR")
-    parser.add_argument(
-        "--paper-scale",
-        action="store_true",
-        help="Run at 224 px with 10,000 pairs and 100 epochs, for which a GPU is needed",
-    )
     parser.add_argument("--record", metavar="DIR", help="Folder for copies of table, numbers and environment")
     arguments = parser.parse_args(argv)
     chosen = _variants(arguments.variants)

@@ -13,7 +13,7 @@ from coral_plugin.cli.grid import add_grid_flags, run_and_report
 from coral_plugin.cli.own_data import OWN_DATA, check_own_data, refuse_file
 from coral_plugin.cli.settings import settings_by_name
 from coral_plugin.errors import InputError, say, short
-from coral_plugin.evaluation.pictures.names import row_title
+from coral_plugin.evaluation.names import row_title
 from coral_plugin.io.paths import slug
 from coral_plugin.registry import DATASETS
 

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from coral_plugin.cli.flags import CommandParser, add_seeds, positive
+from coral_plugin.cli.flags import CommandParser, add_trifeature_flags, positive
 from coral_plugin.errors import counted
 
 
@@ -18,22 +18,13 @@ def main(argv: list[str]) -> int:
         examples=("coral demo", "coral demo --longer 2 --seeds 41,42", "coral demo --output runs/demo --resume"),
         epilog="Writes DIR/summary.json, a table, pictures, and a run directory for each of the two trainings.",
     )
-    parser.add_argument(
-        "--output", default="runs/demo", metavar="DIR", help="Folder of the runs; %(default)s by default"
-    )
-    add_seeds(parser, (41,), "Seeds, one pair of trainings for each; 41 by default")
-    parser.add_argument("--resume", action="store_true", help="Go on with the runs in DIR")
+    add_trifeature_flags(parser, "runs/demo")
     parser.add_argument(
         "--longer",
         type=positive,
         default=1,
         metavar="N",
         help="Factor of the number of epochs: better with more, and slower",
-    )
-    parser.add_argument(
-        "--paper-scale",
-        action="store_true",
-        help="Run at 224 px with 10,000 pairs and 100 epochs, for which a GPU is needed",
     )
     arguments = parser.parse_args(argv)
     from coral_plugin.io.files import write_json, write_text

@@ -11,7 +11,7 @@ import numpy as np
 
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import InputError, short
-from coral_plugin.runs.checks import is_path
+from coral_plugin.io.paths import is_path
 
 Arrays = dict[str, np.ndarray]
 

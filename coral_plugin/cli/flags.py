@@ -79,17 +79,17 @@ class CommandParser(argparse.ArgumentParser):
                 action.help = text
             self.epilog, self.description, self.usage = epilog, description, usage
 
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+    def parse_args(self, args: Sequence[str]) -> Any:  # type: ignore[override]
         """Parse ``args``.
 
         Raises:
             InputError: an unknown flag, a value that does not fit, or a word too many.
         """
-        words = list(args or ())
+        words = list(args)
         if long := [word for word in words if len(word) > _LONGEST_ARGUMENT]:
             raise InputError(f"{short(long[0])} has {len(long[0])} characters; an argument has at most 10,000.")
         words = list(self.rewrite(words))
-        arguments, unknown = self.parse_known_args(words, namespace)
+        arguments, unknown = self.parse_known_args(words)
         if flag := next((word for word in unknown if word.startswith("-")), None):
             raise unknown_flag(flag, [*self.flags(), *self.more_flags()], self.prog)
         self.refuse_words(unknown, words)
@@ -179,6 +179,18 @@ def name_list(text: str) -> list[str]:
 def add_seeds(parser: CommandParser, default: tuple[int, ...] | None, text: str) -> None:
     """Add ``--seeds``."""
     parser.add_argument("--seeds", type=seed_list, default=default, metavar="41,42", help=text)
+
+
+def add_trifeature_flags(parser: CommandParser, output: str) -> None:
+    """Add the flags of what trains on both kinds of Trifeature pairs; ``output`` is the default folder."""
+    parser.add_argument("--output", default=output, metavar="DIR", help="Folder of the runs; %(default)s by default")
+    add_seeds(parser, (41,), "Seeds, one pair of trainings for each; 41 by default")
+    parser.add_argument("--resume", action="store_true", help="Go on with the runs in DIR")
+    parser.add_argument(
+        "--paper-scale",
+        action="store_true",
+        help="Run at 224 px with 10,000 pairs and 100 epochs, for which a GPU is needed",
+    )
 
 
 def add_loggers(parser: CommandParser) -> None:

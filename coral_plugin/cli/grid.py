@@ -56,7 +56,7 @@ def add_grid_flags(parser: CommandParser, output: str) -> None:
 
 
 def run_and_report(
-    grid: Grid, arguments: argparse.Namespace, folder: Path, tables: Path, look_up: LookUp, *, embeddings: bool = False
+    grid: Grid, arguments: argparse.Namespace, folder: Path, tables: Path, look_up: LookUp, *, embeddings: bool
 ) -> int:
     """Run a grid, write and print its tables; returns the exit status.
 

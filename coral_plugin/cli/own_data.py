@@ -29,8 +29,8 @@ def check_own_data(path: Any, *, name_it: str) -> None:
         InputError: there is no such file, or it is of another kind.
     """
     from coral_plugin.data.inspection import Candidate
+    from coral_plugin.io.paths import is_path
     from coral_plugin.io.sniff import FILE_KINDS
-    from coral_plugin.runs.checks import is_path
 
     if not is_path(path):
         raise InputError(f"--data must name a file or folder, got {short(path)}.")

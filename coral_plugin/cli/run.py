@@ -130,7 +130,7 @@ def _script(name: str, checkout: Checkout) -> Path:
 
 def _folder(arguments: argparse.Namespace, script: Path) -> Path:
     from coral_plugin.cli.train import fresh_folder
-    from coral_plugin.runs.checks import is_path
+    from coral_plugin.io.paths import is_path
 
     if arguments.output is None:
         return fresh_folder(arguments.objective, script.stem, None).absolute()

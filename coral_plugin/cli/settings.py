@@ -73,7 +73,7 @@ def add_setting_by_modality(parser: Any, flag: str, key: str, **options: Any) ->
 
 
 def settings_by_name(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """``{name of a method or data set, or "" for all: {"group.key": value}}``; of flags for one key the last wins."""
+    """``{name of a method or data set, or "" for all: {"group.key": value}}``; a key given twice has the last value."""
     chosen: dict[str, dict[str, Any]] = {"": {}}
     for name, key, value in arguments.settings or ():
         chosen.setdefault(name, {})[key] = value
@@ -138,6 +138,8 @@ def setting_key(text: str, classes: Mapping[str, type] | None = None) -> str:
     names, plain = keys_by_name(classes), _plain(name if dot else group)
     if plain in names and not dot:
         return names[plain]
+    if not (dot or classes) and any(plain in _fields(cls) for cls in _settings_of(DATASETS)):
+        return f"source.{plain}"
     # the same name in another group comes first, then a similar one in this group, then one in any
     key = names.get(plain) or names.get(closest(plain, fields or ()) or closest(plain, names) or "")
     close = "" if key is None else f" Did you mean {key if dot else key.rpartition('.')[2]!r}?"
@@ -175,17 +177,19 @@ def setting_value(text: str, key: str, classes: Mapping[str, type] | None = None
 
 def _is_text(key: str, classes: Mapping[str, type] | None) -> bool:
     """Whether a setting is a text or a list of texts, in every method or data set that has it where none is chosen."""
+    hints = [typing.get_type_hints(cls)[name] for cls, name in _owners(key, classes)]
+    return bool(hints) and all(map(_takes_texts, hints))
+
+
+def _owners(key: str, classes: Mapping[str, type] | None) -> list[tuple[type, str]]:
+    """``(settings class, field)`` of a ``group.key``; every method or data set that has it where none is chosen."""
     from coral_plugin.runs.settings import SHARED_CLASSES
 
     group, _, name = key.partition(".")
-    if classes or group in SHARED_CLASSES:
-        owners = [(classes or SHARED_CLASSES)[group]] if group in (classes or SHARED_CLASSES) else []
-    else:
-        owners = (
-            _settings_of({"method": OBJECTIVES, "source": DATASETS}[group]) if group in ("method", "source") else []
-        )
-    hints = [hint for owner in owners if (hint := typing.get_type_hints(owner).get(name)) is not None]
-    return bool(hints) and all(map(_takes_texts, hints))
+    known = classes or SHARED_CLASSES
+    registry = {"method": OBJECTIVES, "source": DATASETS}.get(group)
+    candidates = [known[group]] if group in known else _settings_of(registry) if registry else []
+    return [(cls, name) for cls in candidates if name in _fields(cls)]
 
 
 def _takes_texts(hint: Any) -> bool:
@@ -217,8 +221,20 @@ def _assignment(text: str, classes: Mapping[str, type] | None) -> Setting:
     name, colon, key = key.rpartition(":")
     if (colon and not name) or not key:
         raise InputError(f"--set needs [NAME:]KEY=VALUE, got {short(text)}.")
-    key = setting_key(key, classes)
+    key = setting_key(_with_group_of(name, key), classes)
     return name, key, setting_value(value, key, classes)
+
+
+def _with_group_of(name: str, key: str) -> str:
+    """``key`` with its group where the method or data set of this name has it, which comes before any other group."""
+    for group, registry in (("method", OBJECTIVES), ("source", DATASETS)):
+        if (
+            name in registry.names()
+            and registry.fault(name) is None
+            and _plain(key) in _fields(registry.get(name).Settings)
+        ):
+            return f"{group}.{_plain(key)}"
+    return key
 
 
 def _fixed(key: str, value: Any, _classes: Any) -> Setting:
@@ -257,14 +273,8 @@ def _key_of(name: str, classes: Mapping[str, type] | None) -> str | None:
 
 def _is_switch(key: str, classes: Mapping[str, type] | None) -> bool:
     """Whether a setting is true or false, so that its name alone switches it on."""
-    from coral_plugin.runs.settings import SHARED_CLASSES
-
-    group, _, name = key.partition(".")
-    known = classes or SHARED_CLASSES
-    registry = {"method": OBJECTIVES, "source": DATASETS}.get(group)
-    candidates = [known[group]] if group in known else _settings_of(registry) if registry else []
-    fields = [field for cls in candidates for field in dataclasses.fields(cls) if field.name == name]
-    return bool(fields) and all(isinstance(field.default, bool) for field in fields)
+    defaults = [cls.__dataclass_fields__[name].default for cls, name in _owners(key, classes)]  # type: ignore[attr-defined]
+    return bool(defaults) and all(isinstance(default, bool) for default in defaults)
 
 
 def _flags_of_settings(parser: CommandParser) -> list[str]:

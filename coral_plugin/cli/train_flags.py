@@ -55,7 +55,7 @@ def parse_run(argv: list[str]) -> tuple[RunSettings, argparse.Namespace]:
     if names.help:
         print(_parser(names, None).help_text(), end="")
         raise SystemExit(0)
-    from coral_plugin.runs.checks import is_path
+    from coral_plugin.io.paths import is_path
     from coral_plugin.runs.settings import make_settings, settings_classes
 
     parser = _parser(names, settings_classes(names.objective, names.dataset))

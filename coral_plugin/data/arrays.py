@@ -167,7 +167,7 @@ def as_split(arrays: Mapping[str, Any], modalities: tuple[Modality, ...], name: 
         require_same_names(arrays[modality.name], modality.feature_names, f"{name}: {modality.name}")
         table[modality.name] = reshape_as(table[modality.name], modality.shape, modality.kind)
         shape = table[modality.name].shape[1:]
-        if shape != modality.shape and not (modality.temporal and len(shape) == 2 and shape[1] == modality.features):
+        if not modality.admits(shape):
             if getattr(arrays[modality.name], "shape", None) == modality.shape:
                 raise InputError(
                     f"{name}: {modality.name} is a single sample, {modality.shape}, without an axis of samples; give "

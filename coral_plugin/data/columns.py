@@ -124,9 +124,8 @@ def held_values(array: np.ndarray, modality: Modality, lengths: Tensor | None, s
 
 def missing_column(modality: Modality, count: int) -> ModalityColumn:
     """The column of a modality that none of ``count`` samples has; one row of zeros stands for all of them."""
-    steps = (1, *modality.shape[1:]) if modality.kind == "sequence" else modality.shape
     return ModalityColumn(
-        torch.zeros(1, *steps),
+        torch.zeros(1, *modality.shortest),
         lengths=torch.ones(1, dtype=torch.int64) if modality.kind == "sequence" else None,
         rows=torch.zeros(count, dtype=torch.int64),
         present=torch.zeros(1, dtype=torch.bool),

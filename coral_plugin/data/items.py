@@ -177,7 +177,7 @@ def items_of(dataset: Any, names: Sequence[str] | None, label: str | None, sourc
         source: Name of the split, for messages.
 
     Raises:
-        InputError: no items, an item of another form, or one that is another one when it is read again.
+        InputError: no items, an item of another form, or one that changes when it is read again.
     """
     if not is_dataset(dataset) or not len(dataset):
         raise InputError(f"{source} needs a data set with __len__ and __getitem__ and an item, got {short(dataset)}.")

@@ -132,6 +132,15 @@ class Modality:
         values = values.float()
         return values / 255 if pixels else values
 
+    @property
+    def shortest(self) -> tuple[int, ...]:
+        """Shape of the smallest sample: one step of a sequence, which may be as short."""
+        return (1, *self.shape[1:]) if self.kind == "sequence" else self.shape
+
+    def admits(self, shape: tuple[int, ...]) -> bool:
+        """Whether a sample may have this shape: the number of steps is free."""
+        return shape == self.shape or (self.temporal and len(shape) == 2 and shape[1] == self.features)
+
     def standardise(self, values: Tensor) -> Tensor:
         """``(values - mean) / std`` per feature, for ``(N, ..., d)`` or images ``(N, C, H, W)`` of a column."""
         if self.mean is None or self.std is None:

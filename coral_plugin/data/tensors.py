@@ -35,8 +35,7 @@ def as_batch(tensors: Mapping[str, Tensor], modalities: tuple[Modality, ...]) ->
     for modality in modalities:
         name = modality.name
         if name not in tensors:
-            steps = (1, *modality.shape[1:]) if modality.kind == "sequence" else modality.shape
-            values[name] = first.new_zeros(size, *steps, dtype=torch.float32)
+            values[name] = first.new_zeros(size, *modality.shortest, dtype=torch.float32)
             present[name] = first.new_zeros(size, dtype=torch.bool)
             continue
         series = tensors[name]
@@ -96,8 +95,7 @@ def _check_keys(tensors: Mapping[str, Tensor], modalities: tuple[Modality, ...])
 
 def _check_shape(values: Tensor, modality: Modality, size: int) -> None:
     wanted = modality.shape
-    steps_differ = modality.temporal and values.ndim == 3 and values.shape[2] == modality.features
-    if values.ndim != len(wanted) + 1 or (tuple(values.shape[1:]) != wanted and not steps_differ):
+    if not modality.admits(tuple(values.shape[1:])):
         raise InputError(f"{modality.name} must be (B, {', '.join(map(str, wanted))}), got {tuple(values.shape)}.")
     if values.shape[0] != size:
         raise InputError(f"Modalities need the same number of samples, got {size} and {values.shape[0]}.")

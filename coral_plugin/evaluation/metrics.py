@@ -225,7 +225,16 @@ def _auroc(labels: np.ndarray, probabilities: np.ndarray, present: np.ndarray, c
     from sklearn.metrics import roc_auc_score
 
     positive = [1] if classes == 2 else present
-    return float(np.mean([roc_auc_score(labels == c, probabilities[:, c]) for c in positive]))
+    return float(np.mean([roc_auc_score(labels == c, _in_order(probabilities, c)) for c in positive]))
+
+
+def _in_order(probabilities: np.ndarray, column: int) -> np.ndarray:
+    """Numbers in the order of a column; where it is almost 1 and has no digits left, the other columns have them."""
+    scores = probabilities[:, column]
+    if probabilities.min() < 0:  # ridge regression
+        return scores
+    others = np.delete(probabilities, column, axis=1).sum(axis=1)
+    return np.where(scores > 0.999, -np.log(np.maximum(others, np.finfo(np.float64).tiny)), scores)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:

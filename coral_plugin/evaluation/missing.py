@@ -133,7 +133,7 @@ def presence_note(split: Split) -> str | None:
         gaps.append(f"{name} is missing" + (f" in {missing} of {count} samples" if missing < count else ""))
     if not gaps:
         return None
-    return f"{', '.join(gaps)}: embedded from the modalities present; parts of a missing modality alone are zero"
+    return f"{', '.join(gaps)}: embedded from the modalities present; parts of a missing modality alone are constant"
 
 
 def unread_note(arrays: Iterable[str], modalities: Iterable[Modality]) -> str:

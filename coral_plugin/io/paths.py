@@ -1,11 +1,13 @@
-"""Paths as users write them."""
+"""Paths and other texts as users write them."""
 
 from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
+_MOST_TEXT = 10_000
 _TILDE = re.compile(r"((?:--)?(?:[\w.-]+=)+)?(~[^/=]*/.*)", re.DOTALL)
 
 
@@ -46,3 +48,19 @@ def slug(name: str) -> str:
     'increasing-5-35-55-75'
     """
     return "-".join("".join(c if c.isalnum() else " " for c in name).split())
+
+
+def is_text(value: object) -> bool:
+    """Whether ``value`` is a text that files and names can hold: no null character, no half of one."""
+    if not isinstance(value, str) or "\0" in value or len(value) > _MOST_TEXT:
+        return False
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def is_path(value: object) -> bool:
+    """Whether ``value`` is a text without control characters, which would break the lines that name the path."""
+    return is_text(value) and not any(unicodedata.category(sign) == "Cc" for sign in str(value))

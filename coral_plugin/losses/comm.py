@@ -14,7 +14,7 @@ from coral_plugin.losses.contrastive import nt_xent
 def unimodal_joint(
     single_first: Tensor, single_second: Tensor, joint_first: Tensor, joint_second: Tensor, *, temperature: float = 0.1
 ) -> Tensor:
-    r"""One modality of either view against all modalities of the other view (METHODS 2.2).
+    r"""One modality of either view against all modalities of the other view (specification 2.2).
 
     .. math:: \ell_i = \tfrac12 [\mathrm{NTX}(z'_i, z''_J) + \mathrm{NTX}(z''_i, z'_J)]
 
@@ -42,7 +42,7 @@ def unimodal_joint(
 
 
 def weighted_mean(terms: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
-    """Sum of ``weight * term`` over the number of terms: weights scale it, they are not normalised (METHODS 2.2, 2.3).
+    """Sum of ``weight * term`` over the number of terms: weights are not normalised (specification 2.2, 2.3).
 
     Args:
         terms: Scalars.

@@ -1,4 +1,4 @@
-"""Bounds of the mutual information from a matrix of critic scores (FactorCL, arXiv:2306.05268; METHODS 2.4)."""
+"""Bounds of the mutual information from a matrix of critic scores (FactorCL, arXiv:2306.05268; specification 2.4)."""
 
 from __future__ import annotations
 

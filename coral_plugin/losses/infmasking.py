@@ -13,7 +13,7 @@ from coral_plugin.losses.contrastive import exclude_diagonal, unit_rows
 def masked_bound(
     anchors: Tensor, masked: Tensor, *, temperature: Tensor | float = 0.1, covariance_weight: Tensor | float = 1.0
 ) -> Tensor:
-    r"""Contrast with infinitely many masked views, bounded in closed form by the moments of K of them (METHODS 2.3).
+    r"""Contrast with infinitely many masked views, bounded by the moments of K of them (specification 2.3).
 
     With the mean :math:`\mu_i` and covariance :math:`\Sigma_i` (divided by K) of the masked views of sample i,
 

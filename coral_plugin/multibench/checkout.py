@@ -100,7 +100,7 @@ def find_checkout(folder: Path | str | None = None) -> Checkout:
             return Checkout(path.resolve(), "the current directory")
     raise InputError(
         f"No MultiBench checkout: neither --multibench nor {VARIABLE} names one, and {directory} lies in none. Get it "
-        f"with '{CLONE}' and give --multibench MultiBench."
+        f"with '{CLONE}' and set {VARIABLE}=MultiBench (coral run: --multibench MultiBench)."
     )
 
 

@@ -81,8 +81,7 @@ def check_arguments(script: Path, arguments: Sequence[str], flags: Sequence[str]
 def _as_started(script: Path, arguments: Sequence[str], folder: Path) -> Iterator[None]:
     """Current directory, arguments, import path and environment of a script; restored afterwards."""
     directory, argv, path, environ = Path.cwd(), sys.argv, list(sys.path), dict(os.environ)
-    # arguments may name files relative to the directory where the command was given
-    sys.argv = [str(script), *(str(directory / a) if "/" in a and (directory / a).exists() else a for a in arguments)]
+    sys.argv = [str(script), *(_from_here(argument, directory) for argument in arguments)]
     sys.path.insert(0, str(script.parent))
     os.chdir(folder)
     try:
@@ -92,6 +91,12 @@ def _as_started(script: Path, arguments: Sequence[str], folder: Path) -> Iterato
         sys.argv, sys.path[:] = argv, path
         os.environ.clear()
         os.environ.update(environ)
+
+
+def _from_here(argument: str, directory: Path) -> str:
+    """An argument with the full path of a file that it names relative to ``directory``, as ``--flag=PATH`` too."""
+    flag, sign, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    return f"{flag}{sign}{directory / value}" if "/" in value and (directory / value).exists() else argument
 
 
 def _ended_inside(ended: SystemExit, script: Path, scope: Scope) -> str:

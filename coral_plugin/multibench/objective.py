@@ -240,6 +240,8 @@ def coral_objective(
     """
     if epochs < 1:
         raise InputError(f"epochs must be at least 1, got {epochs}.")
+    if not (math.isfinite(weight) and weight >= 0):
+        raise InputError(f"weight must be a number from 0 on, got {weight}.")
     if len(encoders) < 2:
         raise InputError(f"coral needs at least two modalities, got {len(encoders)} encoders.")
     method = build(CoralSettings, settings, "method")

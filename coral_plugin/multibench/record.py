@@ -130,7 +130,7 @@ class RunRecord:
         """Write the present state.
 
         Args:
-            status: ``running``, ``finished`` or ``failed``.
+            status: ``running``, ``finished``, ``failed`` or ``stopped`` by a signal.
             notes: Lines printed for the user because they change what figures mean.
             reason: Reason of a failure.
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from coral_plugin.multibench.redirect.request import DataRequest
 from coral_plugin.multibench.shims.base import absent
 from coral_plugin.multibench.shims.catalogue import SCRIPT_SHIMS
 from coral_plugin.multibench.training import check_training, refuse_others, set_epochs
+from coral_plugin.training.signals import Interrupted
 
 
 def run_in(run: ScriptRun, checkout: Checkout) -> None:
@@ -45,11 +47,20 @@ def run_in(run: ScriptRun, checkout: Checkout) -> None:
             calls = _trainings(run, scope)
             run_script(run.script, run.arguments, scope, run.folder)
         except (CoralError, SystemExit, KeyboardInterrupt) as error:
-            record.write("failed", scope.notes, one_line(error, 1000))
+            record.write("stopped" if isinstance(error, KeyboardInterrupt) else "failed", scope.notes, _reason(error))
             raise
         if not run.supervised and not calls:
             scope.say(f"{run.script.name} trained nothing that --objective {run.objective} could take the place of")
         record.write("finished", scope.notes)
+
+
+def _reason(error: BaseException) -> str:
+    """Why a script did not end, in one line."""
+    if isinstance(error, Interrupted):
+        return f"{signal.Signals(error.number).name} {error.place}".strip()
+    if isinstance(error, SystemExit) and not isinstance(error.code, str):
+        return f"the script ended itself with status {error.code}"
+    return one_line(error, 1000)
 
 
 def _trainings(run: ScriptRun, scope: Scope) -> Sequence[Any]:

@@ -89,7 +89,7 @@ class QuickGELU(nn.Module):
 
 
 class FusionBlock(nn.Module):
-    """Pre-norm transformer block of the fusion: attention, then an MLP of four times the width (METHODS 1.5).
+    """Pre-norm transformer block of the fusion: attention, then an MLP of four times the width (specification 1.5).
 
     Args:
         width: Token width D.

@@ -10,7 +10,7 @@ from coral_plugin.networks.pair_scores import PairScores
 
 
 class ConcatCritic(nn.Module):
-    """``f(u, v) = MLP([u; v])`` with two hidden layers of ReLU, for every pair of a batch (METHODS 2.4).
+    """``f(u, v) = MLP([u; v])`` with two hidden layers of ReLU, for every pair of a batch (specification 2.4).
 
     The paper of FactorCL says one hidden layer, its code has two. The first layer is split,
     ``W [u; v] = W_u u + W_v v``: it is computed for 2 N rows instead of N x N, and no ``[u_i; v_j]`` is ever built.

@@ -22,7 +22,7 @@ EncoderLike = str | nn.Module | Callable[[Modality, int], nn.Module]
 EncoderBuilders = Mapping[str, Callable[[], nn.Module]]
 
 ALEXNET_FROM = 128
-# in front of the name of an encoder that a run got from Python, in the place of a registered name
+# of a network: no setting and no option of an encoder is larger
 _DEEPEST, _WIDEST = 1000, 1_000_000
 _LONGEST = 1000  # characters of an encoder with its options
 

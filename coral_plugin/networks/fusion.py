@@ -22,7 +22,7 @@ def join_padding(tokens: Sequence[Tensor], padding: Sequence[Tensor | None]) -> 
 
 
 class FusionTransformer(nn.Module):
-    """Concatenates tokens, prepends a learned ``[CLS]`` and returns its output (METHODS 1.5).
+    """Concatenates tokens, prepends a learned ``[CLS]`` and returns its output (specification 1.5).
 
     Args:
         width: Token width D.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -30,29 +31,30 @@ class ProjectionHead(nn.Sequential):
         return vectors
 
 
-def projection_head(width: int, hidden: int = 512, output: int = 256) -> ProjectionHead:
-    """Three linear layers, batch normalisation and ReLU between: ``(B, width)`` to ``(B, output)`` (METHODS 1.3)."""
+def projection_head(width: int, hidden: int = 512, output: int = 256, *, bias: bool = True) -> ProjectionHead:
+    """Three linear layers, batch norm and ReLU between: ``(B, width)`` to ``(B, output)`` (specification 1.3)."""
     return ProjectionHead(
-        nn.Linear(width, hidden),
+        nn.Linear(width, hidden, bias),
         nn.BatchNorm1d(hidden),
         nn.ReLU(),
-        nn.Linear(hidden, hidden),
+        nn.Linear(hidden, hidden, bias),
         nn.BatchNorm1d(hidden),
         nn.ReLU(),
-        nn.Linear(hidden, output),
+        nn.Linear(hidden, output, bias),
     )
 
 
 def project_present(head: nn.Module, vectors: Tensor, present: Tensor | None) -> Tensor:
     """``head`` of the rows of ``vectors`` (B, D) that are ``present`` (B,); zero for the others. ``(B, d)``.
 
-    Missing rows do not reach the batch statistics of a normalisation, which are those of all processes.
+    Missing rows do not reach the batch statistics of a normalisation, which are those of all processes. Fewer than two
+    rows of all processes have none: they are normalised by the running ones, which stay as they are.
     """
-    # one row of all processes has no statistics; every row goes through then, and the term is 0 for lack of negatives
-    if present is None or (head.training and int(gather(present).sum()) < 2):
+    if present is None:
         projected: Tensor = head(vectors)
         return projected
-    return on_present(head, present, vectors)
+    with _running_statistics(head, present):
+        return on_present(head, present, vectors)
 
 
 def project_views(head: nn.Module, views: Sequence[Tensor], present: Tensor | None) -> list[Tensor]:
@@ -60,8 +62,23 @@ def project_views(head: nn.Module, views: Sequence[Tensor], present: Tensor | No
     if not isinstance(head, ProjectionHead):
         return [project_present(head, view, present) for view in views]
     count = len(views)
-    if present is None or (head.training and int(gather(present).sum()) < 2):
+    if present is None:
         return list(head(torch.cat(list(views)), count).unflatten(0, (count, len(views[0]))))
     rows = present.nonzero().squeeze(1)
-    projected = head(torch.cat([view[rows] for view in views]), count).unflatten(0, (count, len(rows)))
+    with _running_statistics(head, present):
+        projected = head(torch.cat([view[rows] for view in views]), count).unflatten(0, (count, len(rows)))
     return [scatter_rows(part, rows, len(view)) for part, view in zip(projected, views, strict=True)]
+
+
+@contextmanager
+def _running_statistics(head: nn.Module, present: Tensor) -> Iterator[None]:
+    """Inside, normalisations in training take their running statistics where fewer than two rows are ``present``."""
+    few = head.training and int(gather(present).sum()) < 2
+    layers = [layer for layer in head.modules() if few and isinstance(layer, _BatchNorm) and layer.training]
+    for layer in layers:
+        layer.eval()
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.train()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class MaskToken(nn.Module):
-    """K copies of all modalities' tokens, each with a random share replaced by one learned token (METHODS 2.3).
+    """K copies of all modalities' tokens, each with a random share replaced by one learned token (specification 2.3).
 
     Of a sample's L tokens of a modality ``floor(L * (1 - ratio))`` stay, one at least. A modality of one token is
     hidden with probability ``ratio``, drawn for each sample and copy; where that would hide everything that the sample

@@ -13,8 +13,8 @@ from coral_plugin.distributed import agree
 def mask_tokens(tokens: Tensor, ratio: float, generator: torch.Generator | None = None) -> Tensor:
     """Tokens ``(B, T, D)`` with each token set to zero with probability ``ratio``, independently.
 
-    Masked tokens stay in the sequence and nothing is rescaled (METHODS 6.9). Padding is not touched by it in effect:
-    a padded token is out of the attention, masked or not.
+    Masked tokens stay in the sequence and nothing is rescaled (specification 6.9). Padding is not touched by it in
+    effect: a padded token is out of the attention, masked or not.
     """
     if ratio <= 0:
         return tokens

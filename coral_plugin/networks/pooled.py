@@ -12,7 +12,7 @@ from coral_plugin.networks.pathways import TokenEncoder, module_key, tokenise
 
 
 class PooledEncoder(nn.Module):
-    """One modality to one vector: its encoder and tokenizer, then the mean over valid tokens (METHODS 2.4, 2.5).
+    """One modality to one vector: its encoder and tokenizer, then the mean over valid tokens (specification 2.4, 2.5).
 
     Args:
         modality: Modality to encode.

@@ -1,4 +1,4 @@
-"""Latent converters: what an encoder returns to tokens of the fusion width (METHODS 1.4)."""
+"""Latent converters: what an encoder returns to tokens of the fusion width (specification 1.4)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ UniqueDesign = Literal["mlp_half", "mlp_full", "transformer_half"]
 
 
 class AttentionPooling(nn.Module):
-    """Weighted mean of tokens; the weights are a softmax of dot products with one learned query (METHODS 6.8).
+    """Weighted mean of tokens; the weights are a softmax of dot products with one learned query (specification 6.8).
 
     Args:
         width: Token width.

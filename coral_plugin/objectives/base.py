@@ -229,7 +229,7 @@ def training_recipe(
 
 
 def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Parameters with and without weight decay (METHODS 1.7): biases and vectors are not decayed."""
+    """Parameters with and without weight decay (specification 1.7): biases and vectors are not decayed."""
     decayed: list[nn.Parameter] = []
     free: list[nn.Parameter] = []
     for name, parameter in module.named_parameters():

@@ -1,4 +1,4 @@
-"""CLIP: contrast between modalities with a learned scale (arXiv:2103.00020; METHODS 2.5, "Cross" in the tables)."""
+"""CLIP: contrast between modalities with a learned scale (arXiv:2103.00020; specification 2.5; "Cross" in tables)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Clip(PooledObjective):
         return self.projected(batch) if self.settings.represent == "projected" else super().embed(batch)
 
     def loss(self, step: Step) -> dict[str, Tensor]:
-        """Terms ``cross`` and ``total``, which are the same, on ``raw`` (METHODS 1.2)."""
+        """Terms ``cross`` and ``total``, which are the same, on ``raw`` (specification 1.2)."""
         cross = self.cross(step.raw)
         return {"cross": cross, "total": cross}
 

@@ -1,4 +1,4 @@
-"""CMC: contrastive multiview coding over all pairs of modalities (arXiv:1906.05849; METHODS 2.7, as run by CoMM)."""
+"""CMC: contrastive multiview coding, all pairs of modalities (arXiv:1906.05849; specification 2.7, as run by CoMM)."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Comm(Objective):
     """
 
     Settings = CommSettings
-    # METHODS 3. Where the sources disagree on Vision&Touch (1e-3 or 1e-4) the command of the README is taken.
+    # specification 3. Where the sources disagree on Vision&Touch (1e-3 or 1e-4) the command of the README is taken.
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         **dict.fromkeys(
             ("paper", "as_run_by_coral", "mosi", "humor", "ur_funny", "sarcasm", "mustard"), training_recipe(1e-3, 1e-2)
@@ -87,7 +87,7 @@ class Comm(Objective):
         return {name: self.shared_head(part) for name, part in self.embed(batch).items()}
 
     def loss(self, step: Step) -> dict[str, Tensor]:
-        """Terms ``unimodal/<modality>``, ``joint`` and ``total``, their weighted mean (METHODS 2.2).
+        """Terms ``unimodal/<modality>``, ``joint`` and ``total``, their weighted mean (specification 2.2).
 
         A modality's term is over the samples that have it.
         """

@@ -70,12 +70,16 @@ class ConcatRaw(Objective):
         raise InputError("concat_raw has nothing to train; embed with it.")
 
     def embed(self, batch: MultimodalBatch) -> dict[str, Tensor]:
-        """``{modality: (B, d)}``, :func:`raw_values` of each."""
-        modalities = {modality.name: modality for modality in self.modalities}
-        return {
-            name: raw_values(modalities[name], batch, self.get_buffer(module_key(name)), most=self.settings.most)
-            for name in batch
-        }
+        """``{modality: (B, d)}``, :func:`raw_values` of each; the mean of train of those that the batch lacks."""
+        parts = {}
+        for modality in self.modalities:
+            fill = self.get_buffer(module_key(modality.name))
+            parts[modality.name] = (
+                raw_values(modality, batch, fill, most=self.settings.most)
+                if modality.name in batch
+                else fill.expand(batch.size, -1)
+            )
+        return parts
 
 
 def raw_means(train: Split, modalities: tuple[Modality, ...], *, most: int = MOST) -> dict[str, Tensor]:

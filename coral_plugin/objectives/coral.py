@@ -44,7 +44,7 @@ class Coral(Objective):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "paper": _TRAINING,
         "released": _RELEASED,
-        # the script of this data set has another weight (METHODS 6.1)
+        # the script of this data set has another weight (specification 6.1)
         "released_trifeature": {**_RELEASED, "method.orthogonality_weight": 1.0},
         # not the paper's: CoMM's term in the shared pathway (docs/coral_plus.md)
         "plus": {**_TRAINING, "method.alignment_weight": 1.0},

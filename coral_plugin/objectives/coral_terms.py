@@ -73,6 +73,11 @@ class CoralSettings:
         check_numbers(self, positive=["temperature"], weights=weights)
         if self.positives != "instance" and self.contrast != "nt_xent":
             raise InputError(f"method.positives {self.positives} needs method.contrast nt_xent, got {self.contrast}.")
+        if self.labels and self.positives == "instance":
+            raise InputError(
+                "method.labels names the classes of method.positives class and has no effect with instance; the labels "
+                "that are scored are the data set's (source.labels, where it has several)."
+            )
         if not self.mask_stages or not all(0 <= ratio <= 1 for ratio in (*self.mask_stages, self.mask_ratio)):
             raise InputError(f"Mask ratios are shares in [0, 1], got {self.mask_stages} and {self.mask_ratio}.")
 

@@ -1,4 +1,4 @@
-"""Cross+Self: contrast between modalities, and between two views of each (METHODS 2.6, as run by CoMM)."""
+"""Cross+Self: contrast between modalities, and between two views of each (specification 2.6, as run by CoMM)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class CrossSelf(PooledObjective):
 
     @staticmethod
     def head(width: int, network: NetworkSettings) -> nn.Sequential:
-        """Three layers (METHODS 1.3)."""
+        """Three layers (specification 1.3)."""
         return projection_head(width, network.head_hidden, network.head_output)
 
     def loss(self, step: Step) -> dict[str, Tensor]:

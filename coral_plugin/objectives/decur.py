@@ -1,4 +1,4 @@
-"""DeCUR: decoupled common and unique representations by split dimensions (arXiv:2309.05300; METHODS 2.11)."""
+"""DeCUR: decoupled common and unique representations by split dimensions (arXiv:2309.05300; specification 2.11)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from itertools import combinations
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from coral_plugin.errors import InputError
 from coral_plugin.losses.cross_correlation import barlow_twins, decoupled
 from coral_plugin.networks import NetworkSettings
-from coral_plugin.networks.heads import ProjectionHead
+from coral_plugin.networks.heads import ProjectionHead, projection_head
 from coral_plugin.objectives.base import Step, check_numbers, over_batch, training_recipe
 from coral_plugin.objectives.pooled import PooledObjective
 
@@ -64,18 +64,10 @@ class Decur(PooledObjective):
     @staticmethod
     def head(width: int, network: NetworkSettings) -> ProjectionHead:
         """Three linear layers without biases, batch normalisation and ReLU between."""
-        return ProjectionHead(
-            nn.Linear(width, network.head_hidden, bias=False),
-            nn.BatchNorm1d(network.head_hidden),
-            nn.ReLU(),
-            nn.Linear(network.head_hidden, network.head_hidden, bias=False),
-            nn.BatchNorm1d(network.head_hidden),
-            nn.ReLU(),
-            nn.Linear(network.head_hidden, network.head_output, bias=False),
-        )
+        return projection_head(width, network.head_hidden, network.head_output, bias=False)
 
     def loss(self, step: Step) -> dict[str, Tensor]:
-        """Terms ``within/<modality>``, ``between/<modality>/<modality>`` and ``total``, their mean (METHODS 2.11)."""
+        """Terms ``within/<modality>``, ``between/<modality>/<modality>``; ``total``: the mean (specification 2.11)."""
         one, two = self.project_two(step.first, step.second, self.heads)
         weight, batch = self.settings.redundancy_weight, step.first
         within = partial(barlow_twins, redundancy_weight=weight)

@@ -1,4 +1,4 @@
-"""FactorCL: factorised contrastive learning of shared and unique information (arXiv:2306.05268; METHODS 2.4)."""
+"""FactorCL: factorised contrastive learning of shared and unique information (arXiv:2306.05268; specification 2.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""FOCAL: shared and private halves of each modality in orthogonal subspaces (arXiv:2310.20071; METHODS 2.9)."""
+"""FOCAL: shared and private halves of each modality in orthogonal subspaces (arXiv:2310.20071; specification 2.9)."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Focal(PooledObjective):
         return _halves(self.project(batch, self.heads))
 
     def loss(self, step: Step) -> dict[str, Tensor]:
-        """Terms ``shared``, ``private``, ``orthogonality`` (unweighted sums) and ``total`` (METHODS 2.9)."""
+        """Terms ``shared``, ``private``, ``orthogonality`` (unweighted sums) and ``total`` (specification 2.9)."""
         views = [_halves(view) for view in self.project_two(step.first, step.second, self.heads)]
         contrast = partial(nt_xent, temperature=self.settings.temperature)
         batch, names = step.first, list(step.first)

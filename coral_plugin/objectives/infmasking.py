@@ -58,7 +58,7 @@ def _recipe(
     joint: float = 1.0,
     **more: Any,
 ) -> dict[str, Any]:
-    """A row of the table in METHODS 2.3, and more of its training."""
+    """A row of the table in specification 2.3, and more of its training."""
     return {
         **training_recipe(rate, decay, **more),
         "method.temperature": temperature,
@@ -103,7 +103,7 @@ class InfMasking(Comm):
         self.mask = MaskToken(self.width)
 
     def loss(self, step: Step) -> dict[str, Tensor]:
-        """Terms ``masked/first``, ``masked/second``, those of CoMM, and ``total``, their weighted mean (METHODS 2.3).
+        """Terms ``masked/first``, ``masked/second``, CoMM's, and their weighted mean ``total`` (specification 2.3).
 
         The weight of the covariance is :meth:`covariance_weight` of ``progress``.
         """

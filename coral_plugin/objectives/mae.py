@@ -1,4 +1,4 @@
-"""A masked autoencoder on the encoders and the fusion of the other methods: our own proposal (METHODS 2.10)."""
+"""A masked autoencoder on the encoders and the fusion of the other methods: our own proposal (specification 2.10)."""
 
 from __future__ import annotations
 

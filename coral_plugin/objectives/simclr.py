@@ -1,4 +1,4 @@
-"""SimCLR for each modality by itself (arXiv:2002.05709; METHODS 2.8, as run by CoMM on images)."""
+"""SimCLR for each modality by itself (arXiv:2002.05709; specification 2.8, as run by CoMM on images)."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Simclr(PooledObjective):
 
     @staticmethod
     def head(width: int, network: NetworkSettings) -> nn.Sequential:
-        """Three layers (METHODS 1.3)."""
+        """Three layers (specification 1.3)."""
         return projection_head(width, network.head_hidden, network.head_output)
 
     def loss(self, step: Step) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""SLIP: CLIP, and SimCLR within modalities through the same encoders (arXiv:2112.12750; METHODS 2.8)."""
+"""SLIP: CLIP, and SimCLR within modalities through the same encoders (arXiv:2112.12750; specification 2.8)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Redundancy, uniqueness and synergy on Trifeature: two trainings, one table.
 
 Redundancy and uniqueness are read from a training on unbiased pairs, synergy from one on biased pairs; both are probed
-on unbiased pairs (METHODS 5.1).
+on unbiased pairs (specification 5.1).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks of values from files, flags and callers: settings by type and size, and the result of a seed."""
+"""Checks of settings from files, flags and callers, by type and size."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import dataclasses
 import math
 import types
 import typing
-import unicodedata
 from collections.abc import Iterable, Mapping
 from numbers import Integral
 from typing import Any
@@ -14,14 +13,11 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.errors import InputError, short
-from coral_plugin.evaluation.features import ALL
+from coral_plugin.io.paths import is_text
 from coral_plugin.io.yamlfile import parse_yaml
 from coral_plugin.registry import suggest
 
 LARGEST_NUMBER = 2**32  # of any whole number among the settings: epochs, samples, units
-_MOST_TEXT = 10_000
-_KEYS = {"scores": dict, "disentanglement": dict, "train": dict, "history": list}
-_TRAIN = ("seconds", "samples_per_second", "peak_memory_bytes", "parameters")
 
 
 def with_tuples(cls: type, values: Mapping[str, Any], group: str) -> dict[str, Any]:
@@ -63,12 +59,38 @@ def written(value: Any) -> str:
     return (",".join(map(str, value)) or "()") if isinstance(value, tuple | list) else str(value)
 
 
+def check_types(cls: type, group: str) -> None:
+    """Refuse a dataclass of settings whose values ``config.yaml`` could not give back.
+
+    Raises:
+        InputError: a field of another type than the message lists.
+    """
+    for name, hint in typing.get_type_hints(cls).items():
+        if not _in_a_file(hint):
+            kind = getattr(hint, "__name__", str(hint))
+            raise InputError(
+                f"{group}.{name} is of type {kind}, which config.yaml does not hold; a setting is a bool, int, float, "
+                "str, Literal or None, a tuple or dict of these, or one of several."
+            )
+
+
+def _in_a_file(hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Literal, typing.ClassVar):
+        return True
+    if origin in (tuple, dict, typing.Union, types.UnionType):
+        return all(argument is ... or _in_a_file(argument) for argument in arguments)
+    return hint in (bool, int, float, str, types.NoneType)
+
+
 def check_fields(cls: type, values: Mapping[str, Any], group: str) -> None:
     """Refuse ``values`` that a dataclass does not have, or has of another type.
 
     Raises:
-        InputError: an unknown key, a wrong type, a number that is not finite or larger than any setting.
+        InputError: an unknown key, a wrong type, a number that is not finite or larger than any setting, or a field of
+            a type that no setting has (:func:`check_types`).
     """
+    check_types(cls, group)
     known = [field.name for field in dataclasses.fields(cls)]
     for key in values:
         if key not in known:
@@ -79,69 +101,6 @@ def check_fields(cls: type, values: Mapping[str, Any], group: str) -> None:
             raise suggest(value, list(map(str, choices)), f"value of {group}.{key}")
         if wanted := _misfit(value, hints[key]):
             raise InputError(f"{group}.{key} must be {wanted}, got {short(value)}.")
-
-
-def is_text(value: object) -> bool:
-    """Whether ``value`` is a text that files and names can hold: no null character, no half of one."""
-    if not isinstance(value, str) or "\0" in value or len(value) > _MOST_TEXT:
-        return False
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def is_path(value: object) -> bool:
-    """Whether ``value`` is a text without control characters, which would break the lines that name the path."""
-    return is_text(value) and not any(unicodedata.category(sign) == "Cc" for sign in str(value))
-
-
-def misfit(result: Any) -> str | None:
-    """What is wrong with the content of ``result.json``; None if nothing is."""
-    if not isinstance(result, dict):
-        return "it is no object"
-    for key, kind in _KEYS.items():
-        if not isinstance(result.get(key), kind):
-            return f"it lacks {key!r}"
-    if bad := [key for key in _TRAIN if not _number(result["train"].get(key))]:
-        return f"train.{bad[0]} is no number, but {short(result['train'].get(bad[0]))}"
-    for number, row in enumerate(result["history"]):
-        if not isinstance(row, dict) or not all(_number(value) for value in row.values()):
-            return f"history[{number}] is no record of numbers"
-        if row.keys() != result["history"][0].keys():
-            return f"history[{number}] has other entries than history[0]"
-    if wrong := scores_misfit(result["scores"]):
-        return wrong
-    matched = result.get("matched_width", {"width": 0, "scores": {}})
-    if (
-        not isinstance(matched, dict)
-        or not _number(matched.get("width"))
-        or not isinstance(matched.get("scores"), dict)
-        or not all(map(_is_score, matched["scores"].values()))
-    ):
-        return "matched_width lacks its width or a score"
-    return None
-
-
-def scores_misfit(scores: Any) -> str | None:
-    """What is wrong with ``{part: {task: score}}`` from a file; None if nothing is."""
-    if not isinstance(scores, dict):
-        return "its scores are no object"
-    for part, of_part in scores.items():
-        if not isinstance(of_part, dict) or not all(map(_is_score, of_part.values())):
-            return f"the scores of part {short(part)} lack a score"
-    return None
-
-
-def incomplete(result: Mapping[str, Any], tasks: Iterable[str]) -> str | None:
-    """Which scores a checked result lacks of those that the data ask for; None if it has them all."""
-    for task in tasks:
-        if ALL not in result["scores"] or any(task not in scores for scores in result["scores"].values()):
-            return f"the parts lack a score of task {short(task)}"
-        if "matched_width" in result and task not in result["matched_width"]["scores"]:
-            return f"matched_width lacks a score of task {short(task)}"
-    return None
 
 
 def seeds_of(seeds: Any) -> tuple[int, ...]:
@@ -218,17 +177,3 @@ def _finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond floats
         return False
-
-
-def _is_score(score: Any) -> bool:
-    return (
-        isinstance(score, dict)
-        and isinstance(score.get("metric"), str)
-        and _number(score.get("value"))
-        and isinstance(score.get("also"), dict)
-        and all(_number(value) for value in score["also"].values())
-    )
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

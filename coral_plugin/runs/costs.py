@@ -18,16 +18,16 @@ from coral_plugin.evaluation.scoring import probing_splits
 from coral_plugin.io.files import read_json
 from coral_plugin.objectives import Objective
 from coral_plugin.objectives.coral import Coral
+from coral_plugin.runs.environment import read_environment
 from coral_plugin.runs.finetune import MARK, freeze_heads
-from coral_plugin.runs.folder import ENVIRONMENT, load_objective
+from coral_plugin.runs.folder import load_objective
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training.randomness import own_random_state
 from coral_plugin.training.step import TrainingStep
 
 
-def embedding_cost(folder: Path, seed: int, data: MultimodalData) -> dict[str, Any]:
+def embedding_cost(objective: Objective, data: MultimodalData) -> dict[str, Any]:
     """Inference cost of a trained seed (:mod:`coral_plugin.evaluation.complexity`), and the time of the test split."""
-    objective = networks_as_trained(folder, seed)
     split = probing_splits(data)["test"]
     batch = split.batch(torch.arange(min(64, len(split))))
     cost = inference_cost(objective, lambda: objective.embed(batch), batch.size)
@@ -91,5 +91,4 @@ def training_cost(
 
 def _on_gpu(folder: Path, settings: RunSettings) -> bool:
     """Whether the run was trained on one; it may be evaluated elsewhere."""
-    machine = read_json(folder / ENVIRONMENT)
-    return settings.training.device != "cpu" and isinstance(machine, dict) and bool(machine.get("gpu"))
+    return settings.training.device != "cpu" and bool(read_environment(folder).get("gpu"))

@@ -1,4 +1,4 @@
-"""What a run ran on."""
+"""The environment of a run: versions, machine, commit and command."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from coral_plugin.io.files import read_json
+
+ENVIRONMENT = "environment.json"
 PACKAGES = ("coral-multibench", "torch", "pytorch-lightning", "numpy", "scikit-learn")
 
 
@@ -29,6 +32,13 @@ def environment() -> dict[str, Any]:
         "packages": {name: _version(name) for name in PACKAGES},
         "commit": commit(),
     }
+
+
+def read_environment(folder: Path) -> dict[str, Any]:
+    """The content of ``environment.json``; empty where there is none."""
+    path = folder / ENVIRONMENT
+    record = read_json(path) if path.is_file() else {}
+    return record if isinstance(record, dict) else {}
 
 
 def commit() -> str | None:

@@ -211,9 +211,9 @@ def _cost(
     folder: Path, settings: RunSettings, data: MultimodalData, results: dict[int, dict[str, Any]], *, training: bool
 ) -> dict[str, Any]:
     """Cost of embedding with the first seed and, if requested and there was one, of the training."""
-    seed = next(iter(results))
-    cost = embedding_cost(folder, seed, data)
-    trained = training_cost(folder, settings, data, networks_as_trained(folder, seed), results) if training else None
+    objective = networks_as_trained(folder, next(iter(results)))
+    cost = embedding_cost(objective, data)
+    trained = training_cost(folder, settings, data, objective, results) if training else None
     return cost if trained is None else {**cost, "training": trained}
 
 

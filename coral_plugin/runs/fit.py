@@ -17,12 +17,11 @@ from coral_plugin.data.items import is_dataset
 from coral_plugin.data.modality import KINDS, Kind
 from coral_plugin.data.task import TaskKind
 from coral_plugin.errors import InputError, UnknownNameError, short
-from coral_plugin.io.paths import home_expanded
+from coral_plugin.io.paths import home_expanded, is_path
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import DATASETS, suggest
 from coral_plugin.runs.arguments import chosen_settings
-from coral_plugin.runs.checks import is_path
 from coral_plugin.runs.columns import Columns
 from coral_plugin.runs.model import Model
 from coral_plugin.runs.run import Run, run

@@ -20,16 +20,16 @@ from coral_plugin.io.yamlfile import read_yaml
 from coral_plugin.networks.factory import EncoderLike, recorded_encoders, refuse_recorded
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
-from coral_plugin.runs.checks import incomplete, misfit
-from coral_plugin.runs.environment import environment
+from coral_plugin.runs.environment import ENVIRONMENT, environment, read_environment
 from coral_plugin.runs.lock import LOCK, locked
 from coral_plugin.runs.recipe import network_for
+from coral_plugin.runs.result import incomplete, misfit
 from coral_plugin.runs.settings import RunSettings, build, from_dict
 from coral_plugin.training.checkpoint import Checkpoints, clear_asides, sync_folder
 from coral_plugin.training.loggers import LIBRARIES
 from coral_plugin.training.weights import OtherShapesError, built_with
 
-CONFIG, DATA, METRICS, ENVIRONMENT = "config.yaml", "data.json", "metrics.json", "environment.json"
+CONFIG, DATA, METRICS = "config.yaml", "data.json", "metrics.json"
 WEIGHTS, RESULT, PLOTS = "model.safetensors", "result.json", "plots"
 _RECORD = f"{DATA} of the run"
 _FOLDERS = (PLOTS, *LIBRARIES)  # what is written into a run directory
@@ -38,6 +38,8 @@ _OURS = ("*.yaml", "*.json", "*.csv", *_SEED, PLOTS, "plots/*.*", LOCK)
 # settings that may differ when a run goes on: those that change no number of it, other seeds, and what becomes of a
 # step that is not finite (a run that was stopped there has had none)
 _FREE_OF_TRAINING = ("device", "checkpoint_seconds", "keep_every", "timeout_seconds", "on_nonfinite")
+# entries of environment.json that a run keeps from its beginning
+_KEPT = ("when", "workers", "threads")
 _FREE = {"seeds", "data", *map("training.{}".format, _FREE_OF_TRAINING)}
 
 
@@ -228,8 +230,8 @@ def held(folder: Path) -> Iterator[None]:
         yield
 
 
-def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool, **more: int | str) -> None:
-    """Write settings, record of the data and environment, with ``more`` in it, of a run before it begins.
+def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, resume: bool) -> None:
+    """Write settings, record of the data and environment before a run begins; one that goes on keeps its date.
 
     Raises:
         InputError: the folder holds a run and ``resume`` is false, or another run than this one.
@@ -260,7 +262,8 @@ def prepare_folder(folder: Path, settings: RunSettings, data: MultimodalData, re
         clear_asides(folder)
     # the settings last: with them in it a folder holds a run, and a kill before that leaves none
     write_json(folder / DATA, record)
-    write_json(folder / ENVIRONMENT, {**environment(), **more})
+    kept = {key: value for key, value in read_environment(folder).items() if resume and key in _KEPT}
+    write_json(folder / ENVIRONMENT, {**environment(), **kept})
     write_text(folder / CONFIG, settings.to_yaml())
     sync_folder(folder)
 

@@ -25,11 +25,10 @@ from coral_plugin.evaluation.features import ALL, concatenate, embed_batch, embe
 from coral_plugin.evaluation.missing import presence_note, unread_note
 from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import read_bytes, read_json, write_folder, write_json
-from coral_plugin.io.paths import home_expanded
+from coral_plugin.io.paths import home_expanded, is_path
 from coral_plugin.io.safetensors import write_tensors
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective
-from coral_plugin.runs.checks import is_path, scores_misfit
 from coral_plugin.runs.columns import Columns, by_modality
 from coral_plugin.runs.export import write_onnx
 from coral_plugin.runs.folder import (
@@ -44,6 +43,7 @@ from coral_plugin.runs.folder import (
     tasks_of,
     trained_seed,
 )
+from coral_plugin.runs.result import scores_misfit
 from coral_plugin.runs.settings import RunSettings, from_dict
 
 RECORD = "model.json"
@@ -122,7 +122,7 @@ class Model(nn.Module):
         """The representation of samples as float32, in evaluation mode and without gradients.
 
         Modalities may be left out, or be missing in samples where ``<modality>/present`` (N,) is False: what is present
-        is embedded, and parts of a missing modality alone are zero.
+        is embedded, and parts of a missing modality alone are constant.
 
         Args:
             samples: ``{modality: (N, ...)}``; a data frame or 2-D array, whose columns ``columns`` groups; or a

@@ -8,9 +8,9 @@ from typing import Any
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.evaluation.features import ALL, embed_split, project_parts
+from coral_plugin.evaluation.names import run_names
 from coral_plugin.evaluation.pictures.classes import ClassPoints, class_points
 from coral_plugin.evaluation.pictures.density import embedding_density
-from coral_plugin.evaluation.pictures.names import run_names
 from coral_plugin.evaluation.pictures.over_training import score_curves
 from coral_plugin.evaluation.pictures.parts import missing_dots
 from coral_plugin.evaluation.pictures.run import SplitEmbeddings

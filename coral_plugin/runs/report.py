@@ -8,6 +8,7 @@ from typing import Any
 
 from coral_plugin.errors import CoralError, InputError
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.names import data_title, method_title, run_names
 from coral_plugin.evaluation.pages.model import (
     REPORT_FILE,
     Definition,
@@ -31,13 +32,13 @@ from coral_plugin.evaluation.pages.sections import (
     shared_settings,
     value_text,
 )
-from coral_plugin.evaluation.pictures.names import data_title, method_title, run_names
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 from coral_plugin.evaluation.tables.run import also_table, disentanglement_table, score_table, seeds_caption
 from coral_plugin.io.files import read_json, write_text
 from coral_plugin.registry import OBJECTIVES
+from coral_plugin.runs.environment import read_environment
 from coral_plugin.runs.finetune import is_finetuned
-from coral_plugin.runs.folder import ENVIRONMENT, METRICS, PLOTS, flat, open_run
+from coral_plugin.runs.folder import METRICS, PLOTS, flat, open_run
 from coral_plugin.runs.settings import RunSettings, make_settings
 
 _PARTS_NOTE = "All parts: the whole representation, which the run is judged by. Parts: each by itself."
@@ -82,9 +83,8 @@ def write_run_report(folder: Path) -> Path:
             f"{folder} is a run that is not finished: there is no {METRICS} in it. Go on with coral train --resume."
         )
     metrics = read_json(folder / METRICS)
-    environment = read_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).is_file() else {}
     try:
-        text = run_page(folder, settings, record, metrics, environment).html()
+        text = run_page(folder, settings, record, metrics, read_environment(folder)).html()
     except CoralError:
         raise
     except (KeyError, TypeError, AttributeError, ValueError) as error:

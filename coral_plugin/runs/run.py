@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from coral_plugin.data import MultimodalData
 from coral_plugin.errors import CoralError, InputError, one_line, say
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
@@ -19,13 +17,12 @@ from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.networks.factory import EncoderLike, python_encoders
 from coral_plugin.objectives import Objective
-from coral_plugin.registry import DATASETS, OBJECTIVES
+from coral_plugin.registry import DATASETS
 from coral_plugin.runs.folder import (
     METRICS,
     PLOTS,
     RESULT,
     WEIGHTS,
-    build_objective,
     finish_seed,
     flat,
     held,
@@ -34,28 +31,22 @@ from coral_plugin.runs.folder import (
     read_result,
     restore,
 )
-from coral_plugin.runs.recipe import make_augmenter, preset_note
 from coral_plugin.runs.seed import can_score, score_seed, untrained
 from coral_plugin.runs.settings import RunSettings
-from coral_plugin.runs.start import check_run, data_lines, training_line, with_saved_seeds
+from coral_plugin.runs.start import opening_lines, plan_run, with_saved_seeds
 from coral_plugin.runs.summary import summarise
 from coral_plugin.runs.workers import (
-    begun,
-    check_workers,
     choose_workers,
     raise_failures,
     record_workers,
-    recorded_as,
     recorded_workers,
     train_together,
     trained_side_by_side,
 )
 from coral_plugin.training import processes
-from coral_plugin.training.fit import pick_device, train
-from coral_plugin.training.loader import BatchLoader
+from coral_plugin.training.fit import pick_device
 from coral_plugin.training.log import LOG, table
 from coral_plugin.training.loggers import Loggers
-from coral_plugin.training.memory import check_step
 
 
 @dataclass(frozen=True)
@@ -142,7 +133,8 @@ def run(
         label: Text in front of every line on standard error, where several runs share it.
         workers: Seeds that are trained at a time, each in a process of its own; None measures what is faster, and a run
             that goes on keeps what it began with. 1 trains them one after the other, in this process.
-        raw_baseline: Whether the raw features are probed too; wide ones take longer than the representation.
+        raw_baseline: Whether the raw features are probed too; where they are wide, their probe takes longer than that
+            of the representation.
         data: Data set, in place of the one that ``settings`` names.
         encoders: Modules or functions from Python, by modality.
         augmentations: Functions from Python, by modality.
@@ -157,11 +149,11 @@ def run(
     """
     if resume and folder is None:
         raise InputError("resume goes on with the run in a folder; give output=DIR.")
+    if folder is None and settings.training.keep_every:
+        raise InputError("training.keep_every keeps weights in the folder of a run; give output=DIR.")
     settings = with_saved_seeds(settings, folder) if resume else settings
     outside = processes.launcher()
     quiet = quiet or (outside is not None and outside.global_rank() > 0)
-    if folder is None and settings.training.keep_every:
-        raise InputError("training.keep_every keeps weights in the folder of a run; give output=DIR.")
     title = f"{settings.objective} on {settings.dataset}"
     opened = Loggers(loggers, title, {key: value for key, value in flat(settings.as_dict()).items() if key != "seeds"})
     data = data if data is not None else load_data(settings)
@@ -169,76 +161,35 @@ def run(
         record = {**settings.network.encoders, **python_encoders(encoders)}
         settings = replace(settings, network=replace(settings.network, encoders=record))
     write_line = partial(say, label=label, quiet=quiet)
-    if copied := [name for name, encoder in (encoders or {}).items() if isinstance(encoder, nn.Module)]:
-        write_line(
-            f"encoder of {', '.join(copied)}: a module, so every pathway and seed starts from a copy of its weights; a "
-            "class or a function of (modality, width) starts afresh"
-        )
-    if alone := processes.without_srun():
-        write_line(alone)
-    if line := preset_note(settings.objective, settings.dataset, settings.preset):
-        write_line(f"{settings.objective}: {line}")
-    augmenter = make_augmenter(settings, data, augmentations)
-    parameters = check_run(settings, data, encoders)
-    method = OBJECTIVES.get(settings.objective)
-    on_labels = method.trains_on_labels(settings.method)
-    lines = [*opening, *data_lines(data)]
-    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
-    samples = len(data.unlabelled)
-    if on_labels and samples != len(data.train):
-        lines.append(
-            f"{settings.objective} trains on the {len(data.train)} labelled samples, as many steps as on the {samples} "
-            f"unlabelled ones"
-        )
-    split = data.train if on_labels else data.unlabelled
-    if measured := method.trains and outside is None:
-        device = pick_device(settings.training.device)
-        always = not quiet or (workers != 1 and len(settings.seeds) > 1)
-        memory = check_step(build, split, settings.training, device, lines.append, always=always)
-        check_workers(workers, settings, memory)
-        steps = len(BatchLoader(split, settings.training.batch_size, settings.seeds[0], samples=samples))
-        lines.append(training_line(settings, samples, steps, parameters, memory))
-    train_seed = partial(
-        train,
-        build,
-        split,
-        augmenter,
-        settings.training,
-        quiet=quiet,
-        label=label,
-        samples=samples,
-        loggers=opened,
-        check_memory=not measured,
-    )
-    recorded, chosen, base = None, None, folder
-    failures: dict[int, CoralError] = {}
+    for line in opening_lines(settings, encoders):
+        write_line(line)
+    plan = plan_run(settings, data, encoders, augmentations, workers, quiet=quiet, measured=outside is None)
+    train_seed = plan.train and partial(plan.train, quiet=quiet, label=label, loggers=opened)
+    raw_note = too_large_note(data) if raw_baseline and can_score(data) else ""
+    raw_baseline = raw_baseline and can_score(data) and not raw_note
     with contextlib.ExitStack() as holding:
         if outside is None and folder is not None:
             holding.enter_context(held(folder))
-            recorded = recorded_workers(folder) if resume else None
-            prepare_folder(folder, settings, data, resume, **recorded_as(recorded), **(begun(folder) if resume else {}))
-        for line in lines:
+            prepare_folder(folder, settings, data, resume)
+        for line in filter(None, (*opening, *plan.lines, raw_note)):
             write_line(line)
+        base: Path | None = folder
+        failures: dict[int, CoralError] = {}
         if outside is not None:
-            train_together(settings, data, folder, resume, train_seed if method.trains else None, holding)
+            train_together(settings, data, folder, resume, train_seed, holding)
             resume = True  # what is trained is scored by this process, from its checkpoints
-        if measured:
-            all_steps = steps * settings.training.epochs
-            chosen = choose_workers(workers, recorded, settings, all_steps, train_seed, memory, write_line)
+        elif train_seed is not None:
+            recorded = recorded_workers(folder) if resume and folder is not None else None
+            chosen = choose_workers(workers, recorded, settings, plan.steps, train_seed, plan.memory, write_line)
             if folder is not None:
                 record_workers(folder, chosen)
-        if raw_baseline := raw_baseline and can_score(data):
-            if line := too_large_note(data):
-                write_line(line)
-            raw_baseline = not line
-        if chosen is not None and chosen.count > 1:
-            training = trained_side_by_side(settings, chosen, folder, resume, train_seed, write_line)
-            base, failures = holding.enter_context(training)
-            resume = True  # as above
-        results, objectives = {}, {}
-        for seed in settings.seeds:
-            if seed in failures:
-                continue
+            if chosen.count > 1:
+                training = trained_side_by_side(settings, chosen, folder, resume, train_seed, write_line)
+                base, failures = holding.enter_context(training)
+                resume = True  # as above
+        results: dict[int, dict[str, Any]] = {}
+        objectives: dict[int, Objective] = {}
+        for seed in (seed for seed in settings.seeds if seed not in failures):
             seed_folder = folder / f"seed-{seed}" if folder is not None else None
             if seed_folder is not None and resume and (seed_folder / RESULT).exists():
                 results[seed] = read_result(seed_folder)
@@ -248,8 +199,8 @@ def run(
             try:
                 trained = (
                     train_seed(seed, folder=base / f"seed-{seed}" if base is not None else None, resume=resume)
-                    if method.trains
-                    else untrained(build, seed, pick_device(settings.training.device), data.train)
+                    if train_seed is not None
+                    else untrained(plan.build, seed, pick_device(settings.training.device), data.train)
                 )
             except CoralError as error:
                 if len(settings.seeds) == 1:
@@ -268,7 +219,7 @@ def run(
         histories = {seed: result["history"] for seed, result in results.items()}
         metrics = summarise(settings, data, results, raw)
         if folder is not None:
-            _write(folder, metrics, histories, logged=method.trains)
+            _write(folder, metrics, histories, logged=train_seed is not None)
     scores = {seed: result["scores"] for seed, result in results.items()}
     return Run(settings, data, metrics, objectives, histories, scores, folder)
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from coral_plugin.errors import InputError, short
 from coral_plugin.evaluation.probe import ProbeSettings
-from coral_plugin.io.paths import home_expanded
+from coral_plugin.io.paths import home_expanded, is_path, is_text
 from coral_plugin.io.yamlfile import yaml_text
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
-from coral_plugin.runs.checks import check_fields, is_path, is_text, seeds_of, with_tuples
+from coral_plugin.runs.checks import check_fields, seeds_of, with_tuples
 from coral_plugin.training.settings import TrainingSettings
 
 GROUPS = ("method", "source", "network", "training", "probe")
@@ -125,7 +125,7 @@ def defaults(objective: str, dataset: str, preset: str = "", modalities: Iterabl
 
 
 def preset_on(objective: str, dataset: str, preset: str = "") -> str:
-    """The preset that ``preset`` is on a data set: its variant ``<preset>_<dataset>`` where the method has one.
+    """The variant of a preset for a data set, ``<preset>_<dataset>``, where the method has one; else the preset.
 
     The first preset of the method where none is named; empty where it has none.
 

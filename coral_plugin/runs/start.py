@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch import nn
 
 from coral_plugin.data import MultimodalData
 from coral_plugin.data.dataset import describe_modalities
 from coral_plugin.errors import InputError, counted
 from coral_plugin.evaluation.scoring import check_scoring
 from coral_plugin.networks.factory import EncoderLike
+from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.folder import CONFIG, build_objective, open_run
+from coral_plugin.runs.recipe import make_augmenter, preset_note
 from coral_plugin.runs.seed import can_score
 from coral_plugin.runs.settings import RunSettings
-from coral_plugin.training.fit import check_machine, pick_device
-from coral_plugin.training.memory import StepMemory
+from coral_plugin.runs.workers import check_workers
+from coral_plugin.training import processes
+from coral_plugin.training.fit import Trained, check_machine, pick_device, train
+from coral_plugin.training.loader import BatchLoader
+from coral_plugin.training.memory import StepMemory, check_step
 from coral_plugin.training.weights import parameters_that_fit
 
 
@@ -72,6 +79,19 @@ def _fewest_modalities(objective: str) -> int:
     return int(getattr(OBJECTIVES.get(objective), "min_modalities", 1))
 
 
+def opening_lines(settings: RunSettings, encoders: Mapping[str, EncoderLike] | None) -> Iterator[str]:
+    """What a user may not expect of encoders from Python, of a SLURM allocation and of a preset on this data set."""
+    if copied := [name for name, encoder in (encoders or {}).items() if isinstance(encoder, nn.Module)]:
+        yield (
+            f"encoder of {', '.join(copied)}: a module, so every pathway and seed starts from a copy of its weights; a "
+            "class or a function of (modality, width) starts afresh"
+        )
+    if alone := processes.without_srun():
+        yield alone
+    if line := preset_note(settings.objective, settings.dataset, settings.preset):
+        yield f"{settings.objective}: {line}"
+
+
 def data_lines(data: MultimodalData) -> Iterator[str]:
     """How each modality was read, the samples of each split, notes of the data set, and why nothing will be scored."""
     counts = [f"{len(split):,} of {name}" for name, split in data.splits().items()]
@@ -120,3 +140,59 @@ def _device(name: str) -> str:
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
     return f"CPU with {counted(threads, 'thread')}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the seeds of a run have in common, checked before anything is written.
+
+    Attributes:
+        build: Function that makes the objective.
+        train: :func:`coral_plugin.training.fit.train` without seed and folder; None for a method that does not train.
+        lines: Lines that say what comes.
+        steps: Steps of the training of one seed; 0 where they are not counted.
+        memory: Memory of a step; None where it is not measured.
+    """
+
+    build: Callable[[], Objective]
+    train: Callable[..., Trained] | None
+    lines: list[str]
+    steps: int = 0
+    memory: StepMemory | None = None
+
+
+def plan_run(
+    settings: RunSettings,
+    data: MultimodalData,
+    encoders: Mapping[str, EncoderLike] | None,
+    augmentations: Mapping[str, Callable[..., Any]] | None,
+    workers: int | None,
+    *,
+    quiet: bool,
+    measured: bool,
+) -> Plan:
+    """Check everything that a run needs; ``measured`` where the memory of a step is to be measured here."""
+    augmenter = make_augmenter(settings, data, augmentations)
+    parameters = check_run(settings, data, encoders)
+    method = OBJECTIVES.get(settings.objective)
+    on_labels = method.trains_on_labels(settings.method)
+    split, samples = data.train if on_labels else data.unlabelled, len(data.unlabelled)
+    lines = [*data_lines(data)]
+    if on_labels and samples != len(data.train):
+        lines.append(
+            f"{settings.objective} trains on the {len(data.train)} labelled samples, as many steps as on the {samples} "
+            f"unlabelled ones"
+        )
+    build = partial(build_objective, settings, data.modalities, data.tasks, encoders)
+    if not method.trains:
+        return Plan(build, None, lines)
+    training = settings.training
+    train_seed = partial(train, build, split, augmenter, training, samples=samples, check_memory=not measured)
+    if not measured:
+        return Plan(build, train_seed, lines)
+    always = not quiet or (workers != 1 and len(settings.seeds) > 1)
+    memory = check_step(build, split, training, pick_device(training.device), lines.append, always=always)
+    check_workers(workers, settings, memory)
+    steps = len(BatchLoader(split, training.batch_size, settings.seeds[0], samples=samples))
+    lines.append(training_line(settings, samples, steps, parameters, memory))
+    return Plan(build, train_seed, lines, steps * training.epochs, memory)

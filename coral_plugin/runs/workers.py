@@ -13,8 +13,9 @@ import torch
 from coral_plugin import machine
 from coral_plugin.data import MultimodalData
 from coral_plugin.errors import CoralError, InputError, counted, one_line
-from coral_plugin.io.files import read_json, write_json
-from coral_plugin.runs.folder import ENVIRONMENT, RESULT, held, prepare_folder
+from coral_plugin.io.files import write_json
+from coral_plugin.runs.environment import ENVIRONMENT, read_environment
+from coral_plugin.runs.folder import RESULT, held, prepare_folder
 from coral_plugin.runs.settings import RunSettings
 from coral_plugin.training import processes
 from coral_plugin.training.fit import Trained
@@ -43,29 +44,16 @@ def recorded_workers(folder: Path) -> Workers | None:
     """How the seeds of a run that goes on were trained so far; None where none has begun."""
     if not any(folder.glob("seed-*")):
         return None
-    path = folder / ENVIRONMENT
-    record = read_json(path) if path.is_file() else {}
-    saved = [record.get(key) if isinstance(record, dict) else None for key in ("workers", "threads")]
+    record = read_environment(folder)
+    saved = [record.get(key) for key in ("workers", "threads")]
     # a run of an earlier version trained one seed after the other
     count, threads = (value if isinstance(value, int) and value > 0 else None for value in saved)
     return Workers(count or 1, threads or torch.get_num_threads())
 
 
-def recorded_as(workers: Workers | None) -> dict[str, int]:
-    """The entries of ``environment.json`` that :func:`recorded_workers` reads."""
-    return {} if workers is None else {"workers": workers.count, "threads": workers.threads}
-
-
-def begun(folder: Path) -> dict[str, str]:
-    """Entry ``when`` of the ``environment.json`` of a run that goes on: the time at which it began."""
-    record = read_json(folder / ENVIRONMENT) if (folder / ENVIRONMENT).is_file() else {}
-    return {"when": record["when"]} if isinstance(record, dict) and "when" in record else {}
-
-
 def record_workers(folder: Path, workers: Workers) -> None:
     """Write the choice where a run that goes on finds it."""
-    record = read_json(folder / ENVIRONMENT)
-    write_json(folder / ENVIRONMENT, {**record, **recorded_as(workers)})
+    write_json(folder / ENVIRONMENT, {**read_environment(folder), "workers": workers.count, "threads": workers.threads})
 
 
 def choose_workers(

@@ -14,6 +14,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import Objective
+from coral_plugin.runs.checks import check_types
 from coral_plugin.runs.settings import build
 from coral_plugin.testing.expect import expect, expect_finite
 from coral_plugin.testing.samples import make_samples
@@ -28,6 +29,10 @@ def settings(subject: Subject) -> None:
     expect(kind.__dataclass_params__.frozen, "a frozen dataclass Settings", "one that can be changed")
     bare = [f.name for f in dataclasses.fields(kind) if f.init and f.default is f.default_factory]  # both are missing
     expect(not bare, "a default for every setting", f"none for {', '.join(bare)}")
+    try:
+        check_types(kind, "method")
+    except InputError as error:
+        expect(False, "settings that a run can save", str(error))
     kind()
 
 

@@ -14,6 +14,7 @@ from coral_plugin.errors import InputError
 from coral_plugin.evaluation.probe import ProbeSettings
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS
+from coral_plugin.runs.checks import check_types
 from coral_plugin.runs.recipe import check_recipe_augmentations
 from coral_plugin.runs.settings import check_recipe
 from coral_plugin.testing.expect import expect, expect_finite
@@ -46,6 +47,7 @@ def check_dataset(
     expect(not missing, "name, source, licence, Settings and read", f"no {', '.join(missing)}")
     frozen = getattr(getattr(cls.Settings, "__dataclass_params__", None), "frozen", False)
     expect(frozen, "Settings that are a frozen dataclass", cls.Settings)
+    check_types(cls.Settings, "source")
     expect(cls.Settings() == cls.Settings(), "Settings with a default for every field", "settings that differ")
     expect(isinstance(cls.recipe, Mapping), "a recipe that maps names of settings to values", cls.recipe)
     location = None if path is None else str(path)

@@ -53,7 +53,7 @@ def tiny_encoder(modality: Modality, width: int) -> nn.Module:
 
 
 def make_samples(
-    modalities: tuple[Modality, ...], size: int = 8, *, seed: int = 0, missing: bool = False, short: int = 2
+    modalities: tuple[Modality, ...], size: int = 8, *, seed: int = 0, missing: bool = False
 ) -> MultimodalBatch:
     """``size`` samples: all modalities show the same three causes, the class is the strongest of them; float64.
 
@@ -62,8 +62,6 @@ def make_samples(
         size: Number of samples.
         seed: Seed of the values.
         missing: Whether some samples lack a modality (none lacks all).
-        short: Number of steps by which the longest sequence is shorter than its modality allows; the others are
-            shorter yet.
     """
     stream = torch.Generator().manual_seed(seed)
     fixed = torch.Generator().manual_seed(12345)  # how causes become values is the same for every seed
@@ -72,7 +70,7 @@ def make_samples(
     for modality in modalities:
         shape = modality.shape
         if modality.kind == "sequence":
-            shape = (max(1, shape[0] - short), shape[1])
+            shape = (max(1, shape[0] - 2), shape[1])
         weights = torch.randn(_CAUSES, *modality.shape, generator=fixed, dtype=torch.float64)
         if modality.kind == "sequence":
             weights = weights[:, : shape[0]]

@@ -121,7 +121,7 @@ def join_outside(settings: TrainingSettings) -> None:
 
 
 def leave() -> bool:
-    """End the group, once all have come here; whether this was its process 0."""
+    """End the group once every process is here; returns whether this is process 0."""
     first = dist.get_rank() == 0
     dist.barrier()
     dist.destroy_process_group()

@@ -13,6 +13,54 @@ _SHARE = 0.1  # of the steps, after which a line is due
 _WIDTH_OF_TEXT = 72  # columns beside the bar
 
 
+class StatusBar:
+    """A bar at the end of standard error with a status beside it; without the bar its lines are written all the same.
+
+    Args:
+        columns: Columns of :class:`rich.progress.Progress`, left of the status; None draws no bar, nor does what is no
+            terminal.
+        total: Number of steps.
+        label: Name in front of the bar.
+        quiet: Whether nothing is written.
+    """
+
+    def __init__(self, columns: Callable[[Any], list[Any]] | None, total: int, label: str = "", *, quiet: bool) -> None:
+        self.quiet = quiet
+        self._bar: Any = None
+        if columns is not None and not quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress, TextColumn
+
+            console = Console(stderr=True)
+            status = TextColumn("{task.fields[status]}", markup=False)
+            self._bar = Progress(*columns(console), status, console=console)
+            self._task = self._bar.add_task(label, total=total, status="")
+            self._bar.start()
+
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a bar."""
+        return self._bar is not None
+
+    def update(self, completed: int, status: str) -> None:
+        """Draw the bar anew."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=completed, status=status)
+
+    def say(self, line: str) -> None:
+        """Write one line, above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        elif not self.quiet:
+            sys.stderr.write(f"{line}\n")
+            sys.stderr.flush()
+
+    def close(self) -> None:
+        """Leave the bar as it is."""
+        if self._bar is not None:
+            self._bar.stop()
+
+
 class Progress:
     """A bar on standard error for a terminal, now and then a line for anything else.
 
@@ -40,9 +88,7 @@ class Progress:
         self._began: tuple[float, int] | None = None  # time and steps at the end of the first step of this process
         self._started = self._printed = clock()
         self._printed_step: int | None = None
-        self._bar: Any = None
-        if bar and not quiet and sys.stderr.isatty():
-            self._start_bar()
+        self._bar = StatusBar(self._columns if bar else None, steps, label, quiet=quiet)
 
     def __call__(self, record: dict[str, float]) -> None:
         """Take the loss and the speed of an epoch that is over."""
@@ -55,8 +101,8 @@ class Progress:
         now = self._clock()
         if self._began is None:
             self._began = now, number  # without the first step, in which much is done once
-        if self._bar is not None:
-            self._bar.update(self._task, completed=number, status=self._text(number, now))
+        if self._bar.drawn:
+            self._bar.update(number, self._text(number, now))
         elif not self.quiet and self._due(number, now):
             self._printed, self._printed_step = now, number
             self.say(self._text(number, now))
@@ -69,18 +115,11 @@ class Progress:
 
     def say(self, line: str) -> None:
         """Print one line on the training."""
-        if self.quiet:
-            return
-        if self._bar is not None:
-            self._bar.console.print(f"{self.label}  {line}", markup=False, highlight=False, soft_wrap=True)
-        else:
-            sys.stderr.write(f"{self.label}  {line}\n")
-            sys.stderr.flush()
+        self._bar.say(f"{self.label}  {line}")
 
     def close(self) -> None:
         """Leave the bar as it is."""
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.close()
 
     def _due(self, number: int, now: float) -> bool:
         if number == self.steps:
@@ -102,20 +141,11 @@ class Progress:
             rest = "" if left is None else f"  about {duration(left)} left"
         return f"epoch {epoch}/{self.epochs}{within}{self._figures}{rest}"
 
-    def _start_bar(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn
+    def _columns(self, console: Any) -> list[Any]:
+        from rich.progress import BarColumn, TextColumn
 
-        console = Console(stderr=True)
         width = max(8, min(40, console.width - _WIDTH_OF_TEXT - len(self.label)))
-        self._bar = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(width),
-            TextColumn("{task.fields[status]}", markup=False),
-            console=console,
-        )
-        self._task = self._bar.add_task(self.label, total=self.steps, status="")
-        self._bar.start()
+        return [TextColumn("{task.description}", markup=False), BarColumn(width)]
 
 
 def duration(seconds: float) -> str:

@@ -12,14 +12,14 @@ Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """How the networks are trained; the defaults are those of the COrAL paper (docs/specification.md, 3).
+    """How the networks are trained; the defaults are those of the COrAL paper (specification 3).
 
     Attributes:
         epochs: Passes over the unlabelled samples.
         batch_size: Samples per step, of all processes together; every other sample of a batch is a negative.
         learning_rate: Learning rate of AdamW.
         weight_decay: Weight decay of parameters with at least two dimensions that are no biases
-            (docs/specification.md, 1.7).
+            (specification 1.7).
         schedule: Schedule of the learning rate: ``constant``, or ``cosine`` to zero after ``warmup`` of linear
             increase.
         warmup: Share of the steps that ``cosine`` spends on increasing.

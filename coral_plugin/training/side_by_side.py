@@ -195,7 +195,7 @@ class _EnoughError(Exception):
 def time_steps(
     train: Callable[..., Any], seed: int, enough: Callable[[list[float]], bool], begin: Callable[[], None]
 ) -> float | None:
-    """Seconds of a step without the first one, in which much is done once; None where there is only that.
+    """Mean seconds of a step after the first one, which does one-time work; None where there was no other.
 
     Args:
         train: :func:`coral_plugin.training.fit.train` without its seed; nothing of what it trains is kept.

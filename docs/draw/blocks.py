@@ -11,7 +11,7 @@ from registered import at_a_glance, methods, presets, settings
 
 _BLOCK = re.compile(r"(<!-- generated: (\w+) ?(\w*) -->\n).*?(<!-- end -->)", re.DOTALL)
 # how docstrings cite the specification
-_CITED = re.compile(r"(?:METHODS |docs/specification\.md, )([\d.]*\d)")
+_CITED = re.compile(r"\bspecification ([\d.]*\d)")
 KINDS: dict[str, Callable[..., str]] = {
     function.__name__: function
     for function in (at_a_glance, methods, presets, settings, results, encoders, augmentations)

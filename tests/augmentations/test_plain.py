@@ -33,7 +33,7 @@ def changed(view, batch, name):
 
 
 def test_unaugmented_images_are_cropped_as_in_the_references_and_nothing_else_changes():
-    """RandomResizedCrop of 0.5 to 1 of the area (docs/specification.md, 1.8)."""
+    """RandomResizedCrop of 0.5 to 1 of the area (specification 1.8)."""
     batch = make(ALL, size=400)
     plain = build_augmenter("auto", ALL).unaugmented(batch, gen(5))
     for modality in ALL:

@@ -7,7 +7,7 @@ import pytest
 
 from coral_plugin.bench.grid import DatasetColumn, Grid, MethodRow, distinct, identity, plan
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.pictures.names import run_names
+from coral_plugin.evaluation.names import run_names
 from coral_plugin.reproduce.trifeature import SMALL, trifeature_column
 
 

@@ -126,7 +126,7 @@ def test_list_says_what_everything_is_and_where_it_is_from(coral):
             assert (record["target"], record["distribution"]) == (entry.target, entry.distribution)
             assert len(record["description"].split()) >= 4, entry.name
             assert "`" not in record["description"]
-            assert "METHODS" not in record["description"]
+            assert "specification" not in record["description"]
         _, out, _ = coral("list", what)
         plain = out.splitlines()
         assert max(map(len, plain)) <= 100

@@ -51,7 +51,9 @@ def test_embed_without_a_modality(coral, run_folder, npz, tmp_path):
     np.savez(tmp_path / "new.npz", table=arrays["test/table"])
     status, out, err = coral("embed", run_folder, "--data", tmp_path / "new.npz", "--output", tmp_path / "z.npz")
     assert status == 0
-    assert err == "wave is missing: embedded from the modalities present; parts of a missing modality alone are zero\n"
+    assert (
+        err == "wave is missing: embedded from the modalities present; parts of a missing modality alone are constant\n"
+    )
     written = np.load(tmp_path / "z.npz")
     assert {key: written[key].shape for key in written} == {
         "shared": (30, 16), "unique/table": (30, 8), "unique/wave": (30, 8), "all": (30, 32), "wave/present": (30,),

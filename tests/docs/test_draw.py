@@ -60,11 +60,11 @@ def test_every_augmentation_has_a_small_picture():
 def test_only_generated_parts_of_a_page_are_filled():
     from blocks import filled
 
-    page = "text\n<!-- generated: settings cmc -->\nstale\n<!-- end -->\nMETHODS 2.7\n"
+    page = "text\n<!-- generated: settings cmc -->\nstale\n<!-- end -->\nspecification 2.7\n"
     new = filled(page, "../")
     assert new.startswith("text\n<!-- generated: settings cmc -->\n\n| setting | default | meaning |\n")
     assert "| `temperature` | `0.1` | Divisor of the similarities. |" in new
-    assert new.endswith("<!-- end -->\nMETHODS 2.7\n")
+    assert new.endswith("<!-- end -->\nspecification 2.7\n")
     assert filled(new, "../") == new
 
 

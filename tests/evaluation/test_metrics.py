@@ -4,7 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, f1_score, recall_score
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, f1_score, recall_score, roc_auc_score
 
 from coral_plugin.data.task import Task
 from coral_plugin.evaluation.metrics import (
@@ -105,6 +106,21 @@ def test_classes_that_do_not_occur_do_not_count():
     scores = classification_scores(labels, predictions, probabilities, 4)
     assert scores["balanced_accuracy"] == 0.75
     assert scores["auroc"] == pytest.approx((1.0 + 0.75) / 2)
+
+
+@pytest.mark.parametrize(("classes", "shift"), [(2, 0), (2, 40), (2, 300), (2, -300), (3, 40), (3, 300)])
+def test_auroc_does_not_end_where_a_probability_is_one(classes, shift):
+    """A logit above 37 is a probability of 1.0: the order of the samples is in what is left to the other classes."""
+    rng = np.random.default_rng(0)
+    logits = np.zeros((200, classes))
+    logits[:, 1] = shift + 3 * rng.standard_normal(200)
+    labels = (logits[:, 1] + 3 * rng.standard_normal(200) > shift).astype(int)
+    wanted = roc_auc_score(labels, logits[:, 1])
+    for columns in ([0, 1, *range(2, classes)], [1, 0, *range(2, classes)]):  # the same classes with exchanged names
+        named = np.argsort(columns)[labels]
+        probabilities = softmax(logits[:, columns], axis=1)
+        scores = classification_scores(named, probabilities.argmax(axis=1), probabilities, classes)
+        assert scores["auroc"] == pytest.approx(wanted, abs=1e-12)
 
 
 def test_auroc_is_absent_where_it_is_not_defined():

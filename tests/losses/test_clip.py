@@ -1,4 +1,4 @@
-"""The CLIP loss against the definition (METHODS 1.2) and METHODS section 9."""
+"""The CLIP loss against the definition (specification 1.2) and specification 9."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The losses of CoMM against the definition (METHODS 2.2) and METHODS 9."""
+"""The losses of CoMM against the definition (specification 2.2) and specification 9."""
 
 import math
 

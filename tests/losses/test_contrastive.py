@@ -1,4 +1,4 @@
-"""InfoNCE in both forms against the definitions, and METHODS section 9."""
+"""InfoNCE in both forms against the definitions, and specification 9."""
 
 import math
 
@@ -22,7 +22,7 @@ def conformance_b(m):
 
 
 def naive_nt_xent(a, b, temperature):
-    """METHODS 1.1, with loops."""
+    """Specification 1.1, with loops."""
     a, b = [v / v.norm() for v in a], [v / v.norm() for v in b]
     n = len(a)
 

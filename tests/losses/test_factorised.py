@@ -1,4 +1,4 @@
-"""Both bounds against their formulas with loops, METHODS section 9, and what they are bounds of."""
+"""Both bounds against their formulas with loops, specification 9, and what they are bounds of."""
 
 import math
 
@@ -8,7 +8,7 @@ import torch
 from coral_plugin.errors import InputError
 from coral_plugin.losses.factorised import club_bound, nce_bound
 
-# METHODS 9 writes the second argument in rows
+# specification 9 writes the second argument in rows
 CONFORMANCE = torch.tensor([[1, 0.2, -0.5], [0, 0.7, 0.3], [-0.4, 0.1, 1.2]], dtype=torch.float64).T
 
 

@@ -1,4 +1,4 @@
-"""The bound of InfMasking against the definition (METHODS 2.3), its covariance formed, and METHODS 9."""
+"""The bound of InfMasking against the definition (specification 2.3), its covariance formed, and specification 9."""
 
 import math
 
@@ -24,7 +24,7 @@ def conformance(function, factor, shift, step):
 
 
 def masked_views(view):
-    """Q of METHODS 9, ``(N, K, d)``."""
+    """Q of specification 9, ``(N, K, d)``."""
     return torch.tensor(
         [
             [[math.sin(0.3 * (k + 1) * (i + 1) * (j + 2) + 0.2 * view + 0.1 * i) for j in range(WIDTH)]

@@ -245,7 +245,7 @@ def test_a_finished_run_is_not_trained_again(opened, packed, run_of, monkeypatch
     def train_again(*_, **__):
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("coral_plugin.runs.run.train", train_again)
+    monkeypatch.setattr("coral_plugin.runs.start.train", train_again)
     with install(run_of(resume=True)):
         late_fusion(opened, packed)
     assert torch.equal(load("lf.pt")(packed_batch(packed)), before)

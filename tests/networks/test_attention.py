@@ -1,4 +1,4 @@
-"""The fusion block against the definition with loops (METHODS 1.5)."""
+"""The fusion block against the definition with loops (specification 1.5)."""
 
 import math
 from functools import partial

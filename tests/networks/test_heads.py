@@ -1,4 +1,4 @@
-"""The projection head: MLP3 of METHODS 1.3."""
+"""The projection head: MLP3 of specification 1.3."""
 
 import copy
 
@@ -42,11 +42,16 @@ def test_absent_rows_reach_neither_output_nor_statistics():
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_rows_than_a_batch_statistic_needs(count):
+    """Rows without the modality are not taken in their place; the running statistics are, and do not change."""
     head, present = projection_head(5, 7, 3), torch.arange(6) < count
-    assert project_present(head, torch.ones(6, 5), present).isfinite().all()
-    found = project_present(head.eval(), torch.ones(6, 5), present)
+    before = copy.deepcopy(dict(head.named_buffers()))
+    found = project_present(head, torch.ones(6, 5), present)
+    assert all(layer.training for layer in head.modules())
+    assert all(torch.equal(buffer, before[name]) for name, buffer in head.named_buffers())
     assert not found[~present].any()
-    assert torch.equal(found[present], head(torch.ones(count, 5)))
+    assert torch.equal(found[present], head.eval()(torch.ones(count, 5)))
+    found.sum().backward()  # every parameter takes part, which several processes need
+    assert all(parameter.grad is not None for parameter in head.parameters())
 
 
 @pytest.mark.parametrize("training", [True, False])

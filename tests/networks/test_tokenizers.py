@@ -1,4 +1,4 @@
-"""Latent converters against METHODS 1.4."""
+"""Latent converters against specification 1.4."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Unique pathways against METHODS 2.1 with loops."""
+"""Unique pathways against specification 2.1 with loops."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Small objectives over vectors, their batches, and the formulas of METHODS 1.1 and 1.2 with loops."""
+"""Small objectives over vectors, their batches, and the formulas of specification 1.1 and 1.2 with loops."""
 
 import math
 from dataclasses import replace
@@ -36,7 +36,7 @@ def with_missing(a_batch):
 
 
 def conformance(function, factor, shift, step, columns=3):
-    """A_0, A_1, A_2 or B_0, B_1, B_2 of METHODS 9; with other ``columns`` what their formula goes on with."""
+    """A_0, A_1, A_2 or B_0, B_1, B_2 of specification 9; with other ``columns`` what their formula goes on with."""
     return [
         torch.tensor(
             [[function(factor * (m + 1) * (i + shift) + step * (j + 1)) for j in range(columns)] for i in range(4)],

@@ -1,4 +1,4 @@
-"""Weight decay by METHODS 1.7, and the contract."""
+"""Weight decay by specification 1.7, and the contract."""
 
 import copy
 

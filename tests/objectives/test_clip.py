@@ -1,4 +1,4 @@
-"""CLIP against METHODS 1.2, 2.5 and 9; the range of its scale."""
+"""CLIP against specification 1.2, 2.5 and 9; the range of its scale."""
 
 import math
 from functools import partial

@@ -1,4 +1,4 @@
-"""CMC against METHODS 1.1, 2.7 and 9."""
+"""CMC against specification 1.1, 2.7 and 9."""
 
 import pytest
 import torch

@@ -58,7 +58,7 @@ def fused_and_projected(comm, batch, names, rows=slice(None)):
 
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_the_whole_loss_from_its_parts(n):
-    """In training mode, so that each part has batch statistics of its own (METHODS 1.3)."""
+    """In training mode, so that each part has batch statistics of its own (specification 1.3)."""
     comm = objective(n, temperature=0.3, unimodal_weight=2.0, joint_weight=5.0)
     first, second = a_batch(n), a_batch(n, seed=2)
     terms = comm.loss(Step(first, second, progress=0.5))
@@ -252,7 +252,7 @@ SIZES = {
 
 @pytest.mark.parametrize("name", SIZES)
 def test_number_of_parameters_is_that_of_the_released_models(name):
-    """METHODS 1.6, counted on the reference code."""
+    """Specification 1.6, counted on the reference code."""
     modalities, network, count = SIZES[name]
     comm = Comm(modalities, NetworkSettings(**network), CommSettings())
     assert sum(p.numel() for p in comm.parameters() if p.requires_grad) == count

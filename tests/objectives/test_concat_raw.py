@@ -9,11 +9,13 @@ import torch
 import coral_plugin
 from coral_plugin.data import Modality, MultimodalBatch, from_arrays
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.features import raw_features
+from coral_plugin.evaluation.features import embed_split, raw_features
+from coral_plugin.evaluation.missing import embed_subset
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.objectives import Step
 from coral_plugin.objectives.concat_raw import ConcatRaw, ConcatRawSettings, raw_values
 from coral_plugin.runs import run as runs
+from coral_plugin.runs import start
 from coral_plugin.runs.settings import make_settings
 
 TEXT = Modality(name="text", kind="sequence", shape=(6, 4), mean=(1.0,) * 4, std=(2.0,) * 4)
@@ -39,7 +41,11 @@ def test_parts_are_the_values_with_padding_zero():
     assert torch.equal(parts["table"], batch["table"])
     assert torch.equal(parts["scan"], batch["scan"].reshape(3, 128))
     assert torch.equal(parts["text"], (batch["text"] * ~batch.padding["text"][..., None]).reshape(3, 24))
-    assert list(objective().embed(batch.select(["scan"]))) == ["scan"]
+    alone = objective().embed(batch.select(["scan"]))
+    assert torch.equal(alone["scan"], parts["scan"])
+    assert [(name, part.shape, bool(part.any())) for name, part in alone.items()][:2] == [
+        ("text", (3, 24), False), ("table", (3, 5), False)
+    ], "the means of no train"  # fmt: skip
 
 
 def test_neither_content_nor_amount_of_padding_matters():
@@ -122,6 +128,14 @@ def test_where_modalities_are_missing_the_run_is_the_raw_baseline_too():
     metrics = fitted.metrics
     assert metrics["tasks"] == metrics["raw_features"]["all"]
     assert metrics["parts"] == {name: metrics["raw_features"][name] for name in ("table", "wave", "photo")}
+    # a modality that is left out is one that every sample lacks
+    given["test/photo/present"][:] = True
+    data = from_arrays(given, kinds={"wave": "sequence"})
+    none = from_arrays({**given, "test/table/present": np.zeros(20, bool)}, kinds={"wave": "sequence"})
+    objective = fitted.model.objective
+    left_out = embed_subset(objective, data.test, ("wave", "photo"), embed_split(objective, data.test))
+    for name, values in embed_split(objective, none.test).items():
+        np.testing.assert_array_equal(left_out[name], values)
     parts = fitted.embed({"table": given["train/table"][:2]}, parts=True)
     there = given["train/table/present"]
     np.testing.assert_allclose(fitted.model.embed({"wave": given["test/wave"]}, parts=True)["table"][0],
@@ -135,7 +149,7 @@ def test_a_run_scores_it_like_the_raw_baseline_and_leaves_no_log_of_a_training(t
     def never(*arguments, **options):
         raise AssertionError("trained")
 
-    monkeypatch.setattr(runs, "train", never)
+    monkeypatch.setattr(start, "train", never)
     data = from_arrays(arrays(), kinds={"wave": "sequence"})
     settings = make_settings("concat_raw", "arrays", seeds=(41, 42), training__device="cpu")
     done = runs.run(settings, folder=tmp_path / "run", data=data, quiet=True)

@@ -235,7 +235,7 @@ def test_defaults_are_the_papers():
 
 def test_presets():
     assert not [key for key in Coral.presets["paper"] if not key.startswith("training.")]
-    # METHODS 6.1: the script for Trifeature has the weight 1, those for MultiBench 10
+    # specification 6.1: the script for Trifeature has the weight 1, those for MultiBench 10
     for preset, weight in (("released", 10.0), ("released_trifeature", 1.0)):
         values = Coral.presets[preset].items()
         method = {key.removeprefix("method."): value for key, value in values if key.startswith("method.")}
@@ -277,6 +277,6 @@ def sequence(name, features):
     ids=["mosi", "mosei", "humor", "mimic", "trifeature"],
 )
 def test_number_of_parameters_is_that_of_the_released_models(modalities, network, count):
-    """METHODS 1.6, counted on the reference code."""
+    """Specification 1.6, counted on the reference code."""
     coral = Coral(modalities, NetworkSettings(**network), CoralSettings())
     assert sum(p.numel() for p in coral.parameters() if p.requires_grad) == count

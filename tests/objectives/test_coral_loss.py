@@ -1,4 +1,4 @@
-"""COrAL's loss: terms against the definition and METHODS 9, and which view hides which modality."""
+"""COrAL's loss: terms against the definition and specification 9, and which view hides which modality."""
 
 import math
 from itertools import combinations

@@ -1,4 +1,4 @@
-"""Cross+Self against METHODS 1.1, 2.6 and 9."""
+"""Cross+Self against specification 1.1, 2.6 and 9."""
 
 import pytest
 import torch

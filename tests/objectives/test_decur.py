@@ -1,4 +1,4 @@
-"""DeCUR against METHODS 2.11 and the numbers of its own loss."""
+"""DeCUR against specification 2.11 and the numbers of its own loss."""
 
 import pytest
 import torch
@@ -10,7 +10,7 @@ from coral_plugin.objectives.decur import Decur, DecurSettings
 
 
 def test_conformance(vectors, monkeypatch):
-    """The mean of the three losses of the released training, on (A_0, A_1) and (B_0, B_1) of METHODS 9, 4 columns."""
+    """The mean of the three losses of the released training, on A_0, A_1 and B_0, B_1 of specification 9, 4 columns."""
     a, b = vectors.wide_a, vectors.wide_b
     objective = vectors.build(Decur, network={"head_output": 4}, common_share=0.75)
     views = {"m0": a[0], "m1": b[0]}, {"m0": a[1], "m1": b[1]}

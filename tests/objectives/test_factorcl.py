@@ -63,7 +63,7 @@ def club(critic, u, v):
 
 
 def inputs(model, number, plain, copies, rows):
-    """Both arguments of each critic of a pair, from METHODS 2.4."""
+    """Both arguments of each critic of a pair, from specification 2.4."""
     a, b = model.names[number]
     heads = dict(zip((a, b), model.pairs[number].heads, strict=True))
     h = {(o, m): heads[m][o](plain[m]) for o in OWN for m in (a, b)}
@@ -260,7 +260,7 @@ def test_the_preset_clips_gradients_and_does_not_decay():
 
 
 def test_the_copy_of_trifeatures_second_image_is_not_cropped():
-    """METHODS 2.4, and 150 epochs."""
+    """Specification 2.4, and 150 epochs."""
     settings = make_settings("factorcl", "trifeature", preset="trifeature")
     assert (settings.training.epochs, settings.training.batch_size) == (150, 64)
     modalities = [Modality(name=name, kind="image", shape=(3, 32, 32)) for name in ("image1", "image2")]

@@ -1,4 +1,4 @@
-"""FOCAL against METHODS 2.9 and the numbers of its own loss class."""
+"""FOCAL against specification 2.9 and the numbers of its own loss class."""
 
 from itertools import combinations
 

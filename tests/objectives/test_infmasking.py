@@ -55,7 +55,7 @@ def stream(seed=0):
 
 
 def naive_bound(anchors, masked, temperature, weight):
-    """METHODS 2.3 with the covariance formed."""
+    """Specification 2.3 with the covariance formed."""
     q, m = [v / v.norm() for v in anchors], [[v / v.norm() for v in each] for each in masked]
     n, copies, total = len(q), len(m[0]), 0.0
     for i in range(n):
@@ -86,7 +86,7 @@ def spied(module, monkeypatch):
 @pytest.mark.parametrize("present", [None, PRESENT])
 @pytest.mark.parametrize("n", [2, 3, 4])
 def test_the_whole_loss_from_its_parts(monkeypatch, n, present):
-    """Each masked view fused and projected alone, in training mode: batch statistics are a call's (METHODS 1.3)."""
+    """Each masked view fused and projected alone, in training mode: statistics are a call's (specification 1.3)."""
     weights = {"masked_weight": 3.0, "unimodal_weight": 2.0, "joint_weight": 5.0}
     present = {name: rows for name, rows in (present or {}).items() if name in [m.name for m in KINDS[:n]]}
     method = objective(n, temperature=0.3, covariance_scale=0.8, mask_ratio=0.5, masks=3, **weights)

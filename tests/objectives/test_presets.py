@@ -53,7 +53,7 @@ def test_defaults_of_the_training_are_corals():
 @pytest.mark.parametrize(("dataset", "preset", "weight"), [("mosi", "released", 10.0), ("digits", "released", 10.0),
                                                            ("trifeature", "released_trifeature", 1.0)])  # fmt: skip
 def test_the_released_preset_has_the_weight_of_each_script(dataset, preset, weight):
-    """METHODS 6.1, from Python and from the command line; what is saved says which preset it was."""
+    """Specification 6.1, from Python and from the command line; what is saved says which preset it was."""
     settings = make_settings("coral", dataset, preset="released")
     parsed, _ = parse_run(["--objective", "coral", "--dataset", dataset, "--preset", "released"])
     for each in (settings, parsed, from_dict(yaml.safe_load(settings.to_yaml()))):

@@ -1,4 +1,4 @@
-"""SimCLR of each modality against METHODS 1.1 and 2.8."""
+"""SimCLR of each modality against specification 1.1 and 2.8."""
 
 import pytest
 import torch

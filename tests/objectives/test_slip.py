@@ -1,4 +1,4 @@
-"""SLIP against METHODS 1.1, 1.2 and 2.8; which modalities have a self term."""
+"""SLIP against specification 1.1, 1.2 and 2.8; which modalities have a self term."""
 
 import math
 from functools import partial

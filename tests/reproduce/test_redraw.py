@@ -7,7 +7,7 @@ import pytest
 
 from coral_plugin.cli.main import main
 from coral_plugin.errors import InputError
-from coral_plugin.evaluation.pictures.names import run_names
+from coral_plugin.evaluation.names import run_names
 from coral_plugin.reproduce import redraw
 from coral_plugin.reproduce.redraw import redraw_folder
 

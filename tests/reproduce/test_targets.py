@@ -59,7 +59,7 @@ def test_missing_data_are_listed_with_where_they_come_from():
 
 @pytest.mark.parametrize("name", ["table1", "comm-figure", "infmasking-table1"])
 def test_factorcl_on_trifeature_is_the_published_one(name):
-    """150 epochs, and a second image without the crop (METHODS 2.4)."""
+    """150 epochs, and a second image without the crop (specification 2.4)."""
     grid = target(name, rows=["factorcl"]).grid
     for condition in grid.columns[0].conditions:
         settings = run_settings(grid.rows[0], grid.columns[0], condition, 41)

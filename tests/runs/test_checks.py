@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from coral_plugin.errors import InputError
-from coral_plugin.runs.checks import check_fields, incomplete, is_path, is_text, misfit
+from coral_plugin.io.paths import is_path, is_text
+from coral_plugin.runs.checks import check_fields
+from coral_plugin.runs.result import incomplete, misfit
 from coral_plugin.runs.settings import build, make_settings
 
 

@@ -98,7 +98,7 @@ def test_loaded_weights_give_the_same_representation(settings, data, tmp_path):
 
 def test_resume_trains_only_what_is_missing(settings, data, tmp_path, monkeypatch):
     whole = run(settings, folder=tmp_path / "whole", data=data, quiet=True)
-    from coral_plugin.runs import run as module
+    from coral_plugin.runs import start as module
 
     trained = []
     original = module.train

@@ -314,6 +314,6 @@ def test_a_run_of_an_earlier_version_goes_on_one_after_the_other(settings, data,
     assert W.recorded_workers(tmp_path) == Workers(1, torch.get_num_threads())
     W.record_workers(tmp_path, Workers(3, 2))
     assert W.recorded_workers(tmp_path) == Workers(3, 2)
-    prepare_folder(tmp_path, settings, data, resume=True, **W.recorded_as(Workers(3, 2)))
+    prepare_folder(tmp_path, settings, data, resume=True)
     assert W.recorded_workers(tmp_path) == Workers(3, 2)
     assert W.recorded_workers(Path("nowhere")) is None

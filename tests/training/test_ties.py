@@ -94,7 +94,7 @@ def test_the_loss_gets_two_different_views_of_the_samples_and_the_progress(train
 
 
 def test_each_view_goes_through_the_networks_with_masks_of_its_own(trained, shared_calls, monkeypatch):
-    """View 1 masks M_1 and view 2 the others (METHODS 2.1): M_1 is the first half that is drawn."""
+    """View 1 masks M_1 and view 2 the others (specification 2.1): M_1 is the first half that is drawn."""
     halves, partition = [], coral_terms.partition
     monkeypatch.setattr(coral_terms, "partition", lambda *args: (halves.append(partition(*args)), halves[-1])[1])
     _, prepared, _ = trained(three())

@@ -129,7 +129,7 @@ def value_text(value: Any) -> str:
 
 
 def shared_settings(shared: Mapping[str, str], summary: str) -> Iterator[PageItem]:
-    """Settings that need no look, folded away."""
+    """Settings in a table that is folded at first."""
     if shared:
         rows = [_cells(key, text) for key, text in sorted(shared.items())]
         yield Folded(summary, [PageTable(("setting", "value"), [PageGroup(rows)], words=True)])

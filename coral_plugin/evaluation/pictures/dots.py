@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import Metric
+from coral_plugin.evaluation.names import seed_count
 from coral_plugin.evaluation.pictures.figure import (
     GREY,
     RAW_COLOUR,
@@ -23,7 +24,6 @@ from coral_plugin.evaluation.pictures.figure import (
     short_label,
     style_axes,
 )
-from coral_plugin.evaluation.pictures.names import seed_count
 from coral_plugin.evaluation.tables.model import NO_VALUE, cell
 
 DOT = "#0072B2"

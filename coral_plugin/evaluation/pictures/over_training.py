@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.names import seed_count
 from coral_plugin.evaluation.pictures.figure import (
     RAW_COLOUR,
     WIDTH,
@@ -23,7 +24,6 @@ from coral_plugin.evaluation.pictures.figure import (
     short_label,
     style_axes,
 )
-from coral_plugin.evaluation.pictures.names import seed_count
 
 Points = Sequence[Mapping[str, Any]]
 _COLUMNS = 3

@@ -12,9 +12,9 @@ from matplotlib import colormaps
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.names import run_names, seed_count
 from coral_plugin.evaluation.pictures.dots import LineKind, ReferenceLine, ScorePanel, score_dots
 from coral_plugin.evaluation.pictures.figure import GREY, new_figure, put_title, save_figure, short_label
-from coral_plugin.evaluation.pictures.names import run_names, seed_count
 from coral_plugin.evaluation.tables.run import RAW_PREFIX, score_rows
 
 # what is drawn of disentanglement: space, measure, and its title

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.ticker import MaxNLocator
 
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.names import run_names, seed_count
 from coral_plugin.evaluation.pictures.classes import ClassPoints
 from coral_plugin.evaluation.pictures.density import embedding_density
 from coral_plugin.evaluation.pictures.figure import (
@@ -22,7 +23,6 @@ from coral_plugin.evaluation.pictures.figure import (
     short_label,
     style_axes,
 )
-from coral_plugin.evaluation.pictures.names import run_names, seed_count
 from coral_plugin.evaluation.pictures.parts import compared_parts, part_dots, shared_information
 
 Histories = Mapping[int, Sequence[Mapping[str, float]]]

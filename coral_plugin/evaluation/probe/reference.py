@@ -39,22 +39,21 @@ def reference_objective(weight: Tensor, bias: Tensor, x: Tensor, y: Tensor, cost
     return F.cross_entropy(F.linear(x, weight, bias), y) + 0.5 / cost * _norm(weight)
 
 
-def fit_reference(
-    x: Tensor, y: Tensor, cost: float, classes: int, *, max_iterations: int = MAX_ITERATIONS
-) -> tuple[Tensor, Tensor]:
+def fit_reference(x: Tensor, y: Tensor, cost: float, classes: int) -> tuple[Tensor, Tensor]:
     """Weight ``(K, d)`` and bias ``(K,)`` after L-BFGS from zero (strong Wolfe, full batch) on the objective above.
+
+    After ``MAX_ITERATIONS`` it ends; where the penalty is weak that is far from the optimum, which is part of the
+    protocol.
 
     Args:
         x: Features ``(N, d)``, as they are.
         y: Classes ``(N,)``, integers below ``classes``.
         cost: Inverse strength of the penalty.
         classes: K.
-        max_iterations: Number of L-BFGS iterations; where the penalty is weak they end far from the optimum, which is
-            part of the protocol.
     """
     weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device, requires_grad=True)
     bias = torch.zeros(classes, dtype=x.dtype, device=x.device, requires_grad=True)
-    optimiser = torch.optim.LBFGS([weight, bias], lr=1, max_iter=max_iterations, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS([weight, bias], lr=1, max_iter=MAX_ITERATIONS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimiser.zero_grad()

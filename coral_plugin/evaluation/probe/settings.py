@@ -10,10 +10,6 @@ from coral_plugin.registry import suggest
 
 ProbeKind = Literal["linear", "knn", "ridge", "reference"]
 Solver = Literal["newton", "scikit-learn"]
-# as tables and pictures call them
-PROBES: dict[str, str] = {
-    "linear": "linear probe", "reference": "published probe", "knn": "nearest neighbours", "ridge": "ridge probe",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

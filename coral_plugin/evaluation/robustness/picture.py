@@ -13,6 +13,7 @@ from matplotlib.patches import Patch
 
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.metrics import metric_named
+from coral_plugin.evaluation.names import run_names, seed_count
 from coral_plugin.evaluation.pictures.figure import (
     RAW_COLOUR,
     WIDTH,
@@ -23,7 +24,6 @@ from coral_plugin.evaluation.pictures.figure import (
     short_label,
     style_axes,
 )
-from coral_plugin.evaluation.pictures.names import run_names, seed_count
 from coral_plugin.evaluation.robustness.curves import RAW, REPRESENTATION
 
 _STYLE: dict[str, dict[str, Any]] = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from coral_plugin.evaluation.metrics import metric_named
-from coral_plugin.evaluation.pictures.names import result_suffix
+from coral_plugin.evaluation.names import result_suffix
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 
 ALL_PARTS, RAW_PREFIX = "all parts", "raw: "
@@ -107,7 +107,7 @@ def missing_table(metrics: Mapping[str, Any]) -> Table:
         for kind in kinds.values()
     )
     explanation = (
-        "Test samples are embedded from these modalities alone; parts of a missing one alone are zero.\n"
+        "Test samples are embedded from these modalities alone; parts of a missing one alone are constant.\n"
         "Probe of all: fitted on features from all modalities. Refitted: on features from the same ones.\n"
         f"{seeds_caption(metrics)}"
     )

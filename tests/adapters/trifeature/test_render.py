@@ -1,4 +1,4 @@
-"""Oracle: one image at a time, one pixel at a time, in floats, from METHODS 5.1."""
+"""Oracle: one image at a time, one pixel at a time, in floats, from specification 5.1."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Oracle: the formulas of METHODS 5.1, pixel by pixel, with exact fractions."""
+"""Oracle: the formulas of specification 5.1, pixel by pixel, with exact fractions."""
 
 from fractions import Fraction
 from math import floor

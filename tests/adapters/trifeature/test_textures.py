@@ -1,4 +1,4 @@
-"""Oracle: the formulas of METHODS 5.1, pixel by pixel."""
+"""Oracle: the formulas of specification 5.1, pixel by pixel."""
 
 from math import floor
 

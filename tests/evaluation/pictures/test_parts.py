@@ -3,8 +3,8 @@
 import pytest
 
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.names import run_names
 from coral_plugin.evaluation.pictures import parts
-from coral_plugin.evaluation.pictures.names import run_names
 from coral_plugin.evaluation.pictures.parts import missing_dots, part_dots, shared_information
 
 from .test_run import result, scores

@@ -1,4 +1,4 @@
-"""The affect transformer against torch's own pre-norm layers (METHODS 1.6)."""
+"""The affect transformer against torch's own pre-norm layers (specification 1.6)."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""Names as a reader of a picture knows them."""
+"""Names of methods, data sets and probes as a reader of tables and pictures knows them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from coral_plugin.errors import counted
-from coral_plugin.evaluation.probe.settings import PROBES
 
+PROBES: dict[str, str] = {
+    "linear": "linear probe", "reference": "published probe", "knn": "nearest neighbours", "ridge": "ridge probe",
+}  # fmt: skip
 _METHODS = {
     "coral": "COrAL", "comm": "CoMM", "infmasking": "InfMasking", "factorcl": "FactorCL", "focal": "FOCAL",
     "decur": "DeCUR", "clip": "CLIP", "cross_self": "Cross+Self", "cmc": "CMC", "simclr": "SimCLR", "slip": "SLIP",
     "mae": "masked autoencoder", "concat_raw": "raw features", "supervised": "supervised",
 }  # fmt: skip
-
-
 _DATA = {
     "trifeature": "Trifeature", "avmnist": "AV-MNIST", "mosi": "MOSI", "mosei": "MOSEI", "humor": "UR-FUNNY",
     "sarcasm": "MUStARD", "mimic": "MIMIC", "imdb": "MM-IMDb", "enrico": "ENRICO", "push": "gentle push",
