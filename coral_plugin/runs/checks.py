@@ -87,10 +87,8 @@ def check_fields(cls: type, values: Mapping[str, Any], group: str) -> None:
     """Refuse ``values`` that a dataclass does not have, or has of another type.
 
     Raises:
-        InputError: an unknown key, a wrong type, a number that is not finite or larger than any setting, or a field of
-            a type that no setting has (:func:`check_types`).
+        InputError: an unknown key, a wrong type, a number that is not finite or larger than any setting.
     """
-    check_types(cls, group)
     known = [field.name for field in dataclasses.fields(cls)]
     for key in values:
         if key not in known:

@@ -15,7 +15,7 @@ from coral_plugin.io.paths import home_expanded, is_path, is_text
 from coral_plugin.io.yamlfile import yaml_text
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.registry import DATASETS, OBJECTIVES, suggest
-from coral_plugin.runs.checks import check_fields, seeds_of, with_tuples
+from coral_plugin.runs.checks import check_fields, check_types, seeds_of, with_tuples
 from coral_plugin.training.settings import TrainingSettings
 
 GROUPS = ("method", "source", "network", "training", "probe")
@@ -69,10 +69,8 @@ class RunSettings:
                 check_fields(type(record), _fields(record), group)
         object.__setattr__(self, "seeds", seeds_of(self.seeds))
         if not is_text(self.preset) or not (self.data is None or is_path(self.data)):
-            raise InputError(
-                f"data and preset must be texts in UTF-8 without control characters; got {short(self.data)} and "
-                f"{short(self.preset)}."
-            )
+            got = f"{short(self.data)} and {short(self.preset)}"
+            raise InputError(f"data and preset must be texts in UTF-8 without control characters; got {got}.")
         if self.modalities is not None:
             if not isinstance(self.modalities, list | tuple) or not all(map(is_text, self.modalities)):
                 raise InputError(f"modalities must be a list of names, got {short(self.modalities)}.")
@@ -96,9 +94,11 @@ def settings_classes(objective: str, dataset: str) -> dict[str, type]:
     """The dataclass behind each group of settings, for these names.
 
     Raises:
-        UnknownNameError: no such objective or data set.
+        InputError: no such objective or data set, or one with settings that no file holds.
     """
     named = {"method": OBJECTIVES.get(objective).Settings, "source": DATASETS.get(dataset).Settings}
+    for group, cls in named.items():
+        check_types(cls, group)
     return {**named, **SHARED_CLASSES}
 
 
@@ -249,7 +249,7 @@ def changed_settings(settings: RunSettings, chosen: Mapping[str, Any]) -> RunSet
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    return {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
+    return {name: getattr(record, name) for name in record.__dataclass_fields__}
 
 
 def build(cls: type, values: Mapping[str, Any], group: str) -> Any:

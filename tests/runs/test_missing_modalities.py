@@ -84,7 +84,7 @@ def test_flagged_rows_are_embedded_from_what_is_there(fitted, capsys):
     loud.embed(odd)
     assert capsys.readouterr().err == (
         "wave is missing in 30 of 60 samples: embedded from the modalities present; parts of a missing modality alone "
-        "are zero\n"
+        "are constant\n"
     )
     loud.embed({**odd, "wave/present": flags | True, "wave": new["wave"]})
     loud.embed({**new, "wave/present": ~flags})
