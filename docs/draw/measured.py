@@ -22,7 +22,6 @@ RECORDS = {
     ("small/avmnist", "avmnist"): "AV-MNIST mini",
     ("small/digits", "digits"): "digits in two halves",
     ("small/plus_wearables", "wearables"): "four sensors, third record",
-    ("small/plus_avmnist", "avmnist"): "AV-MNIST mini, second record",
     ("small/mosi", "all"): "MOSI, three modalities",
     ("small/mosi", "vision_text"): "MOSI, vision and text",
     ("small/mosi", "audio_text"): "MOSI, audio and text",
