@@ -59,6 +59,8 @@ def main(argv: list[str]) -> int:
         for line in loaded(dataset, arguments.path, arguments.trust_pickle):
             print(line)
     except InputError as error:
+        if arguments.dataset:
+            raise
         print(f"as {dataset} it cannot be trained on as it is: {error}")
         return 1
     return 0

@@ -72,7 +72,9 @@ def test_no_path():
 
 
 def test_wrong_content_is_named_with_the_file(saved, tiny_arrays):
-    with pytest.raises(InputError, match=r"mine: unknown key 'training/table'\. Keys are <split>/<modality>"):
+    with pytest.raises(
+        InputError, match=r"mine: unknown key 'training/table'\. Did you mean 'train'\? Keys are <split>/<modality>"
+    ):
         NpzArrays.load(saved(tiny_arrays | {"training/table": tiny_arrays["train/table"]}))
     with pytest.raises(InputError, match="mine: split test lacks modality series, which train has"):
         NpzArrays.load(saved({key: value for key, value in tiny_arrays.items() if key != "test/series"}))

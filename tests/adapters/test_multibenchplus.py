@@ -99,7 +99,7 @@ def test_two_data_sets_with_the_same_files_are_told_apart_by_the_folder_or_by_th
     assert len(load(path, "brca").train) == 45
     assert len(load(path, "ROSMAP").train) == 33
     status, out, _ = coral("data", "check", path)
-    assert status == 0
+    assert status == 1
     assert "BRCA or ROSMAP of MultiBench++" in out
     assert "give --source.dataset" in out
 

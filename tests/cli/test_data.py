@@ -79,7 +79,7 @@ def test_what_cannot_be_trained_on_is_said_beside_what_it_holds(coral, tmp_path)
     assert (status, err) == (1, "")
     assert "train/a  float64  2 x 2  1 to 2  1 NaN" in out
     assert "as arrays it cannot be trained on as it is: x: train/a holds 1 value that is not finite" in out
-    assert coral("data", "check", tmp_path / "x.npz", "--dataset", "arrays")[:2] == (1, out)
+    assert coral("data", "check", tmp_path / "x.npz", "--dataset", "arrays")[0] == 2
 
 
 @pytest.mark.parametrize(

@@ -232,7 +232,8 @@ def test_a_stop_leaves_the_training_and_says_how_to_go_on(data, tmp_path):
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     assert (process.returncode, err) == (130, "coral: stopped.\n")
-    assert json.loads((tmp_path / "o" / "run.json").read_text())["status"] == "failed"
+    record = json.loads((tmp_path / "o" / "run.json").read_text())
+    assert (record["status"], record["reason"]) == ("stopped", "SIGINT")
 
 
 @pytest.mark.multibench

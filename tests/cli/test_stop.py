@@ -13,6 +13,7 @@ import pytest
 from coral_plugin.cli.main import main
 from coral_plugin.runs import run as R
 from coral_plugin.runs import seed as S
+from coral_plugin.runs import start
 from coral_plugin.runs.lock import LOCK
 from coral_plugin.training import fit as T
 from coral_plugin.training import signals
@@ -21,7 +22,7 @@ from coral_plugin.training.step import TrainingStep
 # where the signal comes: owner and name of a function, at which of its calls, and what is left when it has come
 PHASES = {
     "the data are read": (R, "load_data", 1, None),
-    "the data are rendered": (R, "make_augmenter", 1, None),
+    "the data are rendered": (start, "make_augmenter", 1, None),
     "the networks are built": (T, "BatchLoader", 1, "config.yaml"),
     "the first step": (TrainingStep, "prepare", 1, "config.yaml"),
     "the second step": (TrainingStep, "prepare", 2, "seed-41/last.ckpt"),
