@@ -82,6 +82,11 @@ def test_settings_may_belong_to_one_method(parser):
     }  # fmt: skip
     with pytest.raises(InputError, match="'weak' names a method or data set, and do that"):
         settings_of_all(arguments, "do that")
+    # a name decides the group: COrAL has labels too
+    arguments = parser.parse_args(["--set", "mosi:labels=seven", "--set", "coral:labels=x", "--set", "pairing=biased"])
+    assert settings_by_name(arguments) == {
+        "": {"source.pairing": "biased"}, "mosi": {"source.labels": "seven"}, "coral": {"method.labels": "x"}
+    }  # fmt: skip
 
 
 def test_what_is_no_number_for_yaml_stays_a_text(parser):

@@ -38,7 +38,7 @@ def test_a_script_finds_what_python_gives_it(run, tmp_path, monkeypatch):
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "beside_it.py").write_text("value = 5\n")
     (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "x.pkl").touch()
+    (file := tmp_path / "there" / "x.pkl").touch()
     monkeypatch.chdir(tmp_path)
     folder = run(
         """
@@ -51,12 +51,13 @@ def test_a_script_finds_what_python_gives_it(run, tmp_path, monkeypatch):
         with open("found.json", "w") as file:
             json.dump(found, file)
         """,
-        "--name", "a b", "there/x.pkl", "not/there", "there",
+        "--name", "a b", "there/x.pkl", "--path=there/x.pkl", "not/there", "there",
     )  # fmt: skip
     assert json.loads((folder / "found.json").read_text()) == [
         "__main__",
         5,
-        ["--name", "a b", str(tmp_path / "there/x.pkl"), "not/there", "there"],  # only what names a path becomes one
+        # only what names a path becomes one
+        ["--name", "a b", str(file), f"--path={file}", "not/there", "there"],
         str(folder),
         "unimodals.common_models",
     ]

@@ -212,6 +212,7 @@ def test_making_it_leaves_the_random_state_and_the_encoders_alone(opened, packed
     ("change", "said"),
     [
         ({"epochs": 0}, r"epochs must be at least 1"),
+        ({"weight": float("nan")}, r"weight must be a number from 0 on, got nan"),
         ({"masking": "sometimes"}, r"method\.masking"),
         ({"tempreature": 0.2}, r"Did you mean 'temperature'\?"),
         ({"positives": "class"}, r"has its labels in the criterion"),

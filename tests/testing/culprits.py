@@ -1,6 +1,6 @@
 """Objectives with one fault each, by the check that finds it; they can be imported, as the check of processes needs."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import torch
@@ -8,7 +8,7 @@ from torch import nn
 
 from coral_plugin.errors import InputError
 from coral_plugin.losses import clip_loss, nt_xent
-from coral_plugin.networks import module_key, tokenise
+from coral_plugin.networks import NetworkSettings, module_key, tokenise
 from coral_plugin.objectives import over_batch
 from coral_plugin.objectives.clip import Clip
 from coral_plugin.objectives.simclr import Simclr
@@ -61,6 +61,16 @@ class FailsOnThree(Simclr):
         if len(modalities) > 2:
             raise KeyError("audio")
         super().__init__(modalities, *rest)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingsInside(Simclr.Settings):
+    inner: NetworkSettings = field(default_factory=NetworkSettings)
+
+
+@culprit("settings")
+class SettingsThatNoFileHolds(Simclr):
+    Settings = SettingsInside
 
 
 @culprit("construction")

@@ -92,6 +92,11 @@ def test_every_check_has_a_culprit():
     ("check", "kind", "words"),
     [
         ("settings", culprits.SettingsWithoutDefault, "none for temperature"),
+        (
+            "settings",
+            culprits.SettingsThatNoFileHolds,
+            "inner is of type NetworkSettings, which config.yaml",
+        ),
         ("presets", culprits.MisspeltPreset, "method.temprature"),
         ("construction", culprits.FailsOnThree, "found KeyError: 'audio'"),
         ("construction", culprits.RefusesAll, "There is no data that I like."),
