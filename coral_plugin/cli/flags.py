@@ -48,8 +48,8 @@ class CommandParser(argparse.ArgumentParser):
         self.place: Callable[[str], list[str] | None] = lambda _: None
         if helps:
             self.add_argument("-h", "--help", action=_Help, help="Show this help")
-            if everyday:
-                self.add_argument("--help-all", action=_Help, help="Show every flag and setting")
+            every = "Show every flag and setting" if everyday else argparse.SUPPRESS  # --help shows all
+            self.add_argument("--help-all", action=_Help, help=every)
 
     def flags(self) -> list[str]:
         """Every flag, such as ``--epochs``."""

@@ -66,11 +66,15 @@ def run_names(metrics: Mapping[str, Any]) -> str:
 def result_suffix(metrics: Mapping[str, Any]) -> str:
     """What a title says of a result beside method and data: labels in the training, another probe than the linear one.
 
-    >>> result_suffix({"finetuned": True}), result_suffix({"probe": {"kind": "knn"}}), result_suffix({})
-    (', fine-tuned', ', nearest neighbours', '')
+    >>> result_suffix({"finetuned": True}), result_suffix({"probe": {"kind": "knn", "neighbours": 20}})
+    (', fine-tuned', ', 20 nearest neighbours')
     """
-    kind = metrics.get("probe", {}).get("kind", "linear")
-    return (", fine-tuned" if metrics.get("finetuned") else "") + (f", {PROBES[kind]}" if kind != "linear" else "")
+    probe = metrics.get("probe", {})
+    kind, neighbours = probe.get("kind", "linear"), probe.get("neighbours") if probe.get("kind") == "knn" else None
+    count = f"{neighbours} " if neighbours else ""  # 0 chooses their number
+    return (", fine-tuned" if metrics.get("finetuned") else "") + (
+        f", {count}{PROBES[kind]}" if kind != "linear" else ""
+    )
 
 
 def seed_count(counts: Sequence[int]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import time
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from coral_plugin.runs.environment import environment
 RUN_FILE = "run.json"
 SUPERVISED = "supervised"  # the objective that leaves MultiBench's training as it is
 _SCHEMA = 1
+_SCRIPT_HASH = "script_sha256"
 # fields that may change between a run and its resumption, and do not change the results
 _UNRECORDED = ("folder", "resume", "trust_pickle", "quiet")
 
@@ -103,6 +105,15 @@ class ScriptRun:
         if changed:
             listed = "; ".join(f"{key}: saved {saved.get(key)!r}, asked {now[key]!r}" for key in changed)
             raise InputError(f"{self.folder} holds another run ({listed}). Choose another --output.")
+        if content.get(_SCRIPT_HASH) not in (None, self.script_hash()):  # runs of before have none
+            self.say(
+                f"{self.script.name} is not what it was when the run in {self.folder} began, and what was trained then "
+                "is not trained again; choose another --output if its networks or data are others"
+            )
+
+    def script_hash(self) -> str:
+        """The SHA-256 of the script."""
+        return hashlib.sha256(self.script.read_bytes()).hexdigest()
 
 
 class RunRecord:
@@ -119,6 +130,7 @@ class RunRecord:
         self.content = {
             "schema": _SCHEMA,
             "run": run.as_record(),
+            _SCRIPT_HASH: run.script_hash(),
             "multibench": checkout,
             "shims": shims,
             "environment": environment(),

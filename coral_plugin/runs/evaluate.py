@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from coral_plugin.data import MultimodalData
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, say
 from coral_plugin.evaluation.features import ALL, concatenate
 from coral_plugin.evaluation.missing import Subset, count_missing, parse_subsets, score_missing
 from coral_plugin.evaluation.multibench_figures import Figures, multibench_figures
@@ -29,7 +30,7 @@ from coral_plugin.evaluation.scoring import (
     score_disentanglement,
     score_parts,
 )
-from coral_plugin.io.files import write_json
+from coral_plugin.io.files import read_json, write_json
 from coral_plugin.runs.costs import embedding_cost, networks_as_trained, training_cost
 from coral_plugin.runs.finetune import is_finetuned
 from coral_plugin.runs.folder import load_objective, read_result
@@ -106,14 +107,23 @@ def evaluate(
         data_path: New path of the data, if they were moved.
 
     Raises:
-        InputError: no run, no finished seed, other data than it was trained on, nothing to score, or no weights on the
-            way of the training where they are asked for.
+        InputError: no run, no finished seed, a folder that cannot be written, other data than it was trained on,
+            nothing to score, or no weights on the way of the training where they are asked for.
         PluginError: UMAP is requested and not installed.
     """
     extras = extras or Extras()
     if extras.umap:
         require_umap()
     settings, data, seeds = open_finished(folder, data_path)
+    if not os.access(folder, os.W_OK):
+        raise InputError(
+            f"{folder} cannot be written, and an evaluation leaves its scores there; evaluate a copy of it."
+        )
+    if absent := [str(seed) for seed in settings.seeds if seed not in seeds]:
+        say(f"{folder}: without seed {', '.join(absent)} of its config.yaml, which is not finished there")
+    file = folder / f"evaluation-{probe.kind}.json"
+    if lost := _lost(file, extras):
+        say(f"{file} has {', '.join(lost)} of an earlier evaluation, which goes; ask for both in one call to keep them")
     too_large = too_large_note(data)
     if too_large and (extras.performance or extras.robustness is not None):
         raise InputError(f"{too_large}; leave out --performance and --robustness, which compare with it.")
@@ -143,7 +153,7 @@ def evaluate(
     if extras.performance and baseline is not None:
         metrics["performance"] = _performance(data, baseline, features, whole)
     cost = _cost(folder, settings, data, results, training=extras.training)
-    write_json(folder / f"evaluation-{probe.kind}.json", {**metrics, "complexity": cost})
+    write_json(file, {**metrics, "complexity": cost})
     record, pictures = None, draw_evaluation(folder, metrics)
     if extras.robustness is not None and baseline is not None:
         curves = curves_under_noise(folder, data, baseline, whole, noises, extras.robustness.levels)
@@ -156,6 +166,18 @@ def evaluate(
         if not drawn:
             sys.stderr.write(f"no UMAP picture: {NO_PLANE}\n")
     return Evaluation(metrics, cost, record, tuple(pictures))
+
+
+def _lost(file: Path, extras: Extras) -> list[str]:
+    """Flags of what an earlier evaluation measured, and this one, which takes the place of its ``file``, does not."""
+    if not file.is_file():
+        return []
+    try:
+        earlier = read_json(file)
+    except InputError:  # damaged: there is nothing to lose
+        return []
+    flags = {"missing": extras.missing, "over_training": extras.over_training, "performance": extras.performance}
+    return [f"--{name.replace('_', '-')}" for name, value in flags.items() if name in earlier and not value]
 
 
 def kept_epochs(folder: Path, seeds: tuple[int, ...], epochs: int) -> list[int]:

@@ -61,6 +61,7 @@ def summarise(
             part: {task.name: _over_seeds(levels[task.name], [raw[part][task.name]]) for task in data.tasks}
             for part in raw
         },
+        **_unconverged(results),
         "disentanglement": {str(seed): results[seed]["disentanglement"] for seed in seeds},
         "train": {
             "epochs": max(len(result["history"]) for result in results.values()),  # fewer where one stopped early
@@ -76,6 +77,16 @@ def summarise(
             },
         },
     }
+
+
+def _unconverged(results: Mapping[int, Mapping[str, Any]]) -> dict[str, dict[str, list[int]]]:
+    """``unconverged``: ``{part: seeds}`` of probes that stopped before they had converged, where there are any."""
+    seeds_of: dict[str, list[int]] = {}
+    for seed, result in results.items():
+        for part, by_task in result["scores"].items():
+            if any("note" in score.get("setting", {}) for score in by_task.values()):
+                seeds_of.setdefault(part, []).append(seed)
+    return {"unconverged": seeds_of} if seeds_of else {}
 
 
 def summarise_missing(

@@ -96,6 +96,7 @@ def test_the_record_of_the_cost(scored, run_folder):
 def test_the_same_command_again_gives_the_same_curves(coral, run_folder, scored, monkeypatch):
     fitted = []
     monkeypatch.setattr(scoring, "fit_probe", lambda *given: fitted.append(given[0][0].shape[1]) or fit_probe(*given))
+    (run_folder / "evaluation-ridge.json").unlink()  # it has more, which this call would say
     command = ["evaluate", run_folder, "--probe", "ridge", "--robustness", *LEVELS]
     status, out, err = coral(*command)
     assert (status, err.count("\n")) == (0, 1)
@@ -104,6 +105,33 @@ def test_the_same_command_again_gives_the_same_curves(coral, run_folder, scored,
     again = json.loads((run_folder / "evaluation-robustness.json").read_text())
     assert again == scored[2]  # no checkout is found, so the noise is our own without being asked for
     assert "MultiBench's figures" not in out
+
+
+def test_what_an_earlier_evaluation_has_and_this_one_takes_the_place_of_is_said(coral, run_folder, tmp_path):
+    folder = shutil.copytree(run_folder, tmp_path / "copy")
+    file = folder / "evaluation-linear.json"
+    assert coral("evaluate", folder, "--missing", "all", "--performance")[2] == ""
+    assert coral("evaluate", folder, "--missing", "wave", "--performance")[2] == ""
+    _, _, err = coral("evaluate", folder, "--missing", "all")
+    assert err == (
+        f"{file} has --performance of an earlier evaluation, which goes; ask for both in one call to keep them\n"
+    )
+    file.write_text("cut of")
+    assert coral("evaluate", folder)[::2] == (0, "")
+
+
+def test_a_seed_that_is_gone_is_named_and_a_folder_that_cannot_be_written_refused(
+    coral, run_folder, tmp_path, monkeypatch
+):
+    folder = shutil.copytree(run_folder, tmp_path / "copy")
+    config = (folder / "config.yaml").read_text()
+    (folder / "config.yaml").write_text(config.replace("seeds:\n- ", "seeds:\n- 77\n- "))
+    status, _, err = coral("evaluate", folder)
+    assert (status, err) == (0, f"{folder}: without seed 77 of its config.yaml, which is not finished there\n")
+    monkeypatch.setattr("os.access", lambda *_: False)
+    status, out, err = coral("evaluate", run_folder)
+    assert (status, out) == (2, "")
+    assert err.endswith("cannot be written, and an evaluation leaves its scores there; evaluate a copy of it.\n")
 
 
 @pytest.mark.parametrize(

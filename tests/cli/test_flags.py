@@ -33,6 +33,16 @@ def test_the_help_shows_everyday_flags_and_the_other_one_all(parser, capsys):
     assert parser.help_text() == short
 
 
+def test_a_command_whose_help_shows_all_takes_the_other_one_too(capsys):
+    outs = []
+    for flag in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            CommandParser(prog="coral x").parse_args([flag])
+        outs.append(capsys.readouterr().out)
+    assert outs[0] == outs[1] != ""
+    assert "--help-all" not in outs[0]
+
+
 def test_words_that_stand_alone_are_answered_with_what_to_type(parser):
     with pytest.raises(InputError, match=r"^Unexpected '2 3': a list has commas and no blanks, --seeds 1,2,3$"):
         parser.parse_args(["a", "--seeds", "1,", "2", "3"])

@@ -33,7 +33,7 @@ def test_named_subsets_only(coral, run_folder):
     assert status == 0
     written = json.loads((run_folder / "evaluation-knn.json").read_text())
     assert [entry["modalities"] for entry in written["missing"]] == [["wave"], ["table", "wave"]]
-    assert "coral (paper) on tiny, nearest neighbours, all parts" in out
+    assert "coral (paper) on tiny, 20 nearest neighbours, all parts" in out
     assert "nearest neighbours" in (run_folder / "plots" / "missing.svg").read_text()
     assert coral("evaluate", run_folder, "--probe", "knn")[0] == 0
     assert "missing" not in json.loads((run_folder / "evaluation-knn.json").read_text())

@@ -97,6 +97,11 @@ def test_an_objective_of_ours(run, tmp_path):
     assert "holds another run (epochs: saved 1, asked 2)" in told
     status, out, err = run("--objective", "coral", "--epochs", 1, "--resume", *SET)
     assert status == 0, err
+    assert "is not what it was" not in err
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    (tmp_path / "out" / "run.json").write_text(json.dumps({**record, "script_sha256": "of another text"}))
+    _, _, err = run("--objective", "coral", "--epochs", 1, "--resume", *SET)
+    assert "is not what it was when the run in" in err
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from coral_plugin.runs.summary import _over_seeds, mean_and_std, short_scores
+from coral_plugin.runs.summary import _over_seeds, _unconverged, mean_and_std, short_scores
 
 
 def test_the_deviation_is_that_of_a_sample_and_none_of_one_value():
@@ -37,3 +37,13 @@ def test_a_metric_that_one_seed_lacks_is_left_out(without):
     found = _over_seeds({"mse": 2.0}, scores)
     assert set(found["also"]) == {"r2"}
     assert (found["also"]["r2"]["values"], found["chance"]) == ([0.5] * 3, 2.0)
+
+
+def test_probes_that_stopped_early_are_listed_by_part():
+    note = {"setting": {"note": "stopped before convergence: 1000"}}
+    results = {
+        41: {"scores": {"all": {"label": {"setting": {}}}, "shared": {"label": note}}},
+        42: {"scores": {"all": {"label": note}, "shared": {"label": note}}},
+    }
+    assert _unconverged(results) == {"unconverged": {"shared": [41, 42], "all": [42]}}
+    assert _unconverged({41: {"scores": {"all": {"label": {}}}}}) == {}

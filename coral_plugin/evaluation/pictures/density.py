@@ -70,6 +70,10 @@ def embedding_density(
     planes, heads = plane_of(train, {"train": _choose(train, seed), _TEST: _choose(test, seed)}, seed)
     figure = new_figure(5.2, 8.0 if classes else 6.4)
     put_title(figure, title, method.upper())
+    of_train, of_test = (len(next(iter(split.values()))) for split in (train, test))
+    most = f"; at most {MAX_POINTS:,} of each are drawn" if max(of_train, of_test) > MAX_POINTS else ""
+    note = f"Samples that have every modality: {of_train:,} of train, {of_test:,} of test{most}."
+    figure.supxlabel(note, fontsize=9.5, color=GREY, x=0.012, ha="left")
     panels = figure.subplots(1, 2 if classes else 1, squeeze=False)[0]
     for split, parts in planes.items():
         for index, points in enumerate(parts.values()):
@@ -100,6 +104,7 @@ def _finish(axes: Any, heads: Sequence[str], title: str, handles: Sequence[Any] 
     axes.set_xlabel(heads[0], fontsize=10)
     axes.set_ylabel(heads[1], fontsize=10)
     axes.set_title(title, fontsize=11.5)
+    axes.use_sticky_edges = False  # contours would reach the frame
     axes.margins(0.04)
     style_axes(axes, grid=None)
     legend = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.15), "ncols": 2, "frameon": False, "fontsize": 9.5}

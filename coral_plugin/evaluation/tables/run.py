@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from coral_plugin.evaluation.features import ALL
 from coral_plugin.evaluation.metrics import metric_named
 from coral_plugin.evaluation.names import result_suffix
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
@@ -44,7 +45,17 @@ def score_table(metrics: Mapping[str, Any]) -> Table:
         "representation",
         *(f"{task}: {metric_named(summary['metric']).heading}" for task, summary in tasks.items()),
     )
-    return Table(columns, tuple(rows), run_title(metrics), seeds_caption(metrics))
+    caption = "\n".join(filter(None, (seeds_caption(metrics), _unconverged(metrics))))
+    return Table(columns, tuple(rows), run_title(metrics), caption)
+
+
+def _unconverged(metrics: Mapping[str, Any]) -> str:
+    """A line on the probes that stopped early; empty where all converged."""
+    parts = [
+        f"{ALL_PARTS if part == ALL else part} (seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))})"
+        for part, seeds in metrics.get("unconverged", {}).items()
+    ]
+    return f"Probe of {', '.join(parts)}: stopped before convergence." if parts else ""
 
 
 def also_table(metrics: Mapping[str, Any]) -> Table:

@@ -57,6 +57,12 @@ def test_one_seed_has_no_deviation_to_explain(metrics):
     assert score_table({**metrics, "seeds": [41]}).caption == "Seed 41."
 
 
+def test_probes_that_stopped_early_are_named(metrics):
+    metrics["unconverged"] = {"all": [41, 42], "shared": [42]}
+    line = score_table(metrics).caption.splitlines()[-1]
+    assert line == "Probe of all parts (seeds 41, 42), shared (seed 42): stopped before convergence."
+
+
 def test_also_table(metrics):
     table = also_table(metrics)
     assert table.columns == ("task", "accuracy, % ↑", "AUROC, % ↑", "MAE ↓")
