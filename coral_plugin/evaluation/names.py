@@ -70,11 +70,10 @@ def result_suffix(metrics: Mapping[str, Any]) -> str:
     (', fine-tuned', ', 20 nearest neighbours')
     """
     probe = metrics.get("probe", {})
-    kind, neighbours = probe.get("kind", "linear"), probe.get("neighbours") if probe.get("kind") == "knn" else None
-    count = f"{neighbours} " if neighbours else ""  # 0 chooses their number
-    return (", fine-tuned" if metrics.get("finetuned") else "") + (
-        f", {count}{PROBES[kind]}" if kind != "linear" else ""
-    )
+    kind = probe.get("kind", "linear")
+    count = f"{probe['neighbours']} " if kind == "knn" and probe.get("neighbours") else ""  # 0 chooses their number
+    name = f", {count}{PROBES[kind]}" if kind != "linear" else ""
+    return (", fine-tuned" if metrics.get("finetuned") else "") + name
 
 
 def seed_count(counts: Sequence[int]) -> str:

@@ -109,6 +109,18 @@ def test_the_help_needs_no_torch_and_fits_on_a_screen():
     assert "coral train --help-all" in done.stdout
 
 
+@pytest.mark.parametrize("words", ["bench --help", "embed --help", "bench --objectives corl --datasets digits"])
+def test_help_and_a_mistyped_method_need_no_torch(words):
+    code = (
+        "import sys; from coral_plugin.cli.main import main\n"
+        f"try: main({words.split()!r})\n"
+        "finally: assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert "usage: coral" in done.stdout or "Did you mean 'coral'?" in done.stderr
+
+
 def test_the_first_step_needs_no_library_but_torch_and_numpy(tmp_path):
     """Each of these takes as long to import as torch, or half as long."""
     code = (

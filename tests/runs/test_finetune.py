@@ -156,7 +156,10 @@ def test_goes_on_to_the_same_bits_where_it_was_stopped(pretrained, tmp_path, mon
     other = FinetuneSettings(loss="cross_entropy", **{**QUICK, "patience": 5})
     with pytest.raises(InputError, match=r"fine-tuned otherwise \(patience: saved 6, asked 5\)"):
         finetune(pretrained, other, output=tmp_path / "cut", quiet=True, resume=True)
+    began = {**json.loads((tmp_path / "cut" / "environment.json").read_text()), "when": "2020-01-01T00:00:00+00:00"}
+    (tmp_path / "cut" / "environment.json").write_text(json.dumps(began))
     assert finetune(pretrained, settings, output=tmp_path / "cut", quiet=True, resume=True).record == whole
+    assert json.loads((tmp_path / "cut" / "environment.json").read_text())["when"] == began["when"]
     assert seeds == [41, 42, 42]  # the finished one is read
     for seed in (41, 42):
         one, two = (tmp_path / name / f"seed-{seed}" / "model.safetensors" for name in ("whole", "cut"))

@@ -47,6 +47,19 @@ def test_ours_and_a_good_one_pass():
     assert check_dataset(Good).fingerprint == good().fingerprint
 
 
+@dataclass(frozen=True)
+class Nested:
+    inner: Empty = Empty()
+
+
+def test_settings_that_no_file_holds_are_refused():
+    class Inside(Good):
+        Settings = Nested
+
+    with pytest.raises(InputError, match=r"source\.inner is of type Empty, which config\.yaml does not hold"):
+        check_dataset(Inside)
+
+
 class Unnamed(Good):
     licence = ""
 
