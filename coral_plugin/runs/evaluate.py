@@ -121,9 +121,6 @@ def evaluate(
         )
     if absent := [str(seed) for seed in settings.seeds if seed not in seeds]:
         say(f"{folder}: without seed {', '.join(absent)} of its config.yaml, which is not finished there")
-    file = folder / f"evaluation-{probe.kind}.json"
-    if lost := _lost(file, extras):
-        say(f"{file} has {', '.join(lost)} of an earlier evaluation, which goes; ask for both in one call to keep them")
     too_large = too_large_note(data)
     if too_large and (extras.performance or extras.robustness is not None):
         raise InputError(f"{too_large}; leave out --performance and --robustness, which compare with it.")
@@ -132,6 +129,9 @@ def evaluate(
     subsets = _subsets(extras.missing, data)
     kept = kept_epochs(folder, seeds, settings.training.epochs) if extras.over_training else ()
     noises = choose_noises(extras.robustness, data) if extras.robustness is not None else {}
+    file = folder / f"evaluation-{probe.kind}.json"
+    if lost := _lost(file, extras):
+        say(f"{file} has {', '.join(lost)} of an earlier evaluation, which goes; ask for both in one call to keep them")
     baseline = None if too_large else fit_raw_baseline(data, probe)
     features, whole, results = _probed(folder, settings, data, probe, seeds)
     raw = {} if baseline is None else score_raw_baseline(data, probe, baseline)
@@ -174,7 +174,9 @@ def _lost(file: Path, extras: Extras) -> list[str]:
         return []
     try:
         earlier = read_json(file)
-    except InputError:  # damaged: there is nothing to lose
+    except InputError:
+        earlier = None
+    if not isinstance(earlier, dict):  # damaged: there is nothing to lose
         return []
     flags = {"missing": extras.missing, "over_training": extras.over_training, "performance": extras.performance}
     return [f"--{name.replace('_', '-')}" for name, value in flags.items() if name in earlier and not value]

@@ -96,7 +96,7 @@ def test_the_record_of_the_cost(scored, run_folder):
 def test_the_same_command_again_gives_the_same_curves(coral, run_folder, scored, monkeypatch):
     fitted = []
     monkeypatch.setattr(scoring, "fit_probe", lambda *given: fitted.append(given[0][0].shape[1]) or fit_probe(*given))
-    (run_folder / "evaluation-ridge.json").unlink()  # it has more, which this call would say
+    (run_folder / "evaluation-ridge.json").unlink(missing_ok=True)  # it has more, which this call would say
     command = ["evaluate", run_folder, "--probe", "ridge", "--robustness", *LEVELS]
     status, out, err = coral(*command)
     assert (status, err.count("\n")) == (0, 1)

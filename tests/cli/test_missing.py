@@ -9,6 +9,7 @@ from coral_plugin.evaluation.tables.run import missing_table
 
 
 def test_the_table_over_all_subsets(coral, run_folder):
+    (run_folder / "evaluation-ridge.json").unlink(missing_ok=True)  # of other tests, which this call would say
     status, out, err = coral("evaluate", run_folder, "--probe", "ridge", "--missing", "all")
     assert (status, err) == (0, "")
     written = json.loads((run_folder / "evaluation-ridge.json").read_text())
