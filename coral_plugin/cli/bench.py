@@ -149,9 +149,18 @@ def _grid(arguments: Any) -> Grid:
     ):
         if wrong := [label for label in labels if label not in known]:
             raise suggest(wrong[0], known, f"name in {flag}")
+    if row := next((label for label in methods if "source.pairing" in chosen.get(label, {})), ""):
+        raise InputError(f"--set {row}:source.pairing: every method trains on the same pairs; leave {row} out of it.")
     columns = tuple(
         replace(
-            _column(label, name, files.get(label), modalities.get(label), arguments.scale),
+            _column(
+                label,
+                name,
+                files.get(label),
+                modalities.get(label),
+                arguments.scale,
+                {**chosen[""], **chosen.get(label, {})},
+            ),
             papers_data=label in arguments.papers_data,
         )
         for label, name in data.items()
@@ -169,7 +178,9 @@ def _grid(arguments: Any) -> Grid:
     return Grid(rows=rows, columns=columns, seeds=arguments.seeds)
 
 
-def _column(label: str, name: str, files: str | None, modalities: str | None, scale: str) -> DatasetColumn:
+def _column(
+    label: str, name: str, files: str | None, modalities: str | None, scale: str, chosen: Mapping[str, Any]
+) -> DatasetColumn:
     from coral_plugin.bench.grid import DatasetColumn
     from coral_plugin.reproduce.targets import TRIFEATURE
     from coral_plugin.reproduce.trifeature import trifeature_column
@@ -180,7 +191,7 @@ def _column(label: str, name: str, files: str | None, modalities: str | None, sc
             raise InputError(
                 f"{flag} {label}=...: the pairs of trifeature are generated, both images of them; leave it out."
             )
-        return trifeature_column(TRIFEATURE[scale], label)
+        return trifeature_column(TRIFEATURE[scale], label, chosen.get("source.pairing"))
     names = tuple(part.strip() for part in modalities.split("+")) if modalities else None
     return DatasetColumn(name=label, dataset=name, data=files, modalities=names)
 

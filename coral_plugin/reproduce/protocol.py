@@ -125,9 +125,11 @@ class PaperNumbers:
             return (*reasons, "this record does not hold the settings of its runs")
         differing: dict[str, None] = {}
         for condition in theirs.conditions:
-            ours = trainings.get(condition)
+            if (ours := trainings.get(condition)) is None:
+                differing[f"the paper's training {condition!r} is not in this record"] = None
+                continue
             expected = _flat(run_settings(row, theirs, condition, 0).as_dict())
-            differing |= dict.fromkeys(_differences(_flat(_completed(ours.settings)) if ours else {}, expected))
+            differing |= dict.fromkeys(_differences(_flat(_completed(ours.settings)), expected))
         shown = list(differing)[:_SHOWN]
         if len(differing) > _SHOWN:
             shown.append(f"{len(differing) - _SHOWN} more settings differ")

@@ -109,7 +109,8 @@ def target(
     small = common["small"] if scale == "small" else {}
     wanted = datasets or entry["columns"]
     scaled = small.get("chosen", {}) if small else common["paper"]
-    columns = [_column(key, scale, data or {}, scaled, key in papers_data) for key in wanted]
+    pairing = (chosen or {}).get("source.pairing")
+    columns = [_column(key, scale, data or {}, scaled, key in papers_data, pairing) for key in wanted]
     built = [_row(key, entry["rows"][key], chosen or {}, wanted, small) for key in rows or entry["rows"]]
     if unused := [key for key in data or {} if key not in {n for c in columns for n in (c.name, c.dataset)}]:
         raise suggest(unused[0], [column.name for column in columns], "data set behind --data")
@@ -187,7 +188,12 @@ def _row(
 
 
 def _column(
-    name: str, scale: ScaleName, data: Mapping[str, str], scaled: Mapping[str, Any], papers_data: bool
+    name: str,
+    scale: ScaleName,
+    data: Mapping[str, str],
+    scaled: Mapping[str, Any],
+    papers_data: bool,
+    pairing: str | None,
 ) -> DatasetColumn:
     declared = _declared()["columns"].get(name)
     if declared is None:
@@ -197,7 +203,7 @@ def _column(
     if declared["dataset"] == "trifeature":
         if name in data:
             raise InputError(f"--data {name}=...: the pairs of trifeature are generated; leave it out.")
-        column = trifeature_column(TRIFEATURE[scale], name)
+        column = trifeature_column(TRIFEATURE[scale], name, pairing)
         return replace(column, chosen={**column.chosen, **scaled}) if scale == "paper" else column
     modalities = declared.get("modalities")
     return DatasetColumn(

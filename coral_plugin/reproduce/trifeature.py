@@ -21,6 +21,7 @@ from coral_plugin.bench.grid import DatasetColumn, MethodRow, Reading, run_setti
 from coral_plugin.bench.local import terminate
 from coral_plugin.errors import InputError
 from coral_plugin.evaluation.tables.model import Table, cell
+from coral_plugin.registry import suggest
 from coral_plugin.runs.folder import CONFIG
 from coral_plugin.runs.lock import refuse_locked
 from coral_plugin.runs.run import draw_run, run
@@ -87,24 +88,34 @@ SMALL = Scale(
 )
 
 
-def trifeature_column(scale: Scale, name: str = "trifeature") -> DatasetColumn:
-    """Trifeature with its two trainings: redundancy and uniqueness from unbiased pairs, synergy from biased ones."""
+def trifeature_column(scale: Scale, name: str = "trifeature", pairing: str | None = None) -> DatasetColumn:
+    """Trifeature with its two trainings: redundancy and uniqueness from unbiased pairs, synergy from biased ones.
+
+    Args:
+        scale: How large the experiment is.
+        name: Name of the column.
+        pairing: Pairs of a single training from which all three are read, in place of two trainings.
+
+    Raises:
+        InputError: there are no such pairs.
+    """
+    if pairing is not None and pairing not in PAIRINGS:
+        raise suggest(pairing, list(PAIRINGS), "source.pairing")
+    trainings = PAIRINGS if pairing is None else {pairing: tuple(TASK_OF)}
     return DatasetColumn(
         name=name,
         dataset="trifeature",
         chosen={"source.image_size": scale.image_size, "source.pairs": scale.pairs, **scale.chosen},
         conditions={
-            pairing: {
-                "source.pairing": pairing,
-                "training.epochs": scale.epochs[pairing],
-                **scale.by_pairing.get(pairing, {}),
+            pairs: {
+                "source.pairing": pairs,
+                "training.epochs": scale.epochs[pairs],
+                **scale.by_pairing.get(pairs, {}),
             }
-            for pairing in PAIRINGS
+            for pairs in trainings
         },
         readings={
-            kind: Reading(condition=pairing, task=TASK_OF[kind])
-            for pairing, kinds in PAIRINGS.items()
-            for kind in kinds
+            kind: Reading(condition=pairs, task=TASK_OF[kind]) for pairs, kinds in trainings.items() for kind in kinds
         },
     )
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -87,6 +88,21 @@ def test_trifeature_has_a_training_for_each_condition(tmp_path):
         "redundancy": ("unbiased", "redundancy"),
         "uniqueness": ("unbiased", "uniqueness1"),
         "synergy": ("biased", "synergy"),
+    }
+
+
+@pytest.mark.parametrize("pairing", ["unbiased", "biased"])
+def test_trifeature_with_one_kind_of_pairs_reads_everything_from_one_training(pairing, tmp_path):
+    column = trifeature_column(SMALL, pairing=pairing)
+    grid = Grid(rows=(MethodRow(name="coral", objective="coral"),), columns=(column,), seeds=(1,))
+    (job,) = jobs_of(grid, tmp_path)
+    assert (job.condition, job.settings["source"]["pairing"]) == (pairing, pairing)
+    both = {job.condition: job for job in jobs_of(replace(grid, columns=(trifeature_column(SMALL),)), tmp_path)}
+    assert job.settings == both[pairing].settings
+    assert {kind: (r.condition, r.task) for kind, r in column.readings.items()} == {
+        "redundancy": (pairing, "redundancy"),
+        "uniqueness": (pairing, "uniqueness1"),
+        "synergy": (pairing, "synergy"),
     }
 
 

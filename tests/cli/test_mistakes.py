@@ -63,6 +63,14 @@ MISTAKES = {
         ("bench", "--objectives", "coral", "--datasets", "trifeature", "--modalities", "trifeature=left+right"),
         "--modalities trifeature=...: the pairs of trifeature are generated",
     ),
+    "a typo in the pairs": (
+        ("bench", "--objectives", "coral", "--datasets", "trifeature", "--set", "pairing=biasd"),
+        "Unknown source.pairing 'biasd'. Did you mean 'biased'?",
+    ),
+    "pairs of one method": (
+        ("bench", "--objectives", "coral,clip", "--datasets", "trifeature", "--set", "clip:source.pairing=biased"),
+        "--set clip:source.pairing: every method trains on the same pairs",
+    ),
     "neighbours of a linear probe": (("evaluate", "{run}", "--neighbours", "3"), "--neighbours goes with --probe knn"),
     "another probe in a fine-tuning": (
         ("finetune", "{run}", "--set", "probe.kind=knn"), "probe.kind cannot be chosen here",

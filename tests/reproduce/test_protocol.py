@@ -145,6 +145,14 @@ def test_generated_data_need_no_declaration_but_the_papers_size(made):
     assert any(line in note for note in notes)
 
 
+def test_one_training_in_place_of_two_has_no_published_number(made):
+    wanted = target("table1", chosen={"source.pairing": "biased"})
+    assert list(wanted.grid.columns[0].conditions) == ["biased"]
+    texts, notes = everything(made(wanted), ["coral-table1"])
+    assert not any("96.4" in text for text in texts)
+    assert any("the paper's training 'unbiased' is not in this record" in note for note in notes)
+
+
 def test_the_average_stands_beside_all_five_data_sets_only(made):
     names = ["mimic", "mosei", "mosi", "humor", "sarcasm"]
     whole = made(target("table2", data=dict.fromkeys(names, "/x"), papers_data=names))
