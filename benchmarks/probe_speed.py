@@ -43,7 +43,10 @@ SETS: dict[str, tuple[tuple[int, ...], int, int, float]] = {
     "Trifeature, 10 classes": (TRIFEATURE, 128, 10, 2.0),
     "Trifeature, 100 classes": (TRIFEATURE, 128, 100, 2.0),
     "MM-IMDb, 23 labels": (FILMS, 512, -23, 0.7),
+    "MOSI, 64 in 512 columns": (MOSI, 64, 2, 0.4),
+    "Trifeature, 64 in 512 columns": (TRIFEATURE, 64, 10, 2.0),
 }
+COLUMNS = 512  # of a linear projection, as the last layer of CLIP's encoders is
 Split = tuple[np.ndarray, np.ndarray]
 
 
@@ -94,6 +97,10 @@ def measured(name: str, solver: str) -> dict[str, Any]:
     """
     samples, width, classes, strength = SETS[name]
     splits = random_splits(samples, width, classes, strength)
+    if f"in {COLUMNS} columns" in name:
+        projection = np.random.default_rng(width).standard_normal((width, COLUMNS), np.float32)
+        train, valid, test = ((x @ projection, y) for x, y in splits)
+        splits = train, valid, test
     task = Task(
         name="label",
         kind="multilabel" if classes < 0 else "classification",

@@ -16,6 +16,10 @@ _BLOCK_ROWS = 64
 _SAMPLES_PER_DIRECTION = 4
 # share of the largest squared length that is taken for rounding, whose own share is about N times 2e-16
 _RANK_TOLERANCE = 1e-12
+# share of the largest variance, in float32, below which a direction may be one that no sample has, and the share of such
+# directions from which on the span is looked for
+_FLAT = 1e-6
+_FLAT_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -30,17 +34,22 @@ class Space:
         mean: ``(d,)``.
         unit: Number that the coordinates were divided by; products of float32 neither overflow nor vanish.
         combinations: Map ``(N, r)`` of parameters to weights of the samples, whose sum the weights of the features are;
-            None where the coordinates are the centred features.
+            None where the coordinates are of another kind.
+        directions: The span ``(d, r)`` as directions in the features, in which the coordinates are; None where they are
+            of another kind. The coordinates are the centred features where both are None.
     """
 
     features: np.ndarray
     mean: np.ndarray
     unit: float
-    combinations: np.ndarray | None
+    combinations: np.ndarray | None = None
+    directions: np.ndarray | None = None
 
     def weights(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Weights of the features ``(d, K)`` and biases ``(K,)`` of parameters ``(K, r + 1)``."""
         weights = theta[:, :-1].T / self.unit
+        if self.directions is not None:
+            weights = self.directions @ weights
         if self.combinations is not None:
             weights = self.combinations @ weights
             weights = np.concatenate([block.T @ weights for block in _centred_blocks(self.features, self.mean)])
@@ -50,29 +59,39 @@ class Space:
 class PreparedSamples:
     """Samples as ``(N, r + 1)``: their coordinates and a column of ones.
 
+    The coordinates are those in the span of the samples where it has far fewer dimensions than there are features: of
+    samples fewer than features, and of features that are few numbers in many columns, as an encoder's wide linear last
+    layer makes them. Elsewhere they are the centred features.
+
     Attributes:
         space: Coordinates of the samples.
-        values: The samples in float32: centred and divided by a power of two, exact but for the last digit.
+        values: The samples in float32, divided by a power of two; centred features are exact but for the last digit.
+        basis: Directions in which the samples are not correlated.
         starts: Parameters of the fits so far by penalty, from which another fit on these or on more of the samples
             may start.
     """
 
     def __init__(self, x: np.ndarray) -> None:
         mean = x.mean(axis=0, dtype=np.float64)
-        coordinates, combinations, origin = x, None, mean
-        if x.shape[1] > len(x):
-            coordinates, combinations = _span(x, mean)
-            origin = np.zeros(coordinates.shape[1])
-        farthest = float(max((coordinates.max(axis=0) - origin).max(), (origin - coordinates.min(axis=0)).max()))
-        unit = 2.0 ** math.ceil(math.log2(farthest)) if farthest > 0 else 1.0
-        self.space = Space(x, mean, unit, combinations)
-        self.values = np.empty((len(x), coordinates.shape[1] + 1), np.float32)
-        self.values[:, -1] = 1
-        for start in range(0, len(x), _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
-            self.values[rows, :-1] = (coordinates[rows] - origin) / unit
         self.starts: dict[float, np.ndarray] = {}
-        self._basis: list[Basis] = []
+        if x.shape[1] > len(x):
+            coordinates, combinations = _span_by_samples(x, mean)
+            self._place(Space(x, mean, _unit(coordinates), combinations=combinations), coordinates)
+            return
+        self._place(Space(x, mean, _unit(x, mean)), x, mean)
+        if (self.basis.variances < _FLAT * self.basis.variances[:-1].max()).mean() > _FLAT_SHARE:
+            coordinates, directions = _span_by_features(x, mean)
+            self._place(Space(x, mean, _unit(coordinates), directions=directions), coordinates)
+
+    def _place(self, space: Space, coordinates: np.ndarray, origin: np.ndarray | float = 0.0) -> None:
+        self.space = space
+        self.values = np.empty((len(coordinates), coordinates.shape[1] + 1), np.float32)
+        self.values[:, -1] = 1
+        for start in range(0, len(coordinates), _BLOCK_ROWS):
+            rows = slice(start, start + _BLOCK_ROWS)
+            self.values[rows, :-1] = (coordinates[rows] - origin) / space.unit
+        in_span = space.combinations is not None or space.directions is not None
+        self.basis = Basis.of(self.values, diagonal=in_span)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -82,13 +101,6 @@ class PreparedSamples:
         part = object.__new__(PreparedSamples)
         part.__dict__.update(self.__dict__, values=self.values[rows])
         return part
-
-    @property
-    def basis(self) -> Basis:
-        """Directions in which the samples are not correlated, computed once, from these samples."""
-        if not self._basis:
-            self._basis.append(Basis.of(self.values, diagonal=self.space.combinations is not None))
-        return self._basis[0]
 
 
 @dataclass(frozen=True)
@@ -129,7 +141,13 @@ class Basis:
         return np.concatenate([parameters[:, :-1] @ directions, parameters[:, -1:]], axis=1)
 
 
-def _span(x: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _unit(coordinates: np.ndarray, origin: np.ndarray | float = 0.0) -> float:
+    """The power of two at or above the farthest coordinate from the origin."""
+    farthest = float(max((coordinates.max(axis=0) - origin).max(), (origin - coordinates.min(axis=0)).max()))
+    return 2.0 ** math.ceil(math.log2(farthest)) if farthest > 0 else 1.0
+
+
+def _span_by_samples(x: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Coordinates ``(N, r)`` of the centred samples in their span, and the samples' weights of each, ``(N, r)``."""
     squares = np.zeros((len(x), len(x)))
     for block in _centred_blocks(x, mean):
@@ -140,6 +158,21 @@ def _span(x: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros((len(x), 1)), np.zeros((len(x), 1))
     lengths, vectors = np.sqrt(squares[kept]), vectors[:, kept]
     return vectors * lengths, vectors / lengths
+
+
+def _span_by_features(x: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates ``(N, r)`` of the centred samples in their span, and its directions ``(d, r)``."""
+    blocks = [slice(start, start + _BLOCK) for start in range(0, len(x), _BLOCK)]
+    squares = np.zeros((x.shape[1], x.shape[1]))
+    for rows in blocks:
+        centred = x[rows] - mean
+        squares += centred.T @ centred
+    squares, vectors = np.linalg.eigh(squares)
+    directions = vectors[:, squares > _RANK_TOLERANCE * squares[-1]]
+    coordinates = np.empty((len(x), directions.shape[1]), np.float32)
+    for rows in blocks:
+        coordinates[rows] = (x[rows] - mean) @ directions
+    return coordinates, directions
 
 
 def _centred_blocks(x: np.ndarray, mean: np.ndarray) -> Iterator[np.ndarray]:

@@ -9,6 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from coral_plugin.data.task import Task
 from coral_plugin.evaluation.probe.logistic import labels_path, logistic_path
 from coral_plugin.evaluation.probe.penalty import COSTS
+from coral_plugin.evaluation.probe.prepared import PreparedSamples
 from coral_plugin.evaluation.probe.probes import fit_probe
 from coral_plugin.evaluation.probe.settings import ProbeSettings
 
@@ -30,6 +31,32 @@ def test_logistic_is_scikit_learns(n, d, classes):
         oracle = LogisticRegression(C=cost, max_iter=50_000, tol=1e-10).fit(x, y)
         np.testing.assert_allclose(predict(new), oracle.predict_proba(new), atol=5e-3)
         np.testing.assert_array_equal(predict(new).argmax(1), oracle.predict(new))
+
+
+@pytest.mark.parametrize(("rank", "d", "classes"), [(6, 40, 2), (6, 40, 3)])
+def test_few_numbers_in_many_columns_are_fitted_in_few_dimensions(rank, d, classes):
+    """As a wide linear layer behind a narrow encoder makes them; of new samples, what lies off the span counts too."""
+    few, y = blobs(120, rank, classes)
+    projection = np.random.default_rng(2).normal(size=(rank, d))
+    x, new = (few @ projection).astype(np.float32), np.random.default_rng(3).normal(size=(30, d)).astype(np.float32)
+    rows = PreparedSamples(x)
+    assert rows.values.shape == (120, rank + 1)
+    costs = [1e-3, 1.0, 1e3]
+    for cost, predict in zip(costs, logistic_path(rows, y, costs, classes=classes, max_iterations=2000), strict=True):
+        oracle = LogisticRegression(C=cost, max_iter=50_000, tol=1e-10).fit(x.astype(np.float64), y)
+        np.testing.assert_allclose(predict(new), oracle.predict_proba(new), atol=5e-3)
+        np.testing.assert_allclose(predict(rows), oracle.predict_proba(x), atol=5e-3)
+        assert predict.converged
+
+
+def test_directions_of_little_variance_are_kept():
+    """The rounding of float32 hides them; only what is rounding in float64, too, is not a direction."""
+    x, y = blobs(120, 4, 2)
+    x = (x - x.mean(axis=0)) * [1e4, 1e4, 1.0, 1.0]
+    assert PreparedSamples(x).space.directions.shape == (4, 4)
+    (predict,) = logistic_path(x, y, [1.0], classes=2, max_iterations=2000)
+    oracle = LogisticRegression(max_iter=50_000, tol=1e-10, solver="newton-cholesky").fit(x, y)
+    np.testing.assert_allclose(predict(x), oracle.predict_proba(x), atol=5e-3)
 
 
 def test_more_features_than_samples_without_any_information():
