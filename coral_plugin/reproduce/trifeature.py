@@ -92,7 +92,7 @@ def trifeature_column(scale: Scale, name: str = "trifeature", pairing: str | Non
     """Trifeature with its two trainings: redundancy and uniqueness from unbiased pairs, synergy from biased ones.
 
     Args:
-        scale: How large the experiment is.
+        scale: Size of the experiment.
         name: Name of the column.
         pairing: Pairs of a single training from which all three are read, in place of two trainings.
 

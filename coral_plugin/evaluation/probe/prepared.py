@@ -16,8 +16,8 @@ _BLOCK_ROWS = 64
 _SAMPLES_PER_DIRECTION = 4
 # share of the largest squared length that is taken for rounding, whose own share is about N times 2e-16
 _RANK_TOLERANCE = 1e-12
-# share of the largest variance, in float32, below which a direction may be one that no sample has, and the share of such
-# directions from which on the span is looked for
+# share of the largest variance, in float32, below which a direction may be one that no sample has, and the share of
+# such directions from which on the span is looked for
 _FLAT = 1e-6
 _FLAT_SHARE = 0.25
 
