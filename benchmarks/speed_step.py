@@ -31,6 +31,7 @@ from coral_plugin.training import processes
 from coral_plugin.training.engine import Engine
 from coral_plugin.training.loader import BatchLoader
 from coral_plugin.training.log import EpochLog
+from coral_plugin.training.numerics import compiled
 from coral_plugin.training.signals import StopRequest
 from coral_plugin.training.step import TrainingStep
 
@@ -138,7 +139,7 @@ def main() -> None:
 
     commands = _Commands(training, loader, finish)
     engine = Engine(fabric, training, loader, settings.training, EpochLog(None), after_step=commands)
-    with StopRequest() as request:
+    with compiled(objective, settings.training.compile), StopRequest() as request:
         engine.run(request)
 
 

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-OURS, AUTHORS, OTHER, PLAIN = "this code", "authors' code", "other tree", "plain"
+OURS, AUTHORS, OTHER, PLAIN, OPTION = "this code", "authors' code", "other tree", "plain", "option"
 TOLERATED = 0.2
 INTRODUCTION = (
     "Record: [`records/train_speed.json`](records/train_speed.json).\n\n"
@@ -127,24 +127,26 @@ def page(record: Mapping[str, Any], shapes: Mapping[str, str]) -> str:
             f"Commits: {commits}. Their own main script builds model and data. Their loader runs in one process beside "
             "the step, on images in two. Lightning's loop is left out."
         )
-    paths = [(row, name) for row in rows for name in row["sides"] if name.startswith(PLAIN)]
-    if paths:
-        lines = [
-            (
-                name.removeprefix(f"{PLAIN}: "),
-                r["row"],
-                *_speed(r["sides"][name]),
-                _peak(r["sides"][name]),
-                _gain(r, name),
-            )
-            for r, name in paths
-        ]
-        heads = ("fast path", "method, shape", "without it, samples/s", "networks, samples/s", "peak GiB", "its gain")
-        parts += ["## Fast paths against their plain twins", _table(heads, lines)]
+    for kind, title, heads in (
+        (PLAIN, "## Fast paths against their plain twins", ("fast path", "without it, samples/s", "its gain")),
+        (OPTION, "## Options that are off", ("option", "with it, samples/s", "this package without it against it")),
+    ):
+        if lines := list(_alternatives(rows, kind)):
+            first, speed, last = heads
+            columns = (first, "method, shape", speed, "networks, samples/s", "peak GiB", last)
+            parts += [title, _table(columns, lines)]
     parts += ["## Against the committed record", _verdict(record["regressions"])]
     if failures := record["failures"]:
         parts += ["## Not measured", "\n".join(f"- {line}" for line in failures)]
     return "\n\n".join(parts) + "\n"
+
+
+def _alternatives(rows: Sequence[Mapping[str, Any]], kind: str) -> Iterator[tuple[str, ...]]:
+    """A line for each side of the rows that is this package with other settings."""
+    for row in rows:
+        for name, side in row["sides"].items():
+            if name.startswith(kind):
+                yield name.removeprefix(f"{kind}: "), row["row"], *_speed(side), _peak(side), _gain(row, name)
 
 
 def _verdict(regressions: Sequence[str] | None) -> str:

@@ -1,4 +1,4 @@
-"""Training speed on this machine: samples per second, share of the matmul rate, peak memory, gain of the fast paths.
+"""Training speed on this machine: samples per second, share of the matmul rate, peak memory, fast paths, options.
 
     python benchmarks/train_speed.py
     python benchmarks/train_speed.py --reference COrAL CoMM InfMasking --reference-data DIR --against OTHER_CHECKOUT
@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 from speed_reference import checked_out, write_data
 from speed_shapes import SHAPES
-from speed_table import AUTHORS, OTHER, OURS, PLAIN, gain, page, slower, summary
+from speed_table import AUTHORS, OPTION, OTHER, OURS, PLAIN, gain, page, slower, summary
 
 from coral_plugin.io.files import write_json, write_text
 from coral_plugin.runs.environment import environment
@@ -88,6 +88,12 @@ FAST_PATHS = (
         },
     ),
 )
+
+# settings of training that are off by default, tried on the rows of COrAL
+OPTIONS = {
+    "networks compiled (`--compile`)": {"training.compile": True},
+    "bfloat16 (`--precision bf16-mixed`)": {"training.precision": "bf16-mixed"},
+}
 
 
 class FailedError(Exception):
@@ -152,6 +158,9 @@ def sides(method: str, shape: str, options: argparse.Namespace) -> Iterator[tupl
     yield OURS, step({}), threads
     for path in paths:
         yield f"{PLAIN}: {path.name}", step(path.off), threads
+    if method == "coral":
+        for name, chosen in OPTIONS.items():
+            yield f"{OPTION}: {name}", step(chosen), threads
     if options.against:
         yield OTHER, step({}), {**threads, "PYTHONPATH": str(options.against.resolve())}
     if method in options.references and shape in ("mosi", "mimic", "trifeature"):

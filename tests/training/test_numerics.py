@@ -1,5 +1,6 @@
 """Formats of numbers, compiled networks, deterministic algorithms, and what is not finite."""
 
+import copy
 import math
 import os
 
@@ -7,8 +8,10 @@ import pytest
 import torch
 from torch._dynamo.utils import counters
 
+from coral_plugin.data import Modality
 from coral_plugin.errors import DivergedError, InputError, MachineError
 from coral_plugin.objectives.base import over_batch
+from coral_plugin.registry import ENCODERS
 from coral_plugin.training.numerics import check_compiler, compiled, deterministic
 from coral_plugin.training.step import _AdamW
 
@@ -211,3 +214,27 @@ def test_compiled_networks_agree_with_plain_ones(run, toy):
     assert fast.history[-1]["loss/total"] == pytest.approx(plain.history[-1]["loss/total"], rel=1e-5)
     for a, b in zip(plain.objective.parameters(), fast.objective.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_sequences_of_any_length_are_not_compiled_again_for_each_batch():
+    """With dropout, whose random numbers torch's compiler cannot trace."""
+    check_compiler(torch.device("cpu"))
+    modality = Modality(name="text", kind="sequence", shape=(12, 3))
+    encoder = ENCODERS.get("affect_transformer")(modality, 8, layers=1)
+    plain = copy.deepcopy(encoder)
+    encoder.compile()
+    counters.clear()
+    compiled_after = []
+    for seed in range(4):
+        generator = torch.Generator().manual_seed(seed)
+        x, lengths = torch.randn(9, 12, 3, generator=generator), torch.randint(1, 13, (9, 1), generator=generator)
+        padding = torch.arange(12) >= lengths
+        states = []
+        for network in (encoder, plain):
+            torch.manual_seed(seed)
+            states.append(network(x, padding))
+        torch.testing.assert_close(*states)
+        compiled_after.append(counters["stats"]["unique_graphs"])
+    assert len(set(compiled_after)) == 1
