@@ -17,7 +17,7 @@ from torch.utils.data import WeightedRandomSampler
 
 from coral_plugin.data import MultimodalData, Split
 from coral_plugin.data.loader_batches import in_order
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, counted
 from coral_plugin.evaluation.features import EMBED_BATCH, evaluating
 from coral_plugin.io.files import write_json
 from coral_plugin.multibench.encoders import wrapped
@@ -176,6 +176,6 @@ def _drawn(weights: Tensor, seed: int) -> Tensor:
 def _plan(settings: RunSettings, data: MultimodalData) -> str:
     modalities = ", ".join(f"{m.name} {m.shape}" for m in data.modalities)
     return (
-        f"{settings.objective} in place of the script's training: {settings.training.epochs} epochs on "
+        f"{settings.objective} in place of the script's training: {counted(settings.training.epochs, 'epoch')} on "
         f"{len(data.train)} samples of {modalities}, without labels"
     )

@@ -273,9 +273,11 @@ def _refuse_other_run(folder: Path, settings: RunSettings, record: Mapping[str, 
     refuse_recorded(dict(saved.network.encoders.items() - settings.network.encoders.items()))
     was = flat(saved.as_dict()) | {"data fingerprint": data["fingerprint"]}
     now = flat(settings.as_dict()) | {"data fingerprint": record["fingerprint"]}
-    changed = [k for k in {**was, **now} if k not in _FREE and was.get(k) != now.get(k)]
+    pairs = {key: (was.get(key), now.get(key)) for key in {**was, **now} if key not in _FREE}
+    # of a mapping that is empty on one side, the keys of the other are listed
+    changed = {k: pair for k, pair in pairs.items() if pair[0] != pair[1] and pair not in (({}, None), (None, {}))}
     if changed:
-        listed = "; ".join(f"{key}: saved {was.get(key)!r}, asked {now.get(key)!r}" for key in changed)
+        listed = "; ".join(f"{key}: saved {saved!r}, asked {asked!r}" for key, (saved, asked) in changed.items())
         raise InputError(f"{folder} holds another run ({listed}). Choose another --output{_or_remove(folder)}.")
 
 

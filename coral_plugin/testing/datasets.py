@@ -45,6 +45,8 @@ def check_dataset(
     missing = [fact for fact in ("name", "source", "licence", "Settings") if not getattr(cls, fact, None)]
     missing += sorted(cls.__abstractmethods__)
     expect(not missing, "name, source, licence, Settings and read", f"no {', '.join(missing)}")
+    if isinstance(dataset, str):
+        expect(cls.name == dataset, f"the name of its entry point, {dataset!r}", f"name = {cls.name!r}")
     frozen = getattr(getattr(cls.Settings, "__dataclass_params__", None), "frozen", False)
     expect(frozen, "Settings that are a frozen dataclass", cls.Settings)
     check_types(cls.Settings, "source")

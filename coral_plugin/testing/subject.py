@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from coral_plugin.data import Modality, MultimodalBatch
-from coral_plugin.errors import InputError
+from coral_plugin.errors import InputError, short
 from coral_plugin.networks import NetworkSettings
 from coral_plugin.networks.factory import EncoderLike
 from coral_plugin.objectives import Objective, Step
@@ -50,8 +50,13 @@ class Subject:
         modalities: tuple[int | tuple[Modality, ...], ...] | None = None,
         encoders: Mapping[str, EncoderLike] | None = None,
     ) -> Subject:
-        """Subject of the arguments of :func:`coral_plugin.testing.check_objective`."""
+        """Subject of the arguments of :func:`coral_plugin.testing.check_objective`.
+
+        Raises:
+            AssertionError: what is to be checked is no class of an objective.
+        """
         kind = OBJECTIVES.get(kind) if isinstance(kind, str) else kind
+        expect(isinstance(kind, type) and issubclass(kind, Objective), "a subclass of Objective", short(kind))
         numbers = sorted({kind.min_modalities, 2, 3, 4})
         candidates = tuple(make_modalities(m) if isinstance(m, int) else tuple(m) for m in modalities or numbers)
         return cls(kind, settings, network or TINY, encoders or {}, candidates)

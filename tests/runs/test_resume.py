@@ -141,6 +141,7 @@ def test_a_kill_after_the_result_leaves_a_finished_seed(settings, data, tmp_path
         ({"training__devices": 2}, "training.devices: saved 1, asked 2"),
         ({"training__compile": True}, "training.compile: saved False, asked True"),
         ({"augmentations": "noise"}, "augmentations: saved .*asked 'noise'"),
+        ({"network__encoders": {"m_a": "mlp"}}, r"network\.encoders\.m_a: saved None, asked 'mlp'"),
     ],
 )
 def test_what_differs_is_listed(settings, data, tmp_path, change, said):

@@ -47,6 +47,12 @@ def test_ours_and_a_good_one_pass():
     assert check_dataset(Good).fingerprint == good().fingerprint
 
 
+def test_a_name_other_than_that_of_the_entry_point_is_found(monkeypatch):
+    monkeypatch.setattr(DATASETS.get("digits"), "name", "figures")
+    with pytest.raises(AssertionError, match=r"the name of its entry point, 'digits'; found name = 'figures'"):
+        check_dataset("digits")
+
+
 @dataclass(frozen=True)
 class Nested:
     inner: Empty = Empty()

@@ -158,6 +158,12 @@ def test_unknown_names():
         check_objective("simclrr")
 
 
+@pytest.mark.parametrize("wrong", [None, 3, dict, Simclr.Settings])
+def test_what_is_no_objective_is_said(wrong):
+    with pytest.raises(AssertionError, match=r"expected a subclass of Objective; found"):
+        check_objective(wrong)
+
+
 def test_the_callers_random_numbers_are_left_alone():
     torch.manual_seed(5)
     before = torch.random.get_rng_state()
