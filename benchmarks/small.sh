@@ -1,6 +1,6 @@
 #!/bin/sh
 # The tables of results/small: every method with the same encoders, views, batches and rate. From the checkout's root:
-#     sh benchmarks/small.sh wearables|avmnist|digits|trifeature|mosi|finetune [more flags of coral bench]
+#     sh benchmarks/small.sh wearables|avmnist|digits|trifeature|mosi|mosi_methods|finetune [more flags of coral bench]
 # The same command goes on where it was stopped. METHODS=coral,comm,... takes other methods; coral_plus=coral is COrAL's
 # preset plus.
 set -eu
@@ -57,6 +57,11 @@ mosi) # every pair of modalities beside all three
     set -- "$@" --set "all:network.encoders={$encoders}"
     for name in all vision_text audio_text vision_audio; do set -- "$@" --data "$name=$data/mosi/mosi_sequence.pkl"; done
     ;;
+mosi_methods) # every method on all three modalities, with the encoders, views and length of mosi)
+    encoders="vision: gru(last=True), audio: gru(last=True), text: gru(last=True)"
+    set -- --datasets mosi --data "mosi=$data/mosi/mosi_sequence.pkl" --epochs 100 --set augmentations=noise \
+        --set "network.encoders={$encoders}" "$@"
+    ;;
 finetune) # coral reproduce's own grid, on sensors in place of its MOSI
     # shellcheck disable=SC2086
     exec coral reproduce finetune --scale small --datasets arrays --epochs 5 --workers "${WORKERS:-1}" \
@@ -64,7 +69,7 @@ finetune) # coral reproduce's own grid, on sensors in place of its MOSI
         --output runs/small/finetune --record results/small/finetune "$@"
     ;;
 *)
-    echo "wearables, avmnist, digits, trifeature, mosi or finetune, not $table" >&2
+    echo "wearables, avmnist, digits, trifeature, mosi, mosi_methods or finetune, not $table" >&2
     exit 2
     ;;
 esac
