@@ -43,13 +43,20 @@ def source_hash(roots: Iterable[str]) -> str:
         path = None if name in hashes else _source(name)
         if path is None:
             continue
-        tree = ast.parse(path.read_bytes())
         remaining += [name.rsplit(".", depth)[0] for depth in range(1, name.count(".") + 1)]
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        remaining += [module for module in _imports(tree, package) if module.partition(".")[0] in packages]
-        hashes[name] = hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest()
+        hashes[name], modules = _parsed(path.read_bytes(), package)
+        remaining += [module for module in modules if module.partition(".")[0] in packages]
     lines = "\n".join(f"{name} {hashes[name]}" for name in sorted(hashes))
     return hashlib.sha256(lines.encode()).hexdigest()
+
+
+@cache
+def _parsed(source: bytes, package: str) -> tuple[str, tuple[str, ...]]:
+    """Hash of what Python runs, and what is imported; a grid asks for the same files with every run."""
+    tree = ast.parse(source)
+    modules = tuple(dict.fromkeys(_imports(tree, package)))
+    return hashlib.sha256(ast.dump(_without_docstrings(tree)).encode()).hexdigest(), modules
 
 
 def _without_docstrings(tree: ast.Module) -> ast.Module:

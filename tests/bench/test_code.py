@@ -68,6 +68,12 @@ def test_an_edit_of_what_is_not_imported_leaves_it(package):
     assert source_hash(["codetree.main"]) == before
 
 
+def test_a_file_is_parsed_once_for_all_runs_of_a_grid(package, monkeypatch):
+    before = source_hash(["codetree.main"])
+    monkeypatch.setattr(code.ast, "parse", lambda source: pytest.fail(f"parsed again: {source}"))
+    assert source_hash(["codetree.main"]) == source_hash(["codetree.main", "codetree.a"]) == before
+
+
 def test_a_run_depends_on_its_own_objective_and_data_only():
     hashes = {(o, d): run_code(o, d) for o in ("coral", "clip") for d in ("digits", "trifeature")}
     assert len(set(hashes.values())) == 4
