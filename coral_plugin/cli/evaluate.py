@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 from coral_plugin.cli.flags import CommandParser
 from coral_plugin.errors import InputError
+from coral_plugin.evaluation.names import PROBES
 
 if TYPE_CHECKING:
     from coral_plugin.runs.evaluate import Evaluation
@@ -22,12 +23,11 @@ _NOISE_FLAGS = ("levels", "noise", "noise_by", "multibench")
 
 def main(argv: list[str]) -> int:
     """Run ``coral evaluate``; returns the exit status."""
-    from coral_plugin.evaluation.probe import ProbeSettings
-
     arguments = _parser().parse_args(argv)
     noise_flags = [name for name in _NOISE_FLAGS if getattr(arguments, name) is not None]
     if noise_flags and not arguments.robustness:
         raise InputError(f"--{noise_flags[0].replace('_', '-')} goes with --robustness, which is not given.")
+    from coral_plugin.evaluation.probe import ProbeSettings
     from coral_plugin.runs.evaluate import ROBUSTNESS, Extras, evaluate
 
     extras = Extras(
@@ -52,8 +52,6 @@ def main(argv: list[str]) -> int:
 
 
 def _parser() -> CommandParser:
-    from coral_plugin.evaluation.probe.settings import ProbeKind, ProbeSettings
-
     parser = CommandParser(
         prog="coral evaluate",
         description="Probe the trained seeds of a run on the data they were trained on, part by part.",
@@ -67,12 +65,8 @@ def _parser() -> CommandParser:
     )
     add = parser.add_argument
     add("run", metavar="RUN_DIR", help="Run directory of coral train")
-    add("--probe", choices=get_args(ProbeKind), default="linear", help="Kind of the probe; linear by default")
-    add(
-        "--neighbours",
-        type=int,
-        help=f"Number of neighbours of the kNN probe, {ProbeSettings().neighbours} by default; 0 chooses it",
-    )
+    add("--probe", choices=tuple(PROBES), default="linear", help="Kind of the probe; linear by default")
+    add("--neighbours", type=int, help="Number of neighbours of the kNN probe, 20 by default; 0 chooses it")
     add("--data", metavar="PATH", help="New path of the data, if they were moved")
     add("--disentanglement", action="store_true", help="Print how much the parts share: |cos|, CKA, R2, ...")
     add(

@@ -239,8 +239,8 @@ def _shown(settings: RunSettings) -> dict[str, Any]:
 
 def _cost(train: Mapping[str, Any]) -> PageTable:
     figures = {
-        "epochs": f"{train['epochs']:,}",
-        "steps": f"{train['steps']:,}" if "steps" in train else NO_VALUE,
+        "epochs of a seed": f"{train['epochs']:,}",
+        "steps of a seed": f"{train['steps']:,}" if "steps" in train else NO_VALUE,
         "seconds, all seeds together": f"{train['seconds']:,.1f}",
         "samples per second": cell([train["samples_per_second"]], percent=False),
         "peak memory, MiB": f"{train['peak_memory_bytes'] / 2**20:,.0f}",

@@ -3,13 +3,16 @@
 import json
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from scipy.integrate import trapezoid
 
 from coral_plugin.evaluation import scoring
-from coral_plugin.evaluation.probe import fit_probe
+from coral_plugin.evaluation.names import PROBES
+from coral_plugin.evaluation.probe import ProbeSettings, fit_probe
+from coral_plugin.evaluation.probe.settings import ProbeKind
 
 DOUBLE = Path(__file__).parents[1] / "multibench" / "double"
 LEVELS = ["--levels", "0,0.5,1"]
@@ -20,6 +23,15 @@ def no_checkout(monkeypatch, tmp_path):
     """Whoever runs the tests may have one."""
     monkeypatch.delenv("MULTIBENCH_ROOT", raising=False)
     monkeypatch.chdir(tmp_path)
+
+
+def test_the_help_names_the_probes_and_the_neighbours_that_there_are(coral, capsys):
+    with pytest.raises(SystemExit):
+        coral("evaluate", "--help-all")
+    out = " ".join(capsys.readouterr().out.split())
+    assert f"--probe {{{','.join(PROBES)}}}" in out
+    assert f"{ProbeSettings().neighbours} by default" in out
+    assert sorted(PROBES) == sorted(get_args(ProbeKind))
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,9 @@ def test_the_help_needs_no_torch_and_fits_on_a_screen():
     assert "coral train --help-all" in done.stdout
 
 
-@pytest.mark.parametrize("words", ["bench --help", "embed --help", "bench --objectives corl --datasets digits"])
+@pytest.mark.parametrize(
+    "words", ["bench --help", "embed --help", "evaluate --help", "bench --objectives corl --datasets digits"]
+)
 def test_help_and_a_mistyped_method_need_no_torch(words):
     code = (
         "import sys; from coral_plugin.cli.main import main\n"
