@@ -48,7 +48,7 @@ def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
     """Inside, the networks in ``module`` are compiled; names of weights stay.
 
     A module that holds a list or mapping of networks is not compiled itself, but these are: it may choose, mask and
-    draw.
+    draw. Nor is one inside them whose attribute ``compiles`` is False.
 
     Raises:
         MachineError: there is no C++ compiler, or it fails.
@@ -58,6 +58,9 @@ def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
         return
     check_compiler(next(module.parameters()).device)
     networks = list(_networks(module))
+    left_out = [part for network in networks for part in network.modules() if not getattr(part, "compiles", True)]
+    for part in left_out:
+        part.forward = torch.compiler.disable(part.forward)
     for network in networks:
         network.compile()
     try:
@@ -72,6 +75,8 @@ def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
     finally:
         for network in networks:
             network._compiled_call_impl = None
+        for part in left_out:
+            del part.forward  # that of its class comes back
 
 
 def check_compiler(device: torch.device) -> None:

@@ -44,6 +44,8 @@ class AffectTransformer(nn.Module):
     """
 
     accepts_padding = True
+    # torch.compile would compile again for nearly every batch: lengths decide on the number of groups and their sizes
+    compiles = False
     position_scale: Tensor | None
 
     def __init__(
@@ -73,26 +75,17 @@ class AffectTransformer(nn.Module):
 
     def forward(self, x: Tensor, padding: Tensor | None = None) -> Tensor:
         """``(B, T, d)`` with padding ``(B, T)`` to ``(B, T, D)``; padded steps come out as zero."""
-        if padding is None or exporting():
-            tokens = self._tokens(x, None, padding)
-            return tokens if padding is None else tokens.masked_fill(padding.unsqueeze(-1), 0.0)
-        return self._packed(x, padding)
-
-    # torch.compile would compile again for nearly every batch: lengths decide on the number of groups and their sizes
-    @torch.compiler.disable
-    def _packed(self, x: Tensor, padding: Tensor) -> Tensor:
-        packing = Packing(padding, in_groups=self.fused)
-        return packing.unpack(self._tokens(x, packing, padding))
-
-    def _tokens(self, x: Tensor, packing: Packing | None, padding: Tensor | None) -> Tensor:
-        """``(B, T, D)``, or the P valid steps of ``packing``, ``(P, D)``."""
-        steps: Tensor = self.project(x if packing is None else packing.pack(x))
+        packing = None if padding is None or exporting() else Packing(padding, in_groups=self.fused)
+        steps = self.project(x if packing is None else packing.pack(x))  # (B, T, D), or (P, D) of P valid steps
         if self.position_scale is not None:
             code = step_position(x.shape[1], steps.shape[-1], x.device).to(steps.dtype) * self.position_scale
             steps = steps + (code if packing is None else code[packing.valid % x.shape[1]])
         for layer in self.layers:
             steps = layer(steps, packing, padding)
-        return steps
+        if packing is not None:
+            return packing.unpack(steps)
+        tokens: Tensor = steps
+        return tokens if padding is None else tokens.masked_fill(padding.unsqueeze(-1), 0.0)
 
     def draws(self, x: Tensor, padding: Tensor | None) -> list[tuple[torch.Size, float]] | None:
         """Shapes and probabilities of what dropout draws in a forward pass; None where it may not run beside others."""
