@@ -37,7 +37,7 @@ from coral_plugin.evaluation.pages.sections import (
     value_text,
 )
 from coral_plugin.evaluation.tables.model import NO_VALUE
-from coral_plugin.runs.folder import flat
+from coral_plugin.io.yamlfile import flat
 
 Pictures = Mapping[str, Mapping[str, Path]]  # {section: {caption: PNG file}}
 SCORES, TRAINING, EMBEDDINGS = "Scores by seed", "Training curves", "Embeddings"

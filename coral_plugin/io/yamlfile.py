@@ -105,3 +105,11 @@ def _refuse_twice(node: yaml.MappingNode, source: str) -> None:
         if key in seen:
             raise InputError(f"{source} has {short(key)} twice in one mapping; leave one of them out.")
         seen.add(key)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """``{"group.key": value}`` of nested mappings."""
+    single: dict[str, Any] = {}
+    for key, value in values.items():
+        single |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {prefix + key: value}
+    return single

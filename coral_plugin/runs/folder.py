@@ -16,7 +16,7 @@ from coral_plugin.data import Modality, MultimodalData, Task
 from coral_plugin.errors import CoralError, InputError, one_line, short
 from coral_plugin.io.files import read_json, write_json, write_text
 from coral_plugin.io.safetensors import saved_shapes, write_tensors
-from coral_plugin.io.yamlfile import read_yaml
+from coral_plugin.io.yamlfile import flat, read_yaml
 from coral_plugin.networks.factory import EncoderLike, recorded_encoders, refuse_recorded
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import OBJECTIVES
@@ -273,11 +273,11 @@ def _refuse_other_run(folder: Path, settings: RunSettings, record: Mapping[str, 
     refuse_recorded(dict(saved.network.encoders.items() - settings.network.encoders.items()))
     was = flat(saved.as_dict()) | {"data fingerprint": data["fingerprint"]}
     now = flat(settings.as_dict()) | {"data fingerprint": record["fingerprint"]}
-    pairs = {key: (was.get(key), now.get(key)) for key in {**was, **now} if key not in _FREE}
+    differing = [k for k in {**was, **now} if k not in _FREE and was.get(k) != now.get(k)]
     # of a mapping that is empty on one side, the keys of the other are listed
-    changed = {k: pair for k, pair in pairs.items() if pair[0] != pair[1] and pair not in (({}, None), (None, {}))}
+    changed = [k for k in differing if not all(value in ({}, None) for value in (was.get(k), now.get(k)))]
     if changed:
-        listed = "; ".join(f"{key}: saved {saved!r}, asked {asked!r}" for key, (saved, asked) in changed.items())
+        listed = "; ".join(f"{key}: saved {was.get(key)!r}, asked {now.get(key)!r}" for key in changed)
         raise InputError(f"{folder} holds another run ({listed}). Choose another --output{_or_remove(folder)}.")
 
 
@@ -292,11 +292,3 @@ def finish_seed(folder: Path, objective: Objective, result: dict[str, Any]) -> N
     write_json(folder / RESULT, result)
     sync_folder(folder)  # before the checkpoints go
     Checkpoints(folder).remove()
-
-
-def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"group.key": value}`` of nested mappings."""
-    single: dict[str, Any] = {}
-    for key, value in values.items():
-        single |= flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {prefix + key: value}
-    return single

@@ -35,10 +35,11 @@ from coral_plugin.evaluation.pages.sections import (
 from coral_plugin.evaluation.tables.model import NO_VALUE, Table, cell
 from coral_plugin.evaluation.tables.run import also_table, disentanglement_table, score_table, seeds_caption
 from coral_plugin.io.files import read_json, write_text
+from coral_plugin.io.yamlfile import flat
 from coral_plugin.registry import OBJECTIVES
 from coral_plugin.runs.environment import read_environment
 from coral_plugin.runs.finetune import is_finetuned
-from coral_plugin.runs.folder import METRICS, PLOTS, flat, open_run
+from coral_plugin.runs.folder import METRICS, PLOTS, open_run
 from coral_plugin.runs.settings import RunSettings, make_settings
 
 _PARTS_NOTE = "All parts: the whole representation, which the run is judged by. Parts: each by itself."

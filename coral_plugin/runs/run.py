@@ -15,6 +15,7 @@ from coral_plugin.errors import CoralError, InputError, one_line, say
 from coral_plugin.evaluation.raw_baseline import score_raw_baseline, too_large_note
 from coral_plugin.evaluation.scoring import PartScores
 from coral_plugin.io.files import write_json, write_text
+from coral_plugin.io.yamlfile import flat
 from coral_plugin.networks.factory import EncoderLike, python_encoders
 from coral_plugin.objectives import Objective
 from coral_plugin.registry import DATASETS
@@ -24,7 +25,6 @@ from coral_plugin.runs.folder import (
     RESULT,
     WEIGHTS,
     finish_seed,
-    flat,
     held,
     open_run,
     prepare_folder,
