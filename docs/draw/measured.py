@@ -16,6 +16,7 @@ RECORDS = {
     ("small/wearables", "wearables"): "four sensors",
     ("small/rivals_wearables", "wearables"): "four sensors, second record",
     ("long/trifeature", "trifeature"): "Trifeature, 32\u00a0px",
+    ("long/trifeature_plus", "trifeature"): "Trifeature, 32\u00a0px, biased pairs alone",
     ("small/trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/rivals_trifeature", "trifeature"): "Trifeature, 32\u00a0px",
     ("small/plus_trifeature", "trifeature"): "Trifeature, 32\u00a0px, second record",

@@ -253,6 +253,45 @@ def test_trifeature_at_the_papers_length():
     assert "the shared one alone has synergy {}, the unique ones {} and {}".format(*parts) in text
 
 
+def test_one_training_at_the_papers_length():
+    record, tasks = ROOT / "results/long/trifeature_plus", ("redundancy", "uniqueness1", "synergy")
+    curves = json.loads((record.with_name("trifeature") / "curves.json").read_text())["biased"]
+    found = {}  # {title: {kind: values of the seeds}}
+    for row, title in (("coral_plus", "COrAL plus"), ("no_masking", "COrAL without masks")):
+        paths = sorted((record / "metrics").glob(f"{row}-*.json"))
+        by_task = [json.loads(path.read_text())["tasks"] for path in paths]
+        found[title] = dict(zip(KINDS, ([seed[task]["mean"] for seed in by_task] for task in tasks), strict=True))
+        found[title]["synergy, AUROC"] = [seed["synergy"]["also"]["auroc"]["mean"] for seed in by_task]
+        assert [cell("results/long/trifeature_plus", row, score=kind) for kind in KINDS] == [
+            spread(found[title][kind]) for kind in KINDS
+        ]
+    page = (ROOT / "docs/coral_plus.md").read_text()
+    for title, kinds in {**curves, **found}.items():
+        assert f"| {title} | {' | '.join(map(spread, kinds.values()))} |" in page
+    text, readme = (" ".join((ROOT / name).read_text().split()) for name in ("results/README.md", "README.md"))
+    plus, bare = found["COrAL plus"], found["COrAL without masks"]
+    first, second, third = (spread(plus[kind]) for kind in KINDS)
+    area, bare_area = (f"{100 * fmean(row['synergy, AUROC']):.1f}" for row in (plus, bare))
+    assert f"a single training has redundancy {first}, uniqueness {second} and synergy {third}, on two seeds" in readme
+    assert f"without them it stays at chance, {spread(bare['synergy'])} " in readme
+    assert f"redundancy {first}, uniqueness {second}, synergy {third} (AUROC {area})" in text
+    assert f"of plus {first}, {second}, {third} (AUROC {area}), of COrAL without masks" in text
+    assert f"{', '.join(spread(bare[kind]) for kind in KINDS)} ({bare_area})" in text
+    assert f"has synergy {spread(bare['synergy'])} (AUROC {bare_area}) after a million pairs" in text
+    assert f"of the other two: {spread(bare['redundancy'])} and {spread(bare['uniqueness'])}." in text
+    both = {
+        kind: "{:.1f} and {:.1f} against {:.1f} and {:.1f}".format(
+            *(100 * value for value in (*plus[kind], *curves["COrAL"][kind][:2]))
+        )
+        for kind in KINDS
+    }
+    assert "({redundancy}; {uniqueness}), synergy in one of them ({synergy})".format(**both) in text
+
+
+def spread(values):
+    return f"{100 * fmean(values):.1f} ± {100 * stdev(values):.1f}"
+
+
 def test_the_page_of_coral_plus():
     text = (ROOT / "docs/coral_plus.md").read_text()
     ours, plus, first = map(wearables, ("coral", "coral_plus", "clip"))
