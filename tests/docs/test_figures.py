@@ -355,6 +355,18 @@ def test_the_rows_of_coral_plus_in_the_records_readme():
     assert f"the eighteen trainings took {hours:.1f} hours together" in text
 
 
+def test_options_that_were_no_gain():
+    text = " ".join((ROOT / "docs/faq.md").read_text().split())
+    rows = json.loads((ROOT / "benchmarks/records/options_speed.json").read_text())["rows"]
+    gains = {
+        option: [value["median"] for row in rows for name, value in row["gains"].items() if option in name]
+        for option in ("--compile", "bf16-mixed")
+    }
+    assert [row["row"] for row in rows] == ["coral on mosi", "coral on mimic", "coral on demo"]
+    assert "{:.1f}, {:.1f} and {:.1f} times as long compiled".format(*gains["--compile"]) in text
+    assert "{:.1f}, {:.1f} and {:.1f} times in bfloat16".format(*gains["bf16-mixed"]) in text
+
+
 def test_numbers_made_again():
     (line,) = (
         line for line in (ROOT / "results/README.md").read_text().splitlines() if line.startswith("| `again/` |")
