@@ -149,8 +149,11 @@ def _grid(arguments: Any) -> Grid:
     ):
         if wrong := [label for label in labels if label not in known]:
             raise suggest(wrong[0], known, f"name in {flag}")
-    if row := next((label for label in methods if "source.pairing" in chosen.get(label, {})), ""):
-        raise InputError(f"--set {row}:source.pairing: every method trains on the same pairs; leave {row} out of it.")
+    single = [label for label in methods if "source.pairing" in chosen.get(label, {})]
+    if single and "trifeature" in data.values():
+        raise InputError(
+            f"--set {single[0]}:source.pairing: every method trains on the same pairs; say --set source.pairing=..."
+        )
     columns = tuple(
         replace(
             _column(

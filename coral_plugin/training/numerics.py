@@ -58,7 +58,7 @@ def compiled(module: nn.Module, wanted: bool) -> Iterator[None]:
         return
     check_compiler(next(module.parameters()).device)
     networks = list(_networks(module))
-    left_out = [part for network in networks for part in network.modules() if not getattr(part, "compiles", True)]
+    left_out = {part for network in networks for part in network.modules() if not getattr(part, "compiles", True)}
     for part in left_out:
         part.forward = torch.compiler.disable(part.forward)
     for network in networks:

@@ -67,6 +67,10 @@ MISTAKES = {
         ("bench", "--objectives", "coral", "--datasets", "trifeature", "--set", "pairing=biasd"),
         "Unknown source.pairing 'biasd'. Did you mean 'biased'?",
     ),
+    "a typo in the pairs of a column": (
+        ("bench", "--objectives", "coral", "--datasets", "pairs=trifeature", "--set", "pairs:source.pairing=biasd"),
+        "Unknown source.pairing 'biasd'. Did you mean 'biased'?",
+    ),
     "pairs of one method": (
         ("bench", "--objectives", "coral,clip", "--datasets", "trifeature", "--set", "clip:source.pairing=biased"),
         "--set clip:source.pairing: every method trains on the same pairs",
