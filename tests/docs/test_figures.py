@@ -272,7 +272,9 @@ def test_one_training_at_the_papers_length():
     plus, bare = found["COrAL plus"], found["COrAL without masks"]
     first, second, third = (spread(plus[kind]) for kind in KINDS)
     area, bare_area = (f"{100 * fmean(row['synergy, AUROC']):.1f}" for row in (plus, bare))
-    assert f"a single training has redundancy {first}, uniqueness {second} and synergy {third}, on two seeds" in readme
+    of_coral = "{}, {} and {}".format(*(spread(curves["COrAL"][kind]) for kind in KINDS))
+    assert f"read from a single training, on biased pairs, COrAL has {of_coral}, and with one more term" in readme
+    assert f"(docs/coral_plus.md)) {first}, {second} and {third}, on two seeds." in readme
     assert f"without them it stays at chance, {spread(bare['synergy'])} " in readme
     assert f"redundancy {first}, uniqueness {second}, synergy {third} (AUROC {area})" in text
     assert f"of plus {first}, {second}, {third} (AUROC {area}), of COrAL without masks" in text
